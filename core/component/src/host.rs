@@ -1,0 +1,214 @@
+//! The host's capabilities as the core's traits.
+
+use std::{any::Any, sync::Arc};
+
+use flowhold_core::{
+    blob::{self, SharedBlob},
+    capability::{BuildStep, BuiltImage, Clock, ContainerRun, Daemon, Docker, Files, LocalImage, Random, Segment},
+    diagnostic::{Diagnostic, Severity},
+    digest::Digest,
+    failure::{Failure, FailureKind},
+    storage::Capabilities,
+};
+
+use crate::flowhold::storage::{clock, diagnostics, docker, files, random};
+
+/// The host.
+pub(crate) struct Host;
+
+/// All that the host supplies.
+pub(crate) const CAPABILITIES: Capabilities<'static> =
+    Capabilities { files: &Host, docker: &Host, clock: &Host, random: &Host };
+
+/// A blob of the host.
+struct HostBlob(files::Blob);
+
+/// A handle of the host as the core knows it.
+pub(crate) fn from_host(blob: files::Blob) -> SharedBlob {
+    Arc::new(HostBlob(blob))
+}
+
+/// A handle that the host can be given: its own, or a new one for bytes that the core has. Gives it to `with`.
+fn with_handle<T>(blob: &SharedBlob, with: impl FnOnce(&files::Blob) -> Result<T, Failure>) -> Result<T, Failure> {
+    match blob.as_any().downcast_ref::<HostBlob>() {
+        Some(own) => with(&own.0),
+        None => with(&files::Blob::new(&blob::read_all(blob.as_ref())?)),
+    }
+}
+
+/// A handle for a result. The host's own handles are in use, so that this copies through the guest; results are flows
+/// that somebody asked for, one at a time.
+pub(crate) fn to_host(blob: &SharedBlob) -> Result<files::Blob, Failure> {
+    match blob.as_any().downcast_ref::<HostBlob>() {
+        Some(own) => Ok(own.0.share()),
+        None => Ok(files::Blob::new(&blob::read_all(blob.as_ref())?)),
+    }
+}
+
+impl blob::Blob for HostBlob {
+    fn length(&self) -> u64 {
+        self.0.length()
+    }
+
+    fn sha256(&self) -> Result<Digest, Failure> {
+        let bytes = self.0.sha256().map_err(failure_from_host)?;
+        let bytes = <[u8; 32]>::try_from(bytes).map_err(|bytes| {
+            Failure::input(flowhold_core::diagnostic::Code::HostFault, format!("a sha256 of {} bytes", bytes.len()))
+        })?;
+        Ok(Digest::from_bytes(bytes))
+    }
+
+    fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Failure> {
+        self.0.read(offset, length).map_err(failure_from_host)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Files for Host {
+    fn open(&self, path: &str) -> Result<Option<SharedBlob>, Failure> {
+        Ok(files::open(path).map_err(failure_from_host)?.map(from_host))
+    }
+
+    fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure> {
+        with_handle(content, |blob| files::create(path, blob).map_err(failure_from_host))
+    }
+
+    fn replace(&self, path: &str, content: &SharedBlob) -> Result<(), Failure> {
+        with_handle(content, |blob| files::replace(path, blob).map_err(failure_from_host))
+    }
+
+    fn entries(&self, directory: &str) -> Result<Vec<String>, Failure> {
+        files::entries(directory).map_err(failure_from_host)
+    }
+
+    fn create_directory(&self, directory: &str) -> Result<(), Failure> {
+        files::create_directory(directory).map_err(failure_from_host)
+    }
+}
+
+impl Docker for Host {
+    fn connect(&self, base_url: Option<&str>) -> Result<Box<dyn Daemon>, Failure> {
+        Ok(Box::new(HostDaemon(docker::connect(base_url).map_err(failure_from_host)?)))
+    }
+}
+
+struct HostDaemon(docker::Daemon);
+
+impl Daemon for HostDaemon {
+    fn image(&self, reference: &str) -> Result<Option<LocalImage>, Failure> {
+        let image = self.0.image(reference).map_err(failure_from_host)?;
+        Ok(image.map(|image| LocalImage { id: image.id, labels: image.labels }))
+    }
+
+    fn published(&self, reference: &str) -> Result<Option<String>, Failure> {
+        self.0.published(reference).map_err(failure_from_host)
+    }
+
+    fn pull(&self, reference: &str) -> Result<(), Failure> {
+        self.0.pull(reference).map_err(failure_from_host)
+    }
+
+    fn build(&self, archive: &[Segment], reference: &str, labels: &[(String, String)]) -> Result<BuiltImage, Failure> {
+        let archive: Vec<_> = archive
+            .iter()
+            .map(|segment| match segment {
+                Segment::Bytes(bytes) => Ok(ArchivePart::Bytes(bytes)),
+                Segment::Blob(blob) => match blob.as_any().downcast_ref::<HostBlob>() {
+                    Some(own) => Ok(ArchivePart::Blob(&own.0)),
+                    None => Ok(ArchivePart::Owned(blob::read_all(blob.as_ref())?)),
+                },
+            })
+            .collect::<Result<_, Failure>>()?;
+        let archive: Vec<_> = archive.iter().map(ArchivePart::segment).collect();
+        let built = self.0.build(&archive, reference, labels).map_err(failure_from_host)?;
+        let step = |step: docker::BuildStep| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds };
+        Ok(BuiltImage { id: built.id, steps: built.steps.into_iter().map(step).collect() })
+    }
+
+    fn push(&self, reference: &str) -> Result<Option<String>, Failure> {
+        self.0.push(reference).map_err(failure_from_host)
+    }
+
+    fn run(&self, run: &ContainerRun) -> Result<i64, Failure> {
+        let run = docker::ContainerRun {
+            image: run.image.clone(),
+            command: run.command.clone(),
+            env: run.env.clone(),
+            timeout_seconds: run.timeout_seconds,
+        };
+        self.0.run(&run).map_err(failure_from_host)
+    }
+
+    fn copy_out(&self, image: &str, path: &str) -> Result<Option<SharedBlob>, Failure> {
+        Ok(self.0.copy_out(image, path).map_err(failure_from_host)?.map(from_host))
+    }
+}
+
+enum ArchivePart<'a> {
+    Bytes(&'a [u8]),
+    Owned(Vec<u8>),
+    Blob(&'a files::Blob),
+}
+
+impl ArchivePart<'_> {
+    fn segment(&self) -> docker::Segment<'_> {
+        match self {
+            Self::Bytes(bytes) => docker::Segment::Bytes(bytes.to_vec()),
+            Self::Owned(bytes) => docker::Segment::Bytes(bytes.clone()),
+            Self::Blob(blob) => docker::Segment::Blob(blob),
+        }
+    }
+}
+
+impl Clock for Host {
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+}
+
+impl Random for Host {
+    fn uuid(&self) -> String {
+        random::uuid()
+    }
+}
+
+/// A failure that the host reports.
+fn failure_from_host(failure: diagnostics::Failure) -> Failure {
+    let kind = match failure.kind {
+        diagnostics::FailureKind::Input => FailureKind::Input,
+        diagnostics::FailureKind::Unavailable => FailureKind::Unavailable,
+        diagnostics::FailureKind::Retry => FailureKind::Retry,
+        diagnostics::FailureKind::Interrupted => FailureKind::Interrupted,
+    };
+    Failure { kind, code: failure.code, field: failure.field, message: failure.message, help: failure.help }
+}
+
+/// A failure that the host is told.
+pub(crate) fn failure_to_host(failure: Failure) -> diagnostics::Failure {
+    let kind = match failure.kind {
+        FailureKind::Input => diagnostics::FailureKind::Input,
+        FailureKind::Unavailable => diagnostics::FailureKind::Unavailable,
+        FailureKind::Retry => diagnostics::FailureKind::Retry,
+        FailureKind::Interrupted => diagnostics::FailureKind::Interrupted,
+    };
+    diagnostics::Failure { kind, code: failure.code, field: failure.field, message: failure.message, help: failure.help }
+}
+
+/// A diagnostic that the host is told.
+pub(crate) fn diagnostic_to_host(diagnostic: &Diagnostic) -> diagnostics::Diagnostic {
+    diagnostics::Diagnostic {
+        code: diagnostic.code.as_str().to_owned(),
+        severity: match diagnostic.severity {
+            Severity::Error => diagnostics::Severity::Error,
+            Severity::Warning => diagnostics::Severity::Warning,
+            Severity::Info => diagnostics::Severity::Info,
+        },
+        field: diagnostic.field.clone(),
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone(),
+        line: diagnostic.line,
+    }
+}

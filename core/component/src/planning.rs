@@ -1,0 +1,154 @@
+//! The interface `planning`.
+
+use flowhold_core::{
+    capability::Segment,
+    diagnostic::{Code, Diagnostic},
+    failure::Failure,
+    preview::Preview,
+    resolve::{Facts, Finding, FoundEntry, FoundKind, PythonFacts},
+    spec::{Origin, Spec},
+};
+
+use crate::{
+    exports::flowhold::storage::planning as wit,
+    flowhold::storage::diagnostics,
+    host::{diagnostic_to_host, failure_to_host, from_host, to_host},
+};
+
+/// A spec and what is wrong with it.
+pub(crate) struct GuestSpec {
+    spec: Option<Spec>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl wit::GuestSpec for GuestSpec {
+    fn new(text: String) -> Self {
+        let (spec, diagnostics) = Spec::parse(&text);
+        Self { spec, diagnostics }
+    }
+
+    fn diagnostics(&self) -> Vec<diagnostics::Diagnostic> {
+        self.diagnostics.iter().map(diagnostic_to_host).collect()
+    }
+
+    fn python(&self) -> Option<String> {
+        self.spec.as_ref()?.python.clone()
+    }
+
+    fn sources(&self) -> Vec<wit::Source> {
+        let sources = self.spec.as_ref().map(Spec::sources).unwrap_or_default();
+        let sources = sources.into_iter().map(|source| wit::Source {
+            field: source.field,
+            pinned: source.pinned,
+            origin: match source.origin {
+                Origin::Object { path, object } => wit::Origin::Object((path, object)),
+                Origin::Flow(path) => wit::Origin::Flow(path),
+                Origin::File(path) => wit::Origin::File(path),
+            },
+        });
+        sources.collect()
+    }
+
+    fn plan(&self, facts: wit::Facts) -> wit::Plan {
+        let preview = Preview::of(self.spec.as_ref(), self.diagnostics.clone(), facts_from_host(facts));
+        wit::Plan::new(GuestPlan(preview))
+    }
+}
+
+fn facts_from_host(facts: wit::Facts) -> Facts {
+    let findings = facts.findings.into_iter().map(|finding| match finding {
+        wit::Finding::Flow((name, blob)) => Finding::Flow(name, from_host(blob)),
+        wit::Finding::File(entries) => Finding::File(entries.into_iter().map(entry_from_host).collect()),
+        wit::Finding::Skipped => Finding::Skipped,
+    });
+    let python = facts.python.map(|python| PythonFacts {
+        version: python.version,
+        prefect: python.prefect,
+        cloudpickle: python.cloudpickle,
+    });
+    Facts { python, home: facts.home, folder: facts.folder, findings: findings.collect() }
+}
+
+fn entry_from_host(entry: wit::Entry) -> FoundEntry {
+    let kind = match entry.kind {
+        wit::EntryKind::File(blob) => FoundKind::File(from_host(blob)),
+        wit::EntryKind::Directory => FoundKind::Directory,
+        wit::EntryKind::Symlink(target) => FoundKind::Symlink(target),
+    };
+    FoundEntry { path: entry.path, mode: entry.mode, kind }
+}
+
+/// A plan, or what keeps the spec from having one.
+pub(crate) struct GuestPlan(pub(crate) Preview);
+
+impl wit::GuestPlan for GuestPlan {
+    fn diagnostics(&self) -> Vec<diagnostics::Diagnostic> {
+        self.0.diagnostics.iter().map(diagnostic_to_host).collect()
+    }
+
+    fn digest(&self) -> Option<String> {
+        self.0.digest().map(|digest| digest.to_string())
+    }
+
+    fn dockerfile(&self) -> Option<String> {
+        self.0.plan.as_ref().map(|plan| plan.dockerfile.clone())
+    }
+
+    fn source_map(&self) -> Vec<wit::SourceLine> {
+        let lines = self.0.plan.iter().flat_map(|plan| &plan.source_map);
+        lines.map(|source| wit::SourceLine { line: source.line, field: source.field.clone() }).collect()
+    }
+
+    fn context(&self) -> Vec<wit::ContextEntry> {
+        let entries = self.0.context().iter().map(|entry| wit::ContextEntry {
+            path: entry.path.clone(),
+            size: entry.size(),
+            sha256: entry.sha256(),
+            mode: entry.mode,
+        });
+        entries.collect()
+    }
+
+    fn image(&self) -> Option<wit::Image> {
+        let image = self.0.plan.as_ref()?.image.clone();
+        Some(wit::Image { registry: image.registry, name: image.name, tag: image.tag, reference: image.reference })
+    }
+
+    fn flows(&self) -> Vec<(String, String)> {
+        self.0.flows.iter().map(|(name, location)| (name.to_string(), location.to_owned())).collect()
+    }
+
+    fn spec(&self) -> Result<String, diagnostics::Failure> {
+        match &self.0.resolved {
+            Some(resolved) => Ok(format!("{:#}", resolved.to_json())),
+            None => Err(failure_to_host(self.refusal())),
+        }
+    }
+
+    fn to_json(&self) -> String {
+        self.0.to_json()
+    }
+
+    fn archive(&self) -> Result<Vec<wit::ArchiveSegment>, diagnostics::Failure> {
+        let segments = match &self.0.plan {
+            Some(plan) => plan.archive().map_err(failure_to_host)?,
+            None => return Err(failure_to_host(self.refusal())),
+        };
+        let segments = segments.into_iter().map(|segment| match segment {
+            Segment::Bytes(bytes) => Ok(wit::ArchiveSegment::Bytes(bytes)),
+            Segment::Blob(blob) => Ok(wit::ArchiveSegment::Blob(to_host(&blob).map_err(failure_to_host)?)),
+        });
+        segments.collect()
+    }
+}
+
+impl GuestPlan {
+    /// Why there is no plan: the first error, or that the storage has none.
+    pub(crate) fn refusal(&self) -> Failure {
+        match self.0.diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
+            Some(error) => Failure::from(error.clone()),
+            None => Failure::input(Code::Unsupported, "only a docker storage has a build context")
+                .with_help("write type = \"docker\" in [storage]"),
+        }
+    }
+}

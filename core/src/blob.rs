@@ -1,0 +1,98 @@
+//! Bytes that the core holds by a handle: it asks for a range only where a rule must read them.
+
+use std::{fmt, sync::Arc};
+
+use crate::{digest::Digest, failure::Failure};
+
+/// Immutable bytes, wherever they are. The WIT resource `blob`.
+pub trait Blob {
+    /// The length in bytes.
+    fn length(&self) -> u64;
+    /// The sha256 of all bytes.
+    fn sha256(&self) -> Result<Digest, Failure>;
+    /// At most `length` bytes from `offset`; fewer only at the end.
+    fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Failure>;
+    /// For the component, which gives its host's own handle back.
+    fn as_any(&self) -> &dyn std::any::Any;
+}
+
+/// A shared handle.
+pub type SharedBlob = Arc<dyn Blob + Send + Sync>;
+
+/// All bytes of a blob. For those rules alone that must have them: Bytes storage, and our own small files.
+pub fn read_all(blob: &dyn Blob) -> Result<Vec<u8>, Failure> {
+    const STEP: u32 = 1 << 20;
+    let mut bytes = Vec::new();
+    loop {
+        let piece = blob.read(bytes.len() as u64, STEP)?;
+        if piece.is_empty() {
+            return Ok(bytes);
+        }
+        bytes.extend(piece);
+    }
+}
+
+/// Bytes in memory, as a blob.
+pub fn in_memory(bytes: impl Into<Vec<u8>>) -> SharedBlob {
+    Arc::new(InMemory(bytes.into()))
+}
+
+struct InMemory(Vec<u8>);
+
+impl Blob for InMemory {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn sha256(&self) -> Result<Digest, Failure> {
+        Ok(Digest::of(&self.0))
+    }
+
+    fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Failure> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let end = start.saturating_add(length as usize).min(self.0.len());
+        Ok(self.0[start..end].to_vec())
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// What is known of some bytes without having them, and the handle where we have one.
+#[derive(Clone)]
+pub struct Content {
+    /// Length in bytes.
+    pub size: u64,
+    /// Digest of the bytes.
+    pub sha256: Digest,
+    /// The bytes themselves; none where a resolved spec only states size and digest.
+    pub blob: Option<SharedBlob>,
+}
+
+impl Content {
+    /// The content of a blob: asks it for its length and digest.
+    pub fn of(blob: SharedBlob) -> Result<Self, Failure> {
+        Ok(Self { size: blob.length(), sha256: blob.sha256()?, blob: Some(blob) })
+    }
+
+    /// The content that these bytes are.
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self { size: bytes.len() as u64, sha256: Digest::of(&bytes), blob: Some(in_memory(bytes)) }
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        (self.size, self.sha256) == (other.size, other.sha256)
+    }
+}
+
+impl Eq for Content {}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, {}", self.size, self.sha256)
+    }
+}

@@ -1,0 +1,150 @@
+//! What the core must ask its host for: one trait an interface of `wit/storage.wit`, where each call is described.
+//!
+//! Invariant: nothing else in this crate reaches outside. A host may refuse any call with a [`Failure`].
+
+use crate::{
+    blob::SharedBlob,
+    failure::{Failure, FailureKind},
+};
+
+/// The granted part of a file system.
+pub trait Files {
+    /// Opens a file; none where no such file exists.
+    fn open(&self, path: &str) -> Result<Option<SharedBlob>, Failure>;
+    /// Stores a new file, whole and synced, or not at all. False where the path is taken.
+    fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure>;
+    /// Stores a file, whole and synced, in place of whatever was there.
+    fn replace(&self, path: &str, content: &SharedBlob) -> Result<(), Failure>;
+    /// The names in a directory, sorted; empty where it does not exist.
+    fn entries(&self, directory: &str) -> Result<Vec<String>, Failure>;
+    /// Makes a directory and its parents, where missing.
+    fn create_directory(&self, directory: &str) -> Result<(), Failure>;
+}
+
+/// The container engine.
+pub trait Docker {
+    /// Connects to the daemon at an address, or to the host's own choice.
+    fn connect(&self, base_url: Option<&str>) -> Result<Box<dyn Daemon>, Failure>;
+}
+
+/// A connection to one daemon.
+pub trait Daemon {
+    /// The image with this reference, if the daemon has it.
+    fn image(&self, reference: &str) -> Result<Option<LocalImage>, Failure>;
+    /// The digest under which the registry has this reference, if it has it.
+    fn published(&self, reference: &str) -> Result<Option<String>, Failure>;
+    /// Pulls an image.
+    fn pull(&self, reference: &str) -> Result<(), Failure>;
+    /// Builds and tags an image from a tar stream that holds the Dockerfile.
+    fn build(&self, archive: &[Segment], reference: &str, labels: &[(String, String)]) -> Result<BuiltImage, Failure>;
+    /// Pushes, and returns the digest under which the registry has the image.
+    fn push(&self, reference: &str) -> Result<Option<String>, Failure>;
+    /// Runs a command in a new container, and returns its exit code.
+    fn run(&self, run: &ContainerRun) -> Result<i64, Failure>;
+    /// A file of an image, read without running it.
+    fn copy_out(&self, image: &str, path: &str) -> Result<Option<SharedBlob>, Failure>;
+}
+
+/// An image that the daemon has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalImage {
+    /// The daemon's id of it.
+    pub id: String,
+    /// Its labels.
+    pub labels: Vec<(String, String)>,
+}
+
+/// A piece of a tar stream.
+#[derive(Clone)]
+pub enum Segment {
+    /// Headers, padding, and our own small files.
+    Bytes(Vec<u8>),
+    /// The bytes of a flow or file.
+    Blob(SharedBlob),
+}
+
+/// What a build made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuiltImage {
+    /// The daemon's id of it.
+    pub id: String,
+    /// What the daemon did.
+    pub steps: Vec<BuildStep>,
+}
+
+/// One step of a build.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct BuildStep {
+    /// The instruction, or what else was done.
+    pub name: String,
+    /// Whether the daemon took it from its cache.
+    pub cached: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A command to run in a new container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerRun {
+    /// The image's reference.
+    pub image: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// After which the container is killed.
+    pub timeout_seconds: Option<u64>,
+}
+
+/// Time.
+pub trait Clock {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    fn now(&self) -> u64;
+}
+
+/// Randomness.
+pub trait Random {
+    /// A version 4 UUID, lower case with dashes.
+    fn uuid(&self) -> String;
+}
+
+/// A host without file system and daemon: it refuses every call.
+pub struct Refused;
+
+fn refuse<T>(capability: &str) -> Result<T, Failure> {
+    Err(Failure {
+        kind: FailureKind::Unavailable,
+        code: "no-capability".to_owned(),
+        field: None,
+        message: format!("this host has no {capability}"),
+        help: None,
+    })
+}
+
+impl Files for Refused {
+    fn open(&self, _: &str) -> Result<Option<SharedBlob>, Failure> {
+        refuse("files")
+    }
+
+    fn create(&self, _: &str, _: &SharedBlob) -> Result<bool, Failure> {
+        refuse("files")
+    }
+
+    fn replace(&self, _: &str, _: &SharedBlob) -> Result<(), Failure> {
+        refuse("files")
+    }
+
+    fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
+        refuse("files")
+    }
+
+    fn create_directory(&self, _: &str) -> Result<(), Failure> {
+        refuse("files")
+    }
+}
+
+impl Docker for Refused {
+    fn connect(&self, _: Option<&str>) -> Result<Box<dyn Daemon>, Failure> {
+        refuse("docker")
+    }
+}

@@ -1,0 +1,165 @@
+//! The build context: what is sent to the daemon beside the Dockerfile, and its tar stream.
+//!
+//! Invariant: the bytes of the tar stream depend on the plan alone: no owner, no time, no order of a directory.
+
+use crate::{
+    blob::{Content, SharedBlob},
+    capability::Segment,
+    diagnostic::Code,
+    failure::Failure,
+    settings::EntryKind,
+};
+
+/// Something in the build context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextEntry {
+    /// Relative, with `/`.
+    pub path: String,
+    /// Unix permission bits.
+    pub mode: u32,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+impl ContextEntry {
+    /// A file that everybody may read.
+    pub fn file(path: impl Into<String>, content: Content) -> Self {
+        Self { path: path.into(), mode: 0o644, kind: EntryKind::File(content) }
+    }
+
+    /// Size in bytes; directories and links have none.
+    pub fn size(&self) -> u64 {
+        if let EntryKind::File(content) = &self.kind { content.size } else { 0 }
+    }
+
+    /// The digest of a file's bytes as 64 hexadecimal digits; empty for directories and links.
+    pub fn sha256(&self) -> String {
+        if let EntryKind::File(content) = &self.kind { content.sha256.hex() } else { String::new() }
+    }
+}
+
+/// The context as tar, Dockerfile first. Every file's bytes must be at hand.
+pub fn archive(dockerfile: &str, entries: &[ContextEntry]) -> Result<Vec<Segment>, Failure> {
+    let dockerfile = ContextEntry::file("Dockerfile", Content::from_bytes(dockerfile));
+    let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };
+    for entry in std::iter::once(&dockerfile).chain(entries) {
+        archive.append(entry)?;
+    }
+    archive.pending.extend([0; 1024]);
+    archive.flush();
+    Ok(archive.segments)
+}
+
+struct Archive {
+    segments: Vec<Segment>,
+    /// Headers and padding that no segment has yet.
+    pending: Vec<u8>,
+}
+
+impl Archive {
+    fn append(&mut self, entry: &ContextEntry) -> Result<(), Failure> {
+        let unfit = |error: std::io::Error| {
+            Failure::input(Code::InvalidPath, format!("{:?} does not fit into a build context: {error}", entry.path))
+        };
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(entry.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(entry.size());
+        let mut builder = tar::Builder::new(std::mem::take(&mut self.pending));
+        match &entry.kind {
+            EntryKind::File(_) => {
+                header.set_entry_type(tar::EntryType::Regular);
+                builder.append_data(&mut header, &entry.path, std::io::empty()).map_err(unfit)?;
+            }
+            EntryKind::Directory => {
+                header.set_entry_type(tar::EntryType::Directory);
+                builder.append_data(&mut header, format!("{}/", entry.path), std::io::empty()).map_err(unfit)?;
+            }
+            EntryKind::Symlink(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                builder.append_link(&mut header, &entry.path, target).map_err(unfit)?;
+            }
+        }
+        // Not `into_inner`, which would end the archive here.
+        self.pending = std::mem::take(builder.get_mut());
+        if let EntryKind::File(content) = &entry.kind {
+            let blob = content.blob.clone().ok_or_else(|| missing(&entry.path))?;
+            self.content(blob, content.size);
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, blob: SharedBlob, size: u64) {
+        self.flush();
+        if size > 0 {
+            self.segments.push(Segment::Blob(blob));
+        }
+        let padding = (512 - size % 512) % 512;
+        self.pending.resize(padding as usize, 0);
+    }
+
+    fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            self.segments.push(Segment::Bytes(std::mem::take(&mut self.pending)));
+        }
+    }
+}
+
+fn missing(path: &str) -> Failure {
+    Failure::input(Code::NoContent, format!("the bytes of {path} are not here, only their size and digest"))
+        .with_help("build from the spec")
+}
+
+/// The bytes of a small archive. For tests and for embedders without streams.
+pub fn archive_bytes(segments: &[Segment]) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    for segment in segments {
+        match segment {
+            Segment::Bytes(piece) => bytes.extend(piece),
+            Segment::Blob(blob) => bytes.extend(crate::blob::read_all(blob.as_ref())?),
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn another_reader_finds_what_was_put_in() -> Result<(), Box<dyn std::error::Error>> {
+        let long = format!("flows/{}/größe.prefect", "d".repeat(150));
+        let entries = [
+            ContextEntry::file("flows/a.prefect", Content::from_bytes("x".repeat(513))),
+            ContextEntry::file(long.clone(), Content::from_bytes("")),
+            ContextEntry { path: "files/1".to_owned(), mode: 0o750, kind: EntryKind::Directory },
+            ContextEntry { path: "files/1/l".to_owned(), mode: 0o777, kind: EntryKind::Symlink("../a b".to_owned()) },
+        ];
+        let bytes = archive_bytes(&archive("FROM x\n", &entries)?)?;
+        assert_eq!(bytes.len() % 512, 0);
+        let mut seen = Vec::new();
+        for entry in tar::Archive::new(bytes.as_slice()).entries()? {
+            let mut entry = entry?;
+            let mut content = String::new();
+            entry.read_to_string(&mut content)?;
+            let link = entry.link_name()?.map(|link| link.display().to_string());
+            assert_eq!((entry.header().mtime()?, entry.header().uid()?), (0, 0));
+            seen.push((entry.path()?.display().to_string(), entry.header().mode()?, content.len(), link));
+        }
+        assert_eq!(
+            seen,
+            [
+                ("Dockerfile".to_owned(), 0o644, 7, None),
+                ("flows/a.prefect".to_owned(), 0o644, 513, None),
+                (long, 0o644, 0, None),
+                ("files/1/".to_owned(), 0o750, 0, None),
+                ("files/1/l".to_owned(), 0o777, 0, Some("../a b".to_owned())),
+            ]
+        );
+        Ok(())
+    }
+}

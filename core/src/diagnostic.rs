@@ -1,0 +1,180 @@
+//! Findings about a spec, and the list of all codes that the core gives them.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How much a diagnostic matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Stops a build.
+    Error,
+    /// Probably not what the user wants.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+/// One finding about a spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Which kind of finding.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The field of the spec, such as `storage.python_dependencies[0]`; empty for the spec as a whole.
+    pub field: String,
+    /// What is the matter, with the offending value in it.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Line of the spec text, counted from 1, where the text has lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+impl Diagnostic {
+    /// A finding with the severity that its code has.
+    pub fn new(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (severity, field, message) = (code.severity(), field.into(), message.into());
+        Self { code, severity, field, message, help: None, line: None }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// Whether it stops a build.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $severity:ident $variant:ident = $text:literal,)+) => {
+        /// Every kind of finding and failure that the core reports. The texts are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Kebab-case, as programs see it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// How much a finding of this kind matters.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The text is neither TOML nor JSON.
+    Error Syntax = "syntax",
+    /// A key that no spec has.
+    Error UnknownKey = "unknown-key",
+    /// A key that is there twice (JSON; in TOML it is a syntax error).
+    Error DuplicateKey = "duplicate-key",
+    /// A value of another type than the field has.
+    Error WrongType = "wrong-type",
+    /// A field that must be there and isn't.
+    Error MissingKey = "missing-key",
+    /// A value that its field can't have.
+    Error InvalidValue = "invalid-value",
+    /// A field of another storage type.
+    Error OtherStorage = "other-storage",
+    /// A text that is no flow name.
+    Error FlowName = "flow-name",
+    /// Two flows with one name.
+    Error DuplicateFlow = "duplicate-flow",
+    /// Two flows whose names have one slug, and so one file.
+    Error SlugClash = "slug-clash",
+    /// A spec without flows.
+    Warning NoFlows = "no-flows",
+    /// A text that is no image reference, or no part of one.
+    Error InvalidReference = "invalid-reference",
+    /// A reference that this registry does not take.
+    Error RegistryRule = "registry-rule",
+    /// A base image whose content changes under its name.
+    Info FloatingBase = "floating-base-image",
+    /// The base image names another Python than the one that pickled the flows.
+    Warning PythonMismatch = "python-mismatch",
+    /// A pickle, and nobody knows which Python made it.
+    Warning PythonUnknown = "python-unknown",
+    /// A text that is no PEP 508 requirement.
+    Error InvalidRequirement = "invalid-requirement",
+    /// Two requirements for one package.
+    Warning RepeatedRequirement = "repeated-requirement",
+    /// A text that is neither a release of Prefect nor a git reference.
+    Error InvalidPrefectVersion = "invalid-prefect-version",
+    /// A text that is no name or value of an environment variable.
+    Error InvalidVariable = "invalid-variable",
+    /// Sources in `files` that are no absolute paths.
+    Error RelativeFile = "relative-file",
+    /// A destination in the image that is none.
+    Error InvalidPath = "invalid-path",
+    /// Two things that would be at one path in the image.
+    Error PathClash = "path-clash",
+    /// More layers than an image can have.
+    Error TooManyLayers = "too-many-layers",
+    /// Naming by flow where there isn't exactly one.
+    Error NamingNeedsOneFlow = "naming-needs-one-flow",
+    /// `push` and no registry to push to.
+    Warning PushWithoutRegistry = "push-without-registry",
+    /// The plan is not the one that was expected.
+    Error PlanMismatch = "plan-mismatch",
+    /// A location that no flow of the storage has.
+    Error FlowNotFound = "flow-not-found",
+    /// A storage was asked for what it does not have.
+    Error Unsupported = "unsupported",
+    /// An image without name or tag.
+    Error NoImageName = "no-image-name",
+    /// Bytes that are needed and that a resolved spec or a serialized storage only describes.
+    Error NoContent = "no-content",
+    /// A source that is not what the resolved spec says.
+    Error SourceChanged = "source-changed",
+    /// A text that is no serialized storage.
+    Error InvalidStorage = "invalid-storage",
+    /// Bytes that are no snapshot.
+    Error InvalidSnapshot = "invalid-snapshot",
+    /// A host that breaks the agreement of the interface.
+    Error HostFault = "host-fault",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_and_unique() {
+        let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(texts.iter().all(|text| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        texts.sort_unstable();
+        let all = texts.len();
+        texts.dedup();
+        assert_eq!(texts.len(), all);
+    }
+}

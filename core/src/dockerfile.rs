@@ -1,0 +1,145 @@
+//! Dockerfiles as data, and the one place that writes them as text.
+//!
+//! Invariant: no string that a user wrote can add, end or alter an instruction. Whatever enters here is a newtype
+//! without line breaks; what Docker would expand or unquote is escaped; nothing goes through a shell.
+
+use crate::{
+    env_name::{EnvName, EnvValue},
+    image::ImageReference,
+};
+
+/// One instruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instruction {
+    /// The base image.
+    From(ImageReference),
+    /// Environment variables, one a line.
+    Env(Vec<(EnvName, EnvValue)>),
+    /// From the context into the image. Sources are paths that we chose: no user's string is in them.
+    Copy {
+        /// In the context; ends in a slash where it is a directory.
+        source: String,
+        /// In the image; ends in a slash where it is a directory.
+        destination: String,
+    },
+    /// A program and its arguments, without a shell.
+    Run(Vec<String>),
+    /// Labels, one a line.
+    Label(Vec<(String, String)>),
+}
+
+/// An instruction and the fields of the spec that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced {
+    /// The instruction.
+    pub instruction: Instruction,
+    /// For each of its lines, the fields that made the line.
+    pub fields: Vec<Vec<String>>,
+}
+
+/// A line of a Dockerfile and a field that made it. A line that several fields make is there several times.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SourceLine {
+    /// Counted from 1.
+    pub line: u32,
+    /// The field of the spec.
+    pub field: String,
+}
+
+/// Renders instructions, and says which field made which line.
+pub fn render(instructions: &[Sourced]) -> (String, Vec<SourceLine>) {
+    let mut text = String::new();
+    let mut source_map = Vec::new();
+    let mut line = 0;
+    for sourced in instructions {
+        text.push_str(&sourced.instruction.render());
+        text.push('\n');
+        for fields in &sourced.fields {
+            line += 1;
+            source_map.extend(fields.iter().map(|field| SourceLine { line, field: field.clone() }));
+        }
+    }
+    (text, source_map)
+}
+
+impl Instruction {
+    fn render(&self) -> String {
+        match self {
+            Self::From(image) => format!("FROM {image}"),
+            Self::Env(variables) => {
+                pairs("ENV", variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+            }
+            Self::Copy { source, destination } => format!("COPY {}", json_array([&word(source), &word(destination)])),
+            Self::Run(arguments) => format!("RUN {}", json_array(arguments)),
+            Self::Label(labels) => pairs("LABEL", labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+        }
+    }
+}
+
+/// `ENV A="1" \` and a line for each further pair.
+fn pairs<'p>(keyword: &str, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+    let indent = format!(" \\\n{}", " ".repeat(keyword.len() + 1));
+    let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
+    format!("{keyword} {}", pairs.join(&indent))
+}
+
+/// Within double quotes Docker gives a meaning to `"`, `$` and the escape character, and lets a backslash take it away.
+fn quoted(value: &str) -> String {
+    escape(value, &['"', '$', '\\'])
+}
+
+/// Docker expands variables and removes quotes in the arguments of COPY, in its JSON form too.
+fn word(path: &str) -> String {
+    escape(path, &['"', '\'', '$', '\\'])
+}
+
+fn escape(text: &str, special: &[char]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if special.contains(&c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+fn json_array<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<String> =
+        words.into_iter().map(|word| serde_json::Value::from(word.as_ref()).to_string()).collect();
+    format!("[{}]", words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_sees_what_the_user_wrote() -> Result<(), Box<dyn std::error::Error>> {
+        let env = Instruction::Env(vec![
+            ("A".parse()?, r#"say "$HOME" \n # not a comment"#.parse()?),
+            ("B".parse()?, "ends in \\".parse()?),
+        ]);
+        assert_eq!(env.render(), "ENV A=\"say \\\"\\$HOME\\\" \\\\n # not a comment\" \\\n    B=\"ends in \\\\\"");
+        let copy = Instruction::Copy { source: "files/0".to_owned(), destination: "/it's $x".to_owned() };
+        assert_eq!(copy.render(), r#"COPY ["files/0", "/it\\'s \\$x"]"#);
+        Ok(())
+    }
+
+    #[test]
+    fn each_line_names_its_fields() -> Result<(), Box<dyn std::error::Error>> {
+        let from = Sourced {
+            instruction: Instruction::From("python:3.9".parse()?),
+            fields: vec![vec!["storage.base_image".to_owned()]],
+        };
+        let env = Sourced {
+            instruction: Instruction::Env(vec![("A".parse()?, "1".parse()?), ("B".parse()?, "2".parse()?)]),
+            fields: vec![vec!["storage.env_vars.A".to_owned()], vec!["storage.env_vars.B".to_owned()]],
+        };
+        let (text, map) = render(&[from, env]);
+        assert_eq!(text, "FROM python:3.9\nENV A=\"1\" \\\n    B=\"2\"\n");
+        let lines: Vec<_> = map.iter().map(|source| (source.line, source.field.as_str())).collect();
+        assert_eq!(lines, [(1, "storage.base_image"), (2, "storage.env_vars.A"), (3, "storage.env_vars.B")]);
+        Ok(())
+    }
+}

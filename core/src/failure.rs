@@ -1,0 +1,116 @@
+//! What crosses every boundary when an operation did not happen.
+
+use std::fmt;
+
+use crate::diagnostic::{Code, Diagnostic};
+
+/// Who can do something about a failure; the command line makes its exit code of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The user's input is wrong.
+    Input,
+    /// Something that is needed is not there: a daemon, a registry, a Python, a capability.
+    Unavailable,
+    /// Trying again may help: a timeout, a server error.
+    Retry,
+    /// The user or the host stopped it.
+    Interrupted,
+}
+
+/// Why an operation did not happen. The previous state is still there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Who can do something about it.
+    pub kind: FailureKind,
+    /// A [`Code`] of ours, or one that the host made.
+    pub code: String,
+    /// The field of the spec that it is about.
+    pub field: Option<String>,
+    /// What is the matter, with the offending value in it.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure that the user's input causes.
+    pub fn input(code: Code, message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Input, code: code.as_str().to_owned(), field: None, message: message.into(), help: None }
+    }
+
+    /// A parser's error as a failure.
+    pub fn explained(error: impl Explain) -> Self {
+        Self { help: error.help(), ..Self::input(error.code(), error.to_string()) }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, with what was being done before the message: `pulling …: connection refused`.
+    #[must_use]
+    pub fn while_doing(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self {
+            kind: FailureKind::Input,
+            code: diagnostic.code.as_str().to_owned(),
+            field: Some(diagnostic.field).filter(|field| !field.is_empty()),
+            message: diagnostic.message,
+            help: diagnostic.help,
+        }
+    }
+}
+
+/// What the error of a parser says besides its message.
+pub trait Explain: fmt::Display {
+    /// The code of the diagnostic that reports it.
+    fn code(&self) -> Code;
+    /// What to do about it.
+    fn help(&self) -> Option<String> {
+        None
+    }
+}
+
+macro_rules! explain {
+    ($($error:path => $code:ident,)+) => {
+        $(impl Explain for $error {
+            fn code(&self) -> Code {
+                Code::$code
+            }
+
+            fn help(&self) -> Option<String> {
+                // The error's own method, not this one: inherent methods come first.
+                Some(Self::help(self))
+            }
+        })+
+    };
+}
+
+explain! {
+    crate::context_path::ContextPathError => InvalidPath,
+    crate::env_name::EnvNameError => InvalidVariable,
+    crate::env_name::EnvValueError => InvalidVariable,
+    crate::flow_name::FlowNameError => FlowName,
+    crate::image::JoinError => RegistryRule,
+    crate::image::ReferenceError => InvalidReference,
+    crate::image_path::ImagePathError => InvalidPath,
+    crate::prefect_version::PrefectVersionError => InvalidPrefectVersion,
+    crate::requirement::RequirementError => InvalidRequirement,
+}

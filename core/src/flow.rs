@@ -1,0 +1,155 @@
+//! Flows and the map from their names to where they are.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{blob::Content, diagnostic::Code, failure::Failure, flow_name::FlowName};
+
+/// What a flow's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A pickle of an object with `.run()`, or of a callable.
+    Pickle,
+    /// A Python source file.
+    Script,
+}
+
+impl Format {
+    /// As specs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pickle => "pickle",
+            Self::Script => "script",
+        }
+    }
+
+    /// By content, where nobody said: pickles of protocol 2 and later begin with the byte 0x80, which begins no UTF-8.
+    pub fn of(first_bytes: &[u8]) -> Self {
+        if first_bytes.first() == Some(&0x80) { Self::Pickle } else { Self::Script }
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = FormatError;
+
+    fn from_str(text: &str) -> Result<Self, FormatError> {
+        [Self::Pickle, Self::Script]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| FormatError(text.to_owned()))
+    }
+}
+
+/// Why a text is no format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no format: \"pickle\" and \"script\" are")]
+pub struct FormatError(String);
+
+/// A named payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flow {
+    /// Unique within a storage.
+    pub name: FlowName,
+    /// What the bytes are.
+    pub format: Format,
+    /// The bytes.
+    pub content: Content,
+}
+
+/// Insertion-ordered flow name -> location. Names are unique.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlowMap(IndexMap<FlowName, String>);
+
+impl FlowMap {
+    /// Adds a flow; an error if its name is taken.
+    pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
+        match self.0.entry(name) {
+            indexmap::map::Entry::Occupied(taken) => Err(FlowMapError::Duplicate { name: taken.key().to_string() }),
+            indexmap::map::Entry::Vacant(free) => {
+                free.insert(location);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a flow of that name is in the map.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The flow at a location; an error if there is none.
+    pub fn at(&self, location: &str) -> Result<&FlowName, FlowMapError> {
+        self.iter()
+            .find_map(|(name, at)| (at == location).then_some(name))
+            .ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })
+    }
+
+    /// Names and locations in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (&FlowName, &str)> {
+        self.0.iter().map(|(name, location)| (name, location.as_str()))
+    }
+
+    /// How many flows there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for FlowMap {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(name, location)| (name.as_ref(), location)))
+    }
+}
+
+/// What a flow map refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FlowMapError {
+    /// The specification's error of `add_flow`.
+    #[error("name conflict: a flow with the name {name:?} is already in this storage")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// The specification's error of `get_flow` and `get_env_runner`.
+    #[error("no flow of this storage has the location {location:?}")]
+    NotContained {
+        /// The location that was asked for.
+        location: String,
+    },
+}
+
+impl From<FlowMapError> for Failure {
+    fn from(error: FlowMapError) -> Self {
+        let (code, help) = match &error {
+            FlowMapError::Duplicate { .. } => (Code::DuplicateFlow, "give one of them another name"),
+            FlowMapError::NotContained { .. } => (Code::FlowNotFound, "`flowhold ls` lists names and locations"),
+        };
+        Self::input(code, error.to_string()).with_help(help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_once() -> Result<(), Box<dyn std::error::Error>> {
+        let mut map = FlowMap::default();
+        map.insert("b".parse()?, "/b".to_owned())?;
+        map.insert("a".parse()?, "/a".to_owned())?;
+        assert_eq!(
+            map.insert("b".parse()?, "/c".to_owned()),
+            Err(FlowMapError::Duplicate { name: "b".to_owned() })
+        );
+        assert_eq!(serde_json::to_string(&map)?, r#"{"b":"/b","a":"/a"}"#);
+        assert!(map.contains("a") && !map.contains("/a"));
+        assert_eq!(map.at("/c"), Err(FlowMapError::NotContained { location: "/c".to_owned() }));
+        Ok(())
+    }
+}

@@ -1,0 +1,344 @@
+//! The name of a flow, and the slug that its file is named after.
+
+use crate::slug::slugify;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::str::FromStr;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// The name of a flow: 1 to 255 characters of text without control characters, whose slug is not empty.
+///
+/// Anything that a person may call a flow is allowed, `a/b` and `!&& ~~ cool flow :shades:` included: only the slug
+/// ever becomes part of a path, and a slug holds nothing but `a-z`, `0-9` and `-`.
+///
+/// ```
+/// # use flowhold_core::flow_name::FlowName;
+/// let name: FlowName = "!&& ~~ cool flow :shades:".parse()?;
+/// assert_eq!(name.as_str(), "!&& ~~ cool flow :shades:");
+/// assert_eq!(name.slug(), "cool-flow-shades");
+/// # Ok::<(), flowhold_core::flow_name::FlowNameError>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FlowName {
+    text: String,
+    slug: String,
+}
+
+impl FlowName {
+    /// The longest name, in characters.
+    pub const MOST_CHARACTERS: usize = 255;
+    /// The longest slug, in bytes: with `.prefect` (and a temporary file's ending) it fits the 255 bytes that file
+    /// systems allow.
+    pub const MOST_SLUG_BYTES: usize = 240;
+
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What the flow's file is named after. Two names may share one slug.
+    pub fn slug(&self) -> &str {
+        &self.slug
+    }
+}
+
+/// Why a text is not the name of a flow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlowNameError {
+    /// No characters at all.
+    #[error("a flow's name is empty")]
+    Empty,
+    /// More than [`FlowName::MOST_CHARACTERS`] characters.
+    #[error(
+        "flow name {} has {characters} characters, the most are {}",
+        Excerpt(name),
+        FlowName::MOST_CHARACTERS
+    )]
+    TooLong {
+        /// The name.
+        name: String,
+        /// Its length.
+        characters: usize,
+    },
+    /// A character that terminals and log files act on instead of showing it.
+    #[error("flow name {} has the control character {character:?}", Excerpt(name))]
+    ControlCharacter {
+        /// The name.
+        name: String,
+        /// The first such character in it.
+        character: char,
+    },
+    /// Nothing is left to name a file after.
+    #[error(
+        "flow name {} makes an empty slug, so its file would have no name",
+        Excerpt(name)
+    )]
+    EmptySlug {
+        /// The name.
+        name: String,
+    },
+    /// Transliteration may write several letters for one character.
+    #[error(
+        "flow name {} makes a slug of {bytes} bytes, the most are {}",
+        Excerpt(name),
+        FlowName::MOST_SLUG_BYTES
+    )]
+    SlugTooLong {
+        /// The name.
+        name: String,
+        /// The length of its slug.
+        bytes: usize,
+    },
+}
+
+impl FlowNameError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Empty => "give the flow a name".to_owned(),
+            Self::TooLong { .. } | Self::SlugTooLong { .. } => {
+                "shorten the name; a description belongs in the flow itself".to_owned()
+            }
+            Self::ControlCharacter { name, .. } => {
+                let words: Vec<&str> = name
+                    .split(|c: char| breaks_lines(c) || c.is_whitespace())
+                    .filter(|w| !w.is_empty())
+                    .collect();
+                match words.as_slice() {
+                    [] => "use letters or digits".to_owned(),
+                    words => format!(
+                        "write it in one line without control characters: {:?}",
+                        words.join(" ")
+                    ),
+                }
+            }
+            Self::EmptySlug { .. } => "use at least one letter or digit".to_owned(),
+        }
+    }
+}
+
+impl FromStr for FlowName {
+    type Err = FlowNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl TryFrom<String> for FlowName {
+    type Error = FlowNameError;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        if name.is_empty() {
+            return Err(FlowNameError::Empty);
+        }
+        // Length first, so that nothing below works through megabytes.
+        let characters = name.chars().count();
+        if characters > Self::MOST_CHARACTERS {
+            return Err(FlowNameError::TooLong { name, characters });
+        }
+        if let Some(character) = name.chars().find(|&c| breaks_lines(c)) {
+            return Err(FlowNameError::ControlCharacter { name, character });
+        }
+        let slug = slugify(&name);
+        match slug.len() {
+            0 => Err(FlowNameError::EmptySlug { name }),
+            bytes if bytes > Self::MOST_SLUG_BYTES => {
+                Err(FlowNameError::SlugTooLong { name, bytes })
+            }
+            _ => Ok(Self { text: name, slug }),
+        }
+    }
+}
+
+impl From<FlowName> for String {
+    fn from(name: FlowName) -> Self {
+        name.text
+    }
+}
+
+impl fmt::Display for FlowName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl AsRef<str> for FlowName {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+/// For look-ups by text in maps.
+impl std::borrow::Borrow<str> for FlowName {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+// By text alone, so that they agree with each other and with `Borrow<str>`: the slug follows from it.
+impl PartialEq for FlowName {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for FlowName {}
+
+impl PartialOrd for FlowName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for FlowName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for FlowName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+/// Whether `character` is a control character, or one of the two separators that end a line without being one.
+pub(crate) fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
+
+/// A value as error messages show it: in quotes, escaped, and cut after 60 characters.
+pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(60) {
+            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => {
+                let escaped = format!("{:?}", self.0.get(..end).unwrap_or_default());
+                write!(f, "{}…\"", escaped.strip_suffix('"').unwrap_or(&escaped))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Excerpt, FlowName, FlowNameError};
+    use proptest::prelude::*;
+
+    #[test]
+    fn good_names_and_their_slugs() -> Result<(), FlowNameError> {
+        let longest = "x".repeat(240);
+        let spaces = format!("{}a", " ".repeat(254));
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("etl", "etl"),
+            ("!&& ~~ cool flow :shades:", "cool-flow-shades"),
+            ("a/b", "a-b"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("C:\\flows\\x", "c-flows-x"),
+            ("Привет мир", "privet-mir"),
+            ("etl 🚀", "etl"),
+            ("$(rm -rf /)", "rm-rf"),
+            (&longest, &longest),
+            (&spaces, "a"),
+        ];
+        for (name, slug) in cases {
+            let parsed: FlowName = name.parse()?;
+            assert_eq!(
+                (parsed.as_str(), parsed.slug(), parsed.to_string().as_str()),
+                (name, slug, name)
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bad_names() {
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("", "a flow's name is empty", "give the flow a name"),
+            ("..", "flow name \"..\" makes an empty slug, so its file would have no name", "use at least one letter or digit"),
+            ("🚀", "flow name \"🚀\" makes an empty slug, so its file would have no name", "use at least one letter or digit"),
+            (" \u{a0}", "flow name \" \\u{a0}\" makes an empty slug, so its file would have no name", "use at least one letter or digit"),
+            ("a\nb", "flow name \"a\\nb\" has the control character '\\n'", "write it in one line without control characters: \"a b\""),
+            ("nul\0name", "flow name \"nul\\0name\" has the control character '\\0'", "write it in one line without control characters: \"nul name\""),
+            ("\u{1b}[31mred", "flow name \"\\u{1b}[31mred\" has the control character '\\u{1b}'", "write it in one line without control characters: \"[31mred\""),
+            ("a\u{2028}b", "flow name \"a\\u{2028}b\" has the control character '\\u{2028}'", "write it in one line without control characters: \"a b\""),
+            ("\t", "flow name \"\\t\" has the control character '\\t'", "use letters or digits"),
+        ];
+        for (name, message, help) in cases {
+            let error = name.parse::<FlowName>().err();
+            let found = error.as_ref().map(|e| (e.to_string(), e.help()));
+            assert_eq!(
+                found,
+                Some((message.to_owned(), help.to_owned())),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn lengths() {
+        let sixty = "x".repeat(60);
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("x".repeat(10_000), format!("flow name \"{sixty}…\" has 10000 characters, the most are 255")),
+            ("x".repeat(241), format!("flow name \"{sixty}…\" makes a slug of 241 bytes, the most are 240")),
+            // One character, many letters.
+            ("ﷺ".repeat(100), format!("flow name \"{}…\" makes a slug of 2799 bytes, the most are 240", "ﷺ".repeat(60) )),
+        ];
+        for (name, message) in cases {
+            let error = name.parse::<FlowName>().err().map(|e| e.to_string());
+            assert_eq!(error, Some(message));
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_between_characters() {
+        assert_eq!(
+            Excerpt(&"é".repeat(60)).to_string(),
+            format!("\"{}\"", "é".repeat(60))
+        );
+        assert_eq!(
+            Excerpt(&"é".repeat(61)).to_string(),
+            format!("\"{}…\"", "é".repeat(60))
+        );
+        assert_eq!(
+            Excerpt(&"\"".repeat(61)).to_string(),
+            format!("\"{}…\"", "\\\"".repeat(60))
+        );
+    }
+
+    #[test]
+    fn json_goes_through_the_parser() -> Result<(), serde_json::Error> {
+        let name: FlowName = serde_json::from_str("\"My Flow\"")?;
+        assert_eq!(serde_json::to_string(&name)?, "\"My Flow\"");
+        let error = serde_json::from_str::<FlowName>("\"..\"")
+            .err()
+            .map(|e| e.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some("flow name \"..\" makes an empty slug, so its file would have no name")
+        );
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_comes_back(text in any::<String>()) {
+            match text.parse::<FlowName>() {
+                Ok(name) => {
+                    prop_assert_eq!(name.to_string(), text);
+                    prop_assert!((1..=FlowName::MOST_SLUG_BYTES).contains(&name.slug().len()));
+                }
+                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The names of images: what one is called, and where it is pushed.
+//!
+//! [`ImageReference`] is a whole name. [`RegistryUrl`], [`ImageName`] and [`ImageTag`] are the three arguments of a
+//! Docker storage that make one, and [`join`] puts them together under the rules of the registry concerned.
+
+mod reference;
+mod registry;
+
+pub use reference::{ImageReference, ReferenceError};
+pub use registry::{JoinError, join};
+
+use core::fmt;
+use core::str::FromStr;
+use reference::{check_domain, check_length, check_path, check_tag, refuse_at_once, split_tag};
+use serde::{Deserialize, Serialize};
+
+/// The `registry_url` argument: `[domain[:port]][/path…]`, without tag or digest. `acme` alone is a namespace of
+/// Docker Hub.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RegistryUrl {
+    text: String,
+    domain_end: usize,
+}
+
+/// The `image_name` argument: path components without domain, tag or digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageName(String);
+
+/// The `image_tag` argument: 1 to 128 of `A-Z a-z 0-9 _ . -`, the first of them no `.` or `-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageTag(String);
+
+impl RegistryUrl {
+    /// The domain with its port; `None` means Docker Hub.
+    pub fn domain(&self) -> Option<&str> {
+        self.text
+            .get(..self.domain_end)
+            .filter(|domain| !domain.is_empty())
+    }
+
+    /// The components that follow the domain; none for a domain alone.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        let path = self.text.get(self.domain_end..).unwrap_or_default();
+        path.split('/').filter(|component| !component.is_empty())
+    }
+
+    /// The whole text as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl ImageName {
+    /// The components, at least one.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ImageTag {
+    /// The tag as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RegistryUrl {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        refuse_at_once(text)?;
+        if text.len() > 1 && text.ends_with('/') {
+            return Err(ReferenceError::TrailingSlash {
+                text: text.to_owned(),
+            });
+        }
+        // A colon before the first slash starts a port, any later one a tag.
+        let tag = split_tag(text)
+            .1
+            .filter(|_| text.contains('/'))
+            .map(|tag| text.len() - tag.len() - 1);
+        if let Some(end) = text.find('@').or(tag) {
+            let part = text.get(end..).unwrap_or_default().to_owned();
+            return Err(ReferenceError::UnexpectedTag {
+                text: text.to_owned(),
+                part,
+            });
+        }
+        let first = text.split_once('/').map_or(text, |(first, _)| first);
+        // Without the rule that an upper-case letter makes a domain: whether `Acme` is one depends on the daemon's
+        // version, and a mistake is likelier.
+        let domain_end = if first == "localhost" || first.contains(['.', ':']) {
+            first.len()
+        } else {
+            0
+        };
+        let (domain, path) = text.split_at(domain_end);
+        if !domain.is_empty() {
+            check_domain(domain)?;
+        }
+        match path.strip_prefix('/') {
+            Some(path) if !domain.is_empty() => check_path(path, text)?,
+            None if !domain.is_empty() => {}
+            _ => check_path(path, text)?,
+        }
+        check_length(text, text)?;
+        Ok(Self {
+            text: text.to_owned(),
+            domain_end,
+        })
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        refuse_at_once(text)?;
+        let text = text.to_owned();
+        match text.split_once('/') {
+            // A host that only a dot gives away (`gcr.io/p/etl`) may be a name inside a registry: `join` decides.
+            Some((first, _)) if first == "localhost" || first.contains(':') => {
+                let domain = first.to_owned();
+                return Err(ReferenceError::UnexpectedRegistry { text, domain });
+            }
+            _ => {}
+        }
+        if let Some(part) = text.find([':', '@']).and_then(|end| text.get(end..)) {
+            let part = part.to_owned();
+            return Err(ReferenceError::UnexpectedTag { text, part });
+        }
+        check_path(&text, &text)?;
+        check_length(&text, &text)?;
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for ImageTag {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        check_tag(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RegistryUrl {
+    type Error = ReferenceError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RegistryUrl> for String {
+    fn from(registry: RegistryUrl) -> Self {
+        registry.text
+    }
+}
+
+impl fmt::Display for RegistryUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl TryFrom<String> for ImageName {
+    type Error = ReferenceError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ImageName> for String {
+    fn from(name: ImageName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl TryFrom<String> for ImageTag {
+    type Error = ReferenceError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ImageTag> for String {
+    fn from(tag: ImageTag) -> Self {
+        tag.0
+    }
+}
+
+impl fmt::Display for ImageTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ImageName, ImageTag, ReferenceError, RegistryUrl};
+    use proptest::prelude::*;
+
+    #[test]
+    fn good_registries() -> Result<(), ReferenceError> {
+        #[rustfmt::skip] // one case, one line
+        let cases: [(&str, Option<&str>, &[&str]); 9] = [
+            ("acme", None, &["acme"]),
+            ("acme/team", None, &["acme", "team"]),
+            ("localhost", Some("localhost"), &[]),
+            ("localhost:5000/acme", Some("localhost:5000"), &["acme"]),
+            ("docker.io/acme", Some("docker.io"), &["acme"]),
+            ("gcr.io/my-project/sub", Some("gcr.io"), &["my-project", "sub"]),
+            ("GHCR.IO/acme", Some("GHCR.IO"), &["acme"]),
+            ("[::1]:5000", Some("[::1]:5000"), &[]),
+            ("acme:5000", Some("acme:5000"), &[]),
+        ];
+        for (text, domain, components) in cases {
+            let registry: RegistryUrl = text.parse()?;
+            assert_eq!((registry.domain(), &*registry.to_string()), (domain, text));
+            assert_eq!(
+                registry.components().collect::<Vec<_>>(),
+                components,
+                "{text}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bad_registries() {
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("", "an image name, registry or tag is empty", "leave it out to have one generated, or write a name such as \"etl\""),
+            ("https://gcr.io/p/", "image or registry \"https://gcr.io/p/\" starts with \"https://\"", "write it without the scheme: \"gcr.io/p\""),
+            ("https://index.docker.io/v1/", "image or registry \"https://index.docker.io/v1/\" starts with \"https://\"", "write \"docker.io/\" and your namespace"),
+            ("http://", "image or registry \"http://\" starts with \"http://\"", "write the host, such as \"registry.example.com\""),
+            ("gcr.io/p/", "registry \"gcr.io/p/\" ends with a slash", "write \"gcr.io/p\""),
+            ("/", "image name \"/\" has an empty part", "write a name such as \"etl\""),
+            ("/acme", "image name \"/acme\" has an empty part", "write \"acme\", or a name between the slashes"),
+            ("gcr.io//p", "image name \"gcr.io//p\" has an empty part", "write \"gcr.io/p\", or a name between the slashes"),
+            ("gcr.io/p:v1", "\"gcr.io/p:v1\" has the tag or digest \":v1\" where only a name belongs", "write \"gcr.io/p\", and the tag as image_tag"),
+            ("gcr.io/p@sha256:0", "\"gcr.io/p@sha256:0\" has the tag or digest \"@sha256:0\" where only a name belongs", "write \"gcr.io/p\", and the tag as image_tag"),
+            ("acme:v1", "registry port \"v1\" is not a number from 1 to 65535", "write a port such as 5000; a tag belongs in image_tag, and only after the last slash"),
+            ("Acme", "image name part \"Acme\" has upper-case letters", "write \"acme\""),
+            ("gcr.io/My-Project", "image name part \"My-Project\" has upper-case letters", "write \"my-project\""),
+            (" gcr.io", "registry host \" gcr.io\" is no domain name, IPv4 address or [IPv6 address]", "write a host such as \"registry.example.com:5000\""),
+        ];
+        for (text, message, help) in cases {
+            let found = text
+                .parse::<RegistryUrl>()
+                .err()
+                .map(|e| (e.to_string(), e.help()));
+            assert_eq!(
+                found,
+                Some((message.to_owned(), help.to_owned())),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn image_names() {
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("etl", None),
+            ("team/sub/etl", None),
+            ("gcr.io/p/etl", None),
+            ("etl:v1", Some(("\"etl:v1\" has the tag or digest \":v1\" where only a name belongs", "write \"etl\", and the tag as image_tag"))),
+            ("localhost:5000/etl", Some(("image name \"localhost:5000/etl\" has the registry \"localhost:5000\" where only a name belongs", "write \"etl\", and \"localhost:5000\" as registry_url"))),
+            ("My Flow", Some(("image name part \"My Flow\" is not lower-case letters and digits, separated by one of . _ __ or dashes", "write \"my-flow\""))),
+            ("/etl", Some(("image name \"/etl\" has an empty part", "write \"etl\", or a name between the slashes"))),
+        ];
+        for (text, expected) in cases {
+            let found = text
+                .parse::<ImageName>()
+                .err()
+                .map(|e| (e.to_string(), e.help()));
+            assert_eq!(
+                found,
+                expected.map(|(m, h): (&str, &str)| (m.to_owned(), h.to_owned())),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn image_tags() {
+        let longest = "x".repeat(128);
+        for tag in ["v1", "V1", "_", "2019-10-17t10-00-00", "1.0.0", &longest] {
+            assert_eq!(
+                tag.parse::<ImageTag>().map(String::from),
+                Ok(tag.to_owned())
+            );
+        }
+        for (tag, help) in [
+            ("-v1", "write \"v1\""),
+            ("a/b", "write \"a-b\""),
+            ("é", "write a tag such as \"v1\""),
+        ] {
+            assert_eq!(
+                tag.parse::<ImageTag>().err().map(|e| e.help()),
+                Some(help.to_owned()),
+                "{tag:?}"
+            );
+        }
+        assert!("x".repeat(129).parse::<ImageTag>().is_err());
+        assert_eq!("".parse::<ImageTag>(), Err(ReferenceError::Empty));
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_comes_back(text in "[aA0.:/@_-]{0,16}|\\PC*") {
+            let registry = text.parse::<RegistryUrl>().map(String::from);
+            let name = text.parse::<ImageName>().map(String::from);
+            let tag = text.parse::<ImageTag>().map(String::from);
+            for parsed in [registry, name, tag] {
+                match parsed {
+                    Ok(parsed) => prop_assert_eq!(&parsed, &text),
+                    Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The build plan of a Docker storage: a pure function of its settings and flows.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    blob::Content,
+    capability::Segment,
+    context::{self, ContextEntry},
+    diagnostic::{Code, Diagnostic},
+    digest::Digest,
+    dockerfile::{self, Instruction, SourceLine, Sourced},
+    env_name::EnvName,
+    failure::{Explain, Failure},
+    flow::{Flow, FlowMap, Format},
+    flow_name::FlowName,
+    image::{self, ImageName, ImageReference, ImageTag},
+    settings::{DockerSettings, EntryKind, ImageFile, Naming},
+    spec::reader::join_path,
+};
+
+/// Where our own files are in an image: requirements, manifest, health check.
+pub const OWN_DIRECTORY: &str = "/opt/flowhold";
+
+/// Docker refuses images of more layers than this (`max depth exceeded`); base images have a few themselves.
+const MAX_LAYERS: usize = 110;
+
+/// What will be built. Nothing in it depends on a host, a daemon or the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildPlan {
+    /// Digest of all that ends up in the image, not of the names that it gets.
+    pub digest: Digest,
+    /// The instructions.
+    pub instructions: Vec<Sourced>,
+    /// The instructions as text.
+    pub dockerfile: String,
+    /// Which field made which line.
+    pub source_map: Vec<SourceLine>,
+    /// What is sent beside the Dockerfile, in order.
+    pub context: Vec<ContextEntry>,
+    /// The name that the image will have.
+    pub image: ImageChoice,
+    /// Flow name -> location in the image.
+    pub flows: FlowMap,
+}
+
+/// The parts of an image reference; those that only the build will choose are `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageChoice {
+    /// `registry_url`.
+    pub registry: Option<String>,
+    /// Image name.
+    pub name: Option<String>,
+    /// Image tag.
+    pub tag: Option<String>,
+    /// All three, where none is missing.
+    pub reference: Option<String>,
+}
+
+/// Plans. There is a plan where no diagnostic is an error.
+pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Vec<Diagnostic>) {
+    let mut planner = Planner { settings, flows, diagnostics: Vec::new(), taken: BTreeMap::new(), context: Vec::new() };
+    let plan = planner.run();
+    let failed = planner.diagnostics.iter().any(Diagnostic::is_error);
+    (plan.filter(|_| !failed), planner.diagnostics)
+}
+
+impl BuildPlan {
+    /// The context as tar, Dockerfile first.
+    pub fn archive(&self) -> Result<Vec<Segment>, Failure> {
+        context::archive(&self.dockerfile, &self.context)
+    }
+}
+
+struct Planner<'s> {
+    settings: &'s DockerSettings,
+    flows: &'s [Flow],
+    diagnostics: Vec<Diagnostic>,
+    /// Paths in the image, and the fields that put something there. The flag tells directories, which may be shared.
+    taken: BTreeMap<String, (String, bool)>,
+    context: Vec<ContextEntry>,
+}
+
+impl Planner<'_> {
+    fn run(&mut self) -> Option<BuildPlan> {
+        let mut instructions = vec![self.base()?];
+        let (installer, other): (Vec<_>, Vec<_>) =
+            self.settings.env_vars.keys().partition(|name| is_installer_variable(name));
+        instructions.extend(self.env(&installer));
+        instructions.extend(self.install());
+        instructions.extend(self.env(&other));
+        for (index, file) in self.settings.files.iter().enumerate() {
+            instructions.push(self.file(index, file));
+        }
+        let locations = self.flow_map()?;
+        instructions.extend(self.copy_flows());
+        instructions.extend(self.health_check(&locations));
+        instructions.push(self.label());
+        let layers = instructions.iter().filter(|one| makes_layer(&one.instruction)).count();
+        if layers > MAX_LAYERS {
+            let message = format!("{layers} layers are more than an image can have, and each of files makes one");
+            let help = "put the files into one directory and copy that".to_owned();
+            self.diagnostics.push(Diagnostic::new(Code::TooManyLayers, "storage.files", message).with_help(help));
+        }
+        let (dockerfile, source_map) = dockerfile::render(&instructions);
+        let context = std::mem::take(&mut self.context);
+        let digest = digest(&dockerfile, &context);
+        let image = self.image(&digest);
+        Some(BuildPlan { digest, instructions, dockerfile, source_map, context, image, flows: locations })
+    }
+
+    fn base(&self) -> Option<Sourced> {
+        let base = self.settings.base_image.clone()?;
+        Some(sourced(Instruction::From(base), ["storage.base_image".to_owned()]))
+    }
+
+    fn env(&self, names: &[&EnvName]) -> Option<Sourced> {
+        let variables: Vec<_> =
+            names.iter().filter_map(|name| Some(((*name).clone(), self.settings.env_vars.get(*name)?.clone()))).collect();
+        let fields = names.iter().map(|name| vec![join_path("storage.env_vars", name.as_str())]).collect();
+        (!variables.is_empty()).then(|| Sourced { instruction: Instruction::Env(variables), fields })
+    }
+
+    /// Dependencies travel in a requirements file, and one pip resolves them together with Prefect.
+    fn install(&mut self) -> Vec<Sourced> {
+        let mut lines = Vec::new();
+        let mut fields = Vec::new();
+        let mut names = BTreeMap::new();
+        for (index, requirement) in self.settings.python_dependencies.iter().enumerate() {
+            let field = format!("storage.python_dependencies[{index}]");
+            if let Some(first) = names.insert(requirement.name().to_owned(), field.clone()) {
+                let message = format!("{} is required here and in {first}", requirement.name());
+                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, &field, message));
+            }
+            lines.push(requirement.to_string());
+            fields.push(field);
+        }
+        if let Some(version) = &self.settings.prefect_version {
+            if let Some(field) = names.get("prefect") {
+                let message = format!("prefect is required here and by prefect_version {version}");
+                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field, message));
+            }
+            lines.push(version.requirement());
+            fields.push("storage.prefect_version".to_owned());
+        }
+        let pickled = self.flows.iter().any(|flow| flow.format == Format::Pickle);
+        // Prefect brings cloudpickle, but not the version that made these pickles: the one that wrote them reads them.
+        if pickled && !names.contains_key("cloudpickle") {
+            let line = match &self.settings.cloudpickle_version {
+                Some(version) => Some(format!("cloudpickle=={version}")),
+                None => self.settings.prefect_version.is_none().then(|| "cloudpickle".to_owned()),
+            };
+            if let Some(line) = line {
+                lines.push(line);
+                fields.push("flows".to_owned());
+            }
+        }
+        if lines.is_empty() {
+            return Vec::new();
+        }
+        self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(lines.join("\n") + "\n")));
+        let requirements = format!("{OWN_DIRECTORY}/requirements.txt");
+        let copy = Instruction::Copy { source: "requirements.txt".to_owned(), destination: requirements.clone() };
+        const PIP: [&str; 7] = ["python", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", "-r"];
+        let run = Instruction::Run(PIP.into_iter().map(str::to_owned).chain([requirements]).collect());
+        vec![sourced(copy, fields.clone()), sourced(run, fields)]
+    }
+
+    fn file(&mut self, index: usize, file: &ImageFile) -> Sourced {
+        let field = join_path("storage.files", &file.source);
+        let entries = file.entries.as_deref().unwrap_or_default();
+        let base = file.source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+        let is_directory = entries.iter().any(|entry| entry.path.is_none() && entry.kind == EntryKind::Directory);
+        let context_path = if is_directory { format!("files/{index}") } else { format!("files/{index}-{}", safe(base)) };
+        let into = file.destination.as_str().trim_end_matches('/');
+        let destination = match (is_directory, file.destination.as_str().ends_with('/')) {
+            (false, true) => format!("{into}/{base}"),
+            (false, false) => into.to_owned(),
+            (true, _) => format!("{into}/"),
+        };
+        for entry in entries {
+            let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
+            let target = format!("{}{below}", destination.trim_end_matches('/'));
+            self.take(target, &field, entry.kind == EntryKind::Directory);
+            let path = format!("{context_path}{below}");
+            self.context.push(ContextEntry { path, mode: entry.mode, kind: entry.kind.clone() });
+        }
+        let source = if is_directory { format!("{context_path}/") } else { context_path };
+        sourced(Instruction::Copy { source, destination }, [field])
+    }
+
+    /// Claims a path of the image. Two claims for one path are an error, never an overwrite.
+    fn take(&mut self, path: String, field: &str, directory: bool) {
+        let clash = |path: &str, other: &str| {
+            let message = format!("{path} in the image would be written by {other} and by {field}");
+            Diagnostic::new(Code::PathClash, field, message).with_help("give one of them another destination".to_owned())
+        };
+        if path.is_empty() && directory {
+            return;
+        }
+        let mut above = path.as_str();
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            if let Some((other, false)) = self.taken.get(parent) {
+                let diagnostic = clash(parent, other);
+                self.diagnostics.push(diagnostic);
+                return;
+            }
+            above = parent;
+        }
+        match self.taken.get(&path) {
+            Some((_, true)) if directory => return,
+            Some((other, _)) => {
+                let diagnostic = clash(&path, other);
+                self.diagnostics.push(diagnostic);
+                return;
+            }
+            None => {}
+        }
+        if !directory {
+            let below = format!("{path}/");
+            if let Some((taken, (other, _))) = self.taken.range(below.clone()..).next()
+                && taken.starts_with(&below)
+            {
+                let diagnostic = clash(&path, other);
+                self.diagnostics.push(diagnostic);
+                return;
+            }
+        }
+        self.taken.insert(path, (field.to_owned(), directory));
+    }
+
+    fn flow_map(&mut self) -> Option<FlowMap> {
+        let mut map = FlowMap::default();
+        for (index, flow) in self.flows.iter().enumerate() {
+            let location = location(self.settings.flow_directory(), &flow.name);
+            self.take(location.clone(), &format!("flows[{index}]"), false);
+            let path = format!("flows/{}.prefect", flow.name.slug());
+            self.context.push(ContextEntry::file(path, flow.content.clone()));
+            if let Err(error) = map.insert(flow.name.clone(), location) {
+                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, format!("flows[{index}]"), error.to_string()));
+                return None;
+            }
+        }
+        Some(map)
+    }
+
+    /// All flows in one layer, however many there are.
+    fn copy_flows(&self) -> Option<Sourced> {
+        if self.flows.is_empty() {
+            return None;
+        }
+        let destination = format!("{}/", self.settings.flow_directory());
+        let copy = Instruction::Copy { source: "flows/".to_owned(), destination };
+        let mut fields: Vec<_> = (0..self.flows.len()).map(|index| format!("flows[{index}]")).collect();
+        if self.settings.prefect_directory.is_some() {
+            fields.push("storage.prefect_directory".to_owned());
+        }
+        Some(sourced(copy, fields))
+    }
+
+    fn health_check(&mut self, locations: &FlowMap) -> Vec<Sourced> {
+        if self.flows.is_empty() {
+            return Vec::new();
+        }
+        const SCRIPT: &str = include_str!("health_check.py");
+        let flows: Vec<_> = self
+            .flows
+            .iter()
+            .zip(locations.iter())
+            .map(|(flow, (name, location))| json!({ "name": name.as_ref(), "location": location, "format": flow.format.as_str() }))
+            .collect();
+        let python = self.settings.python_version.map(|version| version.to_string());
+        let manifest = json!({ "python": python, "flows": flows }).to_string() + "\n";
+        for (name, content) in [("health_check.py", SCRIPT.to_owned()), ("manifest.json", manifest)] {
+            self.take(format!("{OWN_DIRECTORY}/{name}"), "flows", false);
+            self.context.push(ContextEntry::file(format!("flowhold/{name}"), Content::from_bytes(content)));
+        }
+        let copy = Instruction::Copy { source: "flowhold/".to_owned(), destination: format!("{OWN_DIRECTORY}/") };
+        let run = ["python", &format!("{OWN_DIRECTORY}/health_check.py"), &format!("{OWN_DIRECTORY}/manifest.json")];
+        let run = Instruction::Run(run.map(str::to_owned).to_vec());
+        vec![sourced(copy, ["flows".to_owned()]), sourced(run, ["flows".to_owned()])]
+    }
+
+    fn label(&self) -> Sourced {
+        let base = self.settings.base_image.as_ref().map(ImageReference::to_string).unwrap_or_default();
+        let label = ("org.opencontainers.image.base.name".to_owned(), base);
+        sourced(Instruction::Label(vec![label]), ["storage.base_image".to_owned()])
+    }
+
+    fn image(&mut self, digest: &Digest) -> ImageChoice {
+        let settings = self.settings;
+        let (mut name, mut tag) = (settings.image_name.clone(), settings.image_tag.clone());
+        match settings.naming {
+            Naming::Uuid => {}
+            Naming::Flow => {
+                if let [only] = self.flows {
+                    name = name.or_else(|| only.name.slug().parse::<ImageName>().ok());
+                } else if name.is_none() || tag.is_none() {
+                    let message = format!("naming = \"flow\" names an image after its only flow, and there are {}", self.flows.len());
+                    let help = "give image_name and image_tag, or another naming".to_owned();
+                    self.diagnostics
+                        .push(Diagnostic::new(Code::NamingNeedsOneFlow, "storage.naming", message).with_help(help));
+                }
+            }
+            Naming::Plan => {
+                let own = if let [only] = self.flows { only.name.slug() } else { "flows" };
+                name = name.or_else(|| own.parse::<ImageName>().ok());
+                tag = tag.or_else(|| digest.hex().parse::<ImageTag>().ok());
+            }
+        }
+        let reference = match (&name, &tag) {
+            (Some(name), Some(tag)) => self.reference(name, tag),
+            (name, _) => {
+                // The registry's rules are about the name, so they can be told before a tag is chosen.
+                if let (Some(name), Ok(tag)) = (name, "tag".parse()) {
+                    self.reference(name, &tag);
+                }
+                None
+            }
+        };
+        ImageChoice {
+            registry: settings.registry_url.as_ref().map(ToString::to_string),
+            name: name.map(|name| name.to_string()),
+            tag: tag.map(|tag| tag.to_string()),
+            reference: reference.map(|reference| reference.to_string()),
+        }
+    }
+
+    fn reference(&mut self, name: &ImageName, tag: &ImageTag) -> Option<ImageReference> {
+        match image::join(self.settings.registry_url.as_ref(), name, tag) {
+            Ok(reference) => Some(reference),
+            Err(error) => {
+                let field = if self.settings.registry_url.is_some() { "storage.registry_url" } else { "storage.image_name" };
+                self.diagnostics
+                    .push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
+                None
+            }
+        }
+    }
+}
+
+/// Where a flow is: `<directory>/<slug>.prefect`.
+pub fn location(directory: &str, name: &FlowName) -> String {
+    format!("{}/{}.prefect", directory.trim_end_matches('/'), name.slug())
+}
+
+/// Variables that an installer reads, and that must be set before it runs.
+fn is_installer_variable(name: &EnvName) -> bool {
+    let upper = name.as_str().to_ascii_uppercase();
+    upper.starts_with("PIP_") || upper.starts_with("UV_") || upper.ends_with("_PROXY")
+}
+
+fn makes_layer(instruction: &Instruction) -> bool {
+    matches!(instruction, Instruction::Copy { .. } | Instruction::Run(_))
+}
+
+/// An instruction of one line.
+fn sourced(instruction: Instruction, fields: impl Into<Vec<String>>) -> Sourced {
+    Sourced { instruction, fields: vec![fields.into()] }
+}
+
+/// A file name that needs no quoting anywhere: for names in the context that people read, but nothing depends on.
+fn safe(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
+    name.chars().take(100).map(plain).collect()
+}
+
+/// The canonical encoding: every part is preceded by its length, so that no two plans have one encoding.
+fn digest(dockerfile: &str, context: &[ContextEntry]) -> Digest {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    part(b"flowhold plan 1");
+    part(dockerfile.as_bytes());
+    for entry in context {
+        part(entry.path.as_bytes());
+        part(&entry.mode.to_be_bytes());
+        match &entry.kind {
+            EntryKind::File(Content { size, sha256, .. }) => {
+                part(b"file");
+                part(&size.to_be_bytes());
+                part(sha256.as_bytes());
+            }
+            EntryKind::Directory => part(b"directory"),
+            EntryKind::Symlink(target) => {
+                part(b"symlink");
+                part(target.as_bytes());
+            }
+        }
+    }
+    Digest::from_bytes(hash.finalize().into())
+}

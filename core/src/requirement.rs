@@ -1,0 +1,817 @@
+//! One requirement of a Python package, as it goes into a requirements file.
+//!
+//! The grammar is that of PEP 508. On top of it, what pip reads into a line of a requirements file beyond PEP 508
+//! (options, comments, continued lines, `${VARIABLES}`, file names) is refused: a requirement means one thing.
+
+use crate::flow_name::{Excerpt, breaks_lines};
+use core::fmt;
+use core::str::FromStr;
+use pep440_rs::{Version, VersionSpecifier};
+
+/// A requirement: `name[extras] specifiers ; marker` or `name @ url ; marker`, in one line.
+///
+/// ```
+/// # use flowhold_core::requirement::Requirement;
+/// let requirement: Requirement = " Zope.Interface[test] >=5,<6 ; python_version >= '3.8' ".parse()?;
+/// assert_eq!(requirement.name(), "zope-interface");
+/// assert_eq!(requirement.to_string(), "Zope.Interface[test] >=5,<6 ; python_version >= '3.8'");
+/// # Ok::<(), flowhold_core::requirement::RequirementError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Requirement {
+    text: String,
+    name: String,
+}
+
+impl Requirement {
+    /// The longest requirement, in bytes.
+    pub const MOST_BYTES: usize = 4096;
+
+    /// The package's name in the normal form of PEP 503: lower case, with single dashes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The line for the requirements file: the text as it was written, without spaces around it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Why a text is no requirement.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequirementError {
+    /// Nothing but spaces.
+    #[error("a requirement is empty")]
+    Empty,
+    /// More than [`Requirement::MOST_BYTES`] bytes.
+    #[error(
+        "requirement {} has {bytes} bytes, the most are {}",
+        Excerpt(text),
+        Requirement::MOST_BYTES
+    )]
+    TooLong {
+        /// The text.
+        text: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A line end, NUL or another control character; a tab is none here.
+    #[error(
+        "requirement {} has the control character {character:?}",
+        Excerpt(text)
+    )]
+    ControlCharacter {
+        /// The text.
+        text: String,
+        /// The first such character in it.
+        character: char,
+    },
+    /// `#` in front, or after a space.
+    #[error("requirement {} has a comment", Excerpt(text))]
+    Comment {
+        /// The text.
+        text: String,
+    },
+    /// A word that pip takes for an option.
+    #[error("requirement {} has the pip option {}", Excerpt(text), Excerpt(option))]
+    PipOption {
+        /// The text.
+        text: String,
+        /// The option.
+        option: String,
+    },
+    /// A backslash at the end: pip would read the next line as part of this one.
+    #[error(
+        "requirement {} ends in a backslash, which continues the line",
+        Excerpt(text)
+    )]
+    Continuation {
+        /// The text.
+        text: String,
+    },
+    /// `${NAME}`, which pip replaces.
+    #[error(
+        "requirement {} has the environment variable {}",
+        Excerpt(text),
+        Excerpt(variable)
+    )]
+    EnvironmentVariable {
+        /// The text.
+        text: String,
+        /// The variable with `${` and `}`.
+        variable: String,
+    },
+    /// A URL, path or file name without the name of a package in front.
+    #[error(
+        "requirement {} is a URL, path or file without the name of its package",
+        Excerpt(text)
+    )]
+    MissingName {
+        /// The text.
+        text: String,
+    },
+    /// What follows `@` is no URL that pip can install from.
+    #[error(
+        "requirement {} has {} after the @, which is no URL",
+        Excerpt(text),
+        Excerpt(url)
+    )]
+    BadUrl {
+        /// The text.
+        text: String,
+        /// What follows the `@`.
+        url: String,
+    },
+    /// A version specifier that PEP 440 doesn't know.
+    #[error(
+        "requirement {} has the version specifier {} at character {at}: {fault}",
+        Excerpt(text),
+        Excerpt(specifier)
+    )]
+    Version {
+        /// The text.
+        text: String,
+        /// Where the specifier starts, counted in characters from 1.
+        at: usize,
+        /// The operator and the version.
+        specifier: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// Anything else outside the grammar.
+    #[error("requirement {} needs {expected} at character {at}", Excerpt(text))]
+    Syntax {
+        /// The text.
+        text: String,
+        /// Where, counted in characters from 1.
+        at: usize,
+        /// What the grammar has there.
+        expected: &'static str,
+    },
+}
+
+impl RequirementError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Empty => "write a package such as \"pandas>=2,<3\"".to_owned(),
+            Self::TooLong { .. } | Self::ControlCharacter { .. } => "write one requirement per entry, in one line".to_owned(),
+            Self::Comment { .. } => "leave the comment out; comments belong in flowhold.toml".to_owned(),
+            Self::PipOption { option, .. } => match option.as_str() {
+                "-i" | "--index-url" | "--pypi-url" => "set PIP_INDEX_URL in env_vars instead".to_owned(),
+                "--extra-index-url" => "set PIP_EXTRA_INDEX_URL in env_vars instead".to_owned(),
+                "-f" | "--find-links" => "set PIP_FIND_LINKS in env_vars instead".to_owned(),
+                "--no-index" => "set PIP_NO_INDEX in env_vars instead".to_owned(),
+                "--trusted-host" => "set PIP_TRUSTED_HOST in env_vars instead".to_owned(),
+                "--pre" => "set PIP_PRE in env_vars instead, or ask for a pre-release, such as \"name>=2.0rc1\"".to_owned(),
+                "--no-binary" => "set PIP_NO_BINARY in env_vars instead".to_owned(),
+                "--only-binary" => "set PIP_ONLY_BINARY in env_vars instead".to_owned(),
+                "-r" | "--requirement" | "-c" | "--constraint" => {
+                    "write the requirements of that file into python_dependencies".to_owned()
+                }
+                "-e" | "--editable" => {
+                    "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\"".to_owned()
+                }
+                "--hash" => "leave the hash out and pin the version, such as \"name==1.2.3\"".to_owned(),
+                _ => "write the requirement without options; most have a PIP_… variable for env_vars".to_owned(),
+            },
+            Self::Continuation { .. } => "leave the backslash out".to_owned(),
+            Self::EnvironmentVariable { .. } => {
+                "write the value; pip would replace the variable, so the requirement would not mean one thing".to_owned()
+            }
+            Self::MissingName { .. } => "write \"name @ URL\"; a file in the image is \"name @ file:///path\"".to_owned(),
+            Self::BadUrl { url, .. } => {
+                if url.parse::<Version>().is_ok() {
+                    format!("a version is written \"=={url}\"")
+                } else {
+                    "write https://…, file:///… or git+https://…".to_owned()
+                }
+            }
+            Self::Version { .. } | Self::Syntax { .. } => {
+                "the form is \"name[extra] >=1,<2 ; python_version >= '3.8'\" or \"name @ URL ; marker\"".to_owned()
+            }
+        }
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = RequirementError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let line = text.trim_matches([' ', '\t']);
+        refuse_what_only_pip_reads(line)?;
+        let mut parser = Parser { line, rest: line };
+        let name = parser.requirement()?;
+        Ok(Self {
+            name: normal_name(name),
+            text: line.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+/// The normal spelling of a PEP 440 version, and whether it has a local part (`+…`).
+pub(crate) fn normal_version(text: &str) -> Option<(String, bool)> {
+    let version: Version = text.parse().ok()?;
+    Some((version.to_string(), version.is_local()))
+}
+
+/// PEP 503.
+fn normal_name(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(['-', '_', '.'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join("-").to_ascii_lowercase()
+}
+
+/// pip's rules for a line of a requirements file (`req_file.py` and `constructors.py` of pip 19 to 25): all of them
+/// come before PEP 508, so that a line which is a good requirement by itself can still mean something else there.
+fn refuse_what_only_pip_reads(line: &str) -> Result<(), RequirementError> {
+    let text = || line.to_owned();
+    if line.is_empty() {
+        return Err(RequirementError::Empty);
+    }
+    if line.len() > Requirement::MOST_BYTES {
+        return Err(RequirementError::TooLong {
+            text: text(),
+            bytes: line.len(),
+        });
+    }
+    if let Some(character) = line.chars().find(|&c| breaks_lines(c) && c != '\t') {
+        return Err(RequirementError::ControlCharacter {
+            text: text(),
+            character,
+        });
+    }
+    let mut words = line.split(char::is_whitespace);
+    if words.clone().any(|word| word.starts_with('#')) {
+        return Err(RequirementError::Comment { text: text() });
+    }
+    if let Some(word) = words.find(|word| word.starts_with('-')) {
+        let option = word
+            .split_once('=')
+            .map_or(word, |(option, _)| option)
+            .to_owned();
+        return Err(RequirementError::PipOption {
+            text: text(),
+            option,
+        });
+    }
+    if line.ends_with('\\') {
+        return Err(RequirementError::Continuation { text: text() });
+    }
+    if let Some(variable) = expanded_variable(line) {
+        return Err(RequirementError::EnvironmentVariable {
+            text: text(),
+            variable: variable.to_owned(),
+        });
+    }
+    let target = line.split(['@', ';']).next().unwrap_or(line).trim_end();
+    if target.contains(['/', '\\', ':']) || target.starts_with(['.', '~']) || is_archive(target) {
+        return Err(RequirementError::MissingName { text: text() });
+    }
+    Ok(())
+}
+
+/// The first `${NAME}` that pip would replace: upper-case letters, digits and `_` only.
+fn expanded_variable(line: &str) -> Option<&str> {
+    line.match_indices("${").find_map(|(start, _)| {
+        let name_start = start + 2;
+        let length = line.get(name_start..)?.find('}')?;
+        let name = line.get(name_start..name_start + length)?;
+        let fits = name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if fits && !name.is_empty() {
+            line.get(start..=name_start + length)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether pip takes `target` for a file by its ending, be it there or not.
+fn is_archive(target: &str) -> bool {
+    const ENDINGS: [&str; 12] = [
+        ".zip",
+        ".whl",
+        ".tar.bz2",
+        ".tbz",
+        ".tar.gz",
+        ".tgz",
+        ".tar",
+        ".tar.xz",
+        ".txz",
+        ".tlz",
+        ".tar.lz",
+        ".tar.lzma",
+    ];
+    // pip looks at the text without extras; a `[` elsewhere ends nothing.
+    let target = target.to_ascii_lowercase();
+    let without_extras = target
+        .split_once('[')
+        .map_or(target.as_str(), |(before, _)| before.trim_end());
+    ENDINGS
+        .iter()
+        .any(|ending| target.ends_with(ending) || without_extras.ends_with(ending))
+}
+
+/// A parser by recursive descent; one method for each rule of PEP 508's grammar.
+struct Parser<'a> {
+    line: &'a str,
+    /// What is still to be read: an end of `line`.
+    rest: &'a str,
+}
+
+impl<'a> Parser<'a> {
+    /// Parentheses in parentheses; more than anyone writes, and few enough for a small stack.
+    const MOST_PARENTHESES: u8 = 50;
+
+    /// `name [extras] (@ url | specifiers) [; marker]`
+    fn requirement(&mut self) -> Result<&'a str, RequirementError> {
+        let name =
+            self.identifier("the name of a package, of letters, digits and . _ - between them")?;
+        self.spaces();
+        if self.eat("[") {
+            self.extras()?;
+        }
+        self.spaces();
+        if self.eat("@") {
+            self.url()?;
+        } else {
+            self.specifiers()?;
+        }
+        self.spaces();
+        if self.eat(";") {
+            self.marker(0)?;
+            self.end("\"and\", \"or\" or the end")?;
+        } else {
+            self.end("a version specifier, a comma, \"[\", \"@\", \";\" or the end")?;
+        }
+        Ok(name)
+    }
+
+    fn identifier(&mut self, expected: &'static str) -> Result<&'a str, RequirementError> {
+        let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let (identifier, rest) = self.split_while(inside);
+        let ends_well = |c: char| c.is_ascii_alphanumeric();
+        if !identifier.starts_with(ends_well) || !identifier.ends_with(ends_well) {
+            return Err(self.needs(expected));
+        }
+        self.rest = rest;
+        Ok(identifier)
+    }
+
+    /// After `[`.
+    fn extras(&mut self) -> Result<(), RequirementError> {
+        self.spaces();
+        if self.eat("]") {
+            return Ok(());
+        }
+        loop {
+            self.identifier("the name of an extra")?;
+            self.spaces();
+            if self.eat("]") {
+                return Ok(());
+            }
+            self.expect(",", "a comma or \"]\"")?;
+            self.spaces();
+        }
+    }
+
+    /// After `@`. The URL ends at a space; pip ends it at a `;` too, PEP 508 doesn't, so it must not have one.
+    fn url(&mut self) -> Result<(), RequirementError> {
+        self.spaces();
+        let (url, rest) = self.split_while(|c| !c.is_whitespace() && c != ';');
+        let (scheme, place) = url.split_once("://").unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        let is_fetched = matches!(scheme.as_str(), "https" | "http")
+            || ["git+", "hg+", "svn+", "bzr+"]
+                .iter()
+                .any(|prefix| scheme.starts_with(prefix));
+        let has_place = !place.is_empty() && (scheme.ends_with("file") || !place.starts_with('/'));
+        if !has_place || !(is_fetched || scheme == "file") {
+            return Err(RequirementError::BadUrl {
+                text: self.line.to_owned(),
+                url: url.to_owned(),
+            });
+        }
+        self.rest = rest;
+        if rest.starts_with(';') {
+            return Err(self.needs("a space between the URL and \";\""));
+        }
+        Ok(())
+    }
+
+    /// None, or some with commas between them; all in parentheses or not. One comma may follow the last.
+    fn specifiers(&mut self) -> Result<(), RequirementError> {
+        let parentheses = self.eat("(");
+        self.spaces();
+        while self.rest.starts_with(['=', '~', '!', '<', '>']) {
+            self.specifier()?;
+            self.spaces();
+            if !self.eat(",") {
+                break;
+            }
+            self.spaces();
+        }
+        if parentheses {
+            self.expect(")", "a version specifier, a comma or \")\"")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn specifier(&mut self) -> Result<(), RequirementError> {
+        let start = self.rest;
+        let operator = ["===", "==", "~=", "!=", "<=", ">=", "<", ">"]
+            .into_iter()
+            .find(|&o| self.eat(o));
+        let Some(operator) = operator else {
+            return Err(self.needs("one of the operators == != <= >= < > ~= ==="));
+        };
+        self.spaces();
+        // Only `===` reads commas too, as pip does.
+        let (version, rest) = self.split_while(|c| {
+            !c.is_whitespace() && !matches!(c, ';' | ')') && (c != ',' || operator == "===")
+        });
+        // An operator with a space in it: joined below, the halves would make another one.
+        let fault = if version.is_empty() || version.starts_with(['=', '<', '>', '~', '!']) {
+            Some("the version is missing")
+        } else if operator == "===" {
+            version
+                .contains(',')
+                .then_some("=== takes the comma for a part of its version")
+        } else if format!("{operator}{version}")
+            .parse::<VersionSpecifier>()
+            .is_ok()
+        {
+            None
+        } else if version.ends_with(".*") && !matches!(operator, "==" | "!=") {
+            Some("only == and != take .*")
+        } else if version.contains('+') && !matches!(operator, "==" | "!=") {
+            Some("only == and != take a local version (+…)")
+        } else if operator == "~=" && version.parse::<Version>().is_ok() {
+            Some("~= takes a version of two or more numbers")
+        } else {
+            Some("that is no version of PEP 440")
+        };
+        if let Some(fault) = fault {
+            let specifier = format!("{operator}{version}");
+            return Err(RequirementError::Version {
+                text: self.line.to_owned(),
+                at: self.at(start),
+                specifier,
+                fault,
+            });
+        }
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// After `;` or `(`: comparisons with `and` and `or` between them.
+    fn marker(&mut self, depth: u8) -> Result<(), RequirementError> {
+        loop {
+            self.spaces();
+            if self.rest.starts_with('(') {
+                if depth == Self::MOST_PARENTHESES {
+                    return Err(self.needs("a marker with fewer parentheses in each other"));
+                }
+                self.eat("(");
+                self.marker(depth + 1)?;
+                self.expect(")", "\"and\", \"or\" or \")\"")?;
+            } else {
+                self.marker_value()?;
+                self.spaces();
+                self.marker_operator()?;
+                self.spaces();
+                self.marker_value()?;
+            }
+            self.spaces();
+            if !self.eat_word("and") && !self.eat_word("or") {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A variable, or text in quotes. The text has no backslash: pip reads it with Python's escapes, others don't.
+    fn marker_value(&mut self) -> Result<(), RequirementError> {
+        // The last six are older spellings that PEP 508 keeps.
+        const VARIABLES: [&str; 18] = [
+            "python_version",
+            "python_full_version",
+            "os_name",
+            "sys_platform",
+            "platform_release",
+            "platform_system",
+            "platform_version",
+            "platform_machine",
+            "platform_python_implementation",
+            "implementation_name",
+            "implementation_version",
+            "extra",
+            "os.name",
+            "sys.platform",
+            "platform.version",
+            "platform.machine",
+            "platform.python_implementation",
+            "python_implementation",
+        ];
+        for quote in ['\'', '"'] {
+            if let Some(quoted) = self.rest.strip_prefix(quote) {
+                let Some((value, rest)) = quoted.split_once(quote) else {
+                    return Err(self.needs("a closing quote for the text"));
+                };
+                if value.contains('\\') {
+                    return Err(self.needs("text without a backslash"));
+                }
+                self.rest = rest;
+                return Ok(());
+            }
+        }
+        let (word, rest) = self.word();
+        if !VARIABLES.contains(&word) {
+            return Err(self.needs("a marker variable, such as python_version, or text in quotes"));
+        }
+        self.rest = rest;
+        Ok(())
+    }
+
+    fn marker_operator(&mut self) -> Result<(), RequirementError> {
+        if self.eat_word("in") {
+            return Ok(());
+        }
+        if self.eat_word("not") {
+            self.spaces();
+            return if self.eat_word("in") {
+                Ok(())
+            } else {
+                Err(self.needs("\"in\" after \"not\""))
+            };
+        }
+        match ["===", "==", "~=", "!=", "<=", ">=", "<", ">"]
+            .into_iter()
+            .any(|operator| self.eat(operator))
+        {
+            true => Ok(()),
+            false => Err(self.needs("one of the operators == != <= >= < > ~= === in, not in")),
+        }
+    }
+
+    fn end(&self, expected: &'static str) -> Result<(), RequirementError> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.needs(expected))
+        }
+    }
+
+    fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), RequirementError> {
+        if self.eat(token) {
+            Ok(())
+        } else {
+            Err(self.needs(expected))
+        }
+    }
+
+    fn eat(&mut self, token: &str) -> bool {
+        let rest = self.rest.strip_prefix(token);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn eat_word(&mut self, wanted: &str) -> bool {
+        let (word, rest) = self.word();
+        let found = word == wanted;
+        if found {
+            self.rest = rest;
+        }
+        found
+    }
+
+    fn word(&self) -> (&'a str, &'a str) {
+        self.split_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+    }
+
+    fn spaces(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    fn split_while(&self, inside: impl Fn(char) -> bool) -> (&'a str, &'a str) {
+        self.rest
+            .split_at(self.rest.find(|c| !inside(c)).unwrap_or(self.rest.len()))
+    }
+
+    fn needs(&self, expected: &'static str) -> RequirementError {
+        RequirementError::Syntax {
+            text: self.line.to_owned(),
+            at: self.at(self.rest),
+            expected,
+        }
+    }
+
+    /// Where `rest` starts, counted in characters from 1.
+    fn at(&self, rest: &str) -> usize {
+        let read = self.line.len().saturating_sub(rest.len());
+        self.line.get(..read).unwrap_or_default().chars().count() + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Requirement, RequirementError, breaks_lines};
+    use proptest::prelude::*;
+
+    /// Made by `requirements.py` beside it, with Python's `packaging`.
+    const VECTORS: &str = include_str!("../../tests/vectors/requirements.json");
+
+    #[derive(serde::Deserialize)]
+    struct Row {
+        text: String,
+        ok: bool,
+        name: Option<String>,
+        note: String,
+    }
+
+    /// Rows that `packaging` takes and we don't, each with its reason.
+    #[rustfmt::skip] // one case, one line
+    const REFUSED_ON_PURPOSE: &[(&str, &str)] = &[
+        ("a_", "PEP 508 ends a name in a letter or digit"),
+        ("a[b_]", "PEP 508 ends a name in a letter or digit"),
+        ("a===", "a version is missing"),
+        ("a====1", "an operator too long"),
+        ("a===1.0,>=1", "=== takes the comma for a part of its version, and packaging splits it after all"),
+        ("a>=\u{a0}1", "no space of ASCII: PEP 508 knows spaces and tabs"),
+        ("a==99999999999999999999", "numbers end at 64 bits"),
+        ("a==1.0a99999999999999999999", "numbers end at 64 bits"),
+        ("a @ https://x;os_name=='nt'", "PEP 508 takes the marker for part of the URL, pip doesn't"),
+        ("a @ https://x/a;b=c ; os_name=='nt'", "PEP 508 ends the URL at the space, pip at the first semicolon"),
+        ("a @ ;os_name=='nt'", "no URL"),
+        ("a @ /opt/a", "pip needs a scheme"),
+        ("a @ ./a", "pip needs a scheme"),
+        ("a@1.0", "pip needs a scheme"),
+        ("a @ https:x", "pip can't fetch it"),
+        ("a @ https:///x", "pip can't fetch it"),
+        ("a @ file:/opt/a", "pip wants the two slashes"),
+        ("a===[.zip", "pip takes it for a file by its ending"),
+        ("a @ ftp://x/y", "pip can't fetch it"),
+        ("a @ C:\\x", "pip can't fetch it"),
+        ("a @ git@github.com:x/y.git", "pip can't fetch it"),
+        ("a @ https://x/${TOKEN}/y", "pip replaces the variable"),
+        ("a;os_name=='${A}'", "pip replaces the variable"),
+        ("a @ https://x\\", "pip continues the line"),
+        ("a;extras=='x'", "a variable of lock files; pip doesn't know it in requirements"),
+        ("a;'x' in extras", "a variable of lock files"),
+        ("a;'x' in dependency_groups", "a variable of lock files"),
+        ("a;os_name=='n\\t'", "pip reads escapes as Python does, PEP 508 has none"),
+        ("a;os_name=='a #b'", "pip cuts the line at the comment"),
+        ("a;os_name=='a -b'", "pip takes the second word for an option"),
+        ("a.zip", "pip takes it for a file by its ending"),
+        ("a.whl", "pip takes it for a file by its ending"),
+        ("a-1.0-py3-none-any.whl", "pip takes it for a file by its ending"),
+        ("a.tar.gz", "pip takes it for a file by its ending"),
+        ("a.TAR.GZ", "pip takes it for a file by its ending"),
+        ("a.tgz[b]", "pip takes it for a file by its ending"),
+        ("a.tar.gz;os_name=='x'", "pip takes it for a file by its ending"),
+        ("a===1.zip", "pip takes it for a file by its ending"),
+        ("a.zip @ https://x", "a file's name is no package's"),
+        ("a===b/c", "reads as a path"),
+        ("a===b:c", "reads as a URL"),
+    ];
+
+    #[test]
+    fn agrees_with_packaging() -> Result<(), serde_json::Error> {
+        let rows: Vec<Row> = serde_json::from_str(VECTORS)?;
+        assert!(rows.len() >= 150, "{} rows", rows.len());
+        for row in &rows {
+            let found = row.text.parse::<Requirement>();
+            let on_purpose = REFUSED_ON_PURPOSE
+                .iter()
+                .find(|(text, _)| *text == row.text);
+            match (&found, on_purpose) {
+                (Ok(_), Some((_, reason))) => {
+                    assert!(row.ok && found.is_err(), "{:?}: {reason}", row.text)
+                }
+                (Err(_), Some((_, reason))) => {
+                    assert!(row.ok, "{:?} is refused by both: {reason}", row.text)
+                }
+                (Ok(found), None) => {
+                    assert_eq!(
+                        (row.ok, Some(found.name())),
+                        (true, row.name.as_deref()),
+                        "{:?} ({})",
+                        row.text,
+                        row.note
+                    );
+                    assert_eq!(found.as_str(), row.text.trim_matches([' ', '\t']));
+                }
+                (Err(error), None) => assert!(!row.ok, "{error} ({})", row.note),
+            }
+        }
+        for (text, reason) in REFUSED_ON_PURPOSE {
+            assert!(
+                rows.iter().any(|row| row.text == *text),
+                "no row for {text:?}: {reason}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn errors_say_what_and_where() {
+        let form = "the form is \"name[extra] >=1,<2 ; python_version >= '3.8'\" or \"name @ URL ; marker\"";
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("", "a requirement is empty", "write a package such as \"pandas>=2,<3\""),
+            ("pandas\nnumpy", "requirement \"pandas\\nnumpy\" has the control character '\\n'", "write one requirement per entry, in one line"),
+            ("pandas\u{85}numpy", "requirement \"pandas\\u{85}numpy\" has the control character '\\u{85}'", "write one requirement per entry, in one line"),
+            ("pandas # for data", "requirement \"pandas # for data\" has a comment", "leave the comment out; comments belong in flowhold.toml"),
+            ("-e .", "requirement \"-e .\" has the pip option \"-e\"", "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\""),
+            ("--index-url=https://x/simple", "requirement \"--index-url=https://x/simple\" has the pip option \"--index-url\"", "set PIP_INDEX_URL in env_vars instead"),
+            ("--extra-index-url https://x", "requirement \"--extra-index-url https://x\" has the pip option \"--extra-index-url\"", "set PIP_EXTRA_INDEX_URL in env_vars instead"),
+            ("-r requirements.txt", "requirement \"-r requirements.txt\" has the pip option \"-r\"", "write the requirements of that file into python_dependencies"),
+            ("foo==1 --hash=sha256:00", "requirement \"foo==1 --hash=sha256:00\" has the pip option \"--hash\"", "leave the hash out and pin the version, such as \"name==1.2.3\""),
+            ("foo==1 --global-option=x", "requirement \"foo==1 --global-option=x\" has the pip option \"--global-option\"", "write the requirement without options; most have a PIP_… variable for env_vars"),
+            ("foo \\", "requirement \"foo \\\\\" ends in a backslash, which continues the line", "leave the backslash out"),
+            ("foo @ https://${TOKEN}@x/y", "requirement \"foo @ https://${TOKEN}@x/y\" has the environment variable \"${TOKEN}\"", "write the value; pip would replace the variable, so the requirement would not mean one thing"),
+            ("https://x/foo.whl", "requirement \"https://x/foo.whl\" is a URL, path or file without the name of its package", "write \"name @ URL\"; a file in the image is \"name @ file:///path\""),
+            ("./foo", "requirement \"./foo\" is a URL, path or file without the name of its package", "write \"name @ URL\"; a file in the image is \"name @ file:///path\""),
+            ("foo@1.0", "requirement \"foo@1.0\" has \"1.0\" after the @, which is no URL", "a version is written \"==1.0\""),
+            ("foo @ x/y", "requirement \"foo @ x/y\" has \"x/y\" after the @, which is no URL", "write https://…, file:///… or git+https://…"),
+            ("foo @ https://x;os_name=='nt'", "requirement \"foo @ https://x;os_name=='nt'\" needs a space between the URL and \";\" at character 16", form),
+            ("foo=1", "requirement \"foo=1\" needs one of the operators == != <= >= < > ~= === at character 4", form),
+            ("foo >=", "requirement \"foo >=\" has the version specifier \">=\" at character 5: the version is missing", form),
+            ("foo>=1,~=2", "requirement \"foo>=1,~=2\" has the version specifier \"~=2\" at character 8: ~= takes a version of two or more numbers", form),
+            ("foo>=1.*", "requirement \"foo>=1.*\" has the version specifier \">=1.*\" at character 4: only == and != take .*", form),
+            ("foo>1+x", "requirement \"foo>1+x\" has the version specifier \">1+x\" at character 4: only == and != take a local version (+…)", form),
+            ("foo> =1", "requirement \"foo> =1\" has the version specifier \">=1\" at character 4: the version is missing", form),
+            ("foo===1,>=1", "requirement \"foo===1,>=1\" has the version specifier \"===1,>=1\" at character 4: === takes the comma for a part of its version", form),
+            ("foo==one", "requirement \"foo==one\" has the version specifier \"==one\" at character 4: that is no version of PEP 440", form),
+            ("foo bar", "requirement \"foo bar\" needs a version specifier, a comma, \"[\", \"@\", \";\" or the end at character 5", form),
+            ("foo[a", "requirement \"foo[a\" needs a comma or \"]\" at character 6", form),
+            ("foo[é]", "requirement \"foo[é]\" needs the name of an extra at character 5", form),
+            ("foo(>=1", "requirement \"foo(>=1\" needs a version specifier, a comma or \")\" at character 8", form),
+            ("é", "requirement \"é\" needs the name of a package, of letters, digits and . _ - between them at character 1", form),
+            ("foo; é", "requirement \"foo; é\" needs a marker variable, such as python_version, or text in quotes at character 6", form),
+            ("foo; 'é' ~ 'x'", "requirement \"foo; 'é' ~ 'x'\" needs one of the operators == != <= >= < > ~= === in, not in at character 10", form),
+            ("foo; os_name == 'nt", "requirement \"foo; os_name == 'nt\" needs a closing quote for the text at character 17", form),
+            ("foo; os_name == 'nt' xor", "requirement \"foo; os_name == 'nt' xor\" needs \"and\", \"or\" or the end at character 22", form),
+        ];
+        for (text, message, help) in cases {
+            let found = text
+                .parse::<Requirement>()
+                .err()
+                .map(|e| (e.to_string(), e.help()));
+            assert_eq!(
+                found,
+                Some((message.to_owned(), help.to_owned())),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn depth_and_length_are_limited() {
+        let nested = |depth: usize| {
+            format!(
+                "foo; {}os_name=='nt'{}",
+                "(".repeat(depth),
+                ")".repeat(depth)
+            )
+        };
+        assert!(nested(50).parse::<Requirement>().is_ok());
+        let error = nested(51).parse::<Requirement>().err();
+        assert!(
+            matches!(error, Some(RequirementError::Syntax { at: 56, .. })),
+            "{error:?}"
+        );
+        assert!(nested(2_000_000).parse::<Requirement>().is_err());
+        assert!(matches!(
+            "x".repeat(4097).parse::<Requirement>(),
+            Err(RequirementError::TooLong { bytes: 4097, .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_that_is_read_again(text in "[a-z1.]{1,3}[ ;@\\[\\](){}<>=~!,.'\"\\\\#$a-z0-9-]{0,20}|\\PC*|(?s:.*)") {
+            match text.parse::<Requirement>() {
+                Ok(requirement) => {
+                    let one_line = requirement.as_str().chars().all(|c| c == '\t' || !breaks_lines(c));
+                    prop_assert!(one_line);
+                    let again = requirement.to_string().parse::<Requirement>();
+                    prop_assert_eq!(again.as_ref(), Ok(&requirement));
+                }
+                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! From a spec to a resolved spec: the host's facts fill in whatever the user left open.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    blob::{Content, SharedBlob},
+    context_path::ContextPath,
+    diagnostic::{Code, Diagnostic},
+    failure::{Explain, Failure},
+    flow::{Flow, FlowMapError},
+    flow_name::FlowName,
+    image::ImageReference,
+    prefect_version::PrefectVersion,
+    python::PythonVersion,
+    settings::{DockerSettings, EntryKind, FileEntry},
+    spec::{FlowSpec, Spec, StorageSpec},
+};
+
+/// Where a Local storage keeps flows, unless the spec says otherwise.
+pub const LOCAL_DIRECTORY: &str = "~/.prefect/flows";
+
+/// What the host found out for a spec.
+#[derive(Default)]
+pub struct Facts {
+    /// The user's Python; none where no flow needed it.
+    pub python: Option<PythonFacts>,
+    /// The user's home directory, for `~`.
+    pub home: Option<String>,
+    /// The folder of the spec, for relative directories.
+    pub folder: Option<String>,
+    /// One for each of [`Spec::sources`], in that order.
+    pub findings: Vec<Finding>,
+}
+
+/// What the user's Python is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonFacts {
+    /// Major and minor, such as `3.9`.
+    pub version: String,
+    /// The version of Prefect that it has.
+    pub prefect: Option<String>,
+    /// The version of cloudpickle that it has.
+    pub cloudpickle: Option<String>,
+}
+
+/// What the host found at one source.
+pub enum Finding {
+    /// A flow's bytes, and the name that the object itself has.
+    Flow(Option<String>, SharedBlob),
+    /// A file, or a directory with everything below it.
+    File(Vec<FoundEntry>),
+    /// The source is pinned, and only a preview is wanted.
+    Skipped,
+}
+
+/// A file, directory or symbolic link that the host found.
+pub struct FoundEntry {
+    /// Relative to the source, with `/`; empty for the source itself.
+    pub path: String,
+    /// Unix permission bits.
+    pub mode: u32,
+    /// What it is.
+    pub kind: FoundKind,
+}
+
+/// What the host found.
+pub enum FoundKind {
+    /// A regular file.
+    File(SharedBlob),
+    /// A directory.
+    Directory,
+    /// A symbolic link and its target.
+    Symlink(String),
+}
+
+/// A spec with nothing left open but the names that only a build chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedSpec {
+    /// The storage.
+    pub storage: ResolvedStorage,
+    /// The flows, in order; names and slugs are unique.
+    pub flows: Vec<ResolvedFlow>,
+}
+
+/// A storage and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResolvedStorage {
+    /// An image.
+    Docker(Box<DockerSettings>),
+    /// An absolute directory.
+    Local {
+        /// Without a slash at its end.
+        directory: String,
+    },
+    /// Nothing is kept.
+    Memory,
+    /// Bytes inside the serialized storage.
+    Bytes,
+}
+
+/// A flow and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedFlow {
+    /// The flow.
+    pub flow: Flow,
+    /// `flows[0]`.
+    pub field: String,
+    /// As in the spec.
+    pub path: Option<String>,
+    /// As in the spec.
+    pub object: Option<String>,
+}
+
+/// Fills in a spec. There is a resolved spec where no diagnostic is an error.
+pub fn resolve(spec: &Spec, facts: Facts) -> (Option<ResolvedSpec>, Vec<Diagnostic>) {
+    let mut resolver = Resolver { spec, diagnostics: Vec::new() };
+    let resolved = resolver.run(facts);
+    for diagnostic in &mut resolver.diagnostics {
+        diagnostic.line = spec.line(&diagnostic.field);
+    }
+    let failed = resolver.diagnostics.iter().any(Diagnostic::is_error);
+    (resolved.filter(|_| !failed), resolver.diagnostics)
+}
+
+struct Resolver<'s> {
+    spec: &'s Spec,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Resolver<'_> {
+    fn report(&mut self, code: Code, field: impl Into<String>, message: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::new(code, field, message));
+    }
+
+    fn refuse(&mut self, field: &str, failure: Failure) {
+        let mut diagnostic = Diagnostic::new(Code::HostFault, field, failure.message).with_help(failure.help);
+        if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == failure.code) {
+            diagnostic.code = *code;
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn run(&mut self, mut facts: Facts) -> Option<ResolvedSpec> {
+        let sources = self.spec.sources();
+        if sources.len() != facts.findings.len() {
+            let message = format!("{} sources, but {} findings", sources.len(), facts.findings.len());
+            self.report(Code::HostFault, "", message);
+            return None;
+        }
+        let mut findings = std::mem::take(&mut facts.findings).into_iter();
+        let mut flows = Vec::new();
+        for flow in &self.spec.flows {
+            let finding = if flow.path.is_some() { findings.next() } else { None };
+            flows.extend(self.flow(flow, finding.unwrap_or(Finding::Skipped)));
+        }
+        self.check_names(&flows);
+        if self.spec.flows.is_empty() {
+            self.report(Code::NoFlows, "flows", "the spec has no flows");
+        }
+        let storage = match &self.spec.storage {
+            StorageSpec::Docker(settings) => self.docker(settings.as_ref().clone(), &facts, &flows, findings),
+            StorageSpec::Local { directory } => self.local(directory.as_deref(), &facts),
+            StorageSpec::Memory => ResolvedStorage::Memory,
+            StorageSpec::Bytes => ResolvedStorage::Bytes,
+        };
+        Some(ResolvedSpec { storage, flows })
+    }
+
+    fn flow(&mut self, spec: &FlowSpec, finding: Finding) -> Option<ResolvedFlow> {
+        let (own_name, content) = match (finding, &spec.pinned) {
+            (Finding::Flow(name, blob), pinned) => match self.content(&spec.field, blob, pinned.as_ref()) {
+                Some(content) => (name, content),
+                None => return None,
+            },
+            (Finding::Skipped, Some(pinned)) => (None, pinned.clone()),
+            _ => {
+                self.report(Code::HostFault, &spec.field, "the host found nothing that is a flow");
+                return None;
+            }
+        };
+        let name = match &spec.name {
+            Some(name) => name.clone(),
+            None => self.name(spec, own_name)?,
+        };
+        let flow = Flow { name, format: spec.format, content };
+        Some(ResolvedFlow { flow, field: spec.field.clone(), path: spec.path.clone(), object: spec.object.clone() })
+    }
+
+    fn content(&mut self, field: &str, blob: SharedBlob, pinned: Option<&Content>) -> Option<Content> {
+        let content = match Content::of(blob) {
+            Ok(content) => content,
+            Err(failure) => {
+                self.refuse(field, failure);
+                return None;
+            }
+        };
+        if let Some(pinned) = pinned.filter(|pinned| **pinned != content) {
+            let message = format!("its bytes are not those that the spec states ({content:?} instead of {pinned:?})");
+            self.diagnostics.push(
+                Diagnostic::new(Code::SourceChanged, field, message)
+                    .with_help("leave out size and sha256 to take it as it is now".to_owned()),
+            );
+            return None;
+        }
+        Some(content)
+    }
+
+    fn name(&mut self, spec: &FlowSpec, own_name: Option<String>) -> Option<FlowName> {
+        let text = own_name.or_else(|| spec.path.as_deref().map(file_stem)).unwrap_or_default();
+        match text.parse::<FlowName>() {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let help = error.help();
+                self.diagnostics.push(Diagnostic::new(error.code(), &spec.field, error.to_string()).with_help(help));
+                None
+            }
+        }
+    }
+
+    fn check_names(&mut self, flows: &[ResolvedFlow]) {
+        let mut slugs = BTreeMap::<&str, &ResolvedFlow>::new();
+        for one in flows {
+            let name = &one.flow.name;
+            let Some(other) = slugs.insert(name.slug(), one) else { continue };
+            let field = format!("{}.name", one.field);
+            if other.flow.name == *name {
+                let error = FlowMapError::Duplicate { name: name.to_string() };
+                let help = format!("{} and {} have the same name: give one of them another", other.field, one.field);
+                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, field, error.to_string()).with_help(help));
+            } else {
+                let message = format!(
+                    "the flows {:?} and {:?} would be one file: the slug of both is {:?}",
+                    other.flow.name.as_ref(), name.as_ref(), name.slug()
+                );
+                let help = "give one of them another name".to_owned();
+                self.diagnostics.push(Diagnostic::new(Code::SlugClash, field, message).with_help(help));
+            }
+        }
+    }
+
+    fn local(&mut self, directory: Option<&str>, facts: &Facts) -> ResolvedStorage {
+        let directory = directory.unwrap_or(LOCAL_DIRECTORY);
+        let place = |root: &Option<String>, rest: &str| match root {
+            Some(root) => format!("{}/{rest}", root.trim_end_matches('/')),
+            None => directory.to_owned(),
+        };
+        let absolute = match directory.strip_prefix('~') {
+            Some("") => facts.home.clone().unwrap_or_else(|| directory.to_owned()),
+            Some(rest) if rest.starts_with('/') => place(&facts.home, rest.trim_start_matches('/')),
+            _ if directory.starts_with('/') => directory.to_owned(),
+            _ => place(&facts.folder, directory.strip_prefix("./").unwrap_or(directory)),
+        };
+        let trimmed = absolute.trim_end_matches('/');
+        ResolvedStorage::Local { directory: if trimmed.is_empty() { "/" } else { trimmed }.to_owned() }
+    }
+
+    fn docker(
+        &mut self,
+        mut settings: DockerSettings,
+        facts: &Facts,
+        flows: &[ResolvedFlow],
+        findings: impl Iterator<Item = Finding>,
+    ) -> ResolvedStorage {
+        for (file, finding) in settings.files.iter_mut().zip(findings) {
+            let field = crate::spec::reader::join_path("storage.files", &file.source);
+            if let Finding::File(found) = finding {
+                let entries = self.entries(&field, found);
+                let changed = file.entries.as_ref().is_some_and(|pinned| *pinned != entries);
+                if changed {
+                    let message = format!("{} is not what the spec states", file.source);
+                    self.report(Code::SourceChanged, field, message);
+                }
+                file.entries = Some(entries);
+            } else if file.entries.is_none() {
+                self.report(Code::HostFault, field, "the host found neither file nor directory");
+            }
+        }
+        if let Some(python) = &facts.python {
+            self.python(&mut settings, python, flows);
+        }
+        self.check_python(&settings, flows);
+        if settings.base_image.is_none() {
+            let version = settings.python_version.map_or_else(|| "3.6".to_owned(), |version| version.to_string());
+            settings.base_image = format!("python:{version}").parse::<ImageReference>().ok();
+        } else if let Some(base) = settings.base_image.as_ref().filter(|base| is_floating(base)) {
+            let message = format!("the base image {base} changes under its name");
+            let help = "name a version, or a digest, to build the same image again".to_owned();
+            self.diagnostics
+                .push(Diagnostic::new(Code::FloatingBase, "storage.base_image", message).with_help(help));
+        }
+        ResolvedStorage::Docker(Box::new(settings))
+    }
+
+    /// The facts of the Python that pickled the flows, where the spec says nothing else.
+    fn python(&mut self, settings: &mut DockerSettings, python: &PythonFacts, flows: &[ResolvedFlow]) {
+        match python.version.parse::<PythonVersion>() {
+            Ok(version) => match settings.python_version {
+                Some(stated) if stated != version => {
+                    let message = format!("the spec says Python {stated}, but Python {version} pickles the flows");
+                    self.report(Code::InvalidValue, "storage.python_version", message);
+                }
+                _ => settings.python_version = Some(version),
+            },
+            Err(error) => self.report(Code::HostFault, "storage.python", error.to_string()),
+        }
+        if settings.prefect_version.is_none()
+            && let Some(prefect) = &python.prefect
+        {
+            match prefect.parse::<PrefectVersion>() {
+                Ok(version) => settings.prefect_version = Some(version),
+                Err(error) => self.report(Code::HostFault, "storage.prefect_version", error.to_string()),
+            }
+        }
+        let pickled = flows.iter().any(|flow| flow.object.is_some());
+        if settings.cloudpickle_version.is_none() && pickled {
+            settings.cloudpickle_version.clone_from(&python.cloudpickle);
+        }
+    }
+
+    fn check_python(&mut self, settings: &DockerSettings, flows: &[ResolvedFlow]) {
+        let Some(pickle) = flows.iter().find(|flow| flow.flow.format == crate::flow::Format::Pickle) else { return };
+        let Some(python) = settings.python_version else {
+            let message = "nobody knows which Python made this pickle; another minor version may fail to load it";
+            let help = "state it: python_version = \"3.11\" in [storage]".to_owned();
+            self.diagnostics.push(Diagnostic::new(Code::PythonUnknown, &pickle.field, message).with_help(help));
+            return;
+        };
+        let Some(base) = &settings.base_image else { return };
+        let named = base.tag().filter(|_| base.path().rsplit('/').next() == Some("python")).and_then(PythonVersion::of_tag);
+        if let Some(named) = named.filter(|named| *named != python) {
+            let message = format!("the base image has Python {named}, but Python {python} pickled the flows");
+            let help = format!("take a base image with Python {python}, or pickle with Python {named} (--python)");
+            self.diagnostics
+                .push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(help));
+        }
+    }
+
+    fn entries(&mut self, field: &str, found: Vec<FoundEntry>) -> Vec<FileEntry> {
+        let mut entries = Vec::with_capacity(found.len());
+        for entry in found {
+            let path = match entry.path.as_str() {
+                "" => None,
+                path => match path.parse::<ContextPath>() {
+                    Ok(path) => Some(path),
+                    Err(error) => {
+                        self.report(error.code(), field, error.to_string());
+                        continue;
+                    }
+                },
+            };
+            let kind = match entry.kind {
+                FoundKind::Directory => EntryKind::Directory,
+                FoundKind::Symlink(target) => EntryKind::Symlink(target),
+                FoundKind::File(blob) => match self.content(field, blob, None) {
+                    Some(content) => EntryKind::File(content),
+                    None => continue,
+                },
+            };
+            entries.push(FileEntry { path, mode: entry.mode & 0o7777, kind });
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        entries
+    }
+}
+
+/// `flows/etl.py` -> `etl`
+fn file_stem(path: &str) -> String {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+fn is_floating(base: &ImageReference) -> bool {
+    base.digest().is_none() && matches!(base.tag(), None | Some("latest"))
+}
+
+impl ResolvedSpec {
+    /// The same shape as a spec, with nothing left open.
+    pub fn to_json(&self) -> Value {
+        let mut storage = Map::new();
+        match &self.storage {
+            ResolvedStorage::Docker(settings) => {
+                storage.insert("type".to_owned(), json!("docker"));
+                settings.write(&mut storage);
+            }
+            ResolvedStorage::Local { directory } => {
+                storage.insert("type".to_owned(), json!("local"));
+                storage.insert("directory".to_owned(), json!(directory));
+            }
+            ResolvedStorage::Memory => drop(storage.insert("type".to_owned(), json!("memory"))),
+            ResolvedStorage::Bytes => drop(storage.insert("type".to_owned(), json!("bytes"))),
+        }
+        let flows: Vec<Value> = self.flows.iter().map(ResolvedFlow::to_json).collect();
+        json!({ "storage": storage, "flows": flows })
+    }
+}
+
+impl ResolvedFlow {
+    fn to_json(&self) -> Value {
+        let mut fields = Map::new();
+        if let Some(path) = &self.path {
+            fields.insert("path".to_owned(), json!(path));
+        }
+        if let Some(object) = &self.object {
+            fields.insert("object".to_owned(), json!(object));
+        }
+        fields.insert("name".to_owned(), json!(self.flow.name.as_ref()));
+        fields.insert("format".to_owned(), json!(self.flow.format.as_str()));
+        fields.insert("size".to_owned(), json!(self.flow.content.size));
+        fields.insert("sha256".to_owned(), json!(self.flow.content.sha256.hex()));
+        Value::Object(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stems() {
+        for (path, stem) in [("flows/etl.py", "etl"), ("a\\b.pkl", "b"), (".hidden", ".hidden"), ("a.b.py", "a.b"), ("x", "x")] {
+            assert_eq!(file_stem(path), stem);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Storages as JSON: what the original's `serialize()` writes, and our own fields behind it.
+//!
+//! JSON written by Prefect 0.6.6 loads, and comes out again with every field that it had.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    blob::Content,
+    diagnostic::Code,
+    digest::Digest,
+    failure::Failure,
+    flow::{Flow, FlowMap, Format},
+    flow_name::FlowName,
+    preview::pretty,
+    settings::DockerSettings,
+    spec::{
+        document,
+        reader::{Field, Reader, Table},
+    },
+    storage::{BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, docker::Built, write_formats},
+};
+
+/// What a serialized storage says beyond what we know.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extra {
+    /// `__version__`, if it was read from somewhere.
+    version: Option<Value>,
+    fields: Map<String, Value>,
+}
+
+/// JSON for people: two spaces of indent.
+pub fn to_json(storage: &Storage) -> Result<String, Failure> {
+    Ok(pretty(&to_value(storage)?))
+}
+
+/// The JSON of a storage as a value.
+pub fn to_value(storage: &Storage) -> Result<Value, Failure> {
+    value_of(storage, true)
+}
+
+/// With `contents`, a Bytes storage's flows are in it as base64; without, an empty string stands for each.
+pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Value, Failure> {
+    let extra = extra_of(storage);
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    let (kind, version) = (original_kind(storage), extra.version.clone());
+    put("type", json!(kind));
+    put("__version__", version.unwrap_or_else(|| json!(env!("CARGO_PKG_VERSION"))));
+    match storage {
+        Storage::Docker(docker) => {
+            for key in ["registry_url", "image_name", "image_tag"] {
+                put(key, Value::Null);
+            }
+            put("flows", json!(docker.flows()));
+            put("prefect_version", Value::Null);
+            write_docker(docker, &mut fields);
+        }
+        Storage::Local(local) => {
+            put("directory", json!(local.directory()));
+            put("flows", json!(local.flows()));
+            write_formats(&mut fields, local.formats.iter().map(|(name, format)| (name.as_ref(), *format)));
+        }
+        Storage::Memory(_) => {}
+        Storage::Bytes(bytes) => {
+            let mut flows = Map::new();
+            if contents {
+                for (flow, content) in bytes.contents()? {
+                    flows.insert(flow.name.to_string(), json!(BASE64_STANDARD.encode(content)));
+                }
+            }
+            put("flows", Value::Object(flows));
+            let all = bytes.all();
+            write_formats(&mut fields, all.iter().map(|flow| (flow.name.as_ref(), flow.format)));
+        }
+    }
+    fields.extend(extra.fields.clone());
+    Ok(Value::Object(fields))
+}
+
+fn write_docker(docker: &DockerStorage, fields: &mut Map<String, Value>) {
+    docker.settings.write(fields);
+    write_formats(fields, docker.formats.iter().map(|(name, format)| (name.as_ref(), *format)));
+    let contents: Map<_, _> = docker
+        .contents
+        .iter()
+        .map(|(name, content)| {
+            (name.to_string(), json!({ "size": content.size, "sha256": content.sha256.hex() }))
+        })
+        .collect();
+    if !contents.is_empty() {
+        fields.insert("contents".to_owned(), Value::Object(contents));
+    }
+    if let Some(built) = &docker.built {
+        fields.insert("plan".to_owned(), json!(built.plan.to_string()));
+        fields.insert("digest".to_owned(), json!(built.digest));
+    }
+}
+
+fn extra_of(storage: &Storage) -> &Extra {
+    match storage {
+        Storage::Docker(docker) => &docker.extra,
+        Storage::Local(local) => &local.extra,
+        Storage::Memory(memory) => &memory.extra,
+        Storage::Bytes(bytes) => &bytes.flows.extra,
+    }
+}
+
+fn original_kind(storage: &Storage) -> &'static str {
+    match storage {
+        Storage::Docker(_) => "Docker",
+        Storage::Local(_) => "Local",
+        Storage::Memory(_) => "Memory",
+        Storage::Bytes(_) => "Bytes",
+    }
+}
+
+/// Reads a storage. Everything that is wrong with it is in the failure.
+pub fn from_json(text: &str) -> Result<Storage, Failure> {
+    from_parts(text, None)
+}
+
+/// Reads a storage from JSON or a snapshot, told apart by content.
+pub fn from_bytes(bytes: &[u8]) -> Result<Storage, Failure> {
+    if crate::snapshot::is_snapshot(bytes) {
+        return crate::snapshot::decode(bytes);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| invalid("it is neither JSON nor a snapshot"))?;
+    from_json(text)
+}
+
+/// Reads a storage whose Bytes flows are beside the text.
+pub(crate) fn from_parts(text: &str, payloads: Option<Vec<(String, Vec<u8>)>>) -> Result<Storage, Failure> {
+    let node = document::parse_json(text).map_err(|error| invalid(error.message))?;
+    let values: Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let mut reader = Reader::default();
+    let storage = read(&mut reader, Field { path: String::new(), node: &node }, &values, payloads);
+    let messages: Vec<_> = reader.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect();
+    match storage {
+        Some(storage) if messages.is_empty() => Ok(storage),
+        _ => Err(invalid(messages.join("; "))),
+    }
+}
+
+fn invalid(message: impl std::fmt::Display) -> Failure {
+    Failure::input(Code::InvalidStorage, format!("no serialized storage: {message}"))
+        .with_help("`flowhold build` writes one, as does `serialize()` of the original")
+}
+
+fn read(
+    reader: &mut Reader,
+    field: Field<'_>,
+    values: &Value,
+    payloads: Option<Vec<(String, Vec<u8>)>>,
+) -> Option<Storage> {
+    let place = Field { path: "type".to_owned(), node: field.node };
+    let mut table = reader.table(field)?;
+    let Some(kind) = table.field("type") else {
+        reader.report(Code::MissingKey, &place, "it has no type", None);
+        return None;
+    };
+    let kind_text = reader.text(&kind)?;
+    drop(table.field("__version__"));
+    let mut storage = match kind_text {
+        "Docker" => Storage::Docker(Box::new(read_docker(reader, &mut table)?)),
+        "Local" => Storage::Local(read_local(reader, &mut table)?),
+        "Memory" => Storage::Memory(MemoryStorage::default()),
+        "Bytes" => Storage::Bytes(read_bytes(reader, &mut table, payloads)?),
+        other => {
+            let message = format!("{other:?} is no type of storage: Docker, Local, Memory and Bytes are");
+            reader.report(Code::InvalidValue, &kind, message, None);
+            return None;
+        }
+    };
+    let fields = table.rest().into_iter().filter_map(|(key, _)| Some((key.to_owned(), values.get(key)?.clone())));
+    let extra = Extra { version: values.get("__version__").cloned(), fields: fields.collect() };
+    match &mut storage {
+        Storage::Docker(docker) => docker.extra = extra,
+        Storage::Local(local) => local.extra = extra,
+        Storage::Memory(memory) => memory.extra = extra,
+        Storage::Bytes(bytes) => bytes.flows.extra = extra,
+    }
+    Some(storage)
+}
+
+fn read_docker(reader: &mut Reader, table: &mut Table<'_>) -> Option<DockerStorage> {
+    let settings = DockerSettings::read(reader, table);
+    let (map, formats) = read_flows(reader, table)?;
+    let mut contents = IndexMap::new();
+    if let Some(field) = table.field("contents") {
+        for (key, field) in reader.table(field)?.rest() {
+            let name = name(reader, key, &field)?;
+            let mut table = reader.table(field)?;
+            if let Some(content) = crate::settings::read_content(reader, &mut table) {
+                contents.insert(name, content);
+            }
+        }
+    }
+    let plan = table.field("plan").and_then(|field| reader.parse::<Digest>(&field));
+    let digest = table.field("digest").and_then(|field| reader.text(&field).map(str::to_owned));
+    let built = plan.map(|plan| Built { plan, digest });
+    Some(DockerStorage { settings, map, formats, contents, built, extra: Extra::default() })
+}
+
+fn read_local(reader: &mut Reader, table: &mut Table<'_>) -> Option<LocalStorage> {
+    let directory = table.field("directory").and_then(|field| reader.text(&field));
+    let mut storage = LocalStorage::new(directory.unwrap_or(crate::resolve::LOCAL_DIRECTORY).to_owned());
+    (storage.map, storage.formats) = read_flows(reader, table)?;
+    Some(storage)
+}
+
+fn read_bytes(
+    reader: &mut Reader,
+    table: &mut Table<'_>,
+    payloads: Option<Vec<(String, Vec<u8>)>>,
+) -> Option<BytesStorage> {
+    let mut contents = Vec::new();
+    if let Some(field) = table.field("flows") {
+        for (key, field) in reader.table(field)?.rest() {
+            let name = name(reader, key, &field)?;
+            let Ok(bytes) = BASE64_STANDARD.decode(reader.text(&field)?) else {
+                reader.report(Code::InvalidStorage, &field, format!("{} is not base64", field.path), None);
+                return None;
+            };
+            contents.push((name, bytes));
+        }
+    }
+    let formats = read_formats(reader, table)?;
+    for (key, bytes) in payloads.into_iter().flatten() {
+        contents.push((key.parse().ok()?, bytes));
+    }
+    let mut storage = BytesStorage::default();
+    for (name, bytes) in contents {
+        let format = formats.get(&name).copied().unwrap_or(Format::Pickle);
+        storage.add_flow(Flow { name, format, content: Content::from_bytes(bytes) }).ok()?;
+    }
+    Some(storage)
+}
+
+fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, IndexMap<FlowName, Format>)> {
+    let mut map = FlowMap::default();
+    if let Some(field) = table.field("flows") {
+        for (key, field) in reader.table(field)?.rest() {
+            let name = name(reader, key, &field)?;
+            let location = reader.text(&field)?.to_owned();
+            // The table has each key once.
+            drop(map.insert(name, location));
+        }
+    }
+    Some((map, read_formats(reader, table)?))
+}
+
+fn read_formats(reader: &mut Reader, table: &mut Table<'_>) -> Option<IndexMap<FlowName, Format>> {
+    let mut formats = IndexMap::new();
+    if let Some(field) = table.field("formats") {
+        for (key, field) in reader.table(field)?.rest() {
+            formats.insert(name(reader, key, &field)?, reader.parse(&field)?);
+        }
+    }
+    Some(formats)
+}
+
+fn name(reader: &mut Reader, key: &str, field: &Field<'_>) -> Option<FlowName> {
+    match key.parse() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            let error: crate::flow_name::FlowNameError = error;
+            reader.report(Code::FlowName, field, error.to_string(), None);
+            None
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The arguments of the Docker storage, as the specification names them, and how they are read and written.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    blob::Content,
+    context_path::ContextPath,
+    diagnostic::Code,
+    digest::Digest,
+    env_name::{EnvName, EnvValue},
+    failure::Explain,
+    image::{ImageName, ImageReference, ImageTag, RegistryUrl},
+    image_path::ImagePath,
+    prefect_version::PrefectVersion,
+    python::PythonVersion,
+    requirement::Requirement,
+    spec::reader::{Field, Reader, Table},
+};
+
+/// Where flows are in an image, unless the spec says otherwise.
+pub const PREFECT_DIRECTORY: &str = "/root/.prefect";
+
+/// The arguments of a Docker storage. Each default is the specification's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerSettings {
+    /// Registry to push to; not pushed if not given.
+    pub registry_url: Option<RegistryUrl>,
+    /// Base of the image; by default `python:X.Y` of the Python that pickled the flows, else `python:3.6`.
+    pub base_image: Option<ImageReference>,
+    /// Requirements that pip installs.
+    pub python_dependencies: Vec<Requirement>,
+    /// Chosen by `naming` when left out.
+    pub image_name: Option<ImageName>,
+    /// Chosen by `naming` when left out.
+    pub image_tag: Option<ImageTag>,
+    /// Environment variables of the image.
+    pub env_vars: IndexMap<EnvName, EnvValue>,
+    /// Files and directories that are copied into the image.
+    pub files: Vec<ImageFile>,
+    /// Address of the Docker daemon; left out, the host chooses.
+    pub base_url: Option<String>,
+    /// Release, branch, tag or commit to install; none installs no Prefect.
+    pub prefect_version: Option<PrefectVersion>,
+    /// The base image is local: it is not pulled.
+    pub local_image: bool,
+    /// How missing names are chosen.
+    pub naming: Naming,
+    /// Where flows are in the image; `/root/.prefect` by default.
+    pub prefect_directory: Option<ImagePath>,
+    /// The Python that pickled the flows.
+    pub python_version: Option<PythonVersion>,
+    /// The cloudpickle that pickled the flows, which the image needs to load them.
+    pub cloudpickle_version: Option<String>,
+}
+
+/// How image name and tag are chosen where the spec leaves them out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Naming {
+    /// A UUID each.
+    #[default]
+    Uuid,
+    /// The only flow's slug, and the time.
+    Flow,
+    /// The plan digest as tag: a plan that is built already is not built again.
+    Plan,
+}
+
+/// A source on the host and its destination in the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Absolute path on the host.
+    pub source: String,
+    /// Path in the image. With a slash at its end it is a directory that takes the source.
+    pub destination: ImagePath,
+    /// The source and everything below it; none until somebody has looked.
+    pub entries: Option<Vec<FileEntry>>,
+}
+
+/// A file, directory or symbolic link below a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Relative to the source; none is the source itself.
+    pub path: Option<ContextPath>,
+    /// Unix permission bits.
+    pub mode: u32,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File(Content),
+    /// A directory.
+    Directory,
+    /// A symbolic link and its target, which is kept as it is.
+    Symlink(String),
+}
+
+impl std::str::FromStr for Naming {
+    type Err = NamingError;
+
+    fn from_str(text: &str) -> Result<Self, NamingError> {
+        match text {
+            "uuid" => Ok(Self::Uuid),
+            "flow" => Ok(Self::Flow),
+            "plan" => Ok(Self::Plan),
+            _ => Err(NamingError(text.to_owned())),
+        }
+    }
+}
+
+/// Why a text is no way of naming.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no way of naming: \"uuid\", \"flow\" and \"plan\" are")]
+pub struct NamingError(String);
+
+impl Explain for NamingError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+}
+
+impl Naming {
+    /// As specs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Uuid => "uuid",
+            Self::Flow => "flow",
+            Self::Plan => "plan",
+        }
+    }
+}
+
+impl DockerSettings {
+    /// Takes the settings out of a table and leaves everything else in it.
+    pub(crate) fn read(reader: &mut Reader, table: &mut Table<'_>) -> Self {
+        Self {
+            registry_url: table.field("registry_url").and_then(|field| reader.parse(&field)),
+            base_image: table.field("base_image").and_then(|field| reader.parse(&field)),
+            python_dependencies: table.field("python_dependencies").map_or_else(Vec::new, |field| {
+                reader.elements(&field).iter().filter_map(|element| reader.parse(element)).collect()
+            }),
+            image_name: table.field("image_name").and_then(|field| reader.parse(&field)),
+            image_tag: table.field("image_tag").and_then(|field| reader.parse(&field)),
+            env_vars: table.field("env_vars").map_or_else(IndexMap::new, |field| read_variables(reader, field)),
+            files: table.field("files").map_or_else(Vec::new, |field| read_files(reader, field)),
+            base_url: table.field("base_url").and_then(|field| read_base_url(reader, &field)),
+            prefect_version: table.field("prefect_version").and_then(|field| reader.parse(&field)),
+            local_image: table.field("local_image").and_then(|field| reader.flag(&field)).unwrap_or_default(),
+            naming: table.field("naming").and_then(|field| reader.parse(&field)).unwrap_or_default(),
+            prefect_directory: table.field("prefect_directory").and_then(|field| reader.parse(&field)),
+            python_version: table.field("python_version").and_then(|field| reader.parse(&field)),
+            cloudpickle_version: table.field("cloudpickle_version").and_then(|field| read_release(reader, &field)),
+        }
+    }
+
+    /// The settings that differ from their defaults, in the order of the specification.
+    pub(crate) fn write(&self, fields: &mut Map<String, Value>) {
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                fields.insert(key.to_owned(), value);
+            }
+        };
+        put("registry_url", self.registry_url.as_ref().map(|url| json!(url.to_string())));
+        put("base_image", self.base_image.as_ref().map(|image| json!(image.to_string())));
+        put(
+            "python_dependencies",
+            (!self.python_dependencies.is_empty())
+                .then(|| self.python_dependencies.iter().map(|one| json!(one.to_string())).collect()),
+        );
+        put("image_name", self.image_name.as_ref().map(|name| json!(name.to_string())));
+        put("image_tag", self.image_tag.as_ref().map(|tag| json!(tag.to_string())));
+        put(
+            "env_vars",
+            (!self.env_vars.is_empty()).then(|| {
+                let variables = self.env_vars.iter();
+                Value::Object(variables.map(|(name, value)| (name.to_string(), json!(value.to_string()))).collect())
+            }),
+        );
+        put(
+            "files",
+            (!self.files.is_empty())
+                .then(|| Value::Object(self.files.iter().map(|file| (file.source.clone(), file.to_json())).collect())),
+        );
+        put("base_url", self.base_url.as_ref().map(|url| json!(url)));
+        put("prefect_version", self.prefect_version.as_ref().map(|version| json!(version.to_string())));
+        put("local_image", self.local_image.then_some(json!(true)));
+        put("naming", (self.naming != Naming::default()).then(|| json!(self.naming.as_str())));
+        put("prefect_directory", self.prefect_directory.as_ref().map(|path| json!(path.to_string())));
+        put("python_version", self.python_version.as_ref().map(|version| json!(version.to_string())));
+        put("cloudpickle_version", self.cloudpickle_version.as_ref().map(|version| json!(version)));
+    }
+
+    /// Where flows are in the image, without a slash at the end.
+    pub fn flow_directory(&self) -> &str {
+        self.prefect_directory.as_ref().map_or(PREFECT_DIRECTORY, |path| path.as_str().trim_end_matches('/'))
+    }
+}
+
+impl ImageFile {
+    fn to_json(&self) -> Value {
+        let Some(entries) = &self.entries else {
+            return json!(self.destination.to_string());
+        };
+        let entries: Vec<Value> = entries.iter().map(FileEntry::to_json).collect();
+        json!({ "destination": self.destination.to_string(), "entries": entries })
+    }
+}
+
+impl FileEntry {
+    fn to_json(&self) -> Value {
+        let path = self.path.as_ref().map_or("", |path| path.as_str());
+        match &self.kind {
+            EntryKind::File(content) => {
+                json!({ "path": path, "mode": self.mode, "size": content.size, "sha256": content.sha256.hex() })
+            }
+            EntryKind::Directory => json!({ "path": path, "mode": self.mode }),
+            EntryKind::Symlink(target) => json!({ "path": path, "mode": self.mode, "link": target }),
+        }
+    }
+}
+
+/// Size and digest, where a resolved spec states them: both or neither.
+pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option<Content> {
+    let size = table.field("size");
+    let sha256 = table.field("sha256");
+    match (size, sha256) {
+        (Some(size), Some(sha256)) => {
+            let size = reader.number(&size);
+            let sha256: Option<Digest> = reader.parse(&sha256);
+            Some(Content { size: size?, sha256: sha256?, blob: None })
+        }
+        (Some(alone), None) | (None, Some(alone)) => {
+            reader.report(Code::MissingKey, &alone, "size and sha256 go together", None);
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+fn read_variables(reader: &mut Reader, field: Field<'_>) -> IndexMap<EnvName, EnvValue> {
+    let Some(mut table) = reader.table(field) else { return IndexMap::new() };
+    let mut variables = IndexMap::new();
+    for (key, field) in table.rest() {
+        let name = match key.parse::<EnvName>() {
+            Ok(name) => Some(name),
+            Err(error) => {
+                reader.report(error.code(), &field, error.to_string(), Some(error.help()));
+                None
+            }
+        };
+        let value = reader.parse::<EnvValue>(&field);
+        if let (Some(name), Some(value)) = (name, value) {
+            variables.insert(name, value);
+        }
+    }
+    variables
+}
+
+fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
+    let place = Field { path: field.path.clone(), node: field.node };
+    let Some(mut table) = reader.table(field) else { return Vec::new() };
+    let fields = table.rest();
+    let relative: Vec<_> = fields.iter().map(|(source, _)| *source).filter(|source| !is_absolute(source)).collect();
+    if !relative.is_empty() {
+        let message = format!("sources must be absolute paths; these are not: {}", relative.join(", "));
+        let help = "write the whole path, beginning at the root".to_owned();
+        reader.report(Code::RelativeFile, &place, message, Some(help));
+    }
+    fields
+        .into_iter()
+        .filter_map(|(source, field)| {
+            if source.contains(char::is_control) {
+                let message = format!("{source:?} has a control character");
+                reader.report(Code::InvalidPath, &field, message, None);
+                return None;
+            }
+            read_file(reader, source, field)
+        })
+        .collect()
+}
+
+fn read_file(reader: &mut Reader, source: &str, field: Field<'_>) -> Option<ImageFile> {
+    let source = source.to_owned();
+    if !matches!(field.node.value, crate::spec::document::Value::Table(_)) {
+        return Some(ImageFile { source, destination: reader.parse(&field)?, entries: None });
+    }
+    let place = Field { path: field.path.clone(), node: field.node };
+    let mut table = reader.table(field)?;
+    let destination = table.field("destination");
+    if destination.is_none() {
+        reader.report(Code::MissingKey, &place, format!("{} has no destination", place.path), None);
+    }
+    let entries = table.field("entries").map(|entries| {
+        let elements = reader.elements(&entries);
+        elements.into_iter().filter_map(|element| read_entry(reader, element)).collect()
+    });
+    reader.finish(table);
+    Some(ImageFile { source, destination: reader.parse(&destination?)?, entries })
+}
+
+fn read_entry(reader: &mut Reader, field: Field<'_>) -> Option<FileEntry> {
+    let mut table = reader.table(field)?;
+    let path = match table.field("path") {
+        Some(path) if reader.text(&path) == Some("") => Some(None),
+        Some(path) => reader.parse(&path).map(Some),
+        None => Some(None),
+    };
+    let mode = table.field("mode").and_then(|mode| reader.number(&mode)).unwrap_or(0o644);
+    let content = read_content(reader, &mut table);
+    let link = table.field("link").and_then(|link| reader.text(&link).map(str::to_owned));
+    reader.finish(table);
+    let kind = match (content, link) {
+        (Some(content), _) => EntryKind::File(content),
+        (None, Some(target)) => EntryKind::Symlink(target),
+        (None, None) => EntryKind::Directory,
+    };
+    Some(FileEntry { path: path?, mode: (mode & 0o7777) as u32, kind })
+}
+
+fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    let text = reader.text(field)?;
+    const SCHEMES: [&str; 5] = ["unix://", "tcp://", "http://", "https://", "npipe://"];
+    if SCHEMES.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {
+        return Some(text.to_owned());
+    }
+    let message = format!("{text:?} is no address of a Docker daemon");
+    let help = format!("it begins with one of {}", SCHEMES.join(", "));
+    reader.report(Code::InvalidValue, field, message, Some(help));
+    None
+}
+
+/// A release: what may follow `cloudpickle==`.
+fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    let text = reader.text(field)?;
+    if text.parse::<pep440_rs::Version>().is_err() {
+        reader.report(Code::InvalidValue, field, format!("{text:?} is no PEP 440 version"), None);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn is_absolute(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
+    path.starts_with('/') || (drive && matches!(bytes[2], b'/' | b'\\'))
+}

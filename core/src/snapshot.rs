@@ -1,0 +1,137 @@
+//! Storages as bytes: a magic, a format version, and bincode.
+//!
+//! Invariant: nothing else in the project knows of bincode. Decoding has a limit, and never allocates more than it.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    diagnostic::Code,
+    failure::Failure,
+    serialized,
+    storage::Storage,
+};
+
+const MAGIC: &[u8] = b"flowhold";
+const VERSION: u16 = 1;
+
+/// No snapshot is larger, and decoding none takes more memory.
+pub const LARGEST: usize = 512 << 20;
+
+fn config() -> Configuration<LittleEndian, Varint, Limit<LARGEST>> {
+    bincode::config::standard().with_limit::<LARGEST>()
+}
+
+/// The JSON of the storage, which keeps unknown fields, and beside it the flows of a Bytes storage.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    json: String,
+    payloads: Vec<(String, Vec<u8>)>,
+}
+
+/// Why bytes are no snapshot of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// No magic.
+    #[error("no snapshot of a storage: it does not begin with \"flowhold\"")]
+    NoMagic,
+    /// A later format.
+    #[error("the snapshot has format {0}, and this version reads format {VERSION}")]
+    Version(u16),
+    /// Cut off, or changed.
+    #[error("the snapshot is damaged: {0}")]
+    Damaged(String),
+    /// Larger than the limit.
+    #[error("the storage is too large for a snapshot: {0}")]
+    TooLarge(String),
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        let failure = Self::input(Code::InvalidSnapshot, error.to_string());
+        match error {
+            SnapshotError::Version(_) => failure.with_help("read it with the version of flowhold that wrote it, or a later one"),
+            _ => failure,
+        }
+    }
+}
+
+/// Whether bytes claim to be a snapshot.
+pub fn is_snapshot(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+/// Writes a snapshot.
+pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
+    let mut payloads = Vec::new();
+    if let Storage::Bytes(bytes) = storage {
+        payloads.extend(bytes.contents()?.into_iter().map(|(flow, content)| (flow.name.to_string(), content)));
+    }
+    let body = Body { json: serialized::value_of(storage, false)?.to_string(), payloads };
+    let mut bytes = [MAGIC, &VERSION.to_be_bytes()].concat();
+    let encoded = bincode::serde::encode_to_vec(&body, config());
+    bytes.extend(encoded.map_err(|error| SnapshotError::TooLarge(error.to_string()))?);
+    if bytes.len() > LARGEST {
+        return Err(SnapshotError::TooLarge(format!("{} bytes", bytes.len())).into());
+    }
+    Ok(bytes)
+}
+
+/// Reads a snapshot.
+pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
+    let body = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::NoMagic)?;
+    let (version, body) = body.split_first_chunk().ok_or_else(|| SnapshotError::Damaged("it is cut off".to_owned()))?;
+    let version = u16::from_be_bytes(*version);
+    if version != VERSION {
+        return Err(SnapshotError::Version(version).into());
+    }
+    let (decoded, read): (Body, usize) = bincode::serde::decode_from_slice(body, config())
+        .map_err(|error| SnapshotError::Damaged(error.to_string()))?;
+    if read != body.len() {
+        return Err(SnapshotError::Damaged(format!("{} bytes follow its end", body.len() - read)).into());
+    }
+    serialized::from_parts(&decoded.json, Some(decoded.payloads))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{blob::Content, flow::{Flow, Format}, storage::BytesStorage};
+
+    fn sample() -> Result<Storage, Box<dyn std::error::Error>> {
+        let mut storage = BytesStorage::default();
+        storage.add_flow(Flow { name: "é".parse()?, format: Format::Script, content: Content::from_bytes("print()") })?;
+        Ok(Storage::Bytes(storage))
+    }
+
+    #[test]
+    fn what_was_encoded_comes_back() -> Result<(), Box<dyn std::error::Error>> {
+        let storage = sample()?;
+        let read = decode(&encode(&storage)?)?;
+        assert_eq!(serialized::to_json(&read)?, serialized::to_json(&storage)?);
+        Ok(())
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_an_error_or_a_storage() -> Result<(), Box<dyn std::error::Error>> {
+        let bytes = encode(&sample()?)?;
+        for end in 0..bytes.len() {
+            assert!(decode(&bytes[..end]).is_err(), "{end}");
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut broken = bytes.clone();
+                broken[at] ^= 1 << bit;
+                drop(decode(&broken));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_claimed_length_allocates_nothing() {
+        let mut bytes = [MAGIC, &VERSION.to_be_bytes()].concat();
+        bytes.extend([253, 255, 255, 255, 255, 255, 255, 255, 255]);
+        assert!(matches!(decode(&bytes), Err(failure) if failure.message.contains("damaged")));
+    }
+}

@@ -1,0 +1,294 @@
+//! The spec: what the user writes, as TOML or JSON.
+//!
+//! Reading never stops at the first mistake: it returns what it understood, and a diagnostic for everything else.
+
+pub(crate) mod document;
+pub(crate) mod reader;
+
+use self::{
+    document::{Node, Value},
+    reader::{Field, Reader, Table},
+};
+use crate::{
+    blob::Content,
+    diagnostic::{Code, Diagnostic},
+    failure::Explain,
+    flow::{Format, FormatError},
+    flow_name::FlowName,
+    settings::{self, DockerSettings},
+};
+
+/// What the user wrote. Things that are left open are `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Which storage, and its arguments.
+    pub storage: StorageSpec,
+    /// The interpreter that pickles the flows.
+    pub python: Option<String>,
+    /// The flows, in order.
+    pub flows: Vec<FlowSpec>,
+    /// Where each field is in the text.
+    lines: Vec<(String, u32)>,
+}
+
+/// A storage and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageSpec {
+    /// An image.
+    Docker(Box<DockerSettings>),
+    /// A directory; `~/.prefect/flows` by default.
+    Local {
+        /// As written: may begin with `~`, or be relative to the spec.
+        directory: Option<String>,
+    },
+    /// Nothing is kept.
+    Memory,
+    /// Bytes inside the serialized storage.
+    Bytes,
+}
+
+/// One of `[[flows]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowSpec {
+    /// `flows[0]`.
+    pub field: String,
+    /// Relative to the spec file. Only a resolved spec may leave it out.
+    pub path: Option<String>,
+    /// The object in the file that is to be pickled.
+    pub object: Option<String>,
+    /// By default the object's own name, else the file's without its extension.
+    pub name: Option<FlowName>,
+    /// Given, or decided by `object` and the extension.
+    pub format: Format,
+    /// Size and digest, which a resolved spec states.
+    pub pinned: Option<Content>,
+}
+
+/// One thing that a spec names and its host must look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The field that names it.
+    pub field: String,
+    /// Where it is.
+    pub origin: Origin,
+    /// Size and digest are known: a preview needs nothing more.
+    pub pinned: bool,
+}
+
+/// Where bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A Python file and the object in it that is to be pickled.
+    Object {
+        /// The file.
+        path: String,
+        /// The object's name, which may be dotted.
+        object: String,
+    },
+    /// A flow that is stored as it is.
+    Flow(String),
+    /// A file or directory for the image.
+    File(String),
+}
+
+impl Spec {
+    /// Reads a spec. Whatever is wrong with it is among the diagnostics; without a document there is no spec.
+    pub fn parse(text: &str) -> (Option<Self>, Vec<Diagnostic>) {
+        let node = match document::parse(text) {
+            Ok(node) => node,
+            Err(error) => {
+                let mut diagnostic = Diagnostic::new(Code::Syntax, "", error.message);
+                diagnostic.line = error.line;
+                return (None, vec![diagnostic]);
+            }
+        };
+        let mut reader = Reader::default();
+        let spec = read(&mut reader, &node);
+        (spec, reader.diagnostics)
+    }
+
+    /// What the host must look at, in the order in which it gives its findings.
+    pub fn sources(&self) -> Vec<Source> {
+        let flows = self.flows.iter().filter_map(|flow| {
+            let path = flow.path.clone()?;
+            let origin = match &flow.object {
+                Some(object) => Origin::Object { path, object: object.clone() },
+                None => Origin::Flow(path),
+            };
+            Some(Source { field: flow.field.clone(), origin, pinned: flow.pinned.is_some() })
+        });
+        let files: &[_] = if let StorageSpec::Docker(settings) = &self.storage { &settings.files } else { &[] };
+        let files = files.iter().map(|file| Source {
+            field: reader::join_path("storage.files", &file.source),
+            origin: Origin::File(file.source.clone()),
+            pinned: file.entries.is_some(),
+        });
+        flows.chain(files).collect()
+    }
+
+    /// The line of a field, or of the nearest field around it.
+    pub fn line(&self, field: &str) -> Option<u32> {
+        let around = |path: &str| {
+            field.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let found = self.lines.iter().filter(|(path, _)| around(path));
+        found.max_by_key(|(path, _)| path.len()).map(|(_, line)| *line)
+    }
+}
+
+fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
+    reader.elsewhere = misplaced();
+    let mut table = reader.table(Field { path: String::new(), node })?;
+    let storage = table.field("storage").and_then(|field| reader.table(field));
+    let (storage, python) = match storage {
+        Some(table) => read_storage(reader, table),
+        None => (StorageSpec::Local { directory: None }, None),
+    };
+    let fields = table.field("flows").map_or_else(Vec::new, |field| reader.elements(&field));
+    let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, field)).collect();
+    reader.finish(table);
+    let mut lines = Vec::new();
+    collect_lines("", node, &mut lines);
+    Some(Spec { storage, python, flows, lines })
+}
+
+/// Keys that people are likely to put into the wrong table.
+fn misplaced() -> Vec<(&'static str, &'static str)> {
+    let storage = ["type", "registry_url", "base_image", "python_dependencies", "image_name", "image_tag", "env_vars"];
+    let more = ["files", "base_url", "prefect_version", "local_image", "naming", "directory", "python"];
+    let flows = ["path", "object", "format"];
+    let storage = storage.into_iter().chain(more).map(|key| (key, "[storage]"));
+    storage.chain(flows.into_iter().map(|key| (key, "[[flows]]"))).collect()
+}
+
+fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Option<String>) {
+    let kind = table.field("type");
+    let kind_text = kind.as_ref().map_or(Some("local"), |field| reader.text(field)).unwrap_or("local");
+    let python = table.field("python").and_then(|field| reader.text(&field).map(str::to_owned));
+    // Both kinds' fields are read whatever the type, so that one that belongs to another type is told from a slip.
+    let directory = table.field("directory");
+    let settings = if kind_text == "docker" {
+        DockerSettings::read(reader, &mut table)
+    } else {
+        refuse_settings(reader, &mut table, kind_text);
+        DockerSettings::default()
+    };
+    if let (Some(field), true) = (&directory, kind_text != "local") {
+        let message = format!("directory belongs to type \"local\", not to {kind_text:?}");
+        reader.report(Code::OtherStorage, field, message, None);
+    }
+    let directory = directory.and_then(|field| read_directory(reader, &field));
+    reader.finish(table);
+    let storage = match kind_text {
+        "docker" => StorageSpec::Docker(Box::new(settings)),
+        "memory" => StorageSpec::Memory,
+        "bytes" => StorageSpec::Bytes,
+        "local" => StorageSpec::Local { directory },
+        other => {
+            if let Some(field) = &kind {
+                let message = format!("{other:?} is no type of storage: local, docker, memory and bytes are");
+                let help = reader::nearest(other, &["local", "docker", "memory", "bytes"]);
+                reader.report(Code::InvalidValue, field, message, help.map(|near| format!("did you mean {near:?}?")));
+            }
+            StorageSpec::Local { directory }
+        }
+    };
+    (storage, python)
+}
+
+/// Reports fields of the Docker storage where the type is another.
+fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
+    const FIELDS: [&str; 14] = [
+        "registry_url", "base_image", "python_dependencies", "image_name", "image_tag", "env_vars", "files", "base_url",
+        "prefect_version", "local_image", "naming", "prefect_directory", "python_version", "cloudpickle_version",
+    ];
+    for key in FIELDS {
+        // What the Python is, is known of resolved specs of every type.
+        if let Some(field) = table.field(key).filter(|_| key != "python_version" && key != "cloudpickle_version") {
+            let message = format!("{key} belongs to type \"docker\", not to {kind:?}");
+            reader.report(Code::OtherStorage, &field, message, Some("write type = \"docker\", or leave it out".to_owned()));
+        }
+    }
+}
+
+fn read_directory(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    let text = reader.text(field)?;
+    if text.is_empty() || text.contains(char::is_control) {
+        reader.report(Code::InvalidValue, field, format!("{text:?} is no directory"), None);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
+    let place = Field { path: field.path.clone(), node: field.node };
+    let mut table = reader.table(field)?;
+    let path = table.field("path").and_then(|field| read_directory(reader, &field));
+    let object_field = table.field("object");
+    let object = object_field.as_ref().and_then(|field| read_object(reader, field));
+    let name = table.field("name").and_then(|field| reader.parse(&field));
+    let format_field = table.field("format");
+    let format: Option<Format> = format_field.as_ref().and_then(|field| reader.parse(field));
+    let pinned = settings::read_content(reader, &mut table);
+    reader.finish(table);
+    if path.is_none() && pinned.is_none() {
+        let help = "path is the flow's file, relative to the spec".to_owned();
+        reader.report(Code::MissingKey, &place, format!("{} has no path", place.path), Some(help));
+        return None;
+    }
+    let is_python = path.as_deref().is_some_and(|path| path.ends_with(".py"));
+    let by_shape = if object.is_none() && is_python { Format::Script } else { Format::Pickle };
+    if let (Some(field), Some(Format::Script), true) = (&format_field, format, object.is_some()) {
+        let help = "leave out object to store the file itself".to_owned();
+        reader.report(Code::InvalidValue, field, "an object of a file is pickled, it is no script", Some(help));
+    }
+    if let (Some(field), false) = (&object_field, is_python || path.is_none()) {
+        let message = format!("only a .py file has objects, {:?} is none", path.as_deref().unwrap_or_default());
+        reader.report(Code::InvalidValue, field, message, Some("leave out object to store the file as it is".to_owned()));
+    }
+    Some(FlowSpec { field: place.path, path, object, name, format: format.unwrap_or(by_shape), pinned })
+}
+
+fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    let text = reader.text(field)?;
+    let identifier = |part: &str| {
+        let mut chars = part.chars();
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+    };
+    if text.split('.').all(identifier) {
+        return Some(text.to_owned());
+    }
+    reader.report(Code::InvalidValue, field, format!("{text:?} is no name of a Python object"), None);
+    None
+}
+
+fn collect_lines(path: &str, node: &Node, lines: &mut Vec<(String, u32)>) {
+    if let Some(line) = node.line {
+        lines.push((path.to_owned(), line));
+    }
+    match &node.value {
+        Value::Table(entries) => {
+            for (key, node) in entries {
+                collect_lines(&reader::join_path(path, key), node, lines);
+            }
+        }
+        Value::Array(nodes) => {
+            for (index, node) in nodes.iter().enumerate() {
+                collect_lines(&format!("{path}[{index}]"), node, lines);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Explain for FormatError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+}
+
+impl Explain for crate::digest::DigestError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+}

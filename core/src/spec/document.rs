@@ -1,0 +1,212 @@
+//! The text of a spec or of a serialized storage, TOML or JSON, as one tree that knows its lines.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A value and where it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    /// Line, counted from 1; none in JSON.
+    pub(crate) line: Option<u32>,
+}
+
+/// What TOML and JSON have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    /// A float or a date, which no field takes: only its kind matters.
+    Other(&'static str),
+    String(String),
+    Array(Vec<Node>),
+    /// In the order of the text. A JSON text may have a key twice.
+    Table(Vec<(String, Node)>),
+}
+
+impl Value {
+    /// For messages: `a string`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "a boolean",
+            Self::Integer(_) => "a number",
+            Self::Other(kind) => kind,
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// Why a text is no document.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SyntaxError {
+    pub(crate) message: String,
+    pub(crate) line: Option<u32>,
+}
+
+/// Reads JSON if the text begins with `{`, which no TOML does, and TOML otherwise.
+pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    if text.trim_start().starts_with('{') { parse_json(text) } else { parse_toml(text) }
+}
+
+/// Reads JSON.
+pub(crate) fn parse_json(text: &str) -> Result<Node, SyntaxError> {
+    serde_json::from_str(text).map_err(|error| SyntaxError {
+        message: format!("not JSON: {error}"),
+        line: u32::try_from(error.line()).ok().filter(|line| *line > 0),
+    })
+}
+
+fn parse_toml(text: &str) -> Result<Node, SyntaxError> {
+    let lines = Lines::of(text);
+    match toml::de::DeTable::parse(text) {
+        Ok(table) => Ok(Node { line: None, value: toml_table(table.into_inner(), &lines) }),
+        Err(error) => Err(SyntaxError {
+            message: format!("not TOML: {}", error.message()),
+            line: error.span().map(|span| lines.at(span.start)),
+        }),
+    }
+}
+
+fn toml_table(table: toml::de::DeTable<'_>, lines: &Lines) -> Value {
+    let mut entries: Vec<_> = table.into_iter().collect();
+    // The parser's map is ordered by key; people expect the order of their file, in the plan too.
+    entries.sort_by_key(|(key, _)| key.span().start);
+    Value::Table(
+        entries
+            .into_iter()
+            .map(|(key, value)| {
+                let line = Some(lines.at(key.span().start));
+                let value = toml_value(value.into_inner(), lines);
+                (key.into_inner().into_owned(), Node { value, line })
+            })
+            .collect(),
+    )
+}
+
+fn toml_value(value: toml::de::DeValue<'_>, lines: &Lines) -> Value {
+    use toml::de::DeValue;
+    match value {
+        DeValue::String(text) => Value::String(text.into_owned()),
+        DeValue::Boolean(value) => Value::Boolean(value),
+        DeValue::Integer(value) => {
+            i64::from_str_radix(value.as_str(), value.radix()).map_or(Value::Other("a number"), Value::Integer)
+        }
+        DeValue::Float(_) => Value::Other("a number with a fraction"),
+        DeValue::Datetime(_) => Value::Other("a date"),
+        DeValue::Array(values) => Value::Array(
+            values
+                .into_iter()
+                .map(|value| {
+                    let line = Some(lines.at(value.span().start));
+                    Node { value: toml_value(value.into_inner(), lines), line }
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => toml_table(table, lines),
+    }
+}
+
+/// Where the lines of a text begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    fn at(&self, offset: usize) -> u32 {
+        u32::try_from(self.0.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue).map(|value| Self { value, line: None })
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Other("a number"), Value::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other("a number with a fraction"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = access.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Table(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_keeps_the_order_and_lines_of_the_text() {
+        let Ok(Node { value: Value::Table(entries), .. }) = parse("z = 1\na = [\n  \"x\",\n]\n[t]\nk = 2.5\n") else {
+            panic!("no table");
+        };
+        let seen: Vec<_> = entries.iter().map(|(key, node)| (key.as_str(), node.line)).collect();
+        assert_eq!(seen, [("z", Some(1)), ("a", Some(2)), ("t", Some(5))]);
+    }
+
+    #[test]
+    fn syntax_errors_have_a_line() {
+        assert_eq!(parse("a = 1\nb = \n").unwrap_err().line, Some(2));
+        assert_eq!(parse("{\n\"a\": }").unwrap_err().line, Some(2));
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        assert!(parse(&format!("a = {}", "[".repeat(100_000))).is_err());
+        assert!(parse(&format!("{{\"a\": {}", "[".repeat(100_000))).is_err());
+    }
+
+    #[test]
+    fn json_may_have_a_key_twice() {
+        assert!(matches!(parse("{\"a\": 1, \"a\": 2}").unwrap().value, Value::Table(entries) if entries.len() == 2));
+    }
+}

@@ -1,0 +1,194 @@
+//! Reads tables field by field and collects everything that is wrong, not just the first thing.
+//!
+//! Which keys a table knows is what the reading code asked for: there is no second list to keep in step.
+
+use std::{fmt, str::FromStr};
+
+use super::document::{Node, Value};
+use crate::{
+    diagnostic::{Code, Diagnostic},
+    failure::Explain,
+};
+
+/// Collects the diagnostics of one document.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Keys that other tables of the document know, to say where a misplaced key belongs.
+    pub(crate) elsewhere: Vec<(&'static str, &'static str)>,
+}
+
+/// The entries of a table that nobody has asked for yet.
+pub(crate) struct Table<'n> {
+    path: String,
+    entries: Vec<(&'n str, &'n Node)>,
+    known: Vec<&'static str>,
+}
+
+/// A field's name, value and place.
+pub(crate) struct Field<'n> {
+    pub(crate) path: String,
+    pub(crate) node: &'n Node,
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {:?}", self.path, self.node.value)
+    }
+}
+
+/// `parent.key`, or `parent["odd key"]`.
+pub(crate) fn join_path(parent: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    match (parent, bare) {
+        ("", _) => key.to_owned(),
+        (_, true) => format!("{parent}.{key}"),
+        (_, false) => format!("{parent}[{key:?}]"),
+    }
+}
+
+impl Reader {
+    /// Reports a finding about a field.
+    pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
+        let mut diagnostic = Diagnostic::new(code, &field.path, message).with_help(help);
+        diagnostic.line = field.node.line;
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn wrong_type(&mut self, field: &Field<'_>, wanted: &str) {
+        let found = field.node.value.kind();
+        self.report(Code::WrongType, field, format!("{} must be {wanted}, not {found}", field.path), None);
+    }
+
+    /// The table that a field is.
+    pub(crate) fn table<'n>(&mut self, field: Field<'n>) -> Option<Table<'n>> {
+        let Value::Table(entries) = &field.node.value else {
+            self.wrong_type(&field, "a table");
+            return None;
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for (key, node) in entries {
+            if !seen.insert(key.as_str()) {
+                let field = Field { path: join_path(&field.path, key), node };
+                self.report(Code::DuplicateKey, &field, format!("{} is there twice", field.path), None);
+            }
+        }
+        let entries = entries.iter().map(|(key, node)| (key.as_str(), node)).collect();
+        Some(Table { path: field.path, entries, known: Vec::new() })
+    }
+
+    /// The string that a field is.
+    pub(crate) fn text<'n>(&mut self, field: &Field<'n>) -> Option<&'n str> {
+        let Value::String(text) = &field.node.value else {
+            self.wrong_type(field, "a string");
+            return None;
+        };
+        Some(text)
+    }
+
+    /// The boolean that a field is.
+    pub(crate) fn flag(&mut self, field: &Field<'_>) -> Option<bool> {
+        let Value::Boolean(flag) = field.node.value else {
+            self.wrong_type(field, "true or false");
+            return None;
+        };
+        Some(flag)
+    }
+
+    /// The whole number that a field is, no less than 0.
+    pub(crate) fn number(&mut self, field: &Field<'_>) -> Option<u64> {
+        let number = match field.node.value {
+            Value::Integer(number) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.wrong_type(field, "a whole number");
+        }
+        number
+    }
+
+    /// What a field's string means.
+    pub(crate) fn parse<T: FromStr<Err: Explain>>(&mut self, field: &Field<'_>) -> Option<T> {
+        match self.text(field)?.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.report(error.code(), field, error.to_string(), error.help());
+                None
+            }
+        }
+    }
+
+    /// The elements of a field that is an array.
+    pub(crate) fn elements<'n>(&mut self, field: &Field<'n>) -> Vec<Field<'n>> {
+        let Value::Array(nodes) = &field.node.value else {
+            self.wrong_type(field, "an array");
+            return Vec::new();
+        };
+        nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| Field { path: format!("{}[{index}]", field.path), node })
+            .collect()
+    }
+
+    /// Reports every key that nobody asked for, with the nearest known one.
+    pub(crate) fn finish(&mut self, table: Table<'_>) {
+        for (key, node) in table.entries {
+            let field = Field { path: join_path(&table.path, key), node };
+            let help = match self.elsewhere.iter().find(|(known, _)| *known == key) {
+                Some((_, place)) => Some(format!("{key} belongs into {place}")),
+                None => nearest(key, &table.known).map(|known| format!("did you mean {known}?")),
+            };
+            let place = if table.path.is_empty() { "a spec" } else { table.path.as_str() };
+            self.report(Code::UnknownKey, &field, format!("unknown key {key:?} in {place}"), help);
+        }
+    }
+}
+
+impl<'n> Table<'n> {
+    /// The field with this key, if it is there and not null.
+    pub(crate) fn field(&mut self, key: &'static str) -> Option<Field<'n>> {
+        self.known.push(key);
+        let at = self.entries.iter().position(|(name, _)| *name == key)?;
+        let (_, node) = self.entries.remove(at);
+        (node.value != Value::Null).then(|| Field { path: join_path(&self.path, key), node })
+    }
+
+    /// Everything that nobody has asked for: the free keys of a map, or the unknown fields of a serialized storage.
+    pub(crate) fn rest(&mut self) -> Vec<(&'n str, Field<'n>)> {
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|(key, node)| (key, Field { path: join_path(&self.path, key), node }))
+            .collect()
+    }
+}
+
+/// The known word nearest to one that is not known, if it is near enough to be a slip.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= 1.max(candidate.len() / 3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        assert_eq!(join_path("", "storage"), "storage");
+        assert_eq!(join_path("storage.files", "/a b"), "storage.files[\"/a b\"]");
+        assert_eq!(join_path("storage.env_vars", "MODE"), "storage.env_vars.MODE");
+    }
+
+    #[test]
+    fn slips_are_recognised() {
+        let known = ["base_image", "base_url", "files"];
+        assert_eq!(nearest("baseimage", &known), Some("base_image"));
+        assert_eq!(nearest("file", &known), Some("files"));
+        assert_eq!(nearest("schedule", &known), None);
+    }
+}

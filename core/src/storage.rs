@@ -1,0 +1,262 @@
+//! The storages of the specification: one enum over the four kinds, and what they have in common.
+
+pub mod bytes;
+pub mod docker;
+pub mod local;
+pub mod memory;
+
+pub use self::{bytes::BytesStorage, docker::DockerStorage, local::LocalStorage, memory::MemoryStorage};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    blob::SharedBlob,
+    capability::{BuildStep, Clock, Docker, Files, Random},
+    diagnostic::Code,
+    failure::Failure,
+    flow::{Flow, FlowMap, Format},
+    preview::pretty,
+    resolve::{ResolvedSpec, ResolvedStorage},
+};
+
+/// What a storage may ask its host for.
+#[derive(Clone, Copy)]
+pub struct Capabilities<'h> {
+    /// Local storage.
+    pub files: &'h dyn Files,
+    /// Docker storage.
+    pub docker: &'h dyn Docker,
+    /// `naming = "flow"`.
+    pub clock: &'h dyn Clock,
+    /// `naming = "uuid"`.
+    pub random: &'h dyn Random,
+}
+
+/// Any storage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Storage {
+    /// Flows in an image.
+    Docker(Box<DockerStorage>),
+    /// Flows in a directory.
+    Local(LocalStorage),
+    /// Flows as they are, for tests.
+    Memory(MemoryStorage),
+    /// Flows as bytes, for tests.
+    Bytes(BytesStorage),
+}
+
+/// How to run a flow that is not in an image: with a Python of the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonRun {
+    /// The text of a Python program; its arguments are the flow's path and format.
+    pub program: &'static str,
+    /// Where the flow is a file already.
+    pub path: Option<String>,
+    /// The flow.
+    pub flow: Flow,
+}
+
+/// The Python program that runs a flow, given its path and format.
+pub const RUNNER: &str = include_str!("runner.py");
+
+/// What `build` did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildReport {
+    /// The plan digest.
+    pub plan: String,
+    /// The image's reference; none for storages without image.
+    pub image: Option<String>,
+    /// The digest under which the registry has it.
+    pub digest: Option<String>,
+    /// Whether it was pushed.
+    pub pushed: bool,
+    /// What took how long.
+    pub steps: Vec<BuildStep>,
+}
+
+impl Storage {
+    /// The storage that a resolved spec describes. Flows are in it, nothing is built or written.
+    pub fn of(spec: &ResolvedSpec) -> Result<Self, Failure> {
+        let flows = || spec.flows.iter().map(|one| one.flow.clone());
+        Ok(match &spec.storage {
+            ResolvedStorage::Docker(settings) => {
+                let mut storage = DockerStorage::new(settings.as_ref().clone());
+                for flow in flows() {
+                    storage.add_flow(flow)?;
+                }
+                Self::Docker(Box::new(storage))
+            }
+            ResolvedStorage::Local { directory } => {
+                let mut storage = LocalStorage::new(directory.clone());
+                flows().for_each(|flow| storage.stage(flow));
+                Self::Local(storage)
+            }
+            ResolvedStorage::Memory => {
+                let mut storage = MemoryStorage::default();
+                for flow in flows() {
+                    storage.add_flow(flow)?;
+                }
+                Self::Memory(storage)
+            }
+            ResolvedStorage::Bytes => {
+                let mut storage = BytesStorage::default();
+                for flow in flows() {
+                    storage.add_flow(flow)?;
+                }
+                Self::Bytes(storage)
+            }
+        })
+    }
+
+    /// `docker`, `local`, `memory` or `bytes`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Docker(_) => "docker",
+            Self::Local(_) => "local",
+            Self::Memory(_) => "memory",
+            Self::Bytes(_) => "bytes",
+        }
+    }
+
+    /// The image reference of a Docker storage, the directory of a local one, else the kind.
+    pub fn name(&self) -> Result<String, Failure> {
+        match self {
+            Self::Docker(docker) => Ok(docker.name()?.to_string()),
+            Self::Local(local) => Ok(local.directory().to_owned()),
+            Self::Memory(_) | Self::Bytes(_) => Ok(self.kind().to_owned()),
+        }
+    }
+
+    /// Flow name -> location.
+    pub const fn flows(&self) -> &FlowMap {
+        match self {
+            Self::Docker(docker) => docker.flows(),
+            Self::Local(local) => local.flows(),
+            Self::Memory(memory) => memory.flows(),
+            Self::Bytes(bytes) => bytes.flows(),
+        }
+    }
+
+    /// Whether a flow of that name is in the storage. What is no name is not contained.
+    pub fn contains(&self, name: &str) -> bool {
+        self.flows().contains(name)
+    }
+
+    /// Adds a flow, and returns its location. An error if the name is taken.
+    pub fn add_flow(&mut self, flow: Flow, host: Capabilities<'_>) -> Result<String, Failure> {
+        match self {
+            Self::Docker(docker) => docker.add_flow(flow),
+            Self::Local(local) => local.add_flow(flow, host.files),
+            Self::Memory(memory) => memory.add_flow(flow),
+            Self::Bytes(bytes) => bytes.add_flow(flow),
+        }
+    }
+
+    /// The flow at a location. For a Docker storage: inside the image.
+    pub fn get_flow(&self, location: &str, host: Capabilities<'_>) -> Result<Flow, Failure> {
+        match self {
+            Self::Docker(docker) => docker.get_flow(location, host.files),
+            Self::Local(local) => local.get_flow(location, host.files),
+            Self::Memory(memory) => memory.get_flow(location),
+            Self::Bytes(bytes) => bytes.get_flow(location),
+        }
+    }
+
+    /// A flow's bytes, also out of a Docker storage's image, which is not run.
+    pub fn read_flow(&self, location: &str, host: Capabilities<'_>) -> Result<SharedBlob, Failure> {
+        if let Self::Docker(docker) = self {
+            return docker.read_flow(location, host.docker);
+        }
+        let flow = self.get_flow(location, host)?;
+        flow.content.blob.ok_or_else(|| no_content(&flow.name))
+    }
+
+    /// A runner for one flow; only a Docker storage has them.
+    pub fn get_env_runner(&self, location: &str) -> Result<docker::EnvRunner, Failure> {
+        match self {
+            Self::Docker(docker) => docker.get_env_runner(location),
+            _ => Err(unsupported(self.kind(), "no environment runner", "take get_flow: its flows run where they are")),
+        }
+    }
+
+    /// How to run a flow with a Python of the host's; a Docker storage's flows need its image.
+    pub fn get_python_run(&self, location: &str, host: Capabilities<'_>) -> Result<PythonRun, Failure> {
+        if matches!(self, Self::Docker(_)) {
+            return Err(unsupported("docker", "flows that only run in its image", "take get_env_runner"));
+        }
+        let path = matches!(self, Self::Local(_)).then(|| location.to_owned());
+        Ok(PythonRun { program: RUNNER, path, flow: self.get_flow(location, host)? })
+    }
+
+    /// Builds. With `expect`, refuses any plan but the one with this digest.
+    pub fn build(&mut self, push: bool, expect: Option<&str>, host: Capabilities<'_>) -> Result<BuildReport, Failure> {
+        match self {
+            Self::Docker(docker) => docker.build(push, expect, host),
+            Self::Local(local) => local.build(expect, host.files),
+            Self::Memory(memory) => report_of(&memory.all(), expect),
+            Self::Bytes(bytes) => report_of(&bytes.all(), expect),
+        }
+    }
+
+    /// The object of `flowhold build --format json`.
+    pub fn report_json(&self, report: &BuildReport) -> Result<String, Failure> {
+        Ok(pretty(&json!({
+            "plan": report.plan,
+            "image": report.image,
+            "digest": report.digest,
+            "pushed": report.pushed,
+            "flows": self.flows(),
+            "storage": crate::serialized::to_value(self)?,
+            "steps": report.steps,
+        })))
+    }
+
+    /// The Docker storage that this is.
+    pub fn docker(&mut self, what: &str) -> Result<&mut DockerStorage, Failure> {
+        match self {
+            Self::Docker(docker) => Ok(docker),
+            other => Err(unsupported(other.kind(), what, "it belongs to docker storages")),
+        }
+    }
+}
+
+/// Checks an expected plan digest, and reports a build that has nothing more to do.
+pub(crate) fn report_of(flows: &[Flow], expect: Option<&str>) -> Result<BuildReport, Failure> {
+    let plan = crate::preview::flows_digest(flows);
+    check_expected(plan, expect)?;
+    Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps: Vec::new() })
+}
+
+/// Refuses any plan but the expected one.
+pub(crate) fn check_expected(actual: crate::digest::Digest, expect: Option<&str>) -> Result<(), Failure> {
+    match expect.map(str::parse::<crate::digest::Digest>) {
+        None => Ok(()),
+        Some(Ok(expected)) if expected == actual => Ok(()),
+        Some(Ok(expected)) => {
+            let message = format!("the plan is {actual}, not {expected}: something changed since");
+            Err(Failure::input(Code::PlanMismatch, message).with_help("`flowhold preview` shows the plan as it is now"))
+        }
+        Some(Err(error)) => Err(Failure::explained(error)),
+    }
+}
+
+pub(crate) fn unsupported(kind: &str, what: &str, help: &str) -> Failure {
+    Failure::input(Code::Unsupported, format!("a {kind} storage has {what}")).with_help(help)
+}
+
+/// The failure where a flow's bytes are needed and only described.
+pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
+    Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_ref()))
+        .with_help("build from the spec")
+}
+
+/// Formats other than pickle, the only one that the original knows, by flow name.
+pub(crate) fn write_formats<'f>(fields: &mut Map<String, Value>, flows: impl Iterator<Item = (&'f str, Format)>) {
+    let formats: Map<_, _> = flows
+        .filter(|(_, format)| *format != Format::Pickle)
+        .map(|(name, format)| (name.to_owned(), json!(format.as_str())))
+        .collect();
+    if !formats.is_empty() {
+        fields.insert("formats".to_owned(), Value::Object(formats));
+    }
+}

@@ -1,0 +1,46 @@
+//! Bytes storage: flows kept as bytes. Unlike Memory it survives serializing with everything in it.
+
+use super::MemoryStorage;
+use crate::{
+    blob::read_all,
+    failure::Failure,
+    flow::{Flow, FlowMap},
+};
+
+/// Flows as bytes. A flow's location is its name. Lives as Memory does; what differs is how it is serialized.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BytesStorage {
+    pub(crate) flows: MemoryStorage,
+}
+
+impl BytesStorage {
+    /// Flow name -> location.
+    pub const fn flows(&self) -> &FlowMap {
+        self.flows.flows()
+    }
+
+    /// Adds a flow, and returns its location. An error if the name is taken.
+    pub fn add_flow(&mut self, flow: Flow) -> Result<String, Failure> {
+        self.flows.add_flow(flow)
+    }
+
+    /// The flow at a location. An error if there is none.
+    pub fn get_flow(&self, location: &str) -> Result<Flow, Failure> {
+        self.flows.get_flow(location)
+    }
+
+    /// All flows, in order.
+    pub fn all(&self) -> Vec<Flow> {
+        self.flows.all()
+    }
+
+    /// All flows and their bytes, in order.
+    pub(crate) fn contents(&self) -> Result<Vec<(Flow, Vec<u8>)>, Failure> {
+        let all = self.all().into_iter().map(|flow| {
+            let blob = flow.content.blob.clone().ok_or_else(|| super::no_content(&flow.name))?;
+            let bytes = read_all(blob.as_ref())?;
+            Ok((flow, bytes))
+        });
+        all.collect()
+    }
+}

@@ -1,0 +1,279 @@
+//! Docker storage: flows in an image.
+
+use indexmap::IndexMap;
+
+use super::{BuildReport, Capabilities, RUNNER, check_expected, no_content};
+use crate::{
+    blob::{Content, SharedBlob},
+    capability::{BuildStep, Clock, ContainerRun, Daemon, Docker, Files},
+    diagnostic::{Code, Diagnostic},
+    digest::Digest,
+    failure::{Failure, FailureKind},
+    flow::{Flow, FlowMap, Format},
+    flow_name::FlowName,
+    image::{self, ImageReference},
+    naming,
+    plan::{self, BuildPlan},
+    serialized::Extra,
+    settings::{DockerSettings, Naming},
+};
+
+/// The label under which an image carries its plan digest.
+pub const PLAN_LABEL: &str = "io.flowhold.plan";
+
+/// Flows in an image, and how to build it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DockerStorage {
+    pub(crate) settings: DockerSettings,
+    pub(crate) map: FlowMap,
+    pub(crate) formats: IndexMap<FlowName, Format>,
+    /// Of a storage that was read from JSON, the bytes are in the image alone.
+    pub(crate) contents: IndexMap<FlowName, Content>,
+    pub(crate) built: Option<Built>,
+    pub(crate) extra: Extra,
+}
+
+/// What the last build made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The plan digest.
+    pub plan: Digest,
+    /// The digest under which the registry has the image.
+    pub digest: Option<String>,
+}
+
+/// Runs one flow in a container of its image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvRunner {
+    base_url: Option<String>,
+    image: String,
+    command: Vec<String>,
+}
+
+impl DockerStorage {
+    /// A storage without flows.
+    pub fn new(settings: DockerSettings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Its arguments. After a build, image name and tag are among them.
+    pub const fn settings(&self) -> &DockerSettings {
+        &self.settings
+    }
+
+    /// Flow name -> location in the image.
+    pub const fn flows(&self) -> &FlowMap {
+        &self.map
+    }
+
+    /// `registry/image_name:image_tag`; an error while name or tag is missing.
+    pub fn name(&self) -> Result<ImageReference, Failure> {
+        let (Some(name), Some(tag)) = (&self.settings.image_name, &self.settings.image_tag) else {
+            let missing = match (&self.settings.image_name, &self.settings.image_tag) {
+                (None, None) => "image name and image tag",
+                (None, _) => "image name",
+                _ => "image tag",
+            };
+            return Err(Failure::input(Code::NoImageName, format!("the storage has no {missing}"))
+                .with_help("give it one, or build: a build chooses what is missing"));
+        };
+        image::join(self.settings.registry_url.as_ref(), name, tag).map_err(Failure::explained)
+    }
+
+    /// Adds a flow, and returns its location in the image. An error if the name, or its slug, is taken.
+    pub fn add_flow(&mut self, flow: Flow) -> Result<String, Failure> {
+        let location = plan::location(self.settings.flow_directory(), &flow.name);
+        if !self.map.contains(flow.name.as_ref())
+            && let Ok(other) = self.map.at(&location)
+        {
+            let message =
+                format!("the flows {:?} and {:?} would be one file: {location}", other.as_ref(), flow.name.as_ref());
+            return Err(Failure::input(Code::SlugClash, message).with_help("give one of them another name"));
+        }
+        self.map.insert(flow.name.clone(), location.clone())?;
+        self.formats.insert(flow.name.clone(), flow.format);
+        self.contents.insert(flow.name, flow.content);
+        Ok(location)
+    }
+
+    /// Inside the image: the flow at a location.
+    pub fn get_flow(&self, location: &str, files: &dyn Files) -> Result<Flow, Failure> {
+        let name = self.map.at(location)?.clone();
+        let blob = files.open(location)?.ok_or_else(|| {
+            Failure::input(Code::NoContent, format!("there is no {location} here"))
+                .with_help("a flow of a docker storage is a file of its image, and is read there")
+        })?;
+        Ok(Flow { format: self.format(&name), content: Content::of(blob)?, name })
+    }
+
+    /// A flow's bytes: those that were added, else those in the image, which is not run.
+    pub fn read_flow(&self, location: &str, docker: &dyn Docker) -> Result<SharedBlob, Failure> {
+        let name = self.map.at(location)?;
+        if let Some(blob) = self.contents.get(name).and_then(|content| content.blob.clone()) {
+            return Ok(blob);
+        }
+        let image = self.name()?.to_string();
+        docker.connect(self.settings.base_url.as_deref())?.copy_out(&image, location)?.ok_or_else(|| {
+            Failure::input(Code::FlowNotFound, format!("the image {image} has no file {location}"))
+        })
+    }
+
+    /// A runner for the flow at a location.
+    pub fn get_env_runner(&self, location: &str) -> Result<EnvRunner, Failure> {
+        let format = self.format(self.map.at(location)?);
+        let command = ["python", "-u", "-c", RUNNER, location, format.as_str()].map(str::to_owned).to_vec();
+        Ok(EnvRunner { base_url: self.settings.base_url.clone(), image: self.name()?.to_string(), command })
+    }
+
+    /// The plan as settings and flows are now. Every flow's bytes must be known at least by size and digest.
+    pub fn plan(&self) -> Result<(BuildPlan, Vec<Diagnostic>), Failure> {
+        let mut flows = Vec::with_capacity(self.map.len());
+        for (name, _) in self.map.iter() {
+            let content = self.contents.get(name).cloned().ok_or_else(|| no_content(name))?;
+            flows.push(Flow { name: name.clone(), format: self.format(name), content });
+        }
+        match plan::plan(&self.settings, &flows) {
+            (Some(plan), diagnostics) => Ok((plan, diagnostics)),
+            (None, diagnostics) => Err(first_error(diagnostics)),
+        }
+    }
+
+    /// Builds the image, and pushes it if `push` and there is a registry. A failed build leaves the storage as it was.
+    pub fn build(&mut self, push: bool, expect: Option<&str>, host: Capabilities<'_>) -> Result<BuildReport, Failure> {
+        let (plan, _) = self.plan()?;
+        check_expected(plan.digest, expect)?;
+        let push = push && self.settings.registry_url.is_some();
+        let chosen = naming::choose(&self.settings, &plan, host.clock, host.random)?;
+        let reference = chosen.reference.to_string();
+        let archive = plan.archive()?;
+        let daemon = host.docker.connect(self.settings.base_url.as_deref())?;
+        let mut steps = Steps { clock: host.clock, done: Vec::new() };
+        let exists = self.settings.naming == Naming::Plan && has_plan(daemon.as_ref(), &reference, &plan.digest)?;
+        if exists {
+            steps.cached(format!("{reference} is built already"));
+        } else {
+            self.pull(daemon.as_ref(), &mut steps)?;
+            let labels = [(PLAN_LABEL.to_owned(), plan.digest.to_string())];
+            let built = daemon
+                .build(&archive, &reference, &labels)
+                .map_err(|failure| failure.while_doing(&format!("building {reference}")))?;
+            steps.done.extend(built.steps);
+        }
+        let digest = if push { Some(publish(daemon.as_ref(), &reference, exists, &mut steps)?) } else { None };
+        self.settings.image_name = Some(chosen.name);
+        self.settings.image_tag = Some(chosen.tag);
+        self.built = Some(Built { plan: plan.digest, digest: digest.clone().flatten() });
+        Ok(BuildReport {
+            plan: plan.digest.to_string(),
+            image: Some(reference),
+            pushed: digest.is_some(),
+            digest: digest.flatten(),
+            steps: steps.done,
+        })
+    }
+
+    /// Pulls the base image, and returns its reference.
+    pub fn pull_image(&self, docker: &dyn Docker) -> Result<String, Failure> {
+        let base = self.base_image()?.to_string();
+        let daemon = docker.connect(self.settings.base_url.as_deref())?;
+        daemon.pull(&base).map_err(|failure| failure.while_doing(&format!("pulling {base}")))?;
+        Ok(base)
+    }
+
+    /// Pushes the built image, and returns its reference.
+    pub fn push_image(&mut self, docker: &dyn Docker) -> Result<String, Failure> {
+        let reference = self.name()?.to_string();
+        if self.settings.registry_url.is_none() {
+            return Err(Failure::input(Code::PushWithoutRegistry, format!("{reference} has no registry to push to"))
+                .with_help("give registry_url in [storage], and build again"));
+        }
+        let daemon = docker.connect(self.settings.base_url.as_deref())?;
+        let digest = daemon.push(&reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
+        if let Some(built) = &mut self.built {
+            built.digest = digest;
+        }
+        Ok(reference)
+    }
+
+    fn pull(&self, daemon: &dyn Daemon, steps: &mut Steps<'_>) -> Result<(), Failure> {
+        if self.settings.local_image {
+            return Ok(());
+        }
+        let base = self.base_image()?.to_string();
+        steps.run(format!("pull {base}"), || {
+            daemon.pull(&base).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
+        })
+    }
+
+    fn base_image(&self) -> Result<ImageReference, Failure> {
+        if let Some(base) = &self.settings.base_image {
+            return Ok(base.clone());
+        }
+        let version = self.settings.python_version.map_or_else(|| "3.6".to_owned(), |version| version.to_string());
+        format!("python:{version}").parse().map_err(Failure::explained)
+    }
+
+    fn format(&self, name: &FlowName) -> Format {
+        self.formats.get(name).copied().unwrap_or(Format::Pickle)
+    }
+}
+
+impl EnvRunner {
+    /// Runs the flow with this environment, and returns its exit code. The host passes its output through.
+    pub fn run(&self, env: Vec<(String, String)>, timeout: Option<u64>, docker: &dyn Docker) -> Result<i64, Failure> {
+        let (image, command) = (self.image.clone(), self.command.clone());
+        let run = ContainerRun { image, command, env, timeout_seconds: timeout };
+        docker.connect(self.base_url.as_deref())?.run(&run)
+    }
+}
+
+/// Whether the daemon has the image, made by this plan.
+fn has_plan(daemon: &dyn Daemon, reference: &str, plan: &Digest) -> Result<bool, Failure> {
+    let label = (PLAN_LABEL.to_owned(), plan.to_string());
+    Ok(daemon.image(reference)?.is_some_and(|image| image.labels.contains(&label)))
+}
+
+/// Pushes, unless the image was there before and the registry has it too.
+fn publish(daemon: &dyn Daemon, reference: &str, existed: bool, steps: &mut Steps<'_>) -> Result<Option<String>, Failure> {
+    if existed && let Some(digest) = daemon.published(reference)? {
+        steps.cached(format!("{reference} is pushed already"));
+        return Ok(Some(digest));
+    }
+    steps.run(format!("push {reference}"), || {
+        daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))
+    })
+}
+
+fn first_error(diagnostics: Vec<Diagnostic>) -> Failure {
+    let mut errors = diagnostics.into_iter().filter(Diagnostic::is_error);
+    let Some(first) = errors.next() else {
+        return Failure::input(Code::MissingKey, "the storage has no base image");
+    };
+    let others = errors.count();
+    let mut failure = Failure::from(first);
+    failure.kind = FailureKind::Input;
+    if others > 0 {
+        failure.message = format!("{} (and {others} more)", failure.message);
+    }
+    failure
+}
+
+/// The steps of a build that are not the daemon's own, timed by the host's clock.
+struct Steps<'h> {
+    clock: &'h dyn Clock,
+    done: Vec<BuildStep>,
+}
+
+impl Steps<'_> {
+    fn run<T>(&mut self, name: String, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let start = self.clock.now();
+        let result = act()?;
+        let seconds = self.clock.now().saturating_sub(start) as f64 / 1000.0;
+        self.done.push(BuildStep { name, cached: false, seconds });
+        Ok(result)
+    }
+
+    fn cached(&mut self, name: String) {
+        self.done.push(BuildStep { name, cached: true, seconds: 0.0 });
+    }
+}

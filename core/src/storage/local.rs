@@ -1,0 +1,176 @@
+//! Local storage: flows as bytes in a directory, readable by the original.
+//!
+//! A flow is `<slug>.prefect` and holds nothing but the flow's bytes. What the file alone can't tell (a name that is
+//! not its own slug, a format that its first byte doesn't show) is in `.flowhold/<slug>.json` beside it. The flow's
+//! file is made first: whoever makes it owns the slug, and a note without its flow can't exist for long.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildReport, check_expected, no_content};
+use crate::{
+    blob::{Content, SharedBlob, in_memory, read_all},
+    capability::{BuildStep, Files},
+    diagnostic::Code,
+    failure::Failure,
+    flow::{Flow, FlowMap, FlowMapError, Format},
+    flow_name::FlowName,
+    plan,
+    serialized::Extra,
+};
+
+/// Flows in a directory.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LocalStorage {
+    pub(crate) directory: String,
+    pub(crate) map: FlowMap,
+    pub(crate) formats: IndexMap<FlowName, Format>,
+    pub(crate) extra: Extra,
+    /// Flows that `build` will add.
+    staged: Vec<Flow>,
+}
+
+/// What a flow's file alone does not tell.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    name: String,
+    format: Format,
+}
+
+impl LocalStorage {
+    /// A storage in this directory, which need not exist. It knows of no flows until they are added.
+    pub fn new(directory: String) -> Self {
+        Self { directory, ..Self::default() }
+    }
+
+    /// A storage with the flows that are in the directory.
+    pub fn read(directory: String, files: &dyn Files) -> Result<Self, Failure> {
+        let mut storage = Self::new(directory);
+        let notes = files.entries(&format!("{}/.flowhold", storage.directory))?;
+        for entry in files.entries(&storage.directory)? {
+            let Some(slug) = entry.strip_suffix(".prefect") else { continue };
+            let noted = notes.binary_search(&format!("{slug}.json")).is_ok();
+            let note = if noted { storage.note(slug, files)? } else { None };
+            // A file of somebody else's whose name can't be a flow's is none of ours.
+            let Ok(name) = note.as_ref().map_or(slug, |note| &note.name).parse::<FlowName>() else { continue };
+            if let Some(note) = note {
+                storage.formats.insert(name.clone(), note.format);
+            }
+            let location = format!("{}/{entry}", storage.directory.trim_end_matches('/'));
+            storage.map.insert(name, location)?;
+        }
+        Ok(storage)
+    }
+
+    /// Where the flows are.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// Flow name -> location.
+    pub const fn flows(&self) -> &FlowMap {
+        &self.map
+    }
+
+    /// Remembers a flow for `build`.
+    pub(crate) fn stage(&mut self, flow: Flow) {
+        self.staged.push(flow);
+    }
+
+    /// Stores a flow at once, and returns its location. An error if the name, or its slug, is taken.
+    pub fn add_flow(&mut self, flow: Flow, files: &dyn Files) -> Result<String, Failure> {
+        if self.map.contains(flow.name.as_ref()) {
+            return Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into());
+        }
+        let location = plan::location(&self.directory, &flow.name);
+        let blob = flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))?;
+        files.create_directory(&self.directory)?;
+        if !files.create(&location, blob)? {
+            return Err(self.taken(&flow.name, &location, files)?);
+        }
+        self.write_note(&flow, blob, files)?;
+        self.map.insert(flow.name.clone(), location.clone())?;
+        self.formats.insert(flow.name, flow.format);
+        Ok(location)
+    }
+
+    /// The flow at a location. An error if there is none.
+    pub fn get_flow(&self, location: &str, files: &dyn Files) -> Result<Flow, Failure> {
+        let name = self.map.at(location)?.clone();
+        let blob = files.open(location)?.ok_or_else(|| {
+            Failure::input(Code::FlowNotFound, format!("the file of the flow {:?} is gone: {location}", name.as_ref()))
+        })?;
+        let format = match self.formats.get(&name) {
+            Some(format) => *format,
+            None => Format::of(&blob.read(0, 1)?),
+        };
+        Ok(Flow { name, format, content: Content::of(blob)? })
+    }
+
+    /// Adds the flows of a spec. One that is there already with the same bytes stays; with other bytes it is an error,
+    /// and then nothing is added.
+    pub fn build(&mut self, expect: Option<&str>, files: &dyn Files) -> Result<BuildReport, Failure> {
+        let flows = std::mem::take(&mut self.staged);
+        let plan = crate::preview::flows_digest(&flows);
+        check_expected(plan, expect)?;
+        let mut missing = Vec::new();
+        let mut steps = Vec::new();
+        for flow in flows {
+            let location = plan::location(&self.directory, &flow.name);
+            let Some(stored) = files.open(&location)? else {
+                missing.push(flow);
+                continue;
+            };
+            let name = self.name_at(flow.name.slug(), files)?;
+            if name != flow.name.as_ref() || Content::of(stored)? != flow.content {
+                return Err(self.taken(&flow.name, &location, files)?);
+            }
+            steps.push(BuildStep { name: format!("store {location}"), cached: true, seconds: 0.0 });
+            self.formats.insert(flow.name.clone(), flow.format);
+            self.map.insert(flow.name, location)?;
+        }
+        for flow in missing {
+            let location = self.add_flow(flow, files)?;
+            steps.push(BuildStep { name: format!("store {location}"), cached: false, seconds: 0.0 });
+        }
+        Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps })
+    }
+
+    fn taken(&self, name: &FlowName, location: &str, files: &dyn Files) -> Result<Failure, Failure> {
+        let other = self.name_at(name.slug(), files)?;
+        if other == name.as_ref() {
+            let failure = Failure::from(FlowMapError::Duplicate { name: other });
+            return Ok(failure.with_help(format!("remove {location}, or give the flow another name")));
+        }
+        let message = format!("the flows {other:?} and {:?} would be one file: {location}", name.as_ref());
+        Ok(Failure::input(Code::SlugClash, message).with_help("give one of them another name"))
+    }
+
+    fn name_at(&self, slug: &str, files: &dyn Files) -> Result<String, Failure> {
+        Ok(self.note(slug, files)?.map_or_else(|| slug.to_owned(), |note| note.name))
+    }
+
+    fn note_path(&self, slug: &str) -> String {
+        format!("{}/.flowhold/{slug}.json", self.directory.trim_end_matches('/'))
+    }
+
+    /// A note that is damaged, or that belongs to another slug, is as good as none.
+    fn note(&self, slug: &str, files: &dyn Files) -> Result<Option<Note>, Failure> {
+        const LARGEST: u64 = 64 << 10;
+        let Some(blob) = files.open(&self.note_path(slug))?.filter(|blob| blob.length() <= LARGEST) else {
+            return Ok(None);
+        };
+        let note: Option<Note> = serde_json::from_slice(&read_all(blob.as_ref())?).ok();
+        Ok(note.filter(|note| note.name.parse::<FlowName>().is_ok_and(|name| name.slug() == slug)))
+    }
+
+    fn write_note(&self, flow: &Flow, blob: &SharedBlob, files: &dyn Files) -> Result<(), Failure> {
+        let slug = flow.name.slug();
+        if flow.name.as_ref() == slug && Format::of(&blob.read(0, 1)?) == flow.format {
+            return Ok(());
+        }
+        let note = Note { name: flow.name.to_string(), format: flow.format };
+        files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
+        files.replace(&self.note_path(slug), &in_memory(crate::preview::pretty(&note)))
+    }
+}

@@ -1,0 +1,43 @@
+//! Memory storage: flows kept as they are. For tests; serializing it keeps no flows.
+
+use indexmap::IndexMap;
+
+use crate::{
+    failure::Failure,
+    flow::{Flow, FlowMap},
+    flow_name::FlowName,
+};
+
+/// Flows in memory. A flow's location is its name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MemoryStorage {
+    map: FlowMap,
+    flows: IndexMap<FlowName, Flow>,
+    pub(crate) extra: crate::serialized::Extra,
+}
+
+impl MemoryStorage {
+    /// Flow name -> location.
+    pub const fn flows(&self) -> &FlowMap {
+        &self.map
+    }
+
+    /// Adds a flow, and returns its location. An error if the name is taken.
+    pub fn add_flow(&mut self, flow: Flow) -> Result<String, Failure> {
+        let location = flow.name.to_string();
+        self.map.insert(flow.name.clone(), location.clone())?;
+        self.flows.insert(flow.name.clone(), flow);
+        Ok(location)
+    }
+
+    /// The flow at a location. An error if there is none.
+    pub fn get_flow(&self, location: &str) -> Result<Flow, Failure> {
+        let name = self.map.at(location)?;
+        self.flows.get(name).cloned().ok_or_else(|| super::no_content(name))
+    }
+
+    /// All flows, in order.
+    pub fn all(&self) -> Vec<Flow> {
+        self.flows.values().cloned().collect()
+    }
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Runs the tests, after setting up all that they need.
+#
+#   tests/run.sh             everything
+#   tests/run.sh quick       what needs no server
+#   tests/run.sh env         starts the test environment alone: eval "$(tests/run.sh env)", then run cargo test by hand
+#   tests/run.sh env stop    ends that environment and deletes its state
+#
+# An environment that is running already is used and left running. Else one is started, and ended with the tests.
+set -euo pipefail
+shopt -s inherit_errexit
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/.."
+PATH=$PATH:$HOME/.cargo/bin
+# shellcheck source=environment/state.sh
+source "$here/environment/state.sh"
+environment=$here/environment/environment.sh
+
+# ---- The stages: a name, and the command. Add yours here. ----------------------------------------------------------
+
+quick_stages() {
+    stage 'toolchain'      complete_toolchain
+    stage 'format'         cargo fmt --all --check
+    stage 'clippy'         cargo clippy --workspace --all-targets -- -D warnings
+    stage 'core'           cargo test -p flowhold-core
+    stage 'host'           cargo test -p flowhold
+    stage 'release build'  cargo build --release -p flowhold
+    stage 'quick tests'    cargo test -p flowhold-tests --test quick
+}
+
+server_stages() {
+    with_environment || return 0
+    stage 'docker tests'   cargo test -p flowhold-tests --test docker
+}
+
+# ---- How stages run ------------------------------------------------------------------------------------------------
+
+summary=()
+failed=false
+# The stage that runs at the moment, and its process group.
+name=''
+child=''
+
+# Runs a command, whatever the ones before it said, and remembers the outcome. It gets a process group of its own, so
+# that an interrupted run can end all of it, and this shell stays awake for signals meanwhile.
+stage() {
+    name=$1
+    local began=$SECONDS status=0
+    shift
+    printf '\n==> %s\n' "$name"
+    set -m
+    (set -e && "$@") </dev/null &
+    child=$!
+    set +m
+    wait "$child" || status=$?
+    child=''
+    if ((status == 0)); then
+        summary+=("$(printf 'ok      %5d s  %s' $((SECONDS - began)) "$name")")
+    else
+        summary+=("$(printf 'FAILED  %5d s  %s (exit code %d)' $((SECONDS - began)) "$name" "$status")")
+        failed=true
+    fi
+}
+
+complete_toolchain() {
+    command -v cc >/dev/null || fail "a C linker is needed; on Debian: apt-get install gcc libc6-dev"
+    rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
+    { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
+}
+
+# Starts the environment and takes over its variables. The lock tells other runs that it is in use.
+with_environment() {
+    claim_home
+    exec 8>>"$home/users"
+    flock --shared 8
+    using_environment=true
+    stage 'environment' "$environment" start
+    [[ -e $exports ]] || return 1
+    # shellcheck source=/dev/null
+    source "$exports"
+}
+using_environment=false
+
+# Only the last run out may end the environment: the lock can be had alone.
+leave_environment() {
+    [[ $using_environment == true ]] || return 0
+    ! flock --nonblock --exclusive 8 || "$environment" stop-unless-kept
+}
+
+interrupted() {
+    trap '' INT TERM
+    say "interrupted"
+    if [[ -n $child ]]; then
+        kill -TERM -- "-$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+        summary+=("interrupted      $name")
+    fi
+    exit "$1"
+}
+
+finish() {
+    local status=$?
+    leave_environment || status=1
+    if ((${#summary[@]})); then
+        printf '\n'
+        printf '%s\n' "${summary[@]}"
+        printf 'total   %5d s\n' "$SECONDS"
+    fi
+    [[ $failed == false || $status != 0 ]] || status=1
+    exit "$status"
+}
+
+run_tests() {
+    trap finish EXIT
+    trap 'interrupted 130' INT
+    trap 'interrupted 143' TERM
+    export FLOWHOLD_BIN=${CARGO_TARGET_DIR:-$PWD/target}/release/flowhold
+    "$@"
+}
+
+everything() {
+    stage 'packages' "$environment" install
+    quick_stages
+    server_stages
+}
+
+case "$*" in
+    '') run_tests everything ;;
+    quick) run_tests quick_stages ;;
+    env)
+        "$environment" start keep >&2
+        cat "$exports"
+        ;;
+    'env stop') "$environment" stop ;;
+    *)
+        sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        exit 2
+        ;;
+esac
