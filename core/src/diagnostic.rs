@@ -148,6 +148,26 @@ codes! {
     Error InvalidStorage = "invalid-storage",
     /// Bytes that are no snapshot.
     Error InvalidSnapshot = "invalid-snapshot",
+    /// A source that is not there. Reported by the host, as are the next ones.
+    Error MissingFile = "missing-file",
+    /// A source that must not be read.
+    Error PermissionDenied = "permission-denied",
+    /// A source that is neither a file nor, where that is allowed, a directory.
+    Error FileError = "file-error",
+    /// A directory where a file should be.
+    Error IsADirectory = "is-a-directory",
+    /// A path outside of all granted directories.
+    Error NotGranted = "not-granted",
+    /// No Python that can be used.
+    Error NoPython = "no-python",
+    /// The Python has no cloudpickle.
+    Error NoCloudpickle = "no-cloudpickle",
+    /// The flow's file fails when it is executed.
+    Error ImportFailed = "import-failed",
+    /// The flow's file has no such object.
+    Error NoObject = "no-object",
+    /// The object can't be pickled, or is none that can be run.
+    Error NotPickled = "not-pickled",
     /// A host that breaks the agreement of the interface.
     Error HostFault = "host-fault",
 }

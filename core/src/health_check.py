@@ -100,8 +100,8 @@ def check_in_child(flows, start, writer):
     if not getattr(sys.flags, "safe_path", False):
         # The runner is started with `python -c`: flows find modules in the working directory, not beside this file.
         sys.path[0] = ""
-    # A pickle that refers to `__main__` must not find this script there.
-    sys.modules["__main__"] = types.ModuleType("__main__")
+    # Like the runner: a pickle that refers to `__main__` must not find this script there.
+    sys.modules["__main__"] = sys.modules["__flow__"] = types.ModuleType("__main__")
     for _, location, kind in flows[start:]:
         cause = module = None
         try:
@@ -119,8 +119,8 @@ def check_in_child(flows, start, writer):
 
 def check(location, kind):
     """None, or what is wrong with the flow; raises what loading it raises."""
-    # As bytes: with the C locale Python 3.6 can't encode other names than ASCII.
-    with open(location.encode("utf-8", "surrogateescape"), "rb") as file:
+    # Locations are UTF-8; in the C locale Python 3.6 would not find other names than ASCII ones.
+    with open(os.fsdecode(location.encode("utf-8", "surrogateescape")), "rb") as file:
         if kind == "script":
             compile(file.read(), location, "exec", dont_inherit=True)
             return None

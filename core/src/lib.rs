@@ -8,6 +8,8 @@
 //! spec --parse--> Spec --resolve--> ResolvedSpec --plan--> BuildPlan --build--> BuildReport
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod blob;
 pub mod capability;
 pub mod context;

@@ -51,7 +51,9 @@ pub enum Finding {
     Flow(Option<String>, SharedBlob),
     /// A file, or a directory with everything below it.
     File(Vec<FoundEntry>),
-    /// The source is pinned, and only a preview is wanted.
+    /// The host could not get at it.
+    Failed(Failure),
+    /// The source is pinned and only a preview is wanted, or another source's failure came first.
     Skipped,
 }
 
@@ -115,7 +117,8 @@ pub struct ResolvedFlow {
 
 /// Fills in a spec. There is a resolved spec where no diagnostic is an error.
 pub fn resolve(spec: &Spec, facts: Facts) -> (Option<ResolvedSpec>, Vec<Diagnostic>) {
-    let mut resolver = Resolver { spec, diagnostics: Vec::new() };
+    let failed = facts.findings.iter().any(|finding| matches!(finding, Finding::Failed(_)));
+    let mut resolver = Resolver { spec, failed, diagnostics: Vec::new() };
     let resolved = resolver.run(facts);
     for diagnostic in &mut resolver.diagnostics {
         diagnostic.line = spec.line(&diagnostic.field);
@@ -126,6 +129,8 @@ pub fn resolve(spec: &Spec, facts: Facts) -> (Option<ResolvedSpec>, Vec<Diagnost
 
 struct Resolver<'s> {
     spec: &'s Spec,
+    /// The host reported a failure, so that gaps need no explanation.
+    failed: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -175,6 +180,11 @@ impl Resolver<'_> {
                 None => return None,
             },
             (Finding::Skipped, Some(pinned)) => (None, pinned.clone()),
+            (Finding::Failed(failure), _) => {
+                self.refuse(&spec.field, failure);
+                return None;
+            }
+            (Finding::Skipped, None) if self.failed => return None,
             _ => {
                 self.report(Code::HostFault, &spec.field, "the host found nothing that is a flow");
                 return None;
@@ -273,6 +283,8 @@ impl Resolver<'_> {
                     self.report(Code::SourceChanged, field, message);
                 }
                 file.entries = Some(entries);
+            } else if let Finding::Failed(failure) = finding {
+                self.refuse(&field, failure);
             } else if file.entries.is_none() {
                 self.report(Code::HostFault, field, "the host found neither file nor directory");
             }

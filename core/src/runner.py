@@ -54,7 +54,9 @@ def load_script(location, source):
 def load_pickle(file):
     import pickle
 
-    new_main()  # a pickle that refers to `__main__` must not find this program there
+    # A pickle that refers to `__main__` must not find this program there. What was pickled by value says that it is of
+    # `__flow__`, and until 3.9 typing.get_type_hints() insists on finding that.
+    sys.modules["__flow__"] = new_main()
     flow = pickle.load(file)
     run = getattr(flow, "run", None)
     return lambda: finish(run() if callable(run) else flow())
@@ -68,7 +70,6 @@ def finish(result):
     # Prefect does not raise when a task fails: it returns a state that says so.
     is_failed = None if isinstance(result, type) else getattr(result, "is_failed", None)
     if callable(is_failed) and is_failed():
-        sys.stdout.flush()
         sys.exit("flowhold: the flow has failed: %r" % (result,))
 
 

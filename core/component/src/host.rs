@@ -176,7 +176,7 @@ impl Random for Host {
 }
 
 /// A failure that the host reports.
-fn failure_from_host(failure: diagnostics::Failure) -> Failure {
+pub(crate) fn failure_from_host(failure: diagnostics::Failure) -> Failure {
     let kind = match failure.kind {
         diagnostics::FailureKind::Input => FailureKind::Input,
         diagnostics::FailureKind::Unavailable => FailureKind::Unavailable,

@@ -12,7 +12,7 @@ use flowhold_core::{
 use crate::{
     exports::flowhold::storage::planning as wit,
     flowhold::storage::diagnostics,
-    host::{diagnostic_to_host, failure_to_host, from_host, to_host},
+    host::{diagnostic_to_host, failure_from_host, failure_to_host, from_host, to_host},
 };
 
 /// A spec and what is wrong with it.
@@ -59,6 +59,7 @@ fn facts_from_host(facts: wit::Facts) -> Facts {
     let findings = facts.findings.into_iter().map(|finding| match finding {
         wit::Finding::Flow((name, blob)) => Finding::Flow(name, from_host(blob)),
         wit::Finding::File(entries) => Finding::File(entries.into_iter().map(entry_from_host).collect()),
+        wit::Finding::Failed(failure) => Finding::Failed(failure_from_host(failure)),
         wit::Finding::Skipped => Finding::Skipped,
     });
     let python = facts.python.map(|python| PythonFacts {

@@ -1,0 +1,70 @@
+//! Compiles the core to WebAssembly, makes it a component, and compiles that ahead of time for the host to embed.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+#[path = "src/engine_config.rs"]
+mod engine_config;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for watched in ["core/src", "core/component", "core/wit", "core/Cargo.toml", "Cargo.lock", "Cargo.toml"] {
+        println!("cargo::rerun-if-changed=../{watched}");
+    }
+    println!("cargo::rerun-if-changed=src/engine_config.rs");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    need_target()?;
+    let module = build_guest(&out)?;
+    let component = wit_component::ComponentEncoder::default().module(&fs::read(module)?)?.validate(true).encode()?;
+    fs::write(out.join("core.wasm"), &component)?;
+    let mut config = wasmtime::Config::new();
+    engine_config::configure(&mut config);
+    // Named even where it is this machine: otherwise this machine's own CPU features would be required at run time.
+    config.target(&env::var("TARGET")?)?;
+    let engine = wasmtime::Engine::new(&config)?;
+    fs::write(out.join("core.cwasm"), engine.precompile_component(&component)?)?;
+    Ok(())
+}
+
+/// Adds the target to the toolchain, or says how to.
+fn need_target() -> Result<(), Box<dyn Error>> {
+    let rustc = env::var("RUSTC")?;
+    let installed = || {
+        let libdir = Command::new(&rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+        libdir.is_ok_and(|out| Path::new(String::from_utf8_lossy(&out.stdout).trim()).is_dir())
+    };
+    if !installed() {
+        let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+        if !added.is_ok_and(|status| status.success()) || !installed() {
+            return Err(format!("the core is compiled to {TARGET}, which this Rust lacks; run: rustup target add {TARGET}").into());
+        }
+    }
+    Ok(())
+}
+
+fn build_guest(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let profile = if env::var("PROFILE")? == "release" { "component" } else { "component-dev" };
+    // Beside the host's own artifacts and not within OUT_DIR, which differs between `check`, `build` and `test`.
+    let target_dir = out.ancestors().nth(4).unwrap_or(out).join("component");
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo.args(["build", "--package", "flowhold-component", "--target", TARGET, "--profile", profile, "--quiet"]);
+    cargo.arg("--target-dir").arg(&target_dir).current_dir("..");
+    // What was meant for the host must not reach the guest: flags, linkers, clippy as a wrapper, coverage.
+    for (name, _) in env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        let meant_for_host = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "TARGET"];
+        if name.starts_with("RUSTC") || name.starts_with("CARGO_CFG_") || name.starts_with("CARGO_FEATURE_") || meant_for_host.contains(&name) {
+            cargo.env_remove(name);
+        }
+    }
+    if !cargo.status()?.success() {
+        return Err("compiling the core to WebAssembly failed; the messages are above".into());
+    }
+    Ok(target_dir.join(TARGET).join(profile).join("flowhold_component.wasm"))
+}

@@ -1,0 +1,236 @@
+//! Bytes of the host that the component only has a handle of.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use sha2::{Digest, Sha256};
+
+/// How much of a file is read at once.
+const STEP: usize = 256 << 10;
+
+/// Immutable bytes: in memory, or a file that must stay as it was when it was opened.
+#[derive(Clone, Debug)]
+pub struct Blob(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    Memory { bytes: Bytes, sha256: OnceLock<[u8; 32]> },
+    /// Most files are opened when they are read: a spec may name more of them than a process may have open.
+    File { path: PathBuf, held: Option<File>, stamp: Stamp, sha256: OnceLock<[u8; 32]> },
+}
+
+/// By which a change is noticed.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Device and number, where there are such.
+    identity: (u64, u64),
+}
+
+impl Stamp {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt as _;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let identity = (0, 0);
+        Ok(Self { length: metadata.len(), modified: metadata.modified().ok(), identity })
+    }
+}
+
+impl Blob {
+    /// These bytes.
+    pub fn in_memory(bytes: impl Into<Bytes>) -> Self {
+        Self(Arc::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new() }))
+    }
+
+    /// A file by its path. Only a regular one: nothing here waits for a pipe or reads a device.
+    ///
+    /// # Errors
+    /// The operating system's; `InvalidInput` if it is no regular file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let stamp = Stamp::of(&open_regular(path)?)?;
+        Ok(Self(Arc::new(Source::File { path: path.to_owned(), held: None, stamp, sha256: OnceLock::new() })))
+    }
+
+    /// An open file, which is kept open; the path is for messages.
+    ///
+    /// # Errors
+    /// As [`Blob::open`].
+    pub fn of_file(path: PathBuf, file: File) -> io::Result<Self> {
+        let stamp = Stamp::of(&file)?;
+        Ok(Self(Arc::new(Source::File { path, held: Some(file), stamp, sha256: OnceLock::new() })))
+    }
+
+    /// Length in bytes.
+    pub fn length(&self) -> u64 {
+        match &*self.0 {
+            Source::Memory { bytes, .. } => bytes.len() as u64,
+            Source::File { stamp, .. } => stamp.length,
+        }
+    }
+
+    /// The bytes, where they are in memory.
+    pub fn as_bytes(&self) -> Option<Bytes> {
+        match &*self.0 {
+            Source::Memory { bytes, .. } => Some(bytes.clone()),
+            Source::File { .. } => None,
+        }
+    }
+
+    /// At most `length` bytes from `offset`; fewer only at the end.
+    ///
+    /// # Errors
+    /// The operating system's, or that the file has changed.
+    pub fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        self.reader()?.read(offset, length)
+    }
+
+    /// The sha256 of all bytes, computed once.
+    ///
+    /// # Errors
+    /// As [`Blob::read`].
+    pub fn sha256(&self) -> io::Result<[u8; 32]> {
+        let (Source::Memory { sha256, .. } | Source::File { sha256, .. }) = &*self.0;
+        if let Some(known) = sha256.get() {
+            return Ok(*known);
+        }
+        let reader = self.reader()?;
+        let mut hash = Sha256::new();
+        let mut offset = 0;
+        while offset < self.length() {
+            let piece = reader.read(offset, STEP)?;
+            hash.update(&piece);
+            offset += piece.len() as u64;
+        }
+        Ok(*sha256.get_or_init(|| hash.finalize().into()))
+    }
+
+    /// All bytes in pieces, each read when it is asked for.
+    pub fn stream(&self) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        let blob = self.clone();
+        let start = (None, 0);
+        stream::try_unfold(start, move |(reader, offset): (Option<Arc<Reader>>, u64)| {
+            let blob = blob.clone();
+            async move {
+                if offset >= blob.length() {
+                    return Ok(None);
+                }
+                let work = move || {
+                    let reader = reader.map_or_else(|| blob.reader().map(Arc::new), Ok)?;
+                    let piece = reader.read(offset, STEP)?;
+                    let next = offset + piece.len() as u64;
+                    Ok(Some((piece, (Some(reader), next))))
+                };
+                tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+            }
+        })
+        .boxed()
+    }
+
+    fn reader(&self) -> io::Result<Reader> {
+        let opened = match &*self.0 {
+            Source::File { path, held: None, .. } => Some(open_regular(path).map_err(|_| changed(path))?),
+            _ => None,
+        };
+        Ok(Reader { blob: self.clone(), opened })
+    }
+}
+
+/// A blob that is being read.
+struct Reader {
+    blob: Blob,
+    opened: Option<File>,
+}
+
+impl Reader {
+    fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        match &*self.blob.0 {
+            Source::Memory { bytes, .. } => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes.slice(start..start.saturating_add(length).min(bytes.len())))
+            }
+            Source::File { path, held, stamp, .. } => {
+                let file = self.opened.as_ref().or(held.as_ref()).ok_or_else(|| changed(path))?;
+                let left = stamp.length.saturating_sub(offset);
+                let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+                let mut buffer = vec![0; length];
+                read_at(file, &mut buffer, offset).map_err(|_| changed(path))?;
+                if Stamp::of(file)? != *stamp {
+                    return Err(changed(path));
+                }
+                Ok(buffer.into())
+            }
+        }
+    }
+}
+
+/// Looks before it opens, because opening a pipe waits for its writer.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    File::open(path)
+}
+
+fn changed(path: &Path) -> io::Error {
+    io::Error::other(format!("{} changed while it was read", path.display()))
+}
+
+/// A read that leaves no trace in a shared file position, as far as the platform can.
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+    }
+    #[cfg(not(unix))]
+    {
+        use std::io::{Read as _, Seek as _, SeekFrom};
+        let mut file = file.try_clone()?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_is_noticed() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("flow");
+        std::fs::write(&path, "before")?;
+        let blob = Blob::open(&path)?;
+        assert_eq!(&blob.read(2, 100)?[..], b"fore");
+        std::fs::write(&path, "after, and longer")?;
+        assert!(blob.read(0, 1).is_err());
+        assert!(blob.sha256().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn only_regular_files() -> io::Result<()> {
+        assert!(Blob::open(Path::new("/dev/null")).is_err());
+        assert!(Blob::open(tempfile::tempdir()?.path()).is_err());
+        Ok(())
+    }
+}

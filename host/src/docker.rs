@@ -1,0 +1,376 @@
+//! The docker daemon: what the host asks of it, in the project's own words.
+//!
+//! Invariant: bollard's types end here. Nothing outside this module names them, so the client can
+//! be exchanged, and nobody has to know that a daemon reports errors with status 200.
+//!
+//! Every operation ends when [`Settings::interrupt`] is cancelled, and cleans up before it
+//! returns: to interrupt it, cancel the token and wait; don't drop the future.
+
+mod address;
+pub mod build;
+mod container;
+mod copy_out;
+pub mod credentials;
+pub mod error;
+mod failure;
+pub mod fault;
+mod pull;
+mod push;
+mod reference;
+pub mod run;
+mod transcript;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bollard::auth::DockerCredentials;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use futures_util::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::progress::{Event, Operation, Progress};
+use address::Address;
+use credentials::Source;
+use failure::{Failure, words};
+use reference::Reference;
+
+pub use build::{BuildRequest, BuildStep, Built};
+pub use error::{DockerError, Kind};
+pub use fault::Fault;
+pub use run::{OutputStream, RunRequest};
+
+/// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
+const OLDEST_API: (u32, u32) = (1, 30);
+const OLDEST_API_TEXT: &str = "1.30";
+
+/// For questions that the daemon answers at once.
+const ANSWER: Duration = Duration::from_secs(120);
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// bollard gives each request 120 s until its answer *begins*. A build's answer begins when the
+/// daemon has all of the context, so that limit is out of the way; [`Daemon::ask`] has its own.
+const FOREVER: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// What all operations share.
+#[derive(Clone)]
+pub struct Settings {
+    /// Who is told what is going on.
+    pub progress: Arc<dyn Progress>,
+    /// Cancelled to stop whatever is running.
+    pub interrupt: CancellationToken,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("interrupt", &self.interrupt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection to one daemon; clones share it.
+#[derive(Debug, Clone)]
+pub struct Daemon {
+    docker: Docker,
+    address: String,
+    version: Arc<DaemonVersion>,
+    credentials: Arc<Source>,
+    settings: Settings,
+}
+
+/// Who answers at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonVersion {
+    /// The daemon's own version, such as `20.10.24`.
+    pub engine: String,
+    /// The newest API version that it speaks, such as `1.41`.
+    pub api: String,
+    /// Such as `linux`.
+    pub os: String,
+    /// Such as `amd64`.
+    pub architecture: String,
+}
+
+/// An image in the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalImage {
+    /// `sha256:…`
+    pub id: String,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+    /// What registries call it, such as `localhost:5000/a@sha256:…`; empty before the first push or pull.
+    pub digests: Vec<String>,
+}
+
+impl Daemon {
+    /// Connects to the daemon at `base_url` (`unix://`, `tcp://`, `http://`, `npipe://`), else at
+    /// `DOCKER_HOST`, else where this platform's docker usually is.
+    ///
+    /// # Errors
+    /// If the address can't be used, nobody answers there, or the daemon is older than Docker 17.06.
+    pub async fn connect(base_url: Option<&str>, settings: Settings) -> Result<Self, DockerError> {
+        let found = Address::find(base_url, |name| std::env::var(name).ok())?;
+        let address = found.to_string();
+        // bollard takes a socket in a folder that is closed to us for a missing one.
+        #[cfg(unix)]
+        if let Address::Unix(path) = &found
+            && std::fs::metadata(path)
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+        {
+            return Err(DockerError::SocketDenied { address });
+        }
+        let docker = match &found {
+            #[cfg(unix)]
+            Address::Unix(path) => Docker::connect_with_unix(path, FOREVER, API_DEFAULT_VERSION),
+            #[cfg(windows)]
+            Address::Pipe(path) => {
+                Docker::connect_with_named_pipe(path, FOREVER, API_DEFAULT_VERSION)
+            }
+            Address::Http(host) => Docker::connect_with_http(host, FOREVER, API_DEFAULT_VERSION),
+            // `find` gives no address of another platform.
+            other => Err(bollard::errors::Error::UnsupportedURISchemeError {
+                uri: other.to_string(),
+            }),
+        };
+        let docker =
+            docker.map_err(|error| Failure::from(error).into_error("connect", &address))?;
+        let mut daemon = Self {
+            docker: docker.with_request_modifier(readable_credentials),
+            address,
+            version: Arc::new(DaemonVersion::unknown()),
+            credentials: Arc::new(Source::of_user()),
+            settings,
+        };
+        daemon.version = Arc::new(daemon.read_version().await?);
+        Ok(daemon)
+    }
+
+    /// The address that was connected to.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What the daemon told about itself when it was connected to.
+    #[must_use]
+    pub fn version(&self) -> &DaemonVersion {
+        &self.version
+    }
+
+    /// The image that the daemon has under that name or id.
+    ///
+    /// # Errors
+    /// If the reference is none, or the daemon doesn't answer.
+    pub async fn image(&self, reference: &str) -> Result<Option<LocalImage>, DockerError> {
+        let name = Reference::parse(reference)?;
+        // An id has to stay as it is: its hash is no tag.
+        let name = if reference.starts_with("sha256:") {
+            reference.to_owned()
+        } else {
+            name.full()
+        };
+        match self.ask(self.docker.inspect_image(&name)).await {
+            Ok(image) => {
+                let labels = image
+                    .config
+                    .and_then(|config| config.labels)
+                    .unwrap_or_default();
+                Ok(Some(LocalImage {
+                    id: image.id.unwrap_or_default(),
+                    labels: labels.into_iter().collect(),
+                    digests: image.repo_digests.unwrap_or_default(),
+                }))
+            }
+            Err(Failure::Answer { status: 404, .. }) => Ok(None),
+            Err(failure) => Err(failure.into_error("look up an image", &self.address)),
+        }
+    }
+
+    /// The digest under which the registry has the image; `None` if it has none of that name.
+    ///
+    /// # Errors
+    /// If the registry can't be asked: down, unknown, or not for us.
+    pub async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
+        let name = Reference::parse(reference)?;
+        let credentials = self.registry_credentials(&name).await?;
+        match self
+            .ask(
+                self.docker
+                    .inspect_registry_image(&name.full(), Some(credentials)),
+            )
+            .await
+        {
+            Ok(found) => Ok(found.descriptor.digest),
+            Err(Failure::Answer { status, message }) => match Fault::of(Some(status), &message) {
+                Fault::Missing => Ok(None),
+                fault => Err(registry_error("look-up", &name, message, fault)),
+            },
+            Err(failure) => Err(failure.into_error("ask the registry", &self.address)),
+        }
+    }
+
+    async fn read_version(&self) -> Result<DaemonVersion, DockerError> {
+        // bollard asks without a version in the path, so the daemon answers with its newest one
+        // and there is nothing to negotiate but whether that is new enough.
+        let answer = tokio::time::timeout(CONNECT, self.ask(self.docker.version()))
+            .await
+            .map_err(|_| Failure::Unreachable {
+                reason: format!("no answer within {} s", CONNECT.as_secs()),
+                denied: false,
+            });
+        let no_docker = |reason: String| DockerError::NoDaemon {
+            address: self.address.clone(),
+            reason,
+        };
+        let version = answer
+            .and_then(|answer| answer)
+            .map_err(|failure| match failure {
+                Failure::Answer { status, message } => no_docker(
+                    format!("it answers with status {status} {}", words(&message))
+                        .trim()
+                        .to_owned(),
+                ),
+                Failure::Cut(reason) => {
+                    no_docker(format!("what answers is no docker daemon ({reason})"))
+                }
+                failure => failure.into_error("tell its version", &self.address),
+            })?;
+        let api = version.api_version.unwrap_or_default();
+        let number = api
+            .split_once('.')
+            .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        match number {
+            None => Err(no_docker("what answers is no docker daemon".to_owned())),
+            Some(number) if number < OLDEST_API => Err(DockerError::TooOld {
+                address: self.address.clone(),
+                found: api,
+                needed: OLDEST_API_TEXT,
+            }),
+            Some(_) => Ok(DaemonVersion {
+                engine: version.version.unwrap_or_default(),
+                api,
+                os: version.os.unwrap_or_default(),
+                architecture: version.arch.unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
+    async fn ask<T>(
+        &self,
+        request: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
+            answer = tokio::time::timeout(ANSWER, request) => match answer {
+                Ok(answer) => answer.map_err(Failure::from),
+                Err(_) => Err(Failure::Timeout(ANSWER)),
+            },
+        }
+    }
+
+    /// The next item of a stream, however long it takes, ended by an interruption.
+    async fn next<T>(
+        &self,
+        stream: &mut (impl Stream<Item = Result<T, bollard::errors::Error>> + Unpin),
+    ) -> Result<Option<T>, Failure> {
+        tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
+            item = stream.next() => item.transpose().map_err(Failure::from),
+        }
+    }
+
+    /// An empty set where the user has none: the daemon wants the header all the same.
+    async fn registry_credentials(
+        &self,
+        reference: &Reference,
+    ) -> Result<DockerCredentials, DockerError> {
+        let found = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+            found = self.credentials.find(reference.registry()) => found?,
+        };
+        Ok(
+            found.map_or_else(DockerCredentials::default, |found| DockerCredentials {
+                username: Some(found.username),
+                password: Some(found.password),
+                identitytoken: found.identity_token,
+                serveraddress: Some(found.server),
+                ..DockerCredentials::default()
+            }),
+        )
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        self.settings.progress.event(event);
+    }
+
+    /// Tells the beginning and the end of an operation.
+    async fn watched<T>(
+        &self,
+        operation: Operation,
+        subject: &str,
+        work: impl Future<Output = Result<T, DockerError>>,
+    ) -> Result<T, DockerError> {
+        self.tell(Event::Started { operation, subject });
+        let start = Instant::now();
+        let result = work.await;
+        let seconds = start.elapsed().as_secs_f64();
+        self.tell(match result {
+            Ok(_) => Event::Finished { operation, seconds },
+            Err(_) => Event::Failed { operation, seconds },
+        });
+        result
+    }
+}
+
+impl DaemonVersion {
+    const fn unknown() -> Self {
+        Self {
+            engine: String::new(),
+            api: String::new(),
+            os: String::new(),
+            architecture: String::new(),
+        }
+    }
+}
+
+fn registry_error(
+    operation: &'static str,
+    name: &Reference,
+    message: String,
+    fault: Fault,
+) -> DockerError {
+    DockerError::Registry {
+        operation,
+        reference: name.full(),
+        registry: name.registry().to_owned(),
+        message,
+        fault,
+        present: false,
+    }
+}
+
+/// bollard 0.21.1 writes credentials in the standard alphabet of base64, the daemon reads the one
+/// for URLs and takes what it can't read for no credentials at all: a `?` or `~` at an unlucky
+/// place of a password made it wrong.
+fn readable_credentials(mut request: BollardRequest) -> BollardRequest {
+    for header in ["X-Registry-Auth", "X-Registry-Config"] {
+        let Some(value) = request
+            .headers()
+            .get(header)
+            .and_then(|value| value.to_str().ok())
+        else {
+            continue;
+        };
+        if let Ok(value) = value.replace('+', "-").replace('/', "_").parse() {
+            request.headers_mut().insert(header, value);
+        }
+    }
+    request
+}

@@ -1,0 +1,192 @@
+//! Where the daemon is.
+
+use std::path::Path;
+
+use super::error::DockerError;
+
+/// A way to reach a daemon that this build knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    /// A Unix domain socket.
+    Unix(String),
+    /// A Windows named pipe.
+    Pipe(String),
+    /// Plain HTTP over TCP: host and port.
+    Http(String),
+}
+
+impl Address {
+    /// `given`, else `DOCKER_HOST`, else where this platform's docker usually is. `environment`
+    /// reads a variable; an empty one counts as none, as it does for the docker command line.
+    pub(super) fn find(
+        given: Option<&str>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, DockerError> {
+        let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
+        let address = given
+            .filter(|given| !given.is_empty())
+            .map(str::to_owned)
+            .or_else(|| variable("DOCKER_HOST"));
+        let Some(address) = address else {
+            return Ok(Self::platform(variable));
+        };
+        let wrong = |reason: &str| {
+            Err(DockerError::Address {
+                address: crate::progress::clean(&address).into_owned(),
+                reason: reason.to_owned(),
+            })
+        };
+        let Some((scheme, place)) = address.split_once("://") else {
+            return wrong("it has no scheme");
+        };
+        if place.is_empty() {
+            return wrong("nothing follows the scheme");
+        }
+        match scheme {
+            "unix" if !cfg!(unix) => wrong("there are no unix sockets on this system"),
+            "unix" if !place.starts_with('/') => wrong("the path of the socket must be absolute"),
+            "unix" => Ok(Self::Unix(place.to_owned())),
+            "npipe" if !cfg!(windows) => wrong("named pipes are for Windows"),
+            "npipe" => Ok(Self::Pipe(place.to_owned())),
+            // Who asks for verified TLS must not be served in the clear.
+            "tcp" if variable("DOCKER_TLS_VERIFY").is_some() => wrong(
+                "DOCKER_TLS_VERIFY is set, and this build of flowhold speaks no TLS to the daemon",
+            ),
+            "tcp" | "http" => match place.trim_end_matches('/') {
+                host if host.contains(['/', '?', '#', '@']) => {
+                    wrong("only a host and a port may follow the scheme")
+                }
+                host if host.starts_with(':') => Ok(Self::Http(format!("localhost{host}"))),
+                host if has_port(host) => Ok(Self::Http(host.to_owned())),
+                host if scheme == "tcp" => Ok(Self::Http(format!("{host}:2375"))),
+                host => Ok(Self::Http(host.to_owned())),
+            },
+            "https" => wrong("this build of flowhold speaks no TLS to the daemon"),
+            "ssh" => wrong(
+                "ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`",
+            ),
+            _ => wrong("its scheme is unknown"),
+        }
+    }
+
+    #[cfg(not(windows))]
+    fn platform(variable: impl Fn(&str) -> Option<String>) -> Self {
+        const SYSTEM: &str = "/var/run/docker.sock";
+        // Rootless docker and Docker Desktop keep their sockets elsewhere.
+        let rootless = variable("XDG_RUNTIME_DIR").map(|folder| format!("{folder}/docker.sock"));
+        let desktop = variable("HOME").map(|home| format!("{home}/.docker/run/docker.sock"));
+        let candidates = std::iter::once(SYSTEM.to_owned())
+            .chain(rootless)
+            .chain(desktop);
+        Self::Unix(
+            candidates
+                .into_iter()
+                .find(|path| Path::new(path).exists())
+                .unwrap_or_else(|| SYSTEM.to_owned()),
+        )
+    }
+
+    #[cfg(windows)]
+    fn platform(_: impl Fn(&str) -> Option<String>) -> Self {
+        Self::Pipe("//./pipe/docker_engine".to_owned())
+    }
+}
+
+fn has_port(host: &str) -> bool {
+    // An IPv6 address has colons of its own, in brackets.
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()))
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{path}"),
+            Self::Pipe(path) => write!(f, "npipe://{path}"),
+            Self::Http(host) => write!(f, "tcp://{host}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    fn find(given: Option<&str>, environment: &[(&str, &str)]) -> Result<String, String> {
+        let read = |name: &str| {
+            environment
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Address::find(given, read)
+            .map(|address| address.to_string())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_argument_comes_before_the_environment() {
+        let environment = [("DOCKER_HOST", "unix:///run/other.sock")];
+        assert_eq!(
+            find(Some("tcp://host:1"), &environment).unwrap(),
+            "tcp://host:1"
+        );
+        assert_eq!(find(None, &environment).unwrap(), "unix:///run/other.sock");
+        assert!(
+            find(None, &[("DOCKER_HOST", "")])
+                .unwrap()
+                .starts_with("unix://")
+        );
+    }
+
+    #[test]
+    fn a_socket_in_the_users_own_folder_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("docker.sock"), "").unwrap();
+        let found = find(
+            None,
+            &[("XDG_RUNTIME_DIR", folder.path().to_str().unwrap())],
+        )
+        .unwrap();
+        let system = Path::new("/var/run/docker.sock").exists();
+        let expected = if system {
+            "/var/run/docker.sock".into()
+        } else {
+            folder.path().join("docker.sock")
+        };
+        assert_eq!(found, format!("unix://{}", expected.display()));
+    }
+
+    #[test]
+    fn addresses_are_completed_or_refused() {
+        for (given, found) in [
+            ("tcp://host", Ok("tcp://host:2375")),
+            ("tcp://:2375", Ok("tcp://localhost:2375")),
+            ("tcp://[::1]", Ok("tcp://[::1]:2375")),
+            ("tcp://[::1]:9", Ok("tcp://[::1]:9")),
+            ("http://host:8080/", Ok("tcp://host:8080")),
+            ("http://host:8080/prefix", Err("only a host and a port")),
+            ("https://host:2376", Err("no TLS")),
+            ("ssh://me@host", Err("ssh is not supported")),
+            ("npipe:////./pipe/docker_engine", Err("named pipes")),
+            ("fd://", Err("nothing follows")),
+            ("ftp://host", Err("unknown")),
+            ("/var/run/docker.sock", Err("no scheme")),
+            ("unix://relative.sock", Err("absolute")),
+        ] {
+            match (find(Some(given), &[]), found) {
+                (Ok(address), Ok(expected)) => assert_eq!(address, expected),
+                (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+                (address, expected) => panic!("{given}: {address:?}, not {expected:?}"),
+            }
+        }
+        let verify = [("DOCKER_TLS_VERIFY", "1")];
+        assert!(
+            find(Some("tcp://host:2376"), &verify)
+                .unwrap_err()
+                .contains("DOCKER_TLS_VERIFY")
+        );
+        assert_eq!(find(Some("unix:///s"), &verify).unwrap(), "unix:///s");
+    }
+}

@@ -1,0 +1,196 @@
+//! Building an image with the daemon's classic builder.
+//!
+//! The builder's status is 200 whatever happens, and a daemon that is killed just stops talking. So
+//! a build has succeeded only if its image's id came, and the name it was given stands for that id.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bollard::query_parameters::BuildImageOptionsBuilder;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
+use super::failure::Failure;
+use super::reference::Reference;
+use super::transcript::Transcript;
+use super::{Daemon, DockerError};
+use crate::progress::{Event, Operation, Progress};
+
+/// Context progress is told this often.
+const CONTEXT_BYTES: u64 = 1024 * 1024;
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// The name that the image gets.
+    pub reference: String,
+    /// Labels of the image, besides those of its Dockerfile.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image that was built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// `sha256:…`
+    pub image_id: String,
+    /// The steps of its Dockerfile, in order.
+    pub steps: Vec<BuildStep>,
+}
+
+/// One instruction of a build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildStep {
+    /// The instruction.
+    pub name: String,
+    /// The daemon had its result already.
+    pub cached: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Daemon {
+    /// Builds the context that `archive` (a tar) holds, with its `Dockerfile`. The archive is sent
+    /// as it comes and never held. A build that fails or is interrupted leaves no container; the
+    /// results of its finished steps stay in the daemon's cache.
+    ///
+    /// # Errors
+    /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of
+    /// the half context; a step that fails as [`DockerError::BuildStep`].
+    pub async fn build(
+        &self,
+        archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+        request: BuildRequest,
+    ) -> Result<Built, DockerError> {
+        let name = Reference::parse(&request.reference)?;
+        self.watched(
+            Operation::Build,
+            &request.reference,
+            self.build_now(archive, &name, &request.labels),
+        )
+        .await
+    }
+
+    async fn build_now(
+        &self,
+        archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+        name: &Reference,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Built, DockerError> {
+        let labels: HashMap<_, _> = labels.clone().into_iter().collect();
+        let options = BuildImageOptionsBuilder::default()
+            .dockerfile("Dockerfile")
+            .t(&name.full())
+            .labels(&labels)
+            .rm(true)
+            .forcerm(true)
+            .build();
+        let trouble = Trouble::default();
+        let body = counted(
+            archive,
+            trouble.clone(),
+            Arc::clone(&self.settings.progress),
+        );
+        let mut stream =
+            self.docker
+                .build_image(options, None, Some(bollard::body_try_stream(body)));
+        let mut transcript = Transcript::default();
+        let end = loop {
+            match self.next(&mut stream).await {
+                Ok(Some(info)) => {
+                    if let Err(failure) =
+                        transcript.take(&info, Instant::now(), &*self.settings.progress)
+                    {
+                        break Err(failure);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(failure) => break Err(failure),
+            }
+        };
+        // Closes the connection, which is what makes the daemon stop.
+        drop(stream);
+        transcript.end(Instant::now(), &*self.settings.progress);
+        if matches!(end, Err(Failure::Interrupted)) {
+            return Err(DockerError::Interrupted);
+        }
+        if let Some(error) = trouble.take() {
+            return Err(DockerError::Context(error));
+        }
+        match end {
+            Ok(()) => {}
+            Err(failure) => return Err(transcript.error(failure, &self.address)),
+        }
+        let Some(image_id) = transcript.image_id.take() else {
+            return Err(DockerError::BuildCut {
+                step: transcript.step(),
+            });
+        };
+        if !transcript.tagged
+            && self
+                .image(&name.full())
+                .await?
+                .is_none_or(|image| image.id != image_id)
+        {
+            return Err(DockerError::BuildCut {
+                step: transcript.step(),
+            });
+        }
+        Ok(Built {
+            image_id,
+            steps: transcript.steps,
+        })
+    }
+}
+
+/// The error that the archive gave while the client was reading it.
+#[derive(Debug, Clone, Default)]
+struct Trouble(Arc<Mutex<Option<io::Error>>>);
+
+impl Trouble {
+    /// Keeps the error, and returns one for the client: it has to see one too, or it would end
+    /// the body properly and the daemon would build half a context.
+    fn keep(&self, error: io::Error) -> io::Error {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        io::Error::other("the build context ended early")
+    }
+
+    fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The same archive; what passes through is told.
+fn counted(
+    archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+    trouble: Trouble,
+    progress: Arc<dyn Progress>,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
+    let (mut bytes_sent, mut told) = (0, 0);
+    let end = futures_util::stream::once(std::future::ready(None));
+    archive.map(Some).chain(end).filter_map(move |item| {
+        let passed_on = match item {
+            Some(Ok(bytes)) => {
+                bytes_sent += bytes.len() as u64;
+                if bytes_sent - told >= CONTEXT_BYTES {
+                    told = bytes_sent;
+                    progress.event(Event::Context {
+                        bytes_sent,
+                        complete: false,
+                    });
+                }
+                Some(Ok(bytes))
+            }
+            Some(Err(error)) => Some(Err(trouble.keep(error))),
+            None => {
+                progress.event(Event::Context {
+                    bytes_sent,
+                    complete: true,
+                });
+                None
+            }
+        };
+        std::future::ready(passed_on)
+    })
+}

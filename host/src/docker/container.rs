@@ -1,0 +1,148 @@
+//! A container that is removed whatever happens.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder};
+
+use super::failure::Failure;
+use super::{ANSWER, Daemon, DockerError};
+use crate::progress::Event;
+
+/// On every container that we make, with what it is for: what a killed flowhold leaves behind can
+/// be found with `docker ps -a --filter label=io.flowhold.run`.
+const LABEL: &str = "io.flowhold.run";
+
+/// After an interruption, how long to wait for the id of a container that is being made.
+const LAST_WORD: Duration = Duration::from_secs(10);
+const REMOVAL: Duration = Duration::from_secs(60);
+const ATTEMPTS: u32 = 3;
+
+/// A container of ours. [`Daemon::remove`] takes it away; dropped unremoved (its operation's
+/// future was dropped), it is removed in the background as long as the runtime lives.
+#[derive(Debug)]
+pub(super) struct Container {
+    docker: Docker,
+    id: String,
+    removed: bool,
+}
+
+impl Container {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Daemon {
+    /// Makes a container, without starting it.
+    pub(super) async fn create(
+        &self,
+        purpose: &str,
+        image: &str,
+        mut body: ContainerCreateBody,
+    ) -> Result<Container, DockerError> {
+        if self.settings.interrupt.is_cancelled() {
+            return Err(DockerError::Interrupted);
+        }
+        body.image = Some(image.to_owned());
+        body.labels = Some(HashMap::from([(LABEL.to_owned(), purpose.to_owned())]));
+        let request = self
+            .docker
+            .create_container(None::<CreateContainerOptions>, body);
+        tokio::pin!(request);
+        let answer = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => {
+                // The daemon may be making it: only its answer tells which one to remove.
+                if let Ok(Ok(made)) = tokio::time::timeout(LAST_WORD, request).await {
+                    self.remove(self.container(made.id)).await;
+                }
+                return Err(DockerError::Interrupted);
+            }
+            answer = tokio::time::timeout(ANSWER, &mut request) => match answer {
+                Ok(answer) => answer.map_err(Failure::from),
+                Err(_) => Err(Failure::Timeout(ANSWER)),
+            },
+        };
+        match answer {
+            Ok(made) => Ok(self.container(made.id)),
+            Err(Failure::Answer { status: 404, .. }) => Err(DockerError::NoImage {
+                reference: image.to_owned(),
+            }),
+            Err(Failure::Answer {
+                status: 400,
+                message,
+            }) => Err(DockerError::Start {
+                image: image.to_owned(),
+                message,
+            }),
+            Err(failure) => Err(failure.into_error("create a container", &self.address)),
+        }
+    }
+
+    /// Kills and removes the container. That is tried even after an interruption, and more than
+    /// once; what can't be removed is told, and no reason to hide how the operation itself ended.
+    pub(super) async fn remove(&self, mut container: Container) {
+        container.removed = true;
+        let mut reason = String::new();
+        for attempt in 1..=ATTEMPTS {
+            match tokio::time::timeout(REMOVAL, removal(&container.docker, &container.id)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(failure)) => match failure {
+                    // Gone, or going.
+                    Failure::Answer {
+                        status: 404 | 409, ..
+                    } => return,
+                    failure => {
+                        reason = failure
+                            .into_error("remove a container", &self.address)
+                            .to_string()
+                    }
+                },
+                Err(_) => reason = format!("no answer within {} s", REMOVAL.as_secs()),
+            }
+            if attempt < ATTEMPTS {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        self.tell(Event::Message {
+            text: &format!(
+                "container {} is left behind, remove it with `docker rm -f {0}`: {reason}",
+                container.id
+            ),
+        });
+    }
+
+    fn container(&self, id: String) -> Container {
+        Container {
+            docker: self.docker.clone(),
+            id,
+            removed: false,
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if self.removed {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (docker, id) = (self.docker.clone(), std::mem::take(&mut self.id));
+            runtime.spawn(async move { removal(&docker, &id).await.ok() });
+        }
+    }
+}
+
+async fn removal(docker: &Docker, id: &str) -> Result<(), Failure> {
+    let options = RemoveContainerOptionsBuilder::default()
+        .force(true)
+        .v(true)
+        .build();
+    docker
+        .remove_container(id, Some(options))
+        .await
+        .map_err(Failure::from)
+}

@@ -1,0 +1,332 @@
+//! What can go wrong with the daemon, sorted by who can mend it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::credentials::CredentialsError;
+use super::failure::words;
+use super::fault::Fault;
+
+/// Who can mend an error; the command line's exit codes follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What the user gave is wrong: a name, a Dockerfile step, a flow that doesn't load.
+    Input,
+    /// Something that is needed is not there, or doesn't let us in.
+    Unavailable,
+    /// The same thing may work a little later.
+    Retry,
+    /// The user stopped it.
+    Interrupted,
+}
+
+/// Why an operation with the daemon did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// The address of the daemon can't be used.
+    #[error("the docker address '{address}' can't be used: {reason}")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody answers, or somebody who is no docker daemon.
+    #[error("no docker daemon at {address}: {reason}")]
+    NoDaemon {
+        /// The address that was tried.
+        address: String,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// The socket is there, but not for us.
+    #[error("permission denied on the docker socket {address}")]
+    SocketDenied {
+        /// The address that was tried.
+        address: String,
+    },
+    /// The daemon lacks calls that we need.
+    #[error("the docker daemon at {address} speaks API {found}, {needed} is needed")]
+    TooOld {
+        /// The daemon's address.
+        address: String,
+        /// The newest version that it knows.
+        found: String,
+        /// The oldest version that will do.
+        needed: &'static str,
+    },
+    /// Not a reference to an image.
+    #[error("'{reference}' is not an image reference: {reason}")]
+    Reference {
+        /// As given.
+        reference: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The daemon doesn't have the image.
+    #[error("the daemon has no image '{reference}'")]
+    NoImage {
+        /// The missing image.
+        reference: String,
+    },
+    /// A registry did not do what the daemon asked of it.
+    #[error("{operation} of '{reference}' failed: {message}")]
+    Registry {
+        /// `pull`, `push` or `look-up`.
+        operation: &'static str,
+        /// The image.
+        reference: String,
+        /// The registry's host, for the help line.
+        registry: String,
+        /// The daemon's own words.
+        message: String,
+        /// What they mean.
+        fault: Fault,
+        /// The daemon has an image of that name, for a pull that failed.
+        present: bool,
+    },
+    /// The credentials for a registry could not be had.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// A step of the build failed.
+    #[error("step {step} failed: {}", main_part(.instruction, .message, .findings))]
+    BuildStep {
+        /// Such as `3/9`.
+        step: String,
+        /// The instruction of the step.
+        instruction: String,
+        /// The daemon's own words.
+        message: String,
+        /// What our own checks in the image said, without their prefix.
+        findings: Vec<String>,
+        /// The last lines that the step wrote.
+        log: Vec<String>,
+        /// What the daemon's words mean; only a `FROM` step speaks to a registry.
+        fault: Fault,
+    },
+    /// The daemon refused the build before its first step.
+    #[error("the daemon refused the build: {message}")]
+    BuildRefused {
+        /// The daemon's own words.
+        message: String,
+        /// What they mean.
+        fault: Fault,
+    },
+    /// The build's end never came.
+    #[error("the daemon closed the connection before the build ended")]
+    BuildCut {
+        /// The step that was running, such as `3/9`.
+        step: Option<String>,
+    },
+    /// The build context could not be read to its end.
+    #[error("the build context could not be read: {0}")]
+    Context(#[source] io::Error),
+    /// A container could not be started.
+    #[error("a container of '{image}' could not be started: {message}")]
+    Start {
+        /// The image.
+        image: String,
+        /// The daemon's own words.
+        message: String,
+    },
+    /// A container ran longer than allowed; it has been removed.
+    #[error("the container of '{image}' did not end within {}", seconds(.after))]
+    RunTimeout {
+        /// The image.
+        image: String,
+        /// The time that it was given.
+        after: Duration,
+    },
+    /// The container's output could not be passed on; it has been removed.
+    #[error("the output of the container could not be written: {0}")]
+    Output(#[source] io::Error),
+    /// A path in an image is there, but is not a file.
+    #[error("'{path}' in the image '{image}' is {found}, not a file")]
+    NotAFile {
+        /// The image.
+        image: String,
+        /// The path in it.
+        path: String,
+        /// What it is.
+        found: String,
+    },
+    /// A file from an image could not be stored.
+    #[error("'{}' could not be written: {}", .to.display(), unwritten(.reason))]
+    Save {
+        /// The file to be written.
+        to: PathBuf,
+        /// Why not.
+        reason: io::Error,
+    },
+    /// The daemon said no.
+    #[error("the daemon refused to {operation}: {message}")]
+    Refused {
+        /// A verb, and what it is done to.
+        operation: &'static str,
+        /// The HTTP status, unless it was a success and the refusal came later.
+        status: Option<u16>,
+        /// The daemon's own words.
+        message: String,
+    },
+    /// The daemon's answer ended in the middle, or made no sense.
+    #[error("the daemon's answer was cut short while it was to {operation}: {reason}")]
+    Cut {
+        /// A verb, and what it is done to.
+        operation: &'static str,
+        /// What the connection said.
+        reason: String,
+    },
+    /// The daemon took too long to answer.
+    #[error("the daemon did not {operation} within {}", seconds(.after))]
+    Timeout {
+        /// A verb, and what it is done to.
+        operation: &'static str,
+        /// The time that it was given.
+        after: Duration,
+    },
+    /// The user stopped it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl DockerError {
+    /// Who can mend it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Address { .. }
+            | Self::Reference { .. }
+            | Self::NoImage { .. }
+            | Self::Context(_)
+            | Self::Start { .. }
+            | Self::NotAFile { .. }
+            | Self::Save { .. } => Kind::Input,
+            Self::NoDaemon { .. }
+            | Self::SocketDenied { .. }
+            | Self::TooOld { .. }
+            | Self::Output(_) => Kind::Unavailable,
+            Self::Registry { fault, .. }
+            | Self::BuildStep { fault, .. }
+            | Self::BuildRefused { fault, .. } => fault.kind(),
+            Self::Credentials(error) => error.kind(),
+            Self::Refused {
+                status: Some(..500),
+                ..
+            } => Kind::Input,
+            Self::Refused { .. }
+            | Self::BuildCut { .. }
+            | Self::RunTimeout { .. }
+            | Self::Cut { .. }
+            | Self::Timeout { .. } => Kind::Retry,
+            Self::Interrupted => Kind::Interrupted,
+        }
+    }
+
+    /// What to do about it, where there is something that people can do.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Address { .. } => {
+                "give unix:///path, tcp://host:port or http://host:port, as base_url or in DOCKER_HOST".to_owned()
+            }
+            Self::NoDaemon { .. } => {
+                "start docker, or say where it is with base_url or DOCKER_HOST".to_owned()
+            }
+            Self::SocketDenied { .. } => "add yourself to the group that owns the socket (usually `docker`) and log in \
+                                          again, or name another daemon with base_url or DOCKER_HOST"
+                .to_owned(),
+            Self::TooOld { .. } => "update docker to 17.06 or later".to_owned(),
+            Self::NoImage { reference } => format!("build it, or `docker pull {reference}`"),
+            Self::Registry { present: true, operation: "pull", .. } => {
+                "the daemon has an image of that name: set local_image = true to use it without pulling".to_owned()
+            }
+            Self::Registry { fault, registry, .. } => return fault.help(registry),
+            Self::Credentials(error) => return error.help(),
+            Self::BuildStep { log, .. } if !log.is_empty() => {
+                format!("the last lines of the step:\n    {}", log.join("\n    "))
+            }
+            Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => return fault.help("the registry"),
+            Self::BuildCut { .. } | Self::Cut { .. } => {
+                "look whether the daemon is still running, then try again".to_owned()
+            }
+            Self::Start { .. } => "the image must hold the command that is to be run".to_owned(),
+            Self::RunTimeout { .. } => "give it more time with --timeout".to_owned(),
+            Self::NotAFile { .. } => "name the file itself".to_owned(),
+            Self::Save { reason, .. } if reason.kind() == io::ErrorKind::AlreadyExists => {
+                "nothing is overwritten: name a file that doesn't exist yet".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Our own checks in the image know the cause; the daemon only knows an exit code.
+fn main_part(instruction: &str, message: &str, findings: &[String]) -> String {
+    if findings.is_empty() {
+        format!("{instruction}: {message}")
+    } else {
+        findings.join("; ")
+    }
+}
+
+fn unwritten(reason: &io::Error) -> String {
+    match reason.kind() {
+        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        _ => words(&reason.to_string()),
+    }
+}
+
+fn seconds(time: &Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_check_is_told_in_its_own_words() {
+        let failed = |findings: &[&str]| DockerError::BuildStep {
+            step: "7/9".to_owned(),
+            instruction: "RUN python check.py".to_owned(),
+            message: "The command returned a non-zero code: 1".to_owned(),
+            findings: findings.iter().map(|&line| line.to_owned()).collect(),
+            log: vec![
+                "Traceback".to_owned(),
+                "flowhold: flow 'etl': boom".to_owned(),
+            ],
+            fault: Fault::Invalid,
+        };
+        assert_eq!(
+            failed(&["flow 'etl': boom", "flow 'b': bang"]).to_string(),
+            "step 7/9 failed: flow 'etl': boom; flow 'b': bang"
+        );
+        let plain = failed(&[]);
+        assert_eq!(
+            plain.to_string(),
+            "step 7/9 failed: RUN python check.py: The command returned a non-zero code: 1"
+        );
+        assert_eq!(plain.kind(), Kind::Input);
+        assert_eq!(
+            plain.help().unwrap(),
+            "the last lines of the step:\n    Traceback\n    flowhold: flow 'etl': boom"
+        );
+    }
+
+    #[test]
+    fn a_pull_that_fails_points_to_the_image_at_hand() {
+        let pull = |present| DockerError::Registry {
+            operation: "pull",
+            reference: "r.example/a:1".to_owned(),
+            registry: "r.example".to_owned(),
+            message: "no such host".to_owned(),
+            fault: Fault::Unreachable,
+            present,
+        };
+        assert!(pull(true).help().unwrap().contains("local_image = true"));
+        assert!(pull(false).help().unwrap().contains("check that r.example"));
+        assert_eq!(pull(true).kind(), Kind::Unavailable);
+    }
+}

@@ -1,0 +1,243 @@
+//! What the daemon means by what it says.
+//!
+//! The daemon speaks in sentences, not codes: the same status 500 means a registry that is down, a
+//! wrong password, or a name that DNS doesn't know. [`Fault`] reads them, so that nobody else must.
+
+use super::error::Kind;
+
+/// What the daemon's words mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no such image.
+    Missing,
+    /// No credentials, wrong ones, or ones that don't suffice.
+    Denied,
+    /// The registry can't be reached.
+    Unreachable,
+    /// The registry's certificate is not trusted, or it speaks plain HTTP.
+    Untrusted,
+    /// Too slow, too many requests, or an error of the registry's own.
+    Busy,
+    /// The daemon's disk is full.
+    DiskFull,
+    /// The daemon finds fault with what it was given.
+    Invalid,
+    /// None of these.
+    Other,
+}
+
+impl Fault {
+    /// Reads the daemon's words; the status is that of its answer, if the words came with one.
+    pub(super) fn of(status: Option<u16>, words: &str) -> Self {
+        let words = words.trim().to_lowercase();
+        let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
+        // Ordered: "pull access denied, repository does not exist" is about access, and a DNS
+        // server that doesn't answer is slow before it is unreachable.
+        if says(&["no space left on device"]) {
+            Self::DiskFull
+        } else if says(&["invalid reference format"]) {
+            // Some calls answer it with status 500.
+            Self::Invalid
+        } else if status == Some(429) || says(&["toomanyrequests", "too many requests", "429 "]) {
+            Self::Busy
+        } else if matches!(status, Some(401 | 403))
+            || says(&[
+                "unauthorized",
+                "no basic auth credentials",
+                "authentication required",
+                "resource is denied",
+                "access denied",
+                "access forbidden",
+                "403 forbidden",
+                "http 401 response",
+                "http 403 response",
+                "docker login",
+                "incorrect username or password",
+                "denied: ",
+            ])
+        {
+            Self::Denied
+        } else if says(&[
+            "x509:",
+            "certificate",
+            "server gave http response to https client",
+        ]) {
+            Self::Untrusted
+        } else if says(&[
+            "timeout",
+            "deadline exceeded",
+            "connection reset",
+            "broken pipe",
+            "unexpected eof",
+            "unexpected http status: 5",
+            "internal server error",
+            "bad gateway",
+            "service unavailable",
+        ]) || words == "eof"
+            || words.ends_with(": eof")
+        {
+            Self::Busy
+        } else if says(&[
+            "connection refused",
+            "no such host",
+            "no route to host",
+            "network is unreachable",
+            "server misbehaving",
+            "name resolution",
+            "dial tcp",
+        ]) {
+            Self::Unreachable
+        } else if status == Some(404)
+            || says(&[
+                "manifest unknown",
+                "name unknown",
+                "http 404 response",
+                "not found",
+                "no such image",
+                "does not exist",
+            ])
+        {
+            Self::Missing
+        } else {
+            match status {
+                Some(400..500) => Self::Invalid,
+                Some(500..) => Self::Busy,
+                _ => Self::Other,
+            }
+        }
+    }
+
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::Missing | Self::Invalid => Kind::Input,
+            Self::Denied | Self::Unreachable | Self::Untrusted | Self::DiskFull | Self::Other => {
+                Kind::Unavailable
+            }
+            Self::Busy => Kind::Retry,
+        }
+    }
+
+    pub(super) fn help(self, registry: &str) -> Option<String> {
+        Some(match self {
+            Self::Missing => "check the name and the tag".to_owned(),
+            Self::Denied => format!("check the name, and log in with `docker login {registry}`"),
+            Self::Unreachable => {
+                format!("check that {registry} is the right name and that the registry is running")
+            }
+            Self::Untrusted => format!(
+                "let the daemon trust {registry}: install its CA certificate for docker, or list it in the \
+                 daemon's insecure-registries"
+            ),
+            Self::Busy => "try again in a little while".to_owned(),
+            Self::DiskFull => {
+                "free some of the daemon's disk, for example with `docker system prune`".to_owned()
+            }
+            Self::Invalid | Self::Other => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemons_words_are_understood() {
+        for (status, words, fault) in [
+            // Heard from Docker 20.10, host names replaced.
+            (
+                Some(404),
+                "manifest for localhost:5000/a:1 not found: manifest unknown: manifest unknown",
+                Fault::Missing,
+            ),
+            (
+                Some(500),
+                "error parsing HTTP 404 response body: unexpected end of JSON input: \"\"",
+                Fault::Missing,
+            ),
+            (
+                Some(404),
+                "pull access denied for localhost:5000/a, repository does not exist or may require 'docker login': denied: not yours",
+                Fault::Denied,
+            ),
+            (
+                Some(500),
+                "Head \"http://localhost:5001/v2/a/manifests/1\": no basic auth credentials",
+                Fault::Denied,
+            ),
+            (
+                Some(500),
+                "unauthorized: authentication required",
+                Fault::Denied,
+            ),
+            (None, "unauthorized: authentication required", Fault::Denied),
+            (
+                Some(500),
+                "Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
+                Fault::Unreachable,
+            ),
+            (
+                Some(500),
+                "Get \"https://r.example/v2/\": dial tcp: lookup r.example on 10.0.0.2:53: no such host",
+                Fault::Unreachable,
+            ),
+            (
+                Some(500),
+                "received unexpected HTTP status: 503 Service Unavailable",
+                Fault::Busy,
+            ),
+            (Some(500), "toomanyrequests: slow down", Fault::Busy),
+            (
+                Some(500),
+                "Head \"http://localhost:5000/v2/a/manifests/1\": EOF",
+                Fault::Busy,
+            ),
+            (
+                Some(500),
+                "invalid reference format: repository name must be lowercase",
+                Fault::Invalid,
+            ),
+            // Not heard here, but known to be said.
+            (
+                Some(500),
+                "Get \"https://r.example/v2/\": dial tcp: lookup r.example: Temporary failure in name resolution",
+                Fault::Unreachable,
+            ),
+            (
+                Some(500),
+                "Get \"https://r.example/v2/\": net/http: TLS handshake timeout",
+                Fault::Busy,
+            ),
+            (None, "EOF", Fault::Busy),
+            (
+                Some(500),
+                "Get \"https://r.example/v2/\": x509: certificate signed by unknown authority",
+                Fault::Untrusted,
+            ),
+            (
+                Some(500),
+                "Get \"https://r.example/v2/\": http: server gave HTTP response to HTTPS client",
+                Fault::Untrusted,
+            ),
+            (
+                None,
+                "denied: requested access to the resource is denied",
+                Fault::Denied,
+            ),
+            (
+                None,
+                "write /data/layer: no space left on device",
+                Fault::DiskFull,
+            ),
+            (None, "blob upload invalid", Fault::Other),
+            (
+                Some(400),
+                "no build stage in current context",
+                Fault::Invalid,
+            ),
+            (Some(500), "something new", Fault::Busy),
+        ] {
+            assert_eq!(Fault::of(status, words), fault, "{status:?} {words}");
+        }
+    }
+}

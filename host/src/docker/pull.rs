@@ -1,0 +1,101 @@
+//! Pulling an image from its registry.
+
+use bollard::models::{CreateImageInfo, ProgressDetail};
+use bollard::query_parameters::CreateImageOptionsBuilder;
+
+use super::failure::Failure;
+use super::reference::Reference;
+use super::{Daemon, DockerError, Fault, registry_error};
+use crate::progress::{Event, Operation, Progress};
+
+impl Daemon {
+    /// Gets an image from its registry, newer or not.
+    ///
+    /// # Errors
+    /// If the registry doesn't give it. That the daemon has an image of that name doesn't help:
+    /// it may be another one; but the error's help says so.
+    pub async fn pull(&self, reference: &str) -> Result<(), DockerError> {
+        let name = Reference::parse(reference)?;
+        self.watched(Operation::Pull, reference, self.pull_now(&name))
+            .await
+    }
+
+    async fn pull_now(&self, name: &Reference) -> Result<(), DockerError> {
+        let credentials = self.registry_credentials(name).await?;
+        // Without a tag the daemon would pull them all.
+        let options = CreateImageOptionsBuilder::default()
+            .from_image(&name.repository)
+            .tag(name.version())
+            .build();
+        let mut stream = self
+            .docker
+            .create_image(Some(options), None, Some(credentials));
+        loop {
+            match self.next(&mut stream).await {
+                Ok(Some(info)) => self.tell_transfer(&info),
+                Ok(None) => break,
+                Err(failure) => return Err(self.pull_error(name, failure).await),
+            }
+        }
+        // A daemon that is killed ends the stream without a word.
+        match self.image(&name.full()).await? {
+            Some(_) => Ok(()),
+            None => Err(DockerError::Cut {
+                operation: "pull an image",
+                reason: "the image is not there".to_owned(),
+            }),
+        }
+    }
+
+    async fn pull_error(&self, name: &Reference, failure: Failure) -> DockerError {
+        let (message, fault) = match failure {
+            Failure::Answer { status, message } => {
+                let fault = Fault::of(Some(status), &message);
+                (message, fault)
+            }
+            Failure::Stream(message) => {
+                let fault = Fault::of(None, &message);
+                (message, fault)
+            }
+            failure => return failure.into_error("pull an image", &self.address),
+        };
+        let mut error = registry_error("pull", name, message, fault);
+        if let DockerError::Registry { present, .. } = &mut error {
+            *present = matches!(self.image(&name.full()).await, Ok(Some(_)));
+        }
+        error
+    }
+
+    /// Passes a line of a pull or a push on.
+    pub(super) fn tell_transfer(&self, info: &CreateImageInfo) {
+        tell_transfer(
+            &*self.settings.progress,
+            info.id.as_deref(),
+            info.status.as_deref(),
+            info.progress_detail.as_ref(),
+        );
+    }
+}
+
+/// The same, for lines of another type but of the same shape.
+pub(super) fn tell_transfer(
+    progress: &dyn Progress,
+    id: Option<&str>,
+    status: Option<&str>,
+    amount: Option<&ProgressDetail>,
+) {
+    let Some(status) = status.filter(|status| !status.is_empty()) else {
+        return;
+    };
+    let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+    progress.event(match id {
+        // In the first line of a pull the id is a tag.
+        Some(id) if !status.starts_with("Pulling from") => Event::Layer {
+            id,
+            status,
+            current: bytes(amount.and_then(|amount| amount.current)),
+            total: bytes(amount.and_then(|amount| amount.total)),
+        },
+        _ => Event::Message { text: status },
+    });
+}

@@ -1,0 +1,222 @@
+//! Running a command in a container of an image, its output passed on as it comes.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::errors::Error as Bollard;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
+    WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+
+use super::container::Container;
+use super::failure::Failure;
+use super::reference::Reference;
+use super::{Daemon, DockerError};
+use crate::progress::Event;
+
+/// After the command's end, how long its last output may be on its way.
+const LAST_OUTPUT: Duration = Duration::from_secs(10);
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunRequest {
+    /// The image; the daemon must have it.
+    pub image: String,
+    /// Program and arguments, in place of the image's own entrypoint and command; empty for those.
+    pub command: Vec<String>,
+    /// Added to the image's environment.
+    pub env: Vec<(String, String)>,
+    /// Kill it after this time; `None` gives it all the time it wants.
+    pub timeout: Option<Duration>,
+}
+
+/// Where output was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum OutputStream {
+    Stdout,
+    Stderr,
+}
+
+/// Takes output as it comes, cut anywhere. Its error ends the run.
+pub type Output<'a> = dyn FnMut(OutputStream, &[u8]) -> io::Result<()> + Send + 'a;
+
+impl Daemon {
+    /// Runs the command and returns its exit code. The container is gone when this returns, on
+    /// every path: at the command's end, at its timeout, interrupted, or when `output` fails.
+    ///
+    /// # Errors
+    /// If the container can't be started or watched. The command's own failure is an exit code.
+    pub async fn run(
+        &self,
+        request: RunRequest,
+        output: &mut Output<'_>,
+    ) -> Result<i64, DockerError> {
+        Reference::parse(&request.image)?;
+        let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+        let body = ContainerCreateBody {
+            // As the entrypoint, a command needs no knowledge of the image's own.
+            entrypoint: some(&request.command),
+            env: Some(
+                request
+                    .env
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect(),
+            ),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ContainerCreateBody::default()
+        };
+        let container = self.create("run", &request.image, body).await?;
+        let work = self.watch(&container, &request.image, output);
+        let end = match request.timeout {
+            None => work.await,
+            Some(after) => tokio::time::timeout(after, work).await.unwrap_or_else(|_| {
+                Err(DockerError::RunTimeout {
+                    image: request.image.clone(),
+                    after,
+                })
+            }),
+        };
+        if matches!(end, Ok(137)) {
+            self.tell_why_killed(&container).await;
+        }
+        self.remove(container).await;
+        end
+    }
+
+    async fn watch(
+        &self,
+        container: &Container,
+        image: &str,
+        output: &mut Output<'_>,
+    ) -> Result<i64, DockerError> {
+        // Attached before the start: nothing that the command writes is lost.
+        let options = AttachContainerOptionsBuilder::default()
+            .stream(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        let attached = self
+            .ask(self.docker.attach_container(container.id(), Some(options)))
+            .await;
+        let AttachContainerResults {
+            output: mut written,
+            input: _keep_open,
+        } = attached
+            .map_err(|failure| failure.into_error("attach to a container", &self.address))?;
+        self.start(container, image).await?;
+        let exit = self.exit(container);
+        tokio::pin!(exit);
+        let mut code = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+                chunk = written.next() => match chunk {
+                    Some(Ok(chunk)) => pass_on(&chunk, output)?,
+                    Some(Err(error)) => {
+                        return Err(Failure::from(error).into_error("pass on a container's output", &self.address));
+                    }
+                    None => break,
+                },
+                ended = &mut exit, if code.is_none() => code = Some(ended?),
+                () = tokio::time::sleep(LAST_OUTPUT), if code.is_some() => break,
+            }
+        }
+        match code {
+            Some(code) => Ok(code),
+            None => exit.await,
+        }
+    }
+
+    async fn start(&self, container: &Container, image: &str) -> Result<(), DockerError> {
+        match self
+            .ask(
+                self.docker
+                    .start_container(container.id(), None::<StartContainerOptions>),
+            )
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(Failure::Answer { message, .. }) => Err(DockerError::Start {
+                image: image.to_owned(),
+                message,
+            }),
+            Err(failure) => Err(failure.into_error("start a container", &self.address)),
+        }
+    }
+
+    /// The exit code, when there is one.
+    fn exit(&self, container: &Container) -> impl Future<Output = Result<i64, DockerError>> {
+        const OPERATION: &str = "wait for a container";
+        let options = WaitContainerOptionsBuilder::default()
+            .condition("not-running")
+            .build();
+        let mut answers = self.docker.wait_container(container.id(), Some(options));
+        async move {
+            let answer = tokio::select! {
+                biased;
+                () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+                answer = answers.next() => answer,
+            };
+            match answer {
+                Some(Ok(end)) => match end
+                    .error
+                    .and_then(|error| error.message)
+                    .filter(|message| !message.is_empty())
+                {
+                    Some(message) => {
+                        Err(Failure::Stream(message).into_error(OPERATION, &self.address))
+                    }
+                    None => Ok(end.status_code),
+                },
+                // How bollard tells an exit code that isn't 0.
+                Some(Err(Bollard::DockerContainerWaitError { error, code }))
+                    if error.is_empty() =>
+                {
+                    Ok(code)
+                }
+                Some(Err(error)) => Err(Failure::from(error).into_error(OPERATION, &self.address)),
+                None => Err(Failure::Cut("the daemon closed the connection".to_owned())
+                    .into_error(OPERATION, &self.address)),
+            }
+        }
+    }
+
+    async fn tell_why_killed(&self, container: &Container) {
+        let state = self
+            .ask(
+                self.docker
+                    .inspect_container(container.id(), None::<InspectContainerOptions>),
+            )
+            .await;
+        let out_of_memory = state
+            .ok()
+            .and_then(|container| container.state)
+            .and_then(|state| state.oom_killed)
+            .unwrap_or_default();
+        if out_of_memory {
+            self.tell(Event::Message {
+                text: "the container was killed because it ran out of memory",
+            });
+        }
+    }
+}
+
+fn pass_on(chunk: &LogOutput, output: &mut Output<'_>) -> Result<(), DockerError> {
+    let (stream, bytes) = match chunk {
+        LogOutput::StdErr { message } => (OutputStream::Stderr, message),
+        LogOutput::StdOut { message } | LogOutput::Console { message } => {
+            (OutputStream::Stdout, message)
+        }
+        LogOutput::StdIn { .. } => return Ok(()),
+    };
+    output(stream, bytes).map_err(DockerError::Output)
+}

@@ -1,0 +1,398 @@
+//! What the classic builder says, line by line: text for people, from which steps, the image's id
+//! and the cause of a failure are read.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bollard::models::BuildInfo;
+
+use super::DockerError;
+use super::build::BuildStep;
+use super::failure::{Failure, words};
+use super::fault::Fault;
+use super::pull::tell_transfer;
+use crate::progress::{Event, Progress, clean};
+
+/// A failed step's error carries this many lines of what it wrote.
+const LOG_LINES: usize = 20;
+/// Longer lines are taken in pieces, so that a step that writes no line end costs no memory.
+const LINE_BYTES: usize = 16 * 1024;
+/// What our own checks in the image start their lines with.
+const FINDING: &str = "flowhold: ";
+
+/// What the builder has said so far.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    pub(super) steps: Vec<BuildStep>,
+    total: u32,
+    began: Option<Instant>,
+    /// The beginning of a line whose end hasn't come.
+    line: String,
+    log: VecDeque<String>,
+    findings: Vec<String>,
+    pub(super) image_id: Option<String>,
+    /// The daemon said that the image has its name now.
+    pub(super) tagged: bool,
+}
+
+impl Transcript {
+    pub(super) fn take(
+        &mut self,
+        info: &BuildInfo,
+        now: Instant,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        if let Some(text) = &info.stream {
+            self.text(text, now, progress);
+        }
+        // What a `FROM` tells while it pulls.
+        tell_transfer(
+            progress,
+            info.id.as_deref(),
+            info.status.as_deref(),
+            info.progress_detail.as_ref(),
+        );
+        if let Some(id) = info.aux.as_ref().and_then(|aux| aux.id.as_ref()) {
+            self.image_id = Some(id.clone());
+        }
+        match &info.error_detail {
+            Some(detail) => Err(Failure::Stream(words(
+                detail
+                    .message
+                    .as_deref()
+                    .unwrap_or("the daemon gave no reason"),
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn text(&mut self, text: &str, now: Instant, progress: &dyn Progress) {
+        for piece in text.split_inclusive('\n') {
+            self.line.push_str(piece);
+            if self.line.ends_with('\n') || self.line.len() >= LINE_BYTES {
+                let line = std::mem::take(&mut self.line);
+                self.whole_line(line.trim_end_matches(['\n', '\r']), now, progress);
+            }
+        }
+    }
+
+    fn whole_line(&mut self, line: &str, now: Instant, progress: &dyn Progress) {
+        if let Some((total, name)) = self.next_step(line) {
+            self.end_step(now);
+            self.total = total;
+            self.began = Some(now);
+            self.steps.push(BuildStep {
+                name: clean(name).into_owned(),
+                cached: false,
+                seconds: 0.0,
+            });
+            progress.event(Event::Step {
+                index: self.index(),
+                total,
+                name,
+            });
+            return;
+        }
+        if line.trim() == "---> Using cache" {
+            let index = self.index();
+            if let Some(step) = self.steps.last_mut() {
+                step.cached = true;
+                progress.event(Event::Cached { index });
+            }
+            return;
+        }
+        if line.starts_with("Successfully tagged ") {
+            self.tagged = self.image_id.is_some();
+        }
+        // A progress bar rewrites its line; its last state is what counts.
+        let shown = line
+            .rsplit('\r')
+            .find(|part| !part.trim().is_empty())
+            .unwrap_or_default();
+        let text = clean(shown);
+        let text = text.trim_end();
+        if text.is_empty() {
+            return;
+        }
+        if is_the_builders_own(text) {
+            return;
+        }
+        progress.event(Event::Log { line: shown });
+        if let Some(finding) = text.strip_prefix(FINDING)
+            && self.findings.len() < LOG_LINES
+        {
+            self.findings.push(finding.to_owned());
+        }
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(text.to_owned());
+    }
+
+    /// The total and the instruction, if the line begins the step that has to come next. A command
+    /// may write such a line too; it would have to guess the right numbers.
+    fn next_step<'a>(&self, line: &'a str) -> Option<(u32, &'a str)> {
+        let (numbers, name) = line
+            .strip_prefix("Step ")
+            .or_else(|| line.strip_prefix("STEP "))?
+            .split_once(':')?;
+        let (index, total) = numbers.trim_end().split_once('/')?;
+        let (index, total) = (index.parse::<u32>().ok()?, total.parse::<u32>().ok()?);
+        let expected =
+            index == self.index() + 1 && index <= total && (self.total == 0 || self.total == total);
+        expected.then(|| (total, name.trim()))
+    }
+
+    /// The number of the step at work, counted from 1; 0 before the first.
+    fn index(&self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Such as `3/9`.
+    pub(super) fn step(&self) -> Option<String> {
+        (!self.steps.is_empty()).then(|| format!("{}/{}", self.index(), self.total))
+    }
+
+    fn end_step(&mut self, now: Instant) {
+        if let (Some(began), Some(step)) = (self.began.take(), self.steps.last_mut()) {
+            step.seconds = now.duration_since(began).as_secs_f64();
+        }
+        self.log.clear();
+        self.findings.clear();
+    }
+
+    /// Nothing more will come.
+    pub(super) fn end(&mut self, now: Instant, progress: &dyn Progress) {
+        let rest = std::mem::take(&mut self.line);
+        if !rest.is_empty() {
+            self.whole_line(&rest, now, progress);
+        }
+        // The log stays: it belongs to the error.
+        if let (Some(began), Some(step)) = (self.began.take(), self.steps.last_mut()) {
+            step.seconds = now.duration_since(began).as_secs_f64();
+        }
+    }
+
+    pub(super) fn error(&mut self, failure: Failure, address: &str) -> DockerError {
+        let (status, message) = match failure {
+            Failure::Answer { status, message } => (Some(status), message),
+            Failure::Stream(message) => (None, message),
+            Failure::Cut(_) => return DockerError::BuildCut { step: self.step() },
+            failure => return failure.into_error("build an image", address),
+        };
+        let Some((step, last)) = self.step().zip(self.steps.last()) else {
+            // Before the first step there is only the Dockerfile to find fault with, and the daemon
+            // does so with status 500 as well as 400.
+            let fault = match Fault::of(status, &message) {
+                fault @ (Fault::DiskFull | Fault::Busy)
+                    if !message.to_lowercase().contains("dockerfile") =>
+                {
+                    fault
+                }
+                _ => Fault::Invalid,
+            };
+            return DockerError::BuildRefused { message, fault };
+        };
+        let fault = match Fault::of(status, &message) {
+            Fault::DiskFull => Fault::DiskFull,
+            // No other instruction speaks to a registry.
+            fault
+                if last.name.to_ascii_uppercase().starts_with("FROM") && fault != Fault::Other =>
+            {
+                fault
+            }
+            _ => Fault::Invalid,
+        };
+        DockerError::BuildStep {
+            step,
+            instruction: last.name.clone(),
+            message,
+            findings: std::mem::take(&mut self.findings),
+            log: std::mem::take(&mut self.log).into(),
+            fault,
+        }
+    }
+}
+
+/// The builder's words between the commands' output: names of containers and images that mean
+/// nothing to anybody.
+fn is_the_builders_own(line: &str) -> bool {
+    let openings = [
+        " ---> Running in ",
+        " ---> ",
+        "Removing intermediate container ",
+        "Successfully built ",
+    ];
+    let name = openings
+        .iter()
+        .find_map(|opening| line.strip_prefix(opening));
+    let is_id = |name: &str| name.len() == 12 && name.chars().all(|c| c.is_ascii_hexdigit());
+    // `FROM scratch` has no id at all.
+    name.is_some_and(is_id) || line == " --->" || line.starts_with("Successfully tagged ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::progress::{Json, Silent};
+
+    /// Feeds recorded lines of a build, one second apart.
+    fn told(lines: &str) -> (Transcript, Result<(), Failure>) {
+        let (mut transcript, start) = (Transcript::default(), Instant::now());
+        for (at, line) in lines.lines().enumerate() {
+            let info = serde_json::from_str(line).unwrap();
+            let now = start + Duration::from_secs(at as u64);
+            if let Err(failure) = transcript.take(&info, now, &Silent) {
+                transcript.end(now, &Silent);
+                return (transcript, Err(failure));
+            }
+        }
+        transcript.end(
+            start + Duration::from_secs(lines.lines().count() as u64),
+            &Silent,
+        );
+        (transcript, Ok(()))
+    }
+
+    const GOOD: &str = r#"{"stream":"Step 1/3 : FROM base:1"}
+{"stream":"\n"}
+{"stream":" ---\u003e 0123456789ab\n"}
+{"stream":"Step 2/3 : RUN echo Step 3/3 : FAKE"}
+{"stream":"\n"}
+{"stream":" ---\u003e Using cache\n"}
+{"stream":" ---\u003e 1123456789ab\n"}
+{"stream":"Step 3/3 : RUN make"}
+{"stream":"\n"}
+{"stream":"Step 1/3 : FROM a command's output\n"}
+{"aux":{"ID":"sha256:2222"}}
+{"stream":"Successfully built 222222222222\n"}
+{"stream":"Successfully tagged etl:1\n"}"#;
+
+    #[test]
+    fn steps_are_named_timed_and_told_apart() {
+        let (transcript, end) = told(GOOD);
+        end.unwrap();
+        assert_eq!(
+            transcript.steps,
+            [
+                ("FROM base:1", false, 3.0),
+                ("RUN echo Step 3/3 : FAKE", true, 4.0),
+                ("RUN make", false, 5.0)
+            ]
+            .map(|(name, cached, seconds)| BuildStep {
+                name: name.to_owned(),
+                cached,
+                seconds
+            })
+        );
+        assert_eq!(
+            (transcript.image_id.as_deref(), transcript.tagged),
+            (Some("sha256:2222"), true)
+        );
+    }
+
+    #[test]
+    fn a_stream_that_stops_early_has_no_image() {
+        let lines: Vec<_> = GOOD.lines().collect();
+        for kept in 0..10 {
+            let (transcript, _) = told(&lines[..kept].join("\n"));
+            assert_eq!(
+                (transcript.image_id, transcript.tagged),
+                (None, false),
+                "{kept} lines"
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_cannot_claim_the_tag_before_the_image() {
+        let (transcript, _) = told(
+            r#"{"stream":"Step 1/1 : RUN x\n"}
+{"stream":"Successfully tagged etl:1\n"}"#,
+        );
+        assert!(!transcript.tagged);
+    }
+
+    #[test]
+    fn a_failed_step_carries_its_own_words() {
+        let mut lines = vec![
+            r#"{"stream":"Step 1/2 : FROM base"}"#.to_owned(),
+            r#"{"stream":"\n"}"#.to_owned(),
+        ];
+        lines.push(r#"{"stream":"Step 2/2 : RUN python check.py\n"}"#.to_owned());
+        lines.push(r#"{"stream":" ---\u003e Running in 5d0c2f4b0a1b\n"}"#.to_owned());
+        for number in 0..30 {
+            lines.push(format!(
+                r#"{{"stream":"\u001b[91mline {number}\n\u001b[0m"}}"#
+            ));
+        }
+        lines.push(r#"{"stream":"\u001b[91mflowhold: flow 'etl': ModuleNot"}"#.to_owned());
+        lines.push(r#"{"stream":"FoundError: No module named 'x'\n\u001b[0m"}"#.to_owned());
+        lines.push(r#"{"stream":"Removing intermediate container 5d0c2f4b0a1b\n"}"#.to_owned());
+        lines.push(
+            r#"{"errorDetail":{"code":1,"message":"The command 'python check.py' returned a non-zero code: 1"},"error":"x"}"#
+                .to_owned(),
+        );
+        let (mut transcript, end) = told(&lines.join("\n"));
+        let DockerError::BuildStep {
+            step,
+            instruction,
+            message,
+            findings,
+            log,
+            fault,
+        } = transcript.error(end.unwrap_err(), "unix:///s")
+        else {
+            panic!("not a failed step");
+        };
+        assert_eq!(
+            (step.as_str(), instruction.as_str()),
+            ("2/2", "RUN python check.py")
+        );
+        assert_eq!(
+            message,
+            "The command 'python check.py' returned a non-zero code: 1"
+        );
+        assert_eq!(
+            findings,
+            ["flow 'etl': ModuleNotFoundError: No module named 'x'"]
+        );
+        assert_eq!(
+            (log.len(), log[0].as_str(), fault),
+            (20, "line 11", Fault::Invalid)
+        );
+    }
+
+    #[test]
+    fn only_a_from_step_is_the_registrys_fault() {
+        let refused = "dial tcp 127.0.0.1:1: connect: connection refused";
+        for (instruction, fault) in [
+            ("FROM localhost:1/base", Fault::Unreachable),
+            ("RUN pip install x", Fault::Invalid),
+        ] {
+            let (mut transcript, _) =
+                told(&format!(r#"{{"stream":"Step 1/1 : {instruction}\n"}}"#));
+            let error = transcript.error(Failure::Stream(refused.to_owned()), "unix:///s");
+            assert!(
+                matches!(error, DockerError::BuildStep { fault: found, .. } if found == fault),
+                "{error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_progress_bar_is_its_last_state() {
+        let json = Json::new(Vec::new());
+        let mut transcript = Transcript::default();
+        transcript.text(
+            "Step 1/1 : RUN x\n 10%\r 50%\r100%\r\n",
+            Instant::now(),
+            &json,
+        );
+        transcript.text(&"x".repeat(LINE_BYTES * 2), Instant::now(), &json);
+        assert_eq!(transcript.log[0], "100%");
+        assert!(transcript.line.len() < LINE_BYTES);
+    }
+}

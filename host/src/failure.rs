@@ -1,0 +1,89 @@
+//! What the library reports when an operation did not happen: the component's own failures, and the host's.
+
+use std::{fmt, io};
+
+pub use crate::bindings::flowhold::storage::diagnostics::{Diagnostic, Failure, FailureKind, Severity};
+use crate::{docker, python::PythonError};
+
+impl Failure {
+    /// A failure of the host's own.
+    pub fn new(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
+        Self { kind, code: code.to_owned(), field: None, message: message.into(), help: None }
+    }
+
+    /// A failure that the user's input causes.
+    pub fn input(code: &str, message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Input, code, message)
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// The same, about a field of the spec.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// What the operating system says of a path.
+    pub fn of_path(path: impl fmt::Display, error: &io::Error) -> Self {
+        let (code, help) = match error.kind() {
+            io::ErrorKind::NotFound => ("missing-file", "check the path; relative ones begin at the spec's folder"),
+            io::ErrorKind::PermissionDenied => ("permission-denied", "change its permissions, or take another path"),
+            io::ErrorKind::ReadOnlyFilesystem => ("read-only", "take a path that can be written to"),
+            io::ErrorKind::StorageFull => ("storage-full", "make room, and try again"),
+            io::ErrorKind::NotADirectory => ("not-a-directory", "a file is where a directory should be"),
+            io::ErrorKind::IsADirectory => ("is-a-directory", "a directory is where a file should be"),
+            _ => ("file-error", ""),
+        };
+        let failure = Self::input(code, format!("{path}: {}", words(error)));
+        if help.is_empty() { failure } else { failure.with_help(help.to_owned()) }
+    }
+
+    /// The guest broke, or was stopped.
+    pub(crate) fn of_guest(error: &wasmtime::Error) -> Self {
+        Self::new(FailureKind::Unavailable, "core-stopped", format!("the core stopped: {:#}", error.root_cause()))
+            .with_help("this is a bug of flowhold: please report it with the spec".to_owned())
+    }
+}
+
+/// An I/O error without Rust's `(os error 2)`.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    let (first, rest) = text[..end].split_at(text.chars().next().map_or(0, char::len_utf8));
+    first.to_lowercase() + rest
+}
+
+impl From<docker::DockerError> for Failure {
+    fn from(error: docker::DockerError) -> Self {
+        let (kind, code) = match error.kind() {
+            docker::Kind::Input => (FailureKind::Input, "docker-refused"),
+            docker::Kind::Unavailable => (FailureKind::Unavailable, "docker-unavailable"),
+            docker::Kind::Retry => (FailureKind::Retry, "docker-retry"),
+            docker::Kind::Interrupted => (FailureKind::Interrupted, "interrupted"),
+        };
+        Self::new(kind, code, error.to_string()).with_help(error.help())
+    }
+}
+
+impl From<PythonError> for Failure {
+    fn from(error: PythonError) -> Self {
+        let (kind, code) = match &error {
+            PythonError::NotFound { .. } | PythonError::Unusable { .. } | PythonError::Process { .. } => {
+                (FailureKind::Unavailable, "no-python")
+            }
+            PythonError::NoCloudpickle { .. } => (FailureKind::Unavailable, "no-cloudpickle"),
+            PythonError::Import { .. } => (FailureKind::Input, "import-failed"),
+            PythonError::NoObject { .. } => (FailureKind::Input, "no-object"),
+            PythonError::Unreadable { .. } => (FailureKind::Input, "missing-file"),
+            _ => (FailureKind::Input, "not-pickled"),
+        };
+        Self::new(kind, code, error.to_string()).with_help(error.help())
+    }
+}

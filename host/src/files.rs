@@ -1,0 +1,210 @@
+//! The capability `files`: granted directories, and nothing else.
+//!
+//! Invariant: a guest's path is only ever followed inside a directory that was granted, by cap-std, so that neither
+//! `..` nor a symbolic link leads out of it.
+
+use std::{
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+use cap_std::{ambient_authority, fs::Dir};
+
+use crate::{blob::Blob, failure::Failure};
+
+/// What a guest may do in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Open and list.
+    Read,
+    /// Also make files and directories.
+    Write,
+}
+
+/// The directories that were granted.
+#[derive(Debug, Default)]
+pub struct Grants(Vec<Grant>);
+
+#[derive(Debug)]
+struct Grant {
+    /// As the guest names it.
+    root: PathBuf,
+    access: Access,
+    /// The root, or what is there of the way to it.
+    dir: Dir,
+    /// From `dir` to the root; empty where the root exists.
+    missing: PathBuf,
+}
+
+impl Grants {
+    /// Grants a directory, which need not exist yet.
+    ///
+    /// # Errors
+    /// If something on the way to it is no directory, or must not be looked into.
+    pub fn grant(&mut self, root: &Path, access: Access) -> Result<(), Failure> {
+        let mut existing = root;
+        loop {
+            match Dir::open_ambient_dir(existing, ambient_authority()) {
+                Ok(dir) => {
+                    let missing = root.strip_prefix(existing).unwrap_or(Path::new("")).to_owned();
+                    self.0.push(Grant { root: root.to_owned(), access, dir, missing });
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match existing.parent() {
+                    Some(parent) if existing != parent => existing = parent,
+                    _ => return Err(Failure::of_path(root.display(), &error)),
+                },
+                Err(error) => return Err(Failure::of_path(existing.display(), &error)),
+            }
+        }
+    }
+
+    /// The grant that covers a path, and the path within it.
+    fn find(&self, path: &str, wanted: Access) -> Result<(&Dir, PathBuf), Failure> {
+        let path = Path::new(path);
+        let plain = path.components().all(|part| !matches!(part, Component::ParentDir | Component::CurDir));
+        let covers = |grant: &&Grant| grant.access == wanted || grant.access == Access::Write;
+        let grant = self.0.iter().filter(covers).find_map(|grant| Some((grant, path.strip_prefix(&grant.root).ok()?)));
+        match grant {
+            Some((grant, rest)) if plain => {
+                let within = grant.missing.join(rest);
+                let within = if within.as_os_str().is_empty() { PathBuf::from(".") } else { within };
+                Ok((&grant.dir, within))
+            }
+            _ => Err(Failure::input("not-granted", format!("{} was not granted", path.display()))),
+        }
+    }
+
+    pub(crate) fn open(&self, path: &str) -> Result<Option<Blob>, Failure> {
+        let (dir, within) = self.find(path, Access::Read)?;
+        let open = || {
+            // Before it is opened, because opening a pipe waits for its writer.
+            if !dir.metadata(&within)?.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+            }
+            Blob::of_file(PathBuf::from(path), dir.open(&within)?.into_std())
+        };
+        match open() {
+            Ok(blob) => Ok(Some(blob)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::of_path(path, &error)),
+        }
+    }
+
+    /// Writes the whole file under a name that nobody looks for, syncs it, and links it: whoever links first has it.
+    pub(crate) fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure> {
+        let (dir, within) = self.find(path, Access::Write)?;
+        let unfinished = unfinished_name(&within);
+        let result = write(dir, &unfinished, content).and_then(|()| match dir.hard_link(&unfinished, dir, &within) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        });
+        let removed = dir.remove_file(&unfinished);
+        let created = result.map_err(|error| Failure::of_path(path, &error))?;
+        removed.and_then(|()| sync_parent(dir, &within)).map_err(|error| Failure::of_path(path, &error))?;
+        Ok(created)
+    }
+
+    pub(crate) fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure> {
+        let (dir, within) = self.find(path, Access::Write)?;
+        let unfinished = unfinished_name(&within);
+        let replaced = write(dir, &unfinished, content)
+            .and_then(|()| dir.rename(&unfinished, dir, &within))
+            .and_then(|()| sync_parent(dir, &within));
+        replaced.map_err(|error| {
+            // What can't be removed is a temporary file; the error that matters is the first.
+            let _ = dir.remove_file(&unfinished);
+            Failure::of_path(path, &error)
+        })
+    }
+
+    pub(crate) fn entries(&self, path: &str) -> Result<Vec<String>, Failure> {
+        let (dir, within) = self.find(path, Access::Read)?;
+        let list = || {
+            let mut names = Vec::new();
+            for entry in dir.read_dir(&within)? {
+                // A name that is no Unicode can't be a flow's.
+                names.extend(entry?.file_name().into_string().ok());
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        match list() {
+            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.map_err(|error| Failure::of_path(path, &error)),
+        }
+    }
+
+    pub(crate) fn create_directory(&self, path: &str) -> Result<(), Failure> {
+        let (dir, within) = self.find(path, Access::Write)?;
+        match dir.create_dir_all(&within) {
+            Err(error) if !dir.is_dir(&within) => Err(Failure::of_path(path, &error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unfinished_name(within: &Path) -> PathBuf {
+    within.with_file_name(format!(".unfinished-{}", uuid::Uuid::new_v4()))
+}
+
+fn write(dir: &Dir, within: &Path, content: &Blob) -> io::Result<()> {
+    let mut options = cap_std::fs::OpenOptions::new();
+    let mut file = dir.open_with(within, options.write(true).create_new(true))?.into_std();
+    let mut offset = 0;
+    while offset < content.length() {
+        let piece = content.read(offset, 1 << 20)?;
+        io::Write::write_all(&mut file, &piece)?;
+        offset += piece.len() as u64;
+    }
+    file.sync_all()
+}
+
+/// After this, the directory's entry survives a power loss too.
+fn sync_parent(dir: &Dir, within: &Path) -> io::Result<()> {
+    let parent = within.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    dir.open(parent)?.into_std().sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leads_out_of_a_grant() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let inside = folder.path().join("inside");
+        std::fs::create_dir(&inside)?;
+        std::fs::write(folder.path().join("secret"), "s")?;
+        std::fs::write(inside.join("flow"), "f")?;
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("../secret", inside.join("link"))?;
+        let mut grants = Grants::default();
+        grants.grant(&inside, Access::Read).map_err(|failure| failure.message)?;
+        let at = |path: &str| inside.join(path).display().to_string();
+        assert!(grants.open(&at("flow")).is_ok_and(|blob| blob.is_some()));
+        assert!(grants.open(&at("none")).is_ok_and(|blob| blob.is_none()));
+        for path in [at("../secret"), at("link"), folder.path().join("secret").display().to_string(), "/dev/null".into()] {
+            assert!(grants.open(&path).is_err(), "{path}");
+        }
+        assert!(grants.create(&at("new"), &Blob::in_memory("x")).is_err(), "reading was granted, not writing");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_there_stays() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let mut grants = Grants::default();
+        let root = folder.path().join("not/there/yet");
+        grants.grant(&root, Access::Write).map_err(|failure| failure.message)?;
+        let path = root.join("a.prefect").display().to_string();
+        let say = |failure: Failure| failure.message;
+        grants.create_directory(&root.display().to_string()).map_err(say)?;
+        assert_eq!(grants.create(&path, &Blob::in_memory("first")).map_err(say)?, true);
+        assert_eq!(grants.create(&path, &Blob::in_memory("second")).map_err(say)?, false);
+        assert_eq!(std::fs::read_to_string(&path)?, "first");
+        assert_eq!(grants.entries(&root.display().to_string()).map_err(say)?, ["a.prefect"]);
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Plans, as a session's user sees them.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::ResourceAny;
+
+use crate::{
+    Session,
+    bindings::exports::flowhold::storage::planning::{ArchiveSegment, ContextEntry, Facts, Image},
+    blob::Blob,
+    failure::{Diagnostic, Failure, FailureKind, Severity},
+    sources::{self, Found, Need},
+};
+
+/// The text of a spec and the folder that its paths are relative to.
+#[derive(Debug, Clone)]
+pub struct SpecText {
+    /// TOML or JSON.
+    pub text: String,
+    /// Absolute.
+    pub folder: PathBuf,
+}
+
+/// A plan inside a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub(crate) resource: ResourceAny,
+    /// Set where something that is needed is missing, rather than wrong.
+    unavailable: bool,
+}
+
+/// Calls a method of a resource; a guest that breaks is a failure.
+macro_rules! call {
+    ($session:ident . $interface:ident . $resource:ident . $method:ident ($($argument:expr),*)) => {{
+        let guest = $session.core.$interface();
+        let called = guest.$resource().$method(&mut $session.store, $($argument),*).await;
+        called.map_err(|error| $crate::failure::Failure::of_guest(&error))
+    }};
+}
+pub(crate) use call;
+
+impl Session {
+    /// Reads a spec, looks at everything that it names, and plans. What is wrong with it is among the diagnostics.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn plan(&mut self, spec: &SpecText, python: Option<&str>, need: Need) -> Result<Plan, Failure> {
+        let handle = call!(self.flowhold_storage_planning.spec.call_constructor(&spec.text))?;
+        let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
+        let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
+        let look = sources::look(&sources, &spec.folder, python.or(stated.as_deref()), need).await;
+        let unavailable = look.found.iter().any(
+            |found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable),
+        );
+        let table = &mut self.store.data_mut().table;
+        let mut push = |blob: Blob| table.push(blob);
+        let findings = look.found.into_iter().map(|found| found.hand_over(&mut push));
+        let findings = findings.collect::<Result<_, _>>().map_err(|error| Failure::of_guest(&error.into()))?;
+        self.kept.extend(look.temporary);
+        let facts = Facts {
+            python: look.python,
+            home: std::env::home_dir().as_deref().and_then(Path::to_str).map(str::to_owned),
+            folder: spec.folder.to_str().map(str::to_owned),
+            findings,
+        };
+        let resource = call!(self.flowhold_storage_planning.spec.call_plan(handle, &facts))?;
+        self.release(handle).await?;
+        Ok(Plan { resource, unavailable })
+    }
+
+    /// Everything there is to say about the spec.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks; so for all that follow, unless they say more.
+    pub async fn diagnostics(&mut self, plan: Plan) -> Result<Vec<Diagnostic>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_diagnostics(plan.resource))
+    }
+
+    /// What keeps a plan from being carried out, if anything does: all errors as one failure.
+    ///
+    /// # Errors
+    /// That failure.
+    pub async fn need_plan(&mut self, plan: Plan) -> Result<(), Failure> {
+        let all = self.diagnostics(plan).await?;
+        let mut errors = all.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let Some(first) = errors.next() else { return Ok(()) };
+        let kind = if plan.unavailable { FailureKind::Unavailable } else { FailureKind::Input };
+        let Diagnostic { code, field, message, help, .. } = first;
+        Err(Failure { kind, code, field: Some(field), message, help })
+    }
+
+    /// The plan digest; none while a diagnostic is an error.
+    pub async fn digest(&mut self, plan: Plan) -> Result<Option<String>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_digest(plan.resource))
+    }
+
+    /// The Dockerfile; none for storages without image.
+    pub async fn dockerfile(&mut self, plan: Plan) -> Result<Option<String>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_dockerfile(plan.resource))
+    }
+
+    /// What the build context holds.
+    pub async fn context(&mut self, plan: Plan) -> Result<Vec<ContextEntry>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_context(plan.resource))
+    }
+
+    /// The image's reference as far as it is known; none for storages without image.
+    pub async fn image(&mut self, plan: Plan) -> Result<Option<Image>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_image(plan.resource))
+    }
+
+    /// Flow name and location.
+    pub async fn planned_flows(&mut self, plan: Plan) -> Result<Vec<(String, String)>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_flows(plan.resource))
+    }
+
+    /// The resolved spec as JSON.
+    ///
+    /// # Errors
+    /// The first error of the spec.
+    pub async fn resolved_spec(&mut self, plan: Plan) -> Result<String, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_spec(plan.resource))?
+    }
+
+    /// The JSON of `flowhold preview --format json`.
+    pub async fn preview_json(&mut self, plan: Plan) -> Result<String, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_to_json(plan.resource))
+    }
+
+    /// The build context as tar, in pieces, Dockerfile first.
+    ///
+    /// # Errors
+    /// If the plan has no context, or bytes are missing.
+    pub async fn archive(&mut self, plan: Plan) -> Result<Vec<Blob>, Failure> {
+        let segments = call!(self.flowhold_storage_planning.plan.call_archive(plan.resource))??;
+        let table = &mut self.store.data_mut().table;
+        let blobs = segments.into_iter().map(|segment| match segment {
+            ArchiveSegment::Bytes(bytes) => Ok(Blob::in_memory(bytes)),
+            ArchiveSegment::Blob(blob) => table.delete(blob),
+        });
+        blobs.collect::<Result<_, _>>().map_err(|error| Failure::of_guest(&error.into()))
+    }
+}

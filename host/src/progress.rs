@@ -1,0 +1,280 @@
+//! What a long operation tells while it runs, as plain data; how that is shown is a choice of the caller.
+//!
+//! Invariant: nothing here decides anything. An operation behaves the same whoever listens.
+
+pub mod bars;
+pub mod json;
+pub mod plain;
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use bars::Bars;
+pub use json::Json;
+pub use plain::Plain;
+
+/// Somebody who is told what is going on.
+pub trait Progress: Send + Sync {
+    /// Takes one event; must neither block for long nor fail.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _: Event<'_>) {}
+}
+
+/// The operations that take long enough to be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Operation {
+    Pull,
+    Build,
+    Push,
+}
+
+/// One thing that happened. Texts that come from the daemon are passed on as they are: who writes
+/// to a terminal cleans them first, see [`clean`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// An operation begins; the subject is an image reference.
+    Started {
+        /// What begins.
+        operation: Operation,
+        /// The image that it is about.
+        subject: &'a str,
+    },
+    /// So much of the build context has been sent.
+    Context {
+        /// Bytes since the start.
+        bytes_sent: u64,
+        /// Nothing more will follow.
+        complete: bool,
+    },
+    /// A build step begins.
+    Step {
+        /// Counted from 1.
+        index: u32,
+        /// The number of steps of the build.
+        total: u32,
+        /// The instruction.
+        name: &'a str,
+    },
+    /// The step that began last was found in the daemon's cache.
+    Cached {
+        /// The step's number.
+        index: u32,
+    },
+    /// A line that the running step wrote.
+    Log {
+        /// Without its line end.
+        line: &'a str,
+    },
+    /// A layer on its way between daemon and registry.
+    Layer {
+        /// The daemon's short name of the layer.
+        id: &'a str,
+        /// The daemon's words, such as `Downloading`.
+        status: &'a str,
+        /// Bytes done.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<u64>,
+        /// Bytes in all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+    },
+    /// Something else that a person may want to know.
+    Message {
+        /// One line.
+        text: &'a str,
+    },
+    /// The operation succeeded.
+    Finished {
+        /// What ended.
+        operation: Operation,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The operation failed or was interrupted; the error itself goes to the caller.
+    Failed {
+        /// What ended.
+        operation: Operation,
+        /// How long it took.
+        seconds: f64,
+    },
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Bars on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// One line of text per event that matters.
+    Plain,
+    /// One JSON object per line.
+    Json,
+    /// Nothing at all.
+    None,
+}
+
+/// Progress in that mode on standard error. Colours only on a terminal, and not with `NO_COLOR`.
+#[must_use]
+pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
+    let stderr = std::io::stderr();
+    let terminal = stderr.is_terminal();
+    match mode {
+        Mode::Auto if terminal => {
+            let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            Arc::new(Bars::stderr(if forbidden {
+                Colour::Off
+            } else {
+                Colour::On
+            }))
+        }
+        Mode::Auto | Mode::Plain => Arc::new(Plain::new(stderr)),
+        Mode::Json => Arc::new(Json::new(stderr)),
+        Mode::None => Arc::new(Silent),
+    }
+}
+
+/// Whether [`Bars`] are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Colour {
+    On,
+    Off,
+}
+
+/// The text without anything that a terminal would obey: escape sequences, control characters,
+/// and the characters that reverse the direction of writing. A tab becomes a space.
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() || is_bidirectional(c);
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => match rest.next() {
+                Some('[') => skip_control_sequence(&mut rest),
+                // Operating system commands and their like run up to BEL or ESC \.
+                Some(']' | 'P' | 'X' | '^' | '_') => skip_string(&mut rest),
+                // Character set choices are three characters long.
+                Some('(' | ')' | '*' | '+' | '#' | '%' | ' ') => {
+                    rest.next();
+                }
+                _ => {}
+            },
+            '\u{9b}' => skip_control_sequence(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
+            '\t' => kept.push(' '),
+            c if obeyed(c) => {}
+            c => kept.push(c),
+        }
+    }
+    Cow::Owned(kept)
+}
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+fn skip_control_sequence(rest: &mut Rest<'_>) {
+    // Parameters and intermediates are 0x20-0x3f; one final byte ends it. A sequence that was cut
+    // short must not swallow what follows.
+    while rest.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+    rest.next_if(|c| matches!(c, '@'..='~'));
+}
+
+fn skip_string(rest: &mut Rest<'_>) {
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{7}' | '\u{9c}' => return,
+            '\u{1b}' => {
+                rest.next_if_eq(&'\\');
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The daemon says no more about a layer after such a word.
+fn layer_is_done(status: &str) -> bool {
+    matches!(
+        status,
+        "Pull complete" | "Already exists" | "Pushed" | "Layer already exists"
+    ) || status.starts_with("Mounted from")
+}
+
+/// `1.2 MB`, the way the Docker command line counts: powers of 1000.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let mut shown = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while shown >= 999.95 && unit + 1 < UNITS.len() {
+        shown /= 1000.0;
+        unit += 1;
+    }
+    format!("{shown:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        for (given, kept) in [
+            ("plain text, ünïcödé 🦀", "plain text, ünïcödé 🦀"),
+            ("\u{1b}[91mred\u{1b}[0m", "red"),
+            ("a\u{1b}[2J\u{1b}[1;1Hb", "ab"),
+            ("\u{1b}]0;title\u{7}text", "text"),
+            ("\u{1b}]8;;http://x\u{1b}\\link", "link"),
+            ("\u{1b}Pq#0\u{1b}\\after", "after"),
+            ("\u{9b}31mred", "red"),
+            ("\u{9d}0;title\u{9c}text", "text"),
+            ("\u{1b}(Bascii", "ascii"),
+            ("bell\u{7} back\u{8} nul\0 del\u{7f}", "bell back nul del"),
+            ("a\tb\rc\nd", "a bcd"),
+            ("\u{1b}[31", ""),
+            ("\u{1b}[31é", "é"),
+            ("\u{1b}", ""),
+            ("evil\u{202e}gnp.exe", "evilgnp.exe"),
+        ] {
+            assert_eq!(clean(given), kept, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_read_like_the_docker_command_line() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1_234_567, "1.2 MB"),
+            (999_999, "1.0 MB"),
+            (95_000_000_000, "95.0 GB"),
+            (u64::MAX, "18446744.1 TB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+}

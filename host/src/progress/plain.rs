@@ -1,0 +1,174 @@
+//! Progress as lines of text, for logs: one line per event that matters, no percentages.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Event, Operation, Progress, clean, layer_is_done, size};
+
+/// Writes a line per event. What can't be written is dropped: nobody's build fails for its log.
+#[derive(Debug)]
+pub struct Plain<W> {
+    out: Mutex<W>,
+}
+
+impl<W: Write + Send> Plain<W> {
+    /// Writes to `out`.
+    pub const fn new(out: W) -> Self {
+        Self {
+            out: Mutex::new(out),
+        }
+    }
+}
+
+impl<W: Write + Send> Progress for Plain<W> {
+    fn event(&self, event: Event<'_>) {
+        let Some(line) = line(&event) else { return };
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // One write per line, so that lines of two processes don't mix.
+        let _ = out
+            .write_all(format!("{}\n", clean(&line)).as_bytes())
+            .and_then(|()| out.flush());
+    }
+}
+
+/// The event as one line, uncleaned; `None` for what only a bar can show.
+pub(super) fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Started { operation, subject } => format!("{} {subject}", doing(*operation)),
+        Event::Context {
+            complete: false, ..
+        } => return None,
+        Event::Context { bytes_sent, .. } => {
+            format!("sent the build context, {}", size(*bytes_sent))
+        }
+        Event::Step { index, total, name } => format!("step {index}/{total}: {name}"),
+        Event::Cached { index } => format!("step {index}: found in the cache"),
+        Event::Log { line } => format!("    {line}"),
+        Event::Layer { id, status, .. } if layer_is_done(status) => format!("{id}: {status}"),
+        Event::Layer { .. } => return None,
+        Event::Message { text } => (*text).to_owned(),
+        Event::Finished { operation, seconds } => format!("{} in {seconds:.1} s", done(*operation)),
+        Event::Failed { operation, seconds } => {
+            format!("{} failed after {seconds:.1} s", noun(*operation))
+        }
+    })
+}
+
+const fn doing(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Pull => "pulling",
+        Operation::Build => "building",
+        Operation::Push => "pushing",
+    }
+}
+
+const fn done(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Pull => "pulled",
+        Operation::Build => "built",
+        Operation::Push => "pushed",
+    }
+}
+
+const fn noun(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Pull => "pull",
+        Operation::Build => "build",
+        Operation::Push => "push",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(events: &[Event<'_>]) -> String {
+        let plain = Plain::new(Vec::new());
+        for event in events {
+            plain.event(event.clone());
+        }
+        String::from_utf8(plain.out.into_inner().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_build_is_a_line_per_event_that_matters() {
+        let text = shown(&[
+            Event::Started {
+                operation: Operation::Build,
+                subject: "acme/etl:1",
+            },
+            Event::Context {
+                bytes_sent: 1_048_576,
+                complete: false,
+            },
+            Event::Context {
+                bytes_sent: 2_500_000,
+                complete: true,
+            },
+            Event::Step {
+                index: 1,
+                total: 2,
+                name: "FROM python:3.9-slim",
+            },
+            Event::Cached { index: 1 },
+            Event::Step {
+                index: 2,
+                total: 2,
+                name: "RUN pip install",
+            },
+            Event::Log {
+                line: "\u{1b}[91mWARNING\u{1b}[0m: \u{7}root",
+            },
+            Event::Finished {
+                operation: Operation::Build,
+                seconds: 3.26,
+            },
+        ]);
+        assert_eq!(
+            text,
+            "building acme/etl:1\n\
+             sent the build context, 2.5 MB\n\
+             step 1/2: FROM python:3.9-slim\n\
+             step 1: found in the cache\n\
+             step 2/2: RUN pip install\n    WARNING: root\n\
+             built in 3.3 s\n"
+        );
+    }
+
+    #[test]
+    fn a_layer_is_one_line_however_often_it_moves() {
+        let moving = |status, current| Event::Layer {
+            id: "5f70bf18a086",
+            status,
+            current,
+            total: Some(9),
+        };
+        let text = shown(&[
+            moving("Pushing", Some(1)),
+            moving("Pushing", Some(5)),
+            moving("Pushed", None),
+            Event::Failed {
+                operation: Operation::Push,
+                seconds: 0.04,
+            },
+        ]);
+        assert_eq!(text, "5f70bf18a086: Pushed\npush failed after 0.0 s\n");
+    }
+
+    #[test]
+    fn a_closed_output_is_nobodys_problem() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let plain = Plain::new(Closed);
+        plain.event(Event::Message { text: "first" });
+        plain.event(Event::Message { text: "second" });
+        assert!(!plain.out.is_poisoned());
+    }
+}

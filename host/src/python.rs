@@ -1,0 +1,748 @@
+//! The user's Python: finds the interpreter, asks what is installed in it, and has it pickle flows.
+//!
+//! All Python code runs in one child process per call, which is killed when the call's future is dropped. What it has
+//! to say comes back as JSON lines, the pickles as files.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::sync::mpsc::UnboundedSender;
+
+const PICKLE_FLOWS: &str = include_str!("python/pickle_flows.py");
+const ANSWER: &str = "flowhold-answer ";
+/// Processes that a user's file leaves behind may hold the pipes open for ever; the answers are there by then.
+const AFTER_EXIT: Duration = Duration::from_secs(1);
+const LONGEST_LINE: usize = 1 << 20;
+
+/// The Python that executes the user's files.
+#[derive(Debug, Clone)]
+pub struct Interpreter {
+    program: PathBuf,
+    printed: Option<UnboundedSender<String>>,
+}
+
+/// What an interpreter is and has installed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PythonFacts {
+    /// Major and minor, such as `3.9`: what pickles depend on.
+    pub version: String,
+    /// Version of the installed Prefect.
+    pub prefect: Option<String>,
+    /// Version of the installed cloudpickle.
+    pub cloudpickle: Option<String>,
+}
+
+/// A flow to pickle out of a `.py` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PickleRequest {
+    /// The file that defines it.
+    pub file: PathBuf,
+    /// Its name in the file; dots lead to attributes.
+    pub object: String,
+}
+
+/// A flow that was pickled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pickled {
+    /// The object's own `.name`, if it has one.
+    pub name: Option<String>,
+    /// The file with its bytes.
+    pub content: PathBuf,
+}
+
+/// Why the user's Python could not do what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each variant names its fields")]
+pub enum PythonError {
+    #[error("there is no Python at `{program}`")]
+    NotFound { program: String },
+    #[error("`{program}` is not a Python that can be used: {last_line}")]
+    Unusable { program: String, last_line: String },
+    #[error("the Python `{program}` lacks cloudpickle, which pickles flows: {last_line}")]
+    NoCloudpickle { program: String, last_line: String },
+    #[error("can't read {}: {last_line}", file.display())]
+    Unreadable { request: usize, file: PathBuf, last_line: String },
+    #[error("the path {} is not Unicode, so it can't be handed to Python", file.display())]
+    NotUnicode { request: Option<usize>, file: PathBuf },
+    #[error("executing {}{} failed: {last_line}", file.display(), at_line(*line))]
+    Import { request: usize, program: String, file: PathBuf, line: Option<u32>, last_line: String },
+    #[error("there is no `{object}` in {}: {last_line}", file.display())]
+    NoObject { request: usize, file: PathBuf, object: String, near: Vec<String>, last_line: String },
+    #[error("`{object}` in {} can't be run: it is a `{kind}` without run(), and can't be called", file.display())]
+    NotRunnable { request: usize, file: PathBuf, object: String, kind: String, near: Vec<String> },
+    #[error("`{object}` in {} can't be pickled, because of `{part}`: {last_line}", file.display())]
+    NotPicklable { request: usize, file: PathBuf, object: String, part: String, last_line: String },
+    #[error("Python died while it pickled {} ({status}): {last_line}", file.display())]
+    Crashed { request: usize, program: String, file: PathBuf, status: ExitStatus, last_line: String },
+    #[error("can't run `{program}`")]
+    Process { program: String, source: io::Error },
+}
+
+impl Interpreter {
+    /// `chosen` (of the spec or the command line; with a separator in it a path, relative to `base`), else the
+    /// active virtual environment's, else the `python3` that the operating system finds.
+    ///
+    /// # Errors
+    /// [`PythonError::NotFound`] if a path leads nowhere. A bare name is looked up when it is first run.
+    pub fn find(chosen: Option<&str>, base: &Path) -> Result<Self, PythonError> {
+        Self::choose(chosen, base, std::env::var_os("VIRTUAL_ENV").as_deref())
+    }
+
+    fn choose(chosen: Option<&str>, base: &Path, virtual_env: Option<&OsStr>) -> Result<Self, PythonError> {
+        let in_env = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+        let program = match chosen {
+            Some(path) if path.contains(std::path::is_separator) => {
+                let path = base.join(path);
+                if !path.is_file() {
+                    return Err(PythonError::NotFound { program: path.display().to_string() });
+                }
+                path
+            }
+            Some(name) => PathBuf::from(name),
+            None => virtual_env
+                .filter(|folder| !folder.is_empty())
+                .map(|folder| Path::new(folder).join(in_env))
+                .filter(|path| path.is_file())
+                .unwrap_or_else(|| PathBuf::from(if cfg!(windows) { "python" } else { "python3" })),
+        };
+        Ok(Self { program, printed: None })
+    }
+
+    /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped.
+    #[must_use]
+    pub fn printing_to(mut self, lines: UnboundedSender<String>) -> Self {
+        self.printed = Some(lines);
+        self
+    }
+
+    /// The path of the interpreter, or its bare name.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Asks for versions; imports none of the packages.
+    ///
+    /// # Errors
+    /// The interpreter is missing or is no Python of 3.6 or newer.
+    pub async fn facts(&self) -> Result<PythonFacts, PythonError> {
+        Ok(self.pickle(&[], Path::new("")).await?.0)
+    }
+
+    /// Pickles all requests in one process, each file executed once, to `directory/0.pickle`, `1.pickle`, ….
+    ///
+    /// The bytes depend on the files' contents and the packages they use, not on the run or the folder.
+    ///
+    /// # Errors
+    /// The first thing that went wrong; [`PythonError::request`] tells for which request.
+    pub async fn pickle(
+        &self,
+        requests: &[PickleRequest],
+        directory: &Path,
+    ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
+        let order = order(requests, directory)?;
+        let session = self.converse(&order).await?;
+        let (mut facts, mut current, mut names) = (None, 0, vec![None; requests.len()]);
+        for answer in session.answers {
+            match answer {
+                Answer::Facts(found) => facts = Some(found),
+                Answer::Begin { request } => current = request,
+                Answer::Pickled { request, name } => {
+                    if let Some(slot) = names.get_mut(request) {
+                        *slot = name;
+                    }
+                }
+                Answer::Done => {
+                    let Some(facts) = facts else { break };
+                    let file = |index| directory.join(format!("{index}.pickle"));
+                    let pickled = names.into_iter().enumerate();
+                    let pickled = pickled.map(|(index, name)| Pickled { name, content: file(index) }).collect();
+                    return Ok((facts, pickled));
+                }
+                Answer::Refused(refusal) => return Err(self.refused(refusal, current, requests)),
+            }
+        }
+        let program = self.name();
+        let last_line = session.last_line.unwrap_or_else(|| "it said nothing".to_owned());
+        match (facts, requests.get(current)) {
+            (Some(_), Some(request)) => {
+                let file = request.file.clone();
+                Err(PythonError::Crashed { request: current, program, file, status: session.status, last_line })
+            }
+            _ => Err(PythonError::Unusable { program, last_line: format!("{last_line} ({})", session.status) }),
+        }
+    }
+
+    async fn converse(&self, order: &[u8]) -> Result<Session, PythonError> {
+        let process = |source| PythonError::Process { program: self.name(), source };
+        let mut child = Command::new(&self.program)
+            .args(["-u", "-c", PICKLE_FLOWS])
+            // Sets of strings iterate by hash: without this, no two pickles are alike.
+            .env("PYTHONHASHSEED", "0")
+            // A pipe's encoding may not be able to take what the user's file prints, and would fail it.
+            .env("PYTHONIOENCODING", "utf-8:backslashreplace")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => PythonError::NotFound { program: self.name() },
+                _ => PythonError::Unusable { program: self.name(), last_line: error.to_string() },
+            })?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (mut answers, mut last_line) = (Vec::new(), None);
+        let status = {
+            let talk = async {
+                tokio::join!(
+                    async {
+                        if let Some(mut stdin) = stdin {
+                            // Whoever doesn't read this is no Python of ours, and says so by other means.
+                            let _ = stdin.write_all(order).await;
+                        }
+                    },
+                    each_line(stdout, |line| {
+                        let answer = line.strip_prefix(ANSWER).and_then(|json| serde_json::from_str(json).ok());
+                        answers.extend(answer);
+                    }),
+                    each_line(stderr, |line| {
+                        if !line.trim().is_empty() {
+                            last_line = Some(line.trim().to_owned());
+                        }
+                        if let Some(printed) = &self.printed {
+                            // Nobody listens any more: no reason to fail.
+                            let _ = printed.send(line.to_owned());
+                        }
+                    }),
+                )
+            };
+            tokio::pin!(talk);
+            tokio::select! {
+                _ = &mut talk => child.wait().await,
+                status = child.wait() => {
+                    let _ = tokio::time::timeout(AFTER_EXIT, &mut talk).await;
+                    status
+                }
+            }
+        };
+        Ok(Session { answers, last_line, status: status.map_err(process)? })
+    }
+
+    fn refused(&self, refusal: Refusal, request: usize, requests: &[PickleRequest]) -> PythonError {
+        let (program, last_line) = (self.name(), refusal.message);
+        let asked = requests.get(request);
+        let file = asked.map(|asked| asked.file.clone()).unwrap_or_default();
+        let object = asked.map(|asked| asked.object.clone()).unwrap_or_default();
+        match refusal.reason {
+            Reason::NoCloudpickle => PythonError::NoCloudpickle { program, last_line },
+            Reason::Unreadable => PythonError::Unreadable { request, file, last_line },
+            Reason::Import { line } => PythonError::Import { request, program, file, line, last_line },
+            Reason::NoObject { near } => PythonError::NoObject { request, file, object, near, last_line },
+            Reason::NotRunnable { near } => PythonError::NotRunnable { request, file, object, kind: last_line, near },
+            Reason::NotPicklable { part } => PythonError::NotPicklable { request, file, object, part, last_line },
+        }
+    }
+
+    fn name(&self) -> String {
+        self.program.display().to_string()
+    }
+}
+
+impl PythonError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => {
+                Some("install Python 3.6 or newer, or name one with `python` in the spec or --python".to_owned())
+            }
+            Self::Unusable { .. } => {
+                Some("name a CPython 3.6 or newer with `python` in the spec or --python".to_owned())
+            }
+            Self::NoCloudpickle { program, .. } => Some(format!("run: {} -m pip install cloudpickle", quoted(program))),
+            Self::Import { program, last_line, .. } if last_line.starts_with("ModuleNotFoundError") => Some(format!(
+                "the file is executed by {}: install there what it imports, or choose another Python with `python` \
+                 in the spec or --python",
+                quoted(program)
+            )),
+            Self::Import { last_line, .. } if last_line.starts_with("SystemExit") => Some(
+                "the file is executed to find its flows: what only a direct start should do belongs under \
+                 `if __name__ == \"__main__\":`"
+                    .to_owned(),
+            ),
+            Self::Import { program, file, .. } | Self::Crashed { program, file, .. } => {
+                Some(format!("to see all of it, run: {} {}", quoted(program), quoted(&file.to_string_lossy())))
+            }
+            Self::NoObject { near, .. } | Self::NotRunnable { near, .. } if !near.is_empty() => {
+                Some(format!("there is `{}`", near.join("`, `")))
+            }
+            Self::NotRunnable { .. } => Some("a flow has a run() method, or is a function".to_owned()),
+            Self::NotPicklable { .. } => Some(
+                "connections, locks and open files can't travel: create them in the function that uses them".to_owned(),
+            ),
+            Self::NoObject { .. } | Self::Unreadable { .. } | Self::NotUnicode { .. } | Self::Process { .. } => None,
+        }
+    }
+
+    /// Index of the request that it belongs to; none if it is about Python itself.
+    pub fn request(&self) -> Option<usize> {
+        match self {
+            Self::Unreadable { request, .. }
+            | Self::Import { request, .. }
+            | Self::NoObject { request, .. }
+            | Self::NotRunnable { request, .. }
+            | Self::NotPicklable { request, .. }
+            | Self::Crashed { request, .. } => Some(*request),
+            Self::NotUnicode { request, .. } => *request,
+            Self::NotFound { .. } | Self::Unusable { .. } | Self::NoCloudpickle { .. } | Self::Process { .. } => None,
+        }
+    }
+}
+
+/// What a run of `pickle_flows.py` left.
+struct Session {
+    answers: Vec<Answer>,
+    last_line: Option<String>,
+    status: ExitStatus,
+}
+
+/// A line of `pickle_flows.py`.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Answer {
+    Facts(PythonFacts),
+    Begin {
+        request: usize,
+    },
+    Pickled {
+        request: usize,
+        name: Option<String>,
+    },
+    Done,
+    #[serde(untagged)]
+    Refused(Refusal),
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+    #[serde(flatten)]
+    reason: Reason,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Reason {
+    NoCloudpickle,
+    Unreadable,
+    Import { line: Option<u32> },
+    NoObject { near: Vec<String> },
+    NotRunnable { near: Vec<String> },
+    NotPicklable { part: String },
+}
+
+/// The JSON that `pickle_flows.py` reads; absolute paths, because the user's code may change the working directory.
+fn order(requests: &[PickleRequest], directory: &Path) -> Result<Vec<u8>, PythonError> {
+    #[derive(Serialize)]
+    struct Order<'a> {
+        directory: String,
+        requests: Vec<Wanted<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Wanted<'a> {
+        file: String,
+        object: &'a str,
+    }
+    let text = |path: &Path, request| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let not_unicode = |file| PythonError::NotUnicode { request, file: PathBuf::from(file) };
+        absolute.into_os_string().into_string().map_err(not_unicode)
+    };
+    let wanted = requests.iter().enumerate();
+    let wanted =
+        wanted.map(|(index, asked)| Ok(Wanted { file: text(&asked.file, Some(index))?, object: &asked.object }));
+    let order = Order { directory: text(directory, None)?, requests: wanted.collect::<Result<_, PythonError>>()? };
+    Ok(serde_json::to_vec(&order).unwrap_or_default())
+}
+
+/// Calls `line` with every line, however the bytes arrive; a line that never ends comes in pieces.
+async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl FnMut(&str)) {
+    let Some(mut source) = source else { return };
+    let (mut chunk, mut rest) = (vec![0; 8192], Vec::new());
+    loop {
+        // A pipe that breaks is one that ends.
+        let read = source.read(&mut chunk).await.unwrap_or(0);
+        for part in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
+            rest.extend_from_slice(part);
+            if part.ends_with(b"\n") || rest.len() > LONGEST_LINE {
+                line(String::from_utf8_lossy(&rest).trim_end_matches(['\r', '\n']));
+                rest.clear();
+            }
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    if !rest.is_empty() {
+        line(&String::from_utf8_lossy(&rest));
+    }
+}
+
+fn at_line(line: Option<u32>) -> String {
+    line.map(|line| format!(" (line {line})")).unwrap_or_default()
+}
+
+/// As it can be typed.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/\\._-+:~".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("\"{word}\"") }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::process::{Command, Output};
+    use std::sync::LazyLock;
+    use tempfile::TempDir;
+
+    const RUNNER: &str = include_str!("../../core/src/runner.py");
+    const HEALTH_CHECK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src/health_check.py");
+
+    /// A virtual environment with cloudpickle, made once and kept beside the test binary.
+    static PYTHON: LazyLock<Interpreter> = LazyLock::new(|| {
+        let home = std::env::current_exe().unwrap().with_file_name("test-python");
+        if !home.is_dir() {
+            let making = home.with_file_name(format!("test-python-{}", std::process::id()));
+            succeed(Command::new("python3").args(["-m", "venv"]).arg(&making));
+            succeed(Command::new(making.join("bin/python")).args(["-m", "pip", "install", "-q", "cloudpickle"]));
+            if fs::rename(&making, &home).is_err() {
+                fs::remove_dir_all(&making).unwrap(); // another process was faster
+            }
+        }
+        Interpreter::find(Some("bin/python"), &home).unwrap()
+    });
+
+    fn succeed(command: &mut Command) -> Output {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    fn folder(files: &[(&str, &str)]) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        folder
+    }
+
+    fn requests(folder: &TempDir, wanted: &[(&str, &str)]) -> Vec<PickleRequest> {
+        let request = |(file, object): &(&str, &str)| PickleRequest {
+            file: folder.path().join(file),
+            object: (*object).to_owned(),
+        };
+        wanted.iter().map(request).collect()
+    }
+
+    /// Pickles one object of one file; the folder holds the pickle.
+    async fn pickle(source: &str, object: &str) -> (TempDir, Result<Pickled, PythonError>) {
+        let folder = folder(&[("flows.py", source)]);
+        let result = PYTHON.pickle(&requests(&folder, &[("flows.py", object)]), folder.path()).await;
+        (folder, result.map(|(_, mut pickled)| pickled.remove(0)))
+    }
+
+    async fn refusal(source: &str, object: &str) -> PythonError {
+        pickle(source, object).await.1.unwrap_err()
+    }
+
+    fn run(pickled: &Pickled) -> Output {
+        Command::new(PYTHON.program()).args(["-u", "-c", RUNNER]).arg(&pickled.content).output().unwrap()
+    }
+
+    fn printed(output: &Output) -> String {
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// What a program of the given text, taken for the interpreter, is complained about for.
+    async fn facts_of(script: &str) -> PythonError {
+        let folder = folder(&[("text", script)]);
+        // Written by another process: a program that this one has open for writing, or hands on so to a child of
+        // another test, can't be started.
+        succeed(Command::new("install").args(["text", "python"]).current_dir(folder.path()));
+        let python = Interpreter::find(Some("./python"), folder.path()).unwrap();
+        python.facts().await.unwrap_err()
+    }
+
+    #[test]
+    fn the_interpreter_is_the_chosen_one_or_the_environments_or_python3() {
+        let folder = folder(&[("env/bin/python", ""), ("mine/py", "")]);
+        let env = folder.path().join("env");
+        let gone = folder.path().join("gone");
+        let found = |chosen, env: Option<&Path>| {
+            let found = Interpreter::choose(chosen, folder.path(), env.map(Path::as_os_str));
+            found.map(|python| python.program().to_owned())
+        };
+        assert_eq!(found(Some("mine/py"), Some(&env)).unwrap(), folder.path().join("mine/py"));
+        assert_eq!(found(Some("python3.9"), Some(&env)).unwrap(), Path::new("python3.9"));
+        assert_eq!(found(None, Some(&env)).unwrap(), env.join("bin/python"));
+        assert_eq!(found(None, Some(&gone)).unwrap(), Path::new("python3"));
+        assert_eq!(found(None, Some(Path::new(""))).unwrap(), Path::new("python3"));
+        assert_eq!(found(None, None).unwrap(), Path::new("python3"));
+        let error = found(Some("./none"), None).unwrap_err();
+        assert_eq!(error.to_string(), format!("there is no Python at `{}`", folder.path().join("./none").display()));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_nowhere_on_the_path_is_not_found() {
+        let python = Interpreter::find(Some("no-such-python"), Path::new("/")).unwrap();
+        let error = python.facts().await.unwrap_err();
+        assert_eq!(error.to_string(), "there is no Python at `no-such-python`");
+        assert_eq!(error.request(), None);
+    }
+
+    #[tokio::test]
+    async fn facts_are_what_the_packages_themselves_say() {
+        let facts = PYTHON.facts().await.unwrap();
+        let code = "import sys, cloudpickle; print(*sys.version_info[:2], sep='.'); print(cloudpickle.__version__)";
+        let said = printed(&succeed(Command::new(PYTHON.program()).args(["-c", code])));
+        assert_eq!(format!("{}\n{}", facts.version, facts.cloudpickle.unwrap()), said);
+        assert_eq!(facts.prefect, None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_no_python_is_refused_with_its_own_last_line() {
+        let error = facts_of("#!/bin/sh\necho 'no snakes here' >&2\necho >&2\nexit 3\n").await;
+        let PythonError::Unusable { last_line, .. } = &error else { panic!("{error}") };
+        assert_eq!(last_line, "no snakes here (exit status: 3)");
+        let error = facts_of("neither a script nor a program").await;
+        assert!(matches!(error, PythonError::Unusable { .. }), "{error}");
+        let error = facts_of("#!/bin/sh\nexit 0\n").await;
+        assert!(error.to_string().ends_with("it said nothing (exit status: 0)"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn without_cloudpickle_the_error_holds_the_command() {
+        let folder = folder(&[("flows.py", "def flow(): pass\n")]);
+        succeed(Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(folder.path().join("bare")));
+        let python = Interpreter::find(Some("bare/bin/python"), folder.path()).unwrap();
+        let error = python.pickle(&requests(&folder, &[("flows.py", "flow")]), folder.path()).await.unwrap_err();
+        assert!(error.to_string().ends_with("ModuleNotFoundError: No module named 'cloudpickle'"), "{error}");
+        let command = format!("run: {} -m pip install cloudpickle", python.program().display());
+        assert_eq!(error.help(), Some(command));
+    }
+
+    #[tokio::test]
+    async fn what_a_file_defines_travels_with_the_flow() {
+        let source = "
+import dataclasses, sys
+from __future__ import annotations
+";
+        assert!(matches!(refusal(source, "flow").await, PythonError::Import { line: Some(3), .. }));
+        let source = "
+from __future__ import annotations
+import dataclasses, sys
+print('noise on stdout')
+assert sys.argv == [__file__]
+UNIT = 'rows'
+@dataclasses.dataclass
+class Result:
+    count: int
+def extract():
+    return Result(3)
+class Flow:
+    name = 'étl'
+    def run(self):
+        print(extract().count, UNIT)
+class Holder:
+    flow = Flow()
+if __name__ == '__main__':
+    raise SystemExit('must not run')
+";
+        let (_folder, pickled) = pickle(source, "Holder.flow").await;
+        let pickled = pickled.unwrap();
+        assert_eq!(pickled.name.as_deref(), Some("étl"));
+        assert_eq!(printed(&run(&pickled)), "3 rows");
+    }
+
+    #[tokio::test]
+    async fn each_file_is_executed_once_with_the_modules_of_its_own_folder() {
+        let flows = "
+import helper
+print('executing', helper.WHO)
+def one(who=helper.WHO): print('one of', who)
+def two(who=helper.WHO): print('two of', who)
+";
+        let files = [("a/f.py", flows), ("a/helper.py", "WHO = 'a'"), ("b/f.py", flows), ("b/helper.py", "WHO = 'b'")];
+        let folder = folder(&files);
+        let (lines, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let wanted = [("a/f.py", "one"), ("b/f.py", "two"), ("a/f.py", "two")];
+        let python = PYTHON.clone().printing_to(lines);
+        let (_, pickled) = python.pickle(&requests(&folder, &wanted), folder.path()).await.unwrap();
+        drop(python);
+        let mut all = Vec::new();
+        while let Some(line) = heard.recv().await {
+            all.push(line);
+        }
+        assert_eq!(all, ["executing a", "executing b"]);
+        let outputs: Vec<_> = pickled.iter().map(|flow| printed(&run(flow))).collect();
+        assert_eq!(outputs, ["one of a", "two of b", "two of a"]);
+        assert_eq!(pickled[2].content, folder.path().join("2.pickle"));
+        assert_eq!(pickled[2].name, None);
+    }
+
+    #[tokio::test]
+    async fn the_same_file_gives_the_same_bytes_in_every_run_and_folder() {
+        let source = "
+class A: tags = {'x', 'yy', 'zzz', 'four', 'fives'}
+class B(A): pass
+def other(): return B
+def flow(): return A, B, other
+";
+        let (first, second) = (folder(&[("flows.py", source)]), folder(&[("deep/flows.py", source)]));
+        let alone = requests(&first, &[("flows.py", "flow")]);
+        let behind = requests(&second, &[("deep/flows.py", "other"), ("deep/flows.py", "flow")]);
+        let (_, alone) = PYTHON.pickle(&alone, first.path()).await.unwrap();
+        let (_, behind) = PYTHON.pickle(&behind, second.path()).await.unwrap();
+        let bytes = fs::read(&alone[0].content).unwrap();
+        assert!(bytes == fs::read(&behind[1].content).unwrap());
+        let folder = first.path().file_name().unwrap().to_str().unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(folder), "the pickle tells where the file is");
+    }
+
+    #[tokio::test]
+    async fn what_makes_pickles_stable_stays_out_of_them() {
+        let source = "from uuid import uuid4\nRANDOM = uuid4()\ndef flow(): print(uuid4() != uuid4(), RANDOM)\n";
+        let (_folder, first) = pickle(source, "flow").await;
+        let (_folder_too, second) = pickle(source, "flow").await;
+        let (first, second) = (first.unwrap(), second.unwrap());
+        let bytes = fs::read(&first.content).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("StableIds"));
+        let (one, other) = (printed(&run(&first)), printed(&run(&second)));
+        assert!(one.starts_with("True ") && one != other, "the user's own ids must stay random: {one} {other}");
+    }
+
+    #[tokio::test]
+    async fn what_ends_a_file_is_in_the_error() {
+        let table = [
+            ("x = 1\nimport no_such\n", Some(2), "ModuleNotFoundError: No module named 'no_such'"),
+            ("def f():\n  raise ValueError('a\\nb')\nf()\n", Some(2), "ValueError: a b"),
+            ("import sys\nsys.exit(0)\n", Some(2), "SystemExit: 0"),
+            ("raise KeyboardInterrupt\n", Some(1), "KeyboardInterrupt"),
+            ("input()\n", Some(1), "EOFError: EOF when reading a line"),
+        ];
+        for (source, at, cause) in table {
+            let error = refusal(source, "flow").await;
+            assert!(error.help().is_some());
+            assert_eq!(error.request(), Some(0));
+            let PythonError::Import { line, last_line, .. } = error else { panic!("{source}: {error}") };
+            assert_eq!((line, last_line.as_str()), (at, cause), "{source}");
+        }
+        let error = refusal("x = (\n", "flow").await;
+        assert!(matches!(&error, PythonError::Import { line: Some(1), .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_kills_python_is_named() {
+        for (source, ending) in [
+            ("import os, sys\nprint('so long', file=sys.stderr)\nos.kill(os.getpid(), 9)\n", "signal: 9 (SIGKILL)"),
+            ("import os, sys\nprint('so long', file=sys.stderr)\nos._exit(0)\n", "exit status: 0"),
+        ] {
+            let folder = folder(&[("good.py", "def flow(): pass\n"), ("bad.py", source)]);
+            let wanted = requests(&folder, &[("good.py", "flow"), ("bad.py", "flow")]);
+            let error = PYTHON.pickle(&wanted, folder.path()).await.unwrap_err();
+            assert_eq!(error.request(), Some(1));
+            let file = folder.path().join("bad.py");
+            let expected = format!("Python died while it pickled {} ({ending}): so long", file.display());
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn objects_that_are_no_flows_are_told_apart() {
+        let source = "class Flow:\n  def run(self): pass\ndaily = Flow()\nnumber = 3\n";
+        let error = refusal(source, "dialy").await;
+        assert!(matches!(error, PythonError::NoObject { .. }), "{error}");
+        assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+        let error = refusal(source, "daily.none").await;
+        assert!(error.to_string().ends_with("AttributeError: 'Flow' object has no attribute 'none'"), "{error}");
+        let error = refusal(source, "number").await;
+        assert!(error.to_string().contains("it is a `int` without run()"), "{error}");
+        assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+        let error = refusal("import threading\nlock = threading.Lock()\ndef flow(): lock.locked()\n", "flow").await;
+        let PythonError::NotPicklable { part, last_line, .. } = &error else { panic!("{error}") };
+        assert_eq!(part, "flow -> lock");
+        assert!(last_line.starts_with("TypeError: cannot pickle '_thread.lock' object"), "{error}");
+        let folder = folder(&[]);
+        let missing = requests(&folder, &[("none.py", "flow")]);
+        let error = PYTHON.pickle(&missing, folder.path()).await.unwrap_err();
+        assert!(matches!(error, PythonError::Unreadable { request: 0, .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn neither_noise_nor_processes_left_behind_hold_up_the_answer() {
+        let source = "
+import subprocess, sys, threading, time
+sys.stdout.write('flowhold-answer {\"kind\": \"done\"}\\n' + 'x' * 3000000)
+sys.stdout.close()
+threading.Thread(target=time.sleep, args=(3600,)).start()
+CHILD = subprocess.Popen(['sleep', '3600']).pid
+def flow(pid=CHILD):
+    import os
+    os.kill(pid, 15)
+    print('stopped')
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        assert_eq!(printed(&run(&pickled.unwrap())), "stopped");
+    }
+
+    #[tokio::test]
+    async fn python_dies_when_nobody_waits_for_it_any_more() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let source =
+            format!("import socket, time\ns = socket.create_connection(('127.0.0.1', {port}))\ntime.sleep(3600)\n");
+        let connected = tokio::task::spawn_blocking(move || listener.accept().unwrap().0);
+        let mut stream = tokio::select! {
+            stream = connected => stream.unwrap(),
+            (_folder, result) = pickle(&source, "flow") => panic!("{result:?}"),
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let read = io::Read::read(&mut stream, &mut [0]);
+        let closed = matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionReset);
+        assert!(closed, "it still runs");
+    }
+
+    #[tokio::test]
+    async fn the_health_check_takes_what_was_pickled() {
+        let (folder, pickled) = pickle("class Thing: pass\ndef flow(): return Thing()\n", "flow").await;
+        let version = PYTHON.facts().await.unwrap().version;
+        let location = pickled.unwrap().content;
+        let check = |python: &str| {
+            let flow = serde_json::json!({ "name": "étl", "location": location, "format": "pickle" });
+            let manifest = folder.path().join("manifest.json");
+            fs::write(&manifest, serde_json::json!({ "python": python, "flows": [flow] }).to_string()).unwrap();
+            let mut command = Command::new(PYTHON.program());
+            command.env("LC_ALL", "C").arg(HEALTH_CHECK).arg(manifest).output().unwrap()
+        };
+        let fine = check(&version);
+        assert_eq!(printed(&fine), format!("flowhold: 1 flow is ready on Python {version}"));
+        let differs = check("3.5");
+        let said = String::from_utf8_lossy(&differs.stderr).into_owned();
+        let sentence = format!("flowhold: the flows were pickled by Python 3.5, but the image runs Python {version}: ");
+        assert!(said.starts_with(&sentence), "{said}");
+        assert_eq!(differs.status.code(), Some(1));
+        fs::write(&location, b"\x80\x04cno_such\nthing\n.").unwrap();
+        let said = String::from_utf8_lossy(&check(&version).stderr).into_owned();
+        let last = "flowhold: flow 'étl': ModuleNotFoundError: No module named 'no_such'";
+        assert_eq!(said.lines().last(), Some(last));
+    }
+}

@@ -1,0 +1,402 @@
+"""Flowhold's half in the user's Python: says what is installed, and pickles flows out of their files.
+
+Started by python.rs with `python -c`; reads one JSON object from stdin,
+
+    {"directory": DIR, "requests": [{"file": FILE, "object": "flow"}, ...]}
+
+writes the pickles as DIR/0.pickle, DIR/1.pickle ... and answers with lines of `flowhold-answer JSON`, the variants of
+python.rs's `Answer`. They go to what was stdout at the start; whatever the user's files print ends up on stderr.
+
+A file is executed like `python FILE`, but under the name MODULE, so that its `if __name__ == "__main__"` stays
+quiet; and MODULE is nothing that can be imported, so what the file defines is pickled by value.
+
+The pickles are byte-stable: the same file, with the same packages, gives the same bytes in every run and folder.
+The plan digest covers these bytes: were they to change with every run, an unchanged flow would be built and pushed
+anew, and `--expect-plan` could never be met. What would change them, and what is done about it:
+  * string hashes (python.rs sets PYTHONHASHSEED=0);
+  * the random slugs of Prefect's tasks and ids that cloudpickle gives to classes (class StableIds);
+  * sets of Prefect's tasks, which iterate by memory address (class StableHashes);
+  * the folder of the file, which is in the code objects and in `__file__` (class FlowFile).
+A file that calls random or the clock itself, or keeps sets of its own address-hashed objects, is as unstable as it
+wants to be: nothing that the user's own code calls is replaced.
+
+Runs on CPython 3.6 and newer with the standard library, and cloudpickle once there is something to pickle. Older
+Pythons, down to 2.7, must be able to parse this text, to be told that they are too old.
+"""
+import json
+import os
+import re
+import sys
+import types
+
+MODULE = "__flow__"
+
+
+class Refusal(Exception):
+    """Carries the answer that says what can't be done."""
+
+    def __init__(self, **answer):
+        Exception.__init__(self, answer)
+        self.answer = answer
+
+
+def main():
+    if sys.version_info < (3, 6):
+        sys.exit("Python 3.6 or newer is needed, and this is %d.%d" % sys.version_info[:2])
+    channel = os.dup(1)
+    os.dup2(2, 1)
+
+    def answer(**fields):
+        # Begins with a line end: a start-up hook may have printed half a line before this program began.
+        line = ("\nflowhold-answer %s\n" % json.dumps(fields)).encode("ascii")
+        while line:
+            line = line[os.write(channel, line):]
+
+    order = json.loads(sys.stdin.buffer.read().decode("utf-8"))
+    if sys.path[:1] == [""]:
+        del sys.path[0]  # the working directory; `python FILE` has the file's folder there instead
+    answer(kind="facts", version="%d.%d" % sys.version_info[:2], **installed("prefect", "cloudpickle"))
+    try:
+        if order["requests"]:
+            pickle_all(order["requests"], order["directory"], answer)
+        answer(kind="done")
+    except Refusal as refusal:
+        answer(**refusal.answer)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass
+    # Threads and exit handlers of the user's files have nothing to say any more.
+    os._exit(0)
+
+
+def pickle_all(requests, directory, answer):
+    try:
+        import cloudpickle
+    except ImportError as error:
+        raise Refusal(kind="no_cloudpickle", message=describe(error))
+    ids, hashes = StableIds(), StableHashes()
+    sys.meta_path.insert(0, hashes)
+
+    files = {}
+    for index, request in enumerate(requests):
+        files.setdefault(request["file"], []).append(index)
+    for number, path in enumerate(files):
+        answer(kind="begin", request=files[path][0])
+        file = FlowFile(path)
+        ids.start(file.source)
+        hashes.start(number)
+        file.execute()
+        for index in files[path]:
+            answer(kind="begin", request=index)
+            name = requests[index]["object"]
+            flow = file.find(name)
+            content = file.pickle(flow, name, cloudpickle, ids)
+            with open(os.path.join(native(directory), "%d.pickle" % index), "wb") as target:
+                target.write(content)
+            answer(kind="pickled", request=index, name=own_name(flow))
+        file.forget()
+
+
+class FlowFile:
+    """One of the user's files, executed once for all flows in it."""
+
+    def __init__(self, path):
+        self.path = native(path)
+        # In code objects the bare name: a pickle must not tell, or depend on, where its author keeps the file.
+        self.shown = os.path.basename(self.path)
+        self.folder = os.path.dirname(os.path.realpath(self.path))
+        self.module = types.ModuleType(MODULE)
+        try:
+            with open(self.path, "rb") as file:
+                self.source = file.read()
+        except OSError as error:
+            raise Refusal(kind="unreadable", message=describe(error))
+
+    def execute(self):
+        import importlib.util
+        import linecache
+
+        self.path_before = list(sys.path)
+        sys.path.insert(0, self.folder)
+        sys.argv[:] = [self.path]
+        self.module.__file__ = self.path
+        # Registered while it runs: dataclasses, for one, look up the module of a class.
+        sys.modules[MODULE] = self.module
+        try:
+            code = compile(self.source, self.shown, "exec", dont_inherit=True)
+            # inspect.getsource() and tracebacks would not find the bare name in another folder.
+            lines = importlib.util.decode_source(self.source).splitlines(True)
+            linecache.cache[self.shown] = (len(self.source), None, lines, self.shown)
+            exec(code, self.module.__dict__)
+        except BaseException as error:  # sys.exit() must not end this program either
+            raise Refusal(kind="import", message=describe(error), line=self.line_of(error))
+        if not mentions(code, "__file__"):
+            # cloudpickle hands it to every function; one that reads it keeps it, and the folder with it.
+            del self.module.__file__
+
+    def line_of(self, error):
+        if isinstance(error, SyntaxError) and error.filename == self.shown:
+            return error.lineno
+        line, trace = None, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_globals is self.module.__dict__:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return line
+
+    def find(self, name):
+        found = self.module
+        for part in name.split("."):
+            try:
+                found = getattr(found, part)
+            except BaseException as error:
+                raise Refusal(kind="no_object", message=describe(error), near=near(found, part, found is self.module))
+        if not runnable(found):
+            others = [other for other in public(self.module) if is_flow(getattr(self.module, other))]
+            raise Refusal(kind="not_runnable", message=type(found).__name__, near=others[:5])
+        return found
+
+    def pickle(self, flow, name, cloudpickle, ids):
+        # What is defined in a module that nobody can import is pickled by value.
+        sys.modules.pop(MODULE, None)
+        try:
+            return ids.settle(cloudpickle.dumps(flow))
+        except BaseException as error:
+            part = culprit(flow, name, cloudpickle.dumps)
+            raise Refusal(kind="not_picklable", message=describe(error), part=part)
+        finally:
+            sys.modules[MODULE] = self.module
+
+    def forget(self):
+        """Drops the modules found beside the file: the next file may have others of the same names beside it."""
+        sys.modules.pop(MODULE, None)
+        sys.path[:] = self.path_before
+        beside = {name for name, module in list(sys.modules.items()) if home(module) == self.folder}
+        for name in list(sys.modules):
+            if name.partition(".")[0] in beside:
+                del sys.modules[name]
+        sys.path_importer_cache.pop(self.folder, None)
+
+
+class StableIds:
+    """uuid.uuid4, as Prefect and cloudpickle see it; everyone else keeps getting random ones.
+
+    Prefect's come from the file's content and a counter. cloudpickle's name a class for all who load it: two classes
+    with one id would be taken for the same class. So they come from all of the pickle's bytes: placeholders at
+    first, which settle() replaces.
+    """
+
+    def __init__(self):
+        import uuid
+        from hashlib import sha256
+
+        self.sha256 = sha256
+        self.prefix = os.urandom(8).hex()
+        self.classes = 0
+        self.start(b"")
+        random = uuid.uuid4
+
+        def uuid4():
+            caller = sys._getframe(1).f_globals.get("__name__") or ""
+            package = caller.partition(".")[0]
+            if package == "prefect":
+                self.tasks += 1
+                digest = sha256(self.seed + b"%d" % self.tasks).digest()
+                return uuid.UUID(bytes=digest[:16], version=4)
+            if package == "cloudpickle":
+                self.classes += 1
+                return uuid.UUID(hex="%s%016x" % (self.prefix, self.classes))
+            return random()
+
+        # A flow that uses uuid4 holds this function. Under its name it is pickled by reference, and so stays out.
+        uuid4.__module__, uuid4.__qualname__ = random.__module__, random.__qualname__
+        uuid.uuid4 = uuid4
+
+    def start(self, source):
+        self.seed = self.sha256(source).digest()
+        self.tasks = 0
+
+    def settle(self, content):
+        placeholder = re.compile(self.prefix.encode("ascii") + b"[0-9a-f]{16}")
+        found = []
+        for id in placeholder.findall(content):
+            if id not in found:
+                found.append(id)
+        if not found:
+            return content
+        # Numbered by appearance: what was pickled earlier must not show.
+        digest = self.sha256(placeholder.sub(lambda id: b"%032x" % found.index(id.group()), content)).digest()
+        final = {id: self.sha256(digest + b"%d" % number).hexdigest()[:32] for number, id in enumerate(found)}
+        return placeholder.sub(lambda id: final[id.group()].encode("ascii"), content)
+
+
+class StableHashes:
+    """Gives Prefect's tasks hashes in the order of their use, instead of their addresses, as soon as they are imported.
+
+    Only in this process: a pickled set holds its members, not their hashes.
+    """
+
+    def __init__(self):
+        self.known = {}
+        self.start(0)
+
+    def start(self, number):
+        # Tasks of earlier files may still be about, and no two may share a hash. So far up, the number of the file
+        # doesn't reach the bits that place a task in a set.
+        self.base = number << 40
+        self.next = 0
+
+    def task(self, task):
+        # Keeps the task, too: an address that is used again would bring its old hash with it.
+        entry = self.known.get(id(task))
+        if entry is None:
+            entry = self.known[id(task)] = (self.base + self.next, task)
+            self.next += 1
+        return entry[0]
+
+    def edge(self, edge):
+        # Without the file's number, which would be all over a tuple's hash, and None, whose hash is an address.
+        ends = [self.task(task) & (1 << 40) - 1 for task in (edge.upstream_task, edge.downstream_task)]
+        return hash((ends[0], ends[1], edge.key or ""))
+
+    def find_spec(self, name, path=None, target=None):
+        # Tasks are equal only to themselves, edges when their ends are; the hashes of anything else would be wrong.
+        known = {"prefect.core.task": ("Task", self.task, False), "prefect.core.edge": ("Edge", self.edge, True)}
+        if name not in known:
+            return None
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                class_name, hash_of, compares = known[name]
+                kind = getattr(module, class_name, None)
+                if isinstance(kind, type) and (kind.__eq__ is not object.__eq__) == compares:
+                    kind.__hash__ = lambda self: hash_of(self)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def installed(*names):
+    """Versions from the packages' metadata: importing Prefect costs a second, importlib.metadata is 3.8's."""
+    versions = dict.fromkeys(names)
+    for folder in sys.path:
+        try:
+            entries = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry == "EGG-INFO" or entry.lower().startswith(names) and entry.endswith((".dist-info", ".egg-info")):
+                fields = metadata(os.path.join(folder, entry))
+                name = fields.get("name", "").lower()
+                if name in versions and versions[name] is None:
+                    versions[name] = fields.get("version")
+    return versions
+
+
+def metadata(path):
+    for file in (os.path.join(path, "METADATA"), os.path.join(path, "PKG-INFO"), path):
+        try:
+            with open(file, "rb") as lines:
+                head = lines.read(65536).decode("utf-8", "replace").replace("\r", "").partition("\n\n")[0]
+        except OSError:
+            continue
+        fields = [line.partition(":") for line in head.split("\n")]
+        return {key.lower(): value.strip() for key, _, value in reversed(fields)}
+    return {}
+
+
+def mentions(code, name):
+    """Whether a function in the code reads the global `name`; the code of the file itself doesn't count."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return any(name in each.co_names or mentions(each, name) for each in inner)
+
+
+def home(module):
+    """The folder on sys.path in which a top-level module or package was found."""
+    try:
+        spec = module.__spec__
+        places = list(spec.submodule_search_locations or ())[:1] or [spec.origin]
+        return None if "." in spec.name else os.path.dirname(places[0])
+    except Exception:  # anything may be in sys.modules
+        return None
+
+
+def runnable(found):
+    try:
+        return callable(found) or callable(getattr(found, "run", None))
+    except BaseException:
+        return False
+
+
+def is_flow(found):
+    return runnable(found) and not isinstance(found, (type, types.FunctionType, types.BuiltinFunctionType))
+
+
+def public(found):
+    return [name for name in getattr(found, "__dict__", {}) if isinstance(name, str) and not name.startswith("_")]
+
+
+def near(found, name, top):
+    import difflib
+
+    names = public(found)
+    flows = [other for other in names if is_flow(found.__dict__[other])] if top else []
+    return difflib.get_close_matches(name, names, 1) or flows[:5]
+
+
+def own_name(flow):
+    try:
+        name = flow.name
+    except BaseException:
+        return None
+    return str(name) if isinstance(name, str) and name else None
+
+
+def culprit(value, path, dumps, depth=8):
+    """The innermost part that can't be pickled, like `flow.tasks[2].connection`: the error itself never says where."""
+    for label, part in parts(value):
+        try:
+            dumps(part)
+        except BaseException:
+            return culprit(part, path + label, dumps, depth - 1) if depth else path + label
+    return path
+
+
+def parts(value):
+    if isinstance(value, dict):
+        return [("[%.40r]" % (key,), part) for key, part in value.items()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [("[%d]" % number, part) for number, part in enumerate(value)]
+    if isinstance(value, types.FunctionType):
+        used = [name for name in value.__code__.co_names if name in value.__globals__]
+        cells = zip(value.__code__.co_freevars, value.__closure__ or ())
+        closed = [(" -> " + name, cell.cell_contents) for name, cell in cells]
+        return closed + [(" -> " + name, value.__globals__[name]) for name in used]
+    return [("." + str(name), part) for name, part in getattr(value, "__dict__", {}).items()]
+
+
+def describe(error):
+    """Like the last line of a traceback, and one line always."""
+    try:
+        message = " ".join(str(error).split())
+    except BaseException:
+        message = "(an error whose message can't be shown)"
+    if len(message) > 1000:
+        message = message[:1000] + "..."
+    return type(error).__name__ + (": " + message if message else "")
+
+
+def native(path):
+    """Paths come as UTF-8, which is not what every locale makes of them."""
+    return os.fsdecode(path.encode("utf-8")) if os.name == "posix" else path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+//! What a spec names, looked at: flows are opened or pickled, directories are listed.
+
+use std::{
+    fs,
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    bindings::exports::flowhold::storage::planning::{Entry, EntryKind, Finding, Origin, Python, Source},
+    blob::Blob,
+    failure::Failure,
+    python::{Interpreter, PickleRequest},
+};
+
+/// A finding before the component has handles of it.
+pub(crate) enum Found {
+    Flow(Option<String>, Blob),
+    File(Vec<FoundEntry>),
+    Failed(Failure),
+    Skipped,
+}
+
+pub(crate) struct FoundEntry {
+    path: String,
+    mode: u32,
+    kind: FoundKind,
+}
+
+enum FoundKind {
+    File(Blob),
+    Directory,
+    Symlink(String),
+}
+
+/// All findings, and the Python that was asked.
+pub(crate) struct Look {
+    pub(crate) found: Vec<Found>,
+    pub(crate) python: Option<Python>,
+    /// Holds the pickles.
+    pub(crate) temporary: Option<tempfile::TempDir>,
+}
+
+/// Whether a look must bring the bytes of sources whose size and digest the spec states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Only what is not stated.
+    Preview,
+    /// All bytes.
+    Build,
+}
+
+/// Looks at everything that a spec names, relative to its folder.
+pub(crate) async fn look(sources: &[Source], folder: &Path, python: Option<&str>, need: Need) -> Look {
+    let wanted = |source: &Source| need == Need::Build || !source.pinned;
+    let mut found: Vec<_> = sources
+        .iter()
+        .map(|source| match &source.origin {
+            _ if !wanted(source) => Found::Skipped,
+            Origin::Object(_) => Found::Skipped,
+            Origin::Flow(path) => open_flow(&folder.join(path)),
+            Origin::File(path) => match list(Path::new(path)) {
+                Ok(entries) => Found::File(entries),
+                Err((path, error)) => Found::Failed(failure(&path, &error)),
+            },
+        })
+        .collect();
+    let (at, requests): (Vec<_>, Vec<_>) = sources
+        .iter()
+        .enumerate()
+        .filter(|(_, source)| wanted(source))
+        .filter_map(|(index, source)| match &source.origin {
+            Origin::Object((path, object)) => {
+                Some((index, PickleRequest { file: folder.join(path), object: object.clone() }))
+            }
+            _ => None,
+        })
+        .unzip();
+    let open = sources.iter().any(wanted);
+    if requests.is_empty() && !(python.is_some() && open) {
+        return Look { found, python: None, temporary: None };
+    }
+    match pickle(&requests, folder, python).await {
+        Ok((facts, pickled, temporary)) => {
+            for (index, (name, content)) in at.into_iter().zip(pickled) {
+                found[index] = Found::Flow(name, content);
+            }
+            Look { found, python: Some(facts), temporary: Some(temporary) }
+        }
+        Err((request, failure)) => {
+            let index = request.and_then(|request| at.get(request)).or(at.first()).copied().unwrap_or(0);
+            if let Some(slot) = found.get_mut(index) {
+                *slot = Found::Failed(failure);
+            }
+            Look { found, python: None, temporary: None }
+        }
+    }
+}
+
+type Pickles = (Python, Vec<(Option<String>, Blob)>, tempfile::TempDir);
+
+async fn pickle(
+    requests: &[PickleRequest],
+    folder: &Path,
+    python: Option<&str>,
+) -> Result<Pickles, (Option<usize>, Failure)> {
+    let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
+    let temporary = tempfile::tempdir().map_err(own)?;
+    let interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+    let answer = interpreter.pickle(requests, temporary.path()).await;
+    let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
+    let mut contents = Vec::with_capacity(pickled.len());
+    for one in pickled {
+        contents.push((one.name, Blob::open(&one.content).map_err(own)?));
+    }
+    let facts = Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle };
+    Ok((facts, contents, temporary))
+}
+
+fn open_flow(path: &Path) -> Found {
+    match Blob::open(path) {
+        Ok(blob) => Found::Flow(None, blob),
+        Err(error) => Found::Failed(failure(path, &error)),
+    }
+}
+
+fn failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::of_path(path.display(), error)
+}
+
+/// A file, or a directory with everything below it. A link that is the source itself is followed; links below it are
+/// kept as links.
+fn list(source: &Path) -> Result<Vec<FoundEntry>, (PathBuf, io::Error)> {
+    let at = |error| (source.to_owned(), error);
+    let metadata = fs::metadata(source).map_err(at)?;
+    let mut entries = Vec::new();
+    if !metadata.is_dir() {
+        let kind = FoundKind::File(Blob::open(source).map_err(at)?);
+        entries.push(FoundEntry { path: String::new(), mode: mode(&metadata), kind });
+        return Ok(entries);
+    }
+    entries.push(FoundEntry { path: String::new(), mode: mode(&metadata), kind: FoundKind::Directory });
+    let mut open = vec![(source.to_owned(), String::new())];
+    while let Some((directory, below)) = open.pop() {
+        for entry in fs::read_dir(&directory).map_err(|error| (directory.clone(), error))? {
+            let here = |error| (directory.clone(), error);
+            let entry = entry.map_err(here)?;
+            let full = entry.path();
+            let at = |error| (full.clone(), error);
+            let name = entry.file_name().into_string().map_err(|_| at(io::Error::other("its name is not Unicode")))?;
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let metadata = fs::symlink_metadata(&full).map_err(at)?;
+            let kind = if metadata.is_symlink() {
+                let target = fs::read_link(&full).map_err(at)?;
+                let target = target.into_os_string().into_string();
+                FoundKind::Symlink(target.map_err(|_| at(io::Error::other("its target is not Unicode")))?)
+            } else if metadata.is_dir() {
+                open.push((full.clone(), path.clone()));
+                FoundKind::Directory
+            } else {
+                FoundKind::File(Blob::open(&full).map_err(at)?)
+            };
+            entries.push(FoundEntry { path, mode: mode(&metadata), kind });
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(unix)]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777
+}
+
+/// Where files have no mode, what most of them would have elsewhere.
+#[cfg(not(unix))]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    if metadata.is_dir() { 0o755 } else { 0o644 }
+}
+
+impl Found {
+    /// The finding with handles that `push` gives out.
+    pub(crate) fn hand_over<E>(
+        self,
+        push: &mut impl FnMut(Blob) -> Result<wasmtime::component::Resource<Blob>, E>,
+    ) -> Result<Finding, E> {
+        Ok(match self {
+            Self::Flow(name, blob) => Finding::Flow((name, push(blob)?)),
+            Self::Failed(failure) => Finding::Failed(failure),
+            Self::Skipped => Finding::Skipped,
+            Self::File(entries) => {
+                let entries = entries.into_iter().map(|entry| {
+                    let kind = match entry.kind {
+                        FoundKind::File(blob) => EntryKind::File(push(blob)?),
+                        FoundKind::Directory => EntryKind::Directory,
+                        FoundKind::Symlink(target) => EntryKind::Symlink(target),
+                    };
+                    Ok(Entry { path: entry.path, mode: entry.mode, kind })
+                });
+                Finding::File(entries.collect::<Result<_, E>>()?)
+            }
+        })
+    }
+}

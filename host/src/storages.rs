@@ -1,0 +1,196 @@
+//! Storages, as a session's user sees them.
+
+use std::time::Duration;
+
+use wasmtime::component::ResourceAny;
+
+use crate::{
+    Session,
+    bindings::exports::flowhold::storage::storages::{Flow, Format, PythonRun},
+    blob::Blob,
+    failure::Failure,
+    planning::{Plan, call},
+};
+
+/// A storage inside a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Storage(ResourceAny);
+
+/// A flow as it is given to a storage.
+#[derive(Debug, Clone)]
+pub struct NewFlow {
+    /// Its name.
+    pub name: String,
+    /// A pickle or a script.
+    pub format: Format,
+    /// Its bytes.
+    pub content: Blob,
+}
+
+/// How a Python of the host's runs a flow.
+#[derive(Debug, Clone)]
+pub struct LocalRun {
+    /// The text of a Python program; its arguments are the flow's path and format.
+    pub program: String,
+    /// Where the flow is a file already.
+    pub path: Option<String>,
+    /// `pickle` or `script`.
+    pub format: &'static str,
+    /// The flow's bytes.
+    pub content: Blob,
+}
+
+impl Session {
+    /// The storage that a plan describes, with its flows in it but nothing built.
+    ///
+    /// # Errors
+    /// The first error of the spec.
+    pub async fn storage_of(&mut self, plan: Plan) -> Result<Storage, Failure> {
+        Ok(Storage(call!(self.flowhold_storage_storages.storage.call_from_plan(plan.resource))??))
+    }
+
+    /// A directory with the flows that are in it. It must have been granted.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn local(&mut self, directory: &str) -> Result<Storage, Failure> {
+        Ok(Storage(call!(self.flowhold_storage_storages.storage.call_local(directory))??))
+    }
+
+    /// A storage from JSON or a snapshot, told apart by content.
+    ///
+    /// # Errors
+    /// If it is neither, or damaged.
+    pub async fn deserialize(&mut self, serialized: &[u8]) -> Result<Storage, Failure> {
+        Ok(Storage(call!(self.flowhold_storage_storages.storage.call_deserialize(serialized))??))
+    }
+
+    /// `docker`, `local`, `memory` or `bytes`.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn kind(&mut self, storage: Storage) -> Result<String, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_kind(storage.0))
+    }
+
+    /// The image's reference, or the directory.
+    ///
+    /// # Errors
+    /// While an image has no name or no tag.
+    pub async fn name(&mut self, storage: Storage) -> Result<String, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_name(storage.0))?
+    }
+
+    /// Flow name and location, in the order in which they were added.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn flows(&mut self, storage: Storage) -> Result<Vec<(String, String)>, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_flows(storage.0))
+    }
+
+    /// Adds a flow, and returns its location.
+    ///
+    /// # Errors
+    /// If the name, or its slug, is taken.
+    pub async fn add_flow(&mut self, storage: Storage, flow: NewFlow) -> Result<String, Failure> {
+        let content = self.store.data_mut().table.push(flow.content);
+        let content = content.map_err(|error| Failure::of_guest(&error.into()))?;
+        let flow = Flow { name: flow.name, format: flow.format, content };
+        call!(self.flowhold_storage_storages.storage.call_add_flow(storage.0, &flow))?
+    }
+
+    /// A flow's bytes, also out of a Docker storage's image, which is not run.
+    ///
+    /// # Errors
+    /// If no flow of the storage has that location.
+    pub async fn read_flow(&mut self, storage: Storage, location: &str) -> Result<Blob, Failure> {
+        let blob = call!(self.flowhold_storage_storages.storage.call_read_flow(storage.0, location))??;
+        self.take(blob)
+    }
+
+    /// The flow at a location; of a Docker storage, inside its image.
+    ///
+    /// # Errors
+    /// If no flow of the storage has that location.
+    pub async fn get_flow(&mut self, storage: Storage, location: &str) -> Result<NewFlow, Failure> {
+        let flow = call!(self.flowhold_storage_storages.storage.call_get_flow(storage.0, location))??;
+        Ok(NewFlow { name: flow.name, format: flow.format, content: self.take(flow.content)? })
+    }
+
+    /// Runs a flow of a Docker storage in a container, and returns its exit code.
+    ///
+    /// # Errors
+    /// If it can't be run.
+    pub async fn run_in_image(
+        &mut self,
+        storage: Storage,
+        location: &str,
+        env: &[(String, String)],
+        timeout: Option<Duration>,
+    ) -> Result<i64, Failure> {
+        let runner = call!(self.flowhold_storage_storages.storage.call_get_env_runner(storage.0, location))??;
+        let seconds = timeout.map(|timeout| timeout.as_secs().max(1));
+        let code = call!(self.flowhold_storage_storages.env_runner.call_run(runner, env, seconds))?;
+        self.release(runner).await?;
+        code
+    }
+
+    /// How to run a flow that is in no image.
+    ///
+    /// # Errors
+    /// If no flow of the storage has that location.
+    pub async fn python_run(&mut self, storage: Storage, location: &str) -> Result<LocalRun, Failure> {
+        let run = call!(self.flowhold_storage_storages.storage.call_get_python_run(storage.0, location))??;
+        let PythonRun { program, path, format, content } = run;
+        let format = match format {
+            Format::Pickle => "pickle",
+            Format::Script => "script",
+        };
+        Ok(LocalRun { program, path, format, content: self.take(content)? })
+    }
+
+    /// Builds, and returns the JSON of `flowhold build --format json`.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being built.
+    pub async fn build(&mut self, storage: Storage, push: bool, expect: Option<&str>) -> Result<String, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_build(storage.0, push, expect))?
+    }
+
+    /// Pulls the base image, and returns its reference.
+    ///
+    /// # Errors
+    /// The daemon's.
+    pub async fn pull_image(&mut self, storage: Storage) -> Result<String, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_pull_image(storage.0))?
+    }
+
+    /// Pushes the image, and returns its reference.
+    ///
+    /// # Errors
+    /// The daemon's, or that there is no registry.
+    pub async fn push_image(&mut self, storage: Storage) -> Result<String, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_push_image(storage.0))?
+    }
+
+    /// The storage as JSON.
+    ///
+    /// # Errors
+    /// If a flow's bytes can't be read.
+    pub async fn serialize(&mut self, storage: Storage) -> Result<String, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_serialize(storage.0))?
+    }
+
+    /// The storage as a snapshot.
+    ///
+    /// # Errors
+    /// If it is too large for one.
+    pub async fn snapshot(&mut self, storage: Storage) -> Result<Vec<u8>, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_snapshot(storage.0))?
+    }
+
+    fn take(&mut self, blob: wasmtime::component::Resource<Blob>) -> Result<Blob, Failure> {
+        self.store.data_mut().table.delete(blob).map_err(|error| Failure::of_guest(&error.into()))
+    }
+}
