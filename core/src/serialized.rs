@@ -59,7 +59,7 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Value, Failu
         }
         Storage::Local(local) => {
             put("directory", json!(local.directory()));
-            put("flows", json!(local.flows()));
+            put("flows", json!(local.all()));
             write_formats(&mut fields, local.formats.iter().map(|(name, format)| (name.as_ref(), *format)));
         }
         Storage::Memory(_) => {}

@@ -220,6 +220,16 @@ impl Storage {
     }
 }
 
+/// Stores the only flow of a local spec at once; returns its name and location. Unlike a build, which leaves alone what
+/// is there already, this is an error if the name is taken.
+pub fn add_planned(spec: &ResolvedSpec, files: &dyn Files) -> Result<(String, String), Failure> {
+    let (ResolvedStorage::Local { directory }, [only]) = (&spec.storage, spec.flows.as_slice()) else {
+        return Err(unsupported("local", "one flow at a time added", "add flows one by one"));
+    };
+    let location = LocalStorage::new(directory.clone()).add_flow(only.flow.clone(), files)?;
+    Ok((only.flow.name.to_string(), location))
+}
+
 /// Checks an expected plan digest, and reports a build that has nothing more to do.
 pub(crate) fn report_of(flows: &[Flow], expect: Option<&str>) -> Result<BuildReport, Failure> {
     let plan = crate::preview::flows_digest(flows);

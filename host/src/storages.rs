@@ -89,6 +89,22 @@ impl Session {
         call!(self.flowhold_storage_storages.storage.call_flows(storage.0))
     }
 
+    /// Whether a flow of that name is in the storage.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn contains(&mut self, storage: Storage, name: &str) -> Result<bool, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_contains(storage.0, name))
+    }
+
+    /// Adds a plan's only flow to the local storage that it names; returns name and location.
+    ///
+    /// # Errors
+    /// If the name, or its slug, is taken: also by the same flow, other than when a spec is built again.
+    pub async fn add_planned(&mut self, plan: Plan) -> Result<(String, String), Failure> {
+        call!(self.flowhold_storage_storages.storage.call_add_planned(plan.resource))?
+    }
+
     /// Adds a flow, and returns its location.
     ///
     /// # Errors

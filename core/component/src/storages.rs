@@ -7,7 +7,7 @@ use flowhold_core::{
     failure::Failure,
     flow::{Flow, Format},
     serialized, snapshot,
-    storage::{BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, docker::EnvRunner},
+    storage::{self, BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, docker::EnvRunner},
 };
 
 use crate::{
@@ -49,6 +49,12 @@ impl wit::GuestStorage for GuestStorage {
         let plan = plan.get::<GuestPlan>();
         let Some(resolved) = &plan.0.resolved else { return Err(failure_to_host(plan.refusal())) };
         Ok(new(Storage::of(resolved).map_err(failure_to_host)?))
+    }
+
+    fn add_planned(plan: wit::PlanBorrow<'_>) -> Result<(String, String), diagnostics::Failure> {
+        let plan = plan.get::<GuestPlan>();
+        let Some(resolved) = &plan.0.resolved else { return Err(failure_to_host(plan.refusal())) };
+        storage::add_planned(resolved, &Host).map_err(failure_to_host)
     }
 
     fn deserialize(serialized: Vec<u8>) -> Result<wit::Storage, diagnostics::Failure> {

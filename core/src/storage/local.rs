@@ -72,6 +72,16 @@ impl LocalStorage {
         &self.map
     }
 
+    /// Name and location of every flow, also of those that `build` will add.
+    pub(crate) fn all(&self) -> FlowMap {
+        let mut all = self.map.clone();
+        for flow in &self.staged {
+            // A resolved spec has each name once.
+            drop(all.insert(flow.name.clone(), plan::location(&self.directory, &flow.name)));
+        }
+        all
+    }
+
     /// Remembers a flow for `build`.
     pub(crate) fn stage(&mut self, flow: Flow) {
         self.staged.push(flow);

@@ -1,0 +1,174 @@
+//! The command line: its arguments, and which file carries out which command.
+
+mod build;
+mod console;
+mod dockerfile;
+mod exit;
+mod flow;
+mod image;
+mod init;
+mod run;
+mod serialize;
+mod spec_file;
+mod store;
+mod view;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use flowhold::{Failure, Host, progress};
+use tokio_util::sync::CancellationToken;
+
+/// Storage for workflow flows, and the most transparent way to turn them into container images.
+#[derive(Parser)]
+#[command(name = "flowhold", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  flowhold init                        write a commented flowhold.toml
+  flowhold preview                     look at the Dockerfile; needs no daemon
+  flowhold build                       build what flowhold.toml says, push it if it names a registry
+  flowhold run etl -e MODE=test        run the flow etl where it is stored
+  flowhold add flows/etl.py:flow       store a flow in ~/.prefect/flows
+
+Exit codes: 0 done; 1 the input is wrong; 2 usage; 69 something needed is unavailable (daemon, registry, Python);
+75 trying again may help; 130 interrupted. `run` passes on the flow's own.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a commented flowhold.toml
+    Init(init::Arguments),
+    /// Show what a build would send to the daemon; needs no daemon
+    Preview(view::PreviewArguments),
+    /// Say what is wrong with a spec; exit code 1 if anything is
+    Check(view::CheckArguments),
+    /// Build the storage of a spec: store its flows, or build and push its image
+    Build(build::Arguments),
+    /// Write a complete build context, for plain `docker build DIR`
+    Dockerfile(dockerfile::Arguments),
+    /// Run a flow where it is stored; its output and exit code are passed through
+    Run(run::Arguments),
+    /// Store a flow in a local directory, and print its location
+    Add(flow::AddArguments),
+    /// List flows and their locations
+    Ls(flow::LsArguments),
+    /// Write a flow's bytes, out of an image too (which is not run)
+    Get(flow::GetArguments),
+    /// Say whether a flow of that name is stored; exit code 1 if not
+    Contains(flow::ContainsArguments),
+    /// Turn a spec, a storage as JSON or a snapshot into JSON or a snapshot
+    Serialize(serialize::Arguments),
+    /// Push the image of a built storage
+    Push(image::PushArguments),
+    /// Pull the base image of a spec
+    Pull(image::PullArguments),
+    /// Print completions for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+/// Which spec, and which Python pickles its flows.
+#[derive(Args, Clone)]
+struct SpecArguments {
+    /// The spec; `-` reads it from standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The Python that pickles flows [default: the spec's, else the active virtual environment's, else python3]
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<String>,
+}
+
+/// How progress is shown on stderr.
+#[derive(Args, Clone, Copy)]
+struct ProgressArguments {
+    /// Bars, lines, one JSON object per line, or nothing; auto is bars on a terminal and lines elsewhere
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    progress: Mode,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    Auto,
+    Plain,
+    Json,
+    None,
+}
+
+impl From<Mode> for progress::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Auto => Self::Auto,
+            Mode::Plain => Self::Plain,
+            Mode::Json => Self::Json,
+            Mode::None => Self::None,
+        }
+    }
+}
+
+/// Where flows are.
+#[derive(Args, Clone)]
+struct StoreArguments {
+    /// A storage as JSON or a snapshot, such as the storage.json of a build
+    #[arg(long, value_name = "FILE", conflicts_with = "directory")]
+    storage: Option<PathBuf>,
+    /// A directory of flows [default: ~/.prefect/flows]
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return console::fail(&Failure::of_path("starting", &error)),
+    };
+    let code = runtime.block_on(carry_out(cli.command)).unwrap_or_else(|failure| console::fail(&failure));
+    // A thread that still reads a file must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Preview(arguments) => view::preview(arguments).await,
+        Command::Check(arguments) => view::check(arguments).await,
+        Command::Build(arguments) => build::build(arguments).await,
+        Command::Dockerfile(arguments) => dockerfile::dockerfile(arguments).await,
+        Command::Run(arguments) => run::run(arguments).await,
+        Command::Add(arguments) => flow::add(arguments).await,
+        Command::Ls(arguments) => flow::ls(arguments).await,
+        Command::Get(arguments) => flow::get(arguments).await,
+        Command::Contains(arguments) => flow::contains(arguments).await,
+        Command::Serialize(arguments) => serialize::serialize(arguments).await,
+        Command::Push(arguments) => image::push(arguments).await,
+        Command::Pull(arguments) => image::pull(arguments).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "flowhold", &mut script);
+            console::result(&script)
+        }
+    }
+}
+
+/// A host with the Docker daemon, and what is cancelled by Ctrl-C or SIGTERM.
+fn docker_host(mode: Mode) -> Result<(Host, CancellationToken), Failure> {
+    let interrupt = exit::on_signal();
+    let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
+    let host = Host::builder().docker(progress::to_stderr(mode.into()), interrupt.clone(), output).build()?;
+    Ok((host, interrupt))
+}

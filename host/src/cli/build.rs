@@ -1,0 +1,109 @@
+//! `flowhold build`
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use flowhold::{Access, Failure, Need, Session, Storage};
+use serde_json::Value;
+
+use super::{Format, ProgressArguments, SpecArguments, console, docker_host, spec_file};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  flowhold build                             what ./flowhold.toml says
+  flowhold build host/examples/hello         what that folder's flowhold.toml says
+  flowhold build --no-push --format json     a report for programs
+  flowhold build --expect-plan sha256:…      only if nothing changed since that preview")]
+pub(crate) struct Arguments {
+    /// The folder of the spec
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    spec: SpecArguments,
+    /// Leave the image in the daemon
+    #[arg(long)]
+    no_push: bool,
+    /// Refuse to build any plan but the one with this digest
+    #[arg(long, value_name = "DIGEST")]
+    expect_plan: Option<String>,
+    /// Where the serialized storage is written [default: storage.json beside the spec]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How the report is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+    #[command(flatten)]
+    progress: ProgressArguments,
+}
+
+pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let spec = spec_file::read(arguments.spec.file.as_deref(), arguments.path.as_deref())?;
+    let (host, _) = docker_host(arguments.progress.progress)?;
+    let mut session = host.session().await?;
+    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
+    let mut diagnostics = session.diagnostics(plan).await?;
+    diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
+    console::show(&diagnostics, &spec.name);
+    if let Err(failure) = session.need_plan(plan).await {
+        return Ok(super::exit::code(&failure));
+    }
+    let push = !arguments.no_push;
+    if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
+        console::note("warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push");
+    }
+    let storage = session.storage_of(plan).await?;
+    grant_directory(&mut session, storage).await?;
+    let report = session.build(storage, push, arguments.expect_plan.as_deref()).await?;
+    let serialized = session.serialize(storage).await?;
+    let output = arguments.output.unwrap_or_else(|| spec.text.folder.join("storage.json"));
+    write(&output, (serialized + "\n").as_bytes())?;
+    if arguments.format == Format::Json {
+        return console::text(&report);
+    }
+    console::text(&summary(&report, &output))
+}
+
+/// A local storage may use its own directory.
+pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<(), Failure> {
+    if session.kind(storage).await? == "local" {
+        let directory = session.name(storage).await?;
+        session.grant(Path::new(&directory), Access::Write)?;
+    }
+    Ok(())
+}
+
+/// Puts a file in its place whole, or leaves what was there.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let save = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        // Readable as any file that a program makes; the temporary one is private.
+        #[cfg(unix)]
+        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    save().map(drop).map_err(|error| Failure::of_path(path.display(), &error))
+}
+
+fn summary(report: &str, output: &Path) -> String {
+    let report: Value = serde_json::from_str(report).unwrap_or_default();
+    let mut lines = Vec::new();
+    if let Some(image) = report["image"].as_str() {
+        let fate = if report["pushed"] == true { "pushed" } else { "built" };
+        lines.push(format!("image    {image} ({fate})"));
+    }
+    if let Some(digest) = report["digest"].as_str() {
+        lines.push(format!("digest   {digest}"));
+    }
+    lines.push(format!("plan     {}", report["plan"].as_str().unwrap_or_default()));
+    for (name, location) in report["flows"].as_object().into_iter().flatten() {
+        lines.push(format!("flow     {name}  {}", location.as_str().unwrap_or_default()));
+    }
+    lines.push(format!("storage  {}", output.display()));
+    lines.join("\n")
+}

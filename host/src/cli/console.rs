@@ -1,0 +1,90 @@
+//! What people see: results on stdout, everything else on stderr, colours only on a terminal.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use flowhold::{
+    Failure,
+    docker::OutputStream,
+    failure::{Diagnostic, Severity},
+    progress::clean,
+};
+
+use super::exit;
+
+/// Writes a result to stdout. A reader that has gone away (`| head`) has what it wanted.
+pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Writes a result that is text, with a line break at its end.
+pub(crate) fn text(text: &str) -> Result<ExitCode, Failure> {
+    result(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
+}
+
+/// Passes on what a flow prints.
+pub(crate) fn pass_on(to: OutputStream, bytes: &[u8]) -> io::Result<()> {
+    match to {
+        OutputStream::Stdout => {
+            let mut out = io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+        OutputStream::Stderr => io::stderr().lock().write_all(bytes),
+    }
+}
+
+/// Tells people something.
+pub(crate) fn note(text: &str) {
+    // Nobody is left to tell where stderr is closed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Reports a failure, and gives its exit code.
+pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    let place = failure.field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default();
+    let mut lines = format!("{}: {}{place}", paint("error", RED), tidy(&failure.message));
+    if let Some(help) = &failure.help {
+        lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
+    }
+    note(&lines);
+    exit::code(failure)
+}
+
+/// Shows diagnostics, with the line of the spec where it is known.
+pub(crate) fn show(diagnostics: &[Diagnostic], spec: &str) {
+    for diagnostic in diagnostics {
+        let (word, colour) = match diagnostic.severity {
+            Severity::Error => ("error", RED),
+            Severity::Warning => ("warning", YELLOW),
+            Severity::Info => ("info", CYAN),
+        };
+        let head = paint(&format!("{word}[{}]", diagnostic.code), colour);
+        let line = diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let field = if diagnostic.field.is_empty() { String::new() } else { format!(" ({})", diagnostic.field) };
+        let mut lines = format!("{head}: {}\n  at {spec}{line}{}", tidy(&diagnostic.message), tidy(&field));
+        if let Some(help) = &diagnostic.help {
+            lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
+        }
+        note(&lines);
+    }
+}
+
+const RED: &str = "31";
+const YELLOW: &str = "33";
+const CYAN: &str = "36";
+
+fn paint(text: &str, colour: &str) -> String {
+    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if forbidden || !io::stderr().is_terminal() { text.to_owned() } else { format!("\x1b[1;{colour}m{text}\x1b[0m") }
+}
+
+/// Keeps line breaks, and nothing else that a terminal would obey: messages quote what others wrote.
+fn tidy(text: &str) -> String {
+    text.split('\n').map(|line| clean(line).into_owned()).collect::<Vec<_>>().join("\n    ")
+}

@@ -1,0 +1,78 @@
+//! `flowhold dockerfile`: the specification's `create_dockerfile_object`.
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use flowhold::{Failure, Host, Need, blob::Blob};
+
+use super::{SpecArguments, console, spec_file};
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  flowhold dockerfile context && docker build context")]
+pub(crate) struct Arguments {
+    /// The directory, made if it is missing; nothing in it is overwritten
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    #[command(flatten)]
+    spec: SpecArguments,
+}
+
+pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
+    let mut session = Host::builder().build()?.session().await?;
+    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
+    console::show(&session.diagnostics(plan).await?, &spec.name);
+    if let Err(failure) = session.need_plan(plan).await {
+        return Ok(super::exit::code(&failure));
+    }
+    let archive = session.archive(plan).await?;
+    let dir = arguments.dir;
+    // What the plan has at the top of its context: if none of it is there, nothing can be overwritten.
+    for name in ["Dockerfile", "requirements.txt", "files", "flows", "flowhold"] {
+        let path = dir.join(name);
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::input("path-taken", format!("{} exists already", path.display()))
+                .with_help("nothing was written; name an empty directory".to_owned()));
+        }
+    }
+    unpack(archive, &dir).map_err(|error| Failure::of_path(dir.display(), &error))?;
+    console::text(&dir.join("Dockerfile").display().to_string())
+}
+
+fn unpack(archive: Vec<Blob>, dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let mut archive = tar::Archive::new(Pieces { left: archive.into_iter(), current: None });
+    archive.set_overwrite(false);
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_mtime(false);
+    archive.unpack(dir)
+}
+
+/// Blobs one after the other.
+struct Pieces {
+    left: std::vec::IntoIter<Blob>,
+    current: Option<(Blob, u64)>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some((blob, offset)) = &mut self.current
+                && *offset < blob.length()
+            {
+                let piece = blob.read(*offset, buffer.len())?;
+                buffer[..piece.len()].copy_from_slice(&piece);
+                *offset += piece.len() as u64;
+                return Ok(piece.len());
+            }
+            match self.left.next() {
+                Some(blob) => self.current = Some((blob, 0)),
+                None => return Ok(0),
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `flowhold add`, `ls`, `get` and `contains`: the flows of a storage, one by one.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use flowhold::{Access, Failure, Host, Need, SpecText, blob::Blob};
+use serde_json::{Map, Value, json};
+
+use super::{Format, StoreArguments, console, docker_host, store};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  flowhold add etl.py                  the script itself
+  flowhold add etl.py:flow             the object `flow`, pickled
+  flowhold add etl.pkl --name nightly  a pickle as it is")]
+pub(crate) struct AddArguments {
+    /// The flow's file, and after a colon the object in it that is to be pickled
+    #[arg(value_name = "PATH[:OBJECT]")]
+    flow: String,
+    /// Its name [default: the object's, else the file's]
+    #[arg(long)]
+    name: Option<String>,
+    /// Where it is stored [default: ~/.prefect/flows]
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// The Python that pickles it
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<String>,
+    /// How the location is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct LsArguments {
+    #[command(flatten)]
+    store: StoreArguments,
+    /// How the flows are listed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct GetArguments {
+    /// A location, or a flow's name
+    location: String,
+    #[command(flatten)]
+    store: StoreArguments,
+    /// A new file for the bytes [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ContainsArguments {
+    /// A flow's name
+    name: String,
+    #[command(flatten)]
+    store: StoreArguments,
+    /// How the answer is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+/// A spec of one flow, so that names, formats and pickling are the same as everywhere.
+pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
+    let directory = store::local_directory(arguments.directory.as_deref())?;
+    let folder = std::env::current_dir().map_err(|error| Failure::of_path("the current directory", &error))?;
+    let mut flow = Map::new();
+    // A colon may be part of a file's name, or of a Windows drive.
+    let split = arguments.flow.rsplit_once(':').filter(|_| !folder.join(&arguments.flow).exists());
+    let (path, object) = split.map_or((arguments.flow.as_str(), None), |(path, object)| (path, Some(object)));
+    flow.insert("path".to_owned(), json!(path));
+    object.map(|object| flow.insert("object".to_owned(), json!(object)));
+    arguments.name.as_ref().map(|name| flow.insert("name".to_owned(), json!(name)));
+    let spec = json!({ "storage": { "type": "local", "directory": directory }, "flows": [flow] });
+    let spec = SpecText { text: spec.to_string(), folder };
+    let mut session = Host::builder().build()?.session().await?;
+    let plan = session.plan(&spec, arguments.python.as_deref(), Need::Build).await?;
+    session.need_plan(plan).await?;
+    session.grant(&directory, Access::Write)?;
+    let added = session.add_planned(plan).await?;
+    if arguments.format == Format::Json {
+        return console::text(&format!("{:#}", json!({ "name": added.0, "location": added.1 })));
+    }
+    console::text(&added.1)
+}
+
+pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
+    let mut session = Host::builder().build()?.session().await?;
+    let storage = store::open(&mut session, &arguments.store).await?;
+    let flows = session.flows(storage).await?;
+    if arguments.format == Format::Json {
+        let flows: Map<_, _> = flows.into_iter().map(|(name, location)| (name, Value::String(location))).collect();
+        return console::text(&format!("{:#}", json!({ "flows": flows })));
+    }
+    let width = flows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(60);
+    let lines: String = flows.iter().map(|(name, location)| format!("{name:width$}  {location}\n")).collect();
+    console::result(lines.as_bytes())
+}
+
+pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
+    let (host, _) = docker_host(super::Mode::None)?;
+    let mut session = host.session().await?;
+    let storage = store::open(&mut session, &arguments.store).await?;
+    let location = store::locate(&mut session, storage, &arguments.location).await?;
+    let docker = session.kind(storage).await? == "docker";
+    let blob = if docker && store::is_inside_image(&mut session, &location).await? {
+        session.get_flow(storage, &location).await?.content
+    } else {
+        session.read_flow(storage, &location).await?
+    };
+    match &arguments.output {
+        Some(path) => save(&blob, path),
+        None => copy(&blob, &mut io::stdout().lock()).or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(Failure::of_path("stdout", &error)),
+        }),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, Failure> {
+    let mut session = Host::builder().build()?.session().await?;
+    let storage = store::open(&mut session, &arguments.store).await?;
+    let contained = session.contains(storage, &arguments.name).await?;
+    match arguments.format {
+        Format::Json => console::text(&format!("{:#}", json!({ "name": arguments.name, "contained": contained })))?,
+        Format::Human => console::text(&contained.to_string())?,
+    };
+    Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
+    let failure = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::input("path-taken", format!("{} exists already", path.display()))
+            .with_help("it was left as it is; name another file".to_owned()),
+        _ => Failure::of_path(path.display(), &error),
+    };
+    let mut file = File::create_new(path).map_err(failure)?;
+    copy(blob, &mut file).map_err(|error| {
+        // A part of a flow is worth nothing; the error that matters is the first.
+        let _ = std::fs::remove_file(path);
+        failure(error)
+    })
+}
+
+/// Copies all bytes, a piece at a time.
+pub(crate) fn copy(blob: &Blob, to: &mut impl Write) -> io::Result<()> {
+    let mut offset = 0;
+    while offset < blob.length() {
+        let piece = blob.read(offset, 1 << 20)?;
+        to.write_all(&piece)?;
+        offset += piece.len() as u64;
+    }
+    to.flush()
+}

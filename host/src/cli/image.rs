@@ -1,0 +1,64 @@
+//! `flowhold push` and `flowhold pull`
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use flowhold::{Failure, Need};
+use serde_json::json;
+
+use super::{Format, ProgressArguments, SpecArguments, build, console, docker_host, spec_file, store};
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  flowhold build --no-push && flowhold push")]
+pub(crate) struct PushArguments {
+    /// The storage [default: storage.json beside the spec]
+    #[arg(long, value_name = "FILE")]
+    storage: Option<PathBuf>,
+    /// The spec whose storage.json is meant
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+    #[command(flatten)]
+    progress: ProgressArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct PullArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+    #[command(flatten)]
+    progress: ProgressArguments,
+}
+
+pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> {
+    let (host, _) = docker_host(arguments.progress.progress)?;
+    let mut session = host.session().await?;
+    let beside = || arguments.file.clone().unwrap_or_else(|| spec_file::NAME.into()).with_file_name("storage.json");
+    let file = arguments.storage.clone().unwrap_or_else(beside);
+    let storage = store::open_file(&mut session, &file).await?;
+    let image = session.push_image(storage).await?;
+    build::write(&file, (session.serialize(storage).await? + "\n").as_bytes())?;
+    print(&image, arguments.format)
+}
+
+pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> {
+    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
+    let (host, _) = docker_host(arguments.progress.progress)?;
+    let mut session = host.session().await?;
+    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    session.need_plan(plan).await?;
+    let storage = session.storage_of(plan).await?;
+    print(&session.pull_image(storage).await?, arguments.format)
+}
+
+fn print(image: &str, format: Format) -> Result<ExitCode, Failure> {
+    match format {
+        Format::Json => console::text(&format!("{:#}", json!({ "image": image }))),
+        Format::Human => console::text(image),
+    }
+}

@@ -1,0 +1,31 @@
+//! `flowhold init`
+
+use std::{fs::File, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use flowhold::Failure;
+
+use super::{console, spec_file};
+
+const TEMPLATE: &str = include_str!("template.toml");
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  flowhold init && flowhold check")]
+pub(crate) struct Arguments {
+    /// The directory, made if it is missing
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+}
+
+pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let path = arguments.dir.join(spec_file::NAME);
+    let failure = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::input("path-taken", format!("{} exists already", path.display()))
+            .with_help("it was left as it is; remove it first, or name another directory".to_owned()),
+        _ => Failure::of_path(path.display(), &error),
+    };
+    std::fs::create_dir_all(&arguments.dir).map_err(failure)?;
+    let mut file = File::create_new(&path).map_err(failure)?;
+    file.write_all(TEMPLATE.as_bytes()).map_err(failure)?;
+    console::text(&path.display().to_string())
+}

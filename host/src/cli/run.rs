@@ -1,0 +1,145 @@
+//! `flowhold run`: a flow where it is stored.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use flowhold::{Failure, FailureKind, Session, Storage, python::Interpreter};
+use tokio_util::sync::CancellationToken;
+
+use super::{ProgressArguments, docker_host, flow, spec_file, store};
+
+/// How long a flow may take to end after it was interrupted.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  flowhold run etl                                 of the storage.json that `flowhold build` wrote here
+  flowhold run etl --storage etl/storage.json -e MODE=test --timeout 10m")]
+pub(crate) struct Arguments {
+    /// The flow's name, or its location
+    flow: String,
+    /// A storage as JSON or a snapshot [default: storage.json beside the spec, else ~/.prefect/flows]
+    #[arg(long, value_name = "FILE", conflicts_with = "directory")]
+    storage: Option<PathBuf>,
+    /// A directory of flows
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// The spec whose storage.json is meant
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// An environment variable for the flow; may be given several times
+    #[arg(short, long, value_name = "K=V", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Stop the flow after this time, such as 30s or 10m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// The Python that runs flows which are in no image
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<String>,
+    #[command(flatten)]
+    progress: ProgressArguments,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it must be NAME=VALUE".to_owned()),
+    }
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let (host, interrupt) = docker_host(arguments.progress.progress)?;
+    let mut session = host.session().await?;
+    let storage = open(&mut session, &arguments).await?;
+    let location = store::locate(&mut session, storage, &arguments.flow).await?;
+    let code = match session.kind(storage).await?.as_str() {
+        "docker" => session.run_in_image(storage, &location, &arguments.env, arguments.timeout).await?,
+        _ => here(&mut session, storage, &location, &arguments, &interrupt).await?,
+    };
+    Ok(ExitCode::from(u8::try_from(code.clamp(0, 255)).unwrap_or(u8::MAX)))
+}
+
+async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, Failure> {
+    if let Some(file) = &arguments.storage {
+        return store::open_file(session, file).await;
+    }
+    if arguments.directory.is_none() {
+        let spec = arguments.file.clone().unwrap_or_else(|| PathBuf::from(spec_file::NAME));
+        let built = spec.with_file_name("storage.json");
+        if built.is_file() || arguments.file.is_some() {
+            return store::open_file(session, &built).await;
+        }
+    }
+    store::open_directory(session, arguments.directory.as_deref()).await
+}
+
+/// Runs a flow that is in no image, with the user's Python.
+async fn here(
+    session: &mut Session,
+    storage: Storage,
+    location: &str,
+    arguments: &Arguments,
+    interrupt: &CancellationToken,
+) -> Result<i64, Failure> {
+    let run = session.python_run(storage, location).await?;
+    let interpreter = Interpreter::find(arguments.python.as_deref(), Path::new("."))?;
+    let temporary = tempfile::tempdir().map_err(|error| Failure::of_path("a temporary directory", &error))?;
+    let path = match &run.path {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let path = temporary.path().join(format!("flow.{}", run.format));
+            let write = std::fs::File::create_new(&path).and_then(|mut file| flow::copy(&run.content, &mut file));
+            write.map_err(|error| Failure::of_path(path.display(), &error))?;
+            path
+        }
+    };
+    let program = interpreter.program().display().to_string();
+    let no_python = |error: std::io::Error| {
+        Failure::new(FailureKind::Unavailable, "no-python", format!("can't run {program}: {error}"))
+            .with_help("install Python 3.6 or newer, or name one with --python".to_owned())
+    };
+    let mut child = tokio::process::Command::new(interpreter.program())
+        .args(["-u", "-c", &run.program])
+        .arg(&path)
+        .arg(run.format)
+        .envs(arguments.env.iter().map(|(name, value)| (name, value)))
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(no_python)?;
+    let timeout = async {
+        match arguments.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    let status = tokio::select! {
+        status = child.wait() => status.map_err(no_python)?,
+        () = timeout => {
+            child.kill().await.map_err(no_python)?;
+            let after = humantime::format_duration(arguments.timeout.unwrap_or_default());
+            return Err(Failure::new(FailureKind::Retry, "timeout", format!("the flow was stopped after {after}"))
+                .with_help("give it more with --timeout".to_owned()));
+        }
+        () = interrupt.cancelled() => {
+            // A terminal tells the whole group of processes; otherwise nobody has told the flow.
+            if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+                child.kill().await.map_err(no_python)?;
+            }
+            return Err(Failure::new(FailureKind::Interrupted, "interrupted", "the flow was interrupted"));
+        }
+    };
+    Ok(exit_code(status))
+}
+
+/// As shells have it: 128 and the signal, where a signal ended it.
+fn exit_code(status: std::process::ExitStatus) -> i64 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return i64::from(128 + signal);
+    }
+    status.code().map_or(1, i64::from)
+}

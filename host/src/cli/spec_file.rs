@@ -1,0 +1,75 @@
+//! Finds and reads the spec.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use flowhold::{Failure, SpecText};
+
+/// The name of a spec that nobody named.
+pub(crate) const NAME: &str = "flowhold.toml";
+
+/// No spec is larger, and nothing larger is read into memory.
+const LARGEST: u64 = 64 << 20;
+
+/// A spec and what to call it in messages.
+pub(crate) struct SpecFile {
+    pub(crate) text: SpecText,
+    pub(crate) name: String,
+}
+
+/// Reads a spec: `file` if it is given, else the flowhold.toml of `folder`, else that of the current directory.
+pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFile, Failure> {
+    let path = match (file, folder) {
+        (Some(file), _) if file == Path::new("-") => return from_stdin(),
+        (Some(file), None) => file.to_owned(),
+        (Some(file), Some(folder)) => folder.join(file),
+        (None, Some(folder)) if folder.is_file() => folder.to_owned(),
+        (None, Some(folder)) => folder.join(NAME),
+        (None, None) => PathBuf::from(NAME),
+    };
+    let failure = |error| {
+        let failure = Failure::of_path(path.display(), &error);
+        if file.is_none() && error.kind() == std::io::ErrorKind::NotFound {
+            return failure.with_help("`flowhold init` writes one; -f names another".to_owned());
+        }
+        failure
+    };
+    let bytes = read_some(&path).map_err(failure)?;
+    let absolute = std::path::absolute(&path).map_err(failure)?;
+    let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+    let name = path.display().to_string();
+    Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
+}
+
+/// Reads a file of ours, which is small.
+pub(crate) fn read_some(path: &Path) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    limited(std::fs::File::open(path)?)
+}
+
+fn from_stdin() -> Result<SpecFile, Failure> {
+    let failure = |error| Failure::of_path("standard input", &error);
+    let bytes = limited(std::io::stdin()).map_err(failure)?;
+    let folder = std::env::current_dir().map_err(failure)?;
+    Ok(SpecFile { text: SpecText { text: utf8(bytes, "standard input")?, folder }, name: "-".to_owned() })
+}
+
+fn limited(reader: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(std::io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::input("syntax", format!("{name} is not UTF-8 (byte {at})"))
+    })
+}

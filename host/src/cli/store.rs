@@ -1,0 +1,70 @@
+//! Opens the storage that a command is about.
+
+use std::path::{Path, PathBuf};
+
+use flowhold::{Access, Failure, Session, Storage};
+
+use super::{StoreArguments, build::grant_directory, spec_file};
+
+/// A file that every image of ours has: whoever sees it is inside one.
+const MANIFEST: &str = "/opt/flowhold/manifest.json";
+
+/// Opens the storage file or directory of the arguments.
+pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> Result<Storage, Failure> {
+    match &arguments.storage {
+        Some(file) => open_file(session, file).await,
+        None => open_directory(session, arguments.directory.as_deref()).await,
+    }
+}
+
+/// Opens a storage file, and grants what belongs to it.
+pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Storage, Failure> {
+    let bytes = spec_file::read_some(file).map_err(|error| Failure::of_path(file.display(), &error))?;
+    let storage = session.deserialize(&bytes).await?;
+    grant_directory(session, storage).await?;
+    Ok(storage)
+}
+
+/// Opens a directory of flows.
+pub(crate) async fn open_directory(session: &mut Session, directory: Option<&Path>) -> Result<Storage, Failure> {
+    let directory = local_directory(directory)?;
+    session.grant(&directory, Access::Write)?;
+    session.local(&directory.to_string_lossy()).await
+}
+
+/// The directory as an absolute path; `~/.prefect/flows` by default.
+pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failure> {
+    let failure = |error| Failure::of_path("the directory of the flows", &error);
+    let Some(directory) = directory else {
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let home = home.ok_or_else(|| {
+            Failure::input("no-home", "nobody knows your home directory").with_help("give --directory".to_owned())
+        })?;
+        return Ok(home.join(".prefect/flows"));
+    };
+    std::path::absolute(directory).map_err(failure)
+}
+
+/// Inside an image of ours, grants the flows that are in it.
+pub(crate) async fn is_inside_image(session: &mut Session, location: &str) -> Result<bool, Failure> {
+    let inside = Path::new(MANIFEST).is_file() && Path::new(location).is_file();
+    if let (true, Some(folder)) = (inside, Path::new(location).parent()) {
+        session.grant(folder, Access::Read)?;
+    }
+    Ok(inside)
+}
+
+/// The location of a flow by its name, or by its location.
+pub(crate) async fn locate(session: &mut Session, storage: Storage, flow: &str) -> Result<String, Failure> {
+    let flows = session.flows(storage).await?;
+    let by_name = flows.iter().find(|(name, _)| name == flow);
+    match by_name.or_else(|| flows.iter().find(|(_, location)| location == flow)) {
+        Some((_, location)) => Ok(location.clone()),
+        None => {
+            let names: Vec<_> = flows.iter().take(20).map(|(name, _)| name.as_str()).collect();
+            let place = session.name(storage).await.unwrap_or_default();
+            let help = if names.is_empty() { "it has no flows".to_owned() } else { format!("it has {}", names.join(", ")) };
+            Err(Failure::input("flow-not-found", format!("no flow {flow:?} is in {place}")).with_help(help))
+        }
+    }
+}

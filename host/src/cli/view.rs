@@ -1,0 +1,102 @@
+//! `flowhold preview` and `flowhold check`: looking without doing.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use flowhold::{Failure, Host, Need, failure::Severity};
+use serde_json::{Value, json};
+
+use super::{Format, SpecArguments, console, spec_file};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  flowhold preview                               the Dockerfile
+  flowhold preview --format context              what is sent to the daemon beside it
+  flowhold preview --format json | jq -r .plan   the plan digest, for `flowhold build --expect-plan`")]
+pub(crate) struct PreviewArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+    /// What to show
+    #[arg(long, value_name = "FORMAT", default_value = "dockerfile")]
+    format: PreviewFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PreviewFormat {
+    /// The Dockerfile
+    Dockerfile,
+    /// Everything: plan digest, image, Dockerfile, source map, context, flows, diagnostics
+    Json,
+    /// Mode, size, digest and path of everything in the build context
+    Context,
+    /// The resolved spec as JSON: nothing left open
+    Spec,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  flowhold check --format json | jq '.diagnostics[].code'")]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    spec: SpecArguments,
+    /// How diagnostics are shown
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Failure> {
+    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
+    let mut session = Host::builder().build()?.session().await?;
+    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let diagnostics = session.diagnostics(plan).await?;
+    console::show(&diagnostics, &spec.name);
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    if let PreviewFormat::Json = arguments.format {
+        console::text(&session.preview_json(plan).await?)?;
+    }
+    if failed {
+        return Ok(super::exit::code(&session.need_plan(plan).await.err().unwrap_or_else(no_reason)));
+    }
+    match arguments.format {
+        PreviewFormat::Json => Ok(ExitCode::SUCCESS),
+        PreviewFormat::Spec => console::text(&session.resolved_spec(plan).await?),
+        PreviewFormat::Dockerfile => match session.dockerfile(plan).await? {
+            Some(dockerfile) => console::text(&dockerfile),
+            None => {
+                console::note("this storage has no Dockerfile; its flows would be at:");
+                let flows = session.planned_flows(plan).await?;
+                flows.iter().for_each(|(name, location)| console::note(&format!("  {name}  {location}")));
+                Ok(ExitCode::SUCCESS)
+            }
+        },
+        PreviewFormat::Context => {
+            let mut lines = String::new();
+            for entry in session.context(plan).await? {
+                let digest = if entry.sha256.is_empty() { "-".repeat(64) } else { entry.sha256 };
+                lines.push_str(&format!("{:04o} {:>12} {digest} {}\n", entry.mode, entry.size, entry.path));
+            }
+            console::result(lines.as_bytes())
+        }
+    }
+}
+
+pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
+    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
+    let mut session = Host::builder().build()?.session().await?;
+    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let diagnostics = session.diagnostics(plan).await?;
+    if arguments.format == Format::Json {
+        // The core's own words, so that a diagnostic looks the same wherever it is read.
+        let preview: Value = serde_json::from_str(&session.preview_json(plan).await?).unwrap_or_default();
+        console::text(&format!("{:#}", json!({ "diagnostics": preview["diagnostics"] })))?;
+    } else if diagnostics.is_empty() {
+        console::note(&format!("{} is fine", spec.name));
+    } else {
+        console::show(&diagnostics, &spec.name);
+    }
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn no_reason() -> Failure {
+    Failure::input("host-fault", "the spec has errors")
+}
