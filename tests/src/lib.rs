@@ -1,1 +1,116 @@
+//! What the end-to-end tests share: a folder, the binary run in it, and the test environment's variables.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at what they don't expect")]
 
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// A new folder that is the current directory and the home of every command run in it.
+pub struct Folder(tempfile::TempDir);
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// A variable of the test environment. A test that needs it fails without it.
+pub fn environment(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/run.sh, or eval \"$(tests/run.sh env)\""))
+}
+
+/// The binary that is tested: FLOWHOLD_BIN, which tests/run.sh builds.
+pub fn binary() -> PathBuf {
+    environment("FLOWHOLD_BIN").into()
+}
+
+impl Folder {
+    /// An empty one.
+    #[expect(clippy::new_without_default, reason = "it makes a directory")]
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// One with a flowhold.toml.
+    pub fn with_spec(spec: &str) -> Self {
+        let folder = Self::new();
+        folder.write("flowhold.toml", spec);
+        folder
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file, and the directories that it is in.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The binary, about to be run here: no colours, no configuration of whoever runs the tests.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.path()).env("HOME", self.path());
+        for name in ["VIRTUAL_ENV", "DOCKER_CONFIG", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs the binary here.
+    pub fn run(&self, arguments: &[&str]) -> Done {
+        Done::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the binary here, and reads the JSON that it prints.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        self.run(arguments).ok().json()
+    }
+}
+
+impl Done {
+    /// What a finished command did.
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Itself, if it succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+
+    /// Itself, if it failed with this code and says all of these words on stderr, and nothing of a panic.
+    #[track_caller]
+    pub fn fails(self, code: i32, words: &[&str]) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        assert!(!self.stderr.contains("panicked"), "{self:#?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in {self:#?}");
+        }
+        self
+    }
+
+    /// The JSON on stdout.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}

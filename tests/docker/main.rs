@@ -1,0 +1,1 @@
+//! Tests that need the daemon and the registries of tests/run.sh.
