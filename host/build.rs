@@ -42,7 +42,10 @@ fn need_target() -> Result<(), Box<dyn Error>> {
     if !installed() {
         let added = Command::new("rustup").args(["target", "add", TARGET]).status();
         if !added.is_ok_and(|status| status.success()) || !installed() {
-            return Err(format!("the core is compiled to {TARGET}, which this Rust lacks; run: rustup target add {TARGET}").into());
+            return Err(format!(
+                "the core is compiled to {TARGET}, which this Rust lacks; run: rustup target add {TARGET}"
+            )
+            .into());
         }
     }
     Ok(())
@@ -58,8 +61,13 @@ fn build_guest(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     // What was meant for the host must not reach the guest: flags, linkers, clippy as a wrapper, coverage.
     for (name, _) in env::vars_os() {
         let Some(name) = name.to_str() else { continue };
-        let meant_for_host = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "TARGET"];
-        if name.starts_with("RUSTC") || name.starts_with("CARGO_CFG_") || name.starts_with("CARGO_FEATURE_") || meant_for_host.contains(&name) {
+        let meant_for_host =
+            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "TARGET"];
+        if name.starts_with("RUSTC")
+            || name.starts_with("CARGO_CFG_")
+            || name.starts_with("CARGO_FEATURE_")
+            || meant_for_host.contains(&name)
+        {
             cargo.env_remove(name);
         }
     }

@@ -40,9 +40,7 @@ impl ContextPath {
 
     /// The last component.
     pub fn file_name(&self) -> &str {
-        self.0
-            .rsplit_once('/')
-            .map_or(self.as_str(), |(_, name)| name)
+        self.0.rsplit_once('/').map_or(self.as_str(), |(_, name)| name)
     }
 }
 
@@ -74,10 +72,7 @@ pub enum ContextPathError {
         component: String,
     },
     /// NUL, a line end or another control character.
-    #[error(
-        "context path {} has the control character {character:?}",
-        Excerpt(path)
-    )]
+    #[error("context path {} has the control character {character:?}", Excerpt(path))]
     ControlCharacter {
         /// The path.
         path: String,
@@ -97,11 +92,7 @@ pub enum ContextPathError {
         bytes: usize,
     },
     /// More than [`ContextPath::MOST_BYTES`] bytes.
-    #[error(
-        "context path {} has {bytes} bytes, the most are {}",
-        Excerpt(path),
-        ContextPath::MOST_BYTES
-    )]
+    #[error("context path {} has {bytes} bytes, the most are {}", Excerpt(path), ContextPath::MOST_BYTES)]
     TooLong {
         /// The path.
         path: String,
@@ -115,12 +106,10 @@ impl ContextPathError {
     pub fn help(&self) -> String {
         match self {
             Self::Empty => "name a file, relative to the context's root".to_owned(),
-            Self::Absolute { path } | Self::Component { path, .. } => {
-                match plain(path).parse::<ContextPath>() {
-                    Ok(plain) => format!("write {:?}", plain.as_str()),
-                    Err(_) => "name a file, relative to the context's root".to_owned(),
-                }
-            }
+            Self::Absolute { path } | Self::Component { path, .. } => match plain(path).parse::<ContextPath>() {
+                Ok(plain) => format!("write {:?}", plain.as_str()),
+                Err(_) => "name a file, relative to the context's root".to_owned(),
+            },
             Self::Parent { .. } => "name a file inside the context, without \"..\"".to_owned(),
             Self::ControlCharacter { .. } => "rename the file".to_owned(),
             Self::ComponentTooLong { .. } | Self::TooLong { .. } => "shorten it".to_owned(),
@@ -130,10 +119,7 @@ impl ContextPathError {
 
 /// `path` without its empty and `.` components.
 fn plain(path: &str) -> String {
-    let components: Vec<&str> = path
-        .split('/')
-        .filter(|c| !matches!(*c, "" | "."))
-        .collect();
+    let components: Vec<&str> = path.split('/').filter(|c| !matches!(*c, "" | ".")).collect();
     components.join("/")
 }
 
@@ -159,16 +145,10 @@ impl FromStr for ContextPath {
             match component {
                 ".." => return Err(ContextPathError::Parent { path }),
                 "" | "." => {
-                    return Err(ContextPathError::Component {
-                        path,
-                        component: component.to_owned(),
-                    });
+                    return Err(ContextPathError::Component { path, component: component.to_owned() });
                 }
                 long if long.len() > Self::MOST_COMPONENT_BYTES => {
-                    return Err(ContextPathError::ComponentTooLong {
-                        path,
-                        bytes: long.len(),
-                    });
+                    return Err(ContextPathError::ComponentTooLong { path, bytes: long.len() });
                 }
                 _ => {}
             }
@@ -218,10 +198,7 @@ mod tests {
         ];
         for (text, file_name, components) in cases {
             let path: ContextPath = text.parse()?;
-            assert_eq!(
-                (path.as_str(), path.file_name(), path.components().count()),
-                (text, file_name, components)
-            );
+            assert_eq!((path.as_str(), path.file_name(), path.components().count()), (text, file_name, components));
         }
         Ok(())
     }
@@ -243,15 +220,8 @@ mod tests {
             ("a\n", "context path \"a\\n\" has the control character '\\n'", "rename the file"),
         ];
         for (text, message, help) in cases {
-            let found = text
-                .parse::<ContextPath>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                Some((message.to_owned(), help.to_owned())),
-                "{text:?}"
-            );
+            let found = text.parse::<ContextPath>().err().map(|e| (e.to_string(), e.help()));
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
 
@@ -263,10 +233,7 @@ mod tests {
             ("x/".repeat(2049), format!("context path \"{}…\" has 4098 bytes, the most are 4096", "x/".repeat(30) )),
         ];
         for (text, message) in cases {
-            assert_eq!(
-                text.parse::<ContextPath>().err().map(|e| e.to_string()),
-                Some(message)
-            );
+            assert_eq!(text.parse::<ContextPath>().err().map(|e| e.to_string()), Some(message));
         }
     }
 

@@ -66,9 +66,7 @@ impl Instruction {
     fn render(&self) -> String {
         match self {
             Self::From(image) => format!("FROM {image}"),
-            Self::Env(variables) => {
-                pairs("ENV", variables.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-            }
+            Self::Env(variables) => pairs("ENV", variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
             Self::Copy { source, destination } => format!("COPY {}", json_array([&word(source), &word(destination)])),
             Self::Run(arguments) => format!("RUN {}", json_array(arguments)),
             Self::Label(labels) => pairs("LABEL", labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
@@ -105,8 +103,7 @@ fn escape(text: &str, special: &[char]) -> String {
 }
 
 fn json_array<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
-    let words: Vec<String> =
-        words.into_iter().map(|word| serde_json::Value::from(word.as_ref()).to_string()).collect();
+    let words: Vec<String> = words.into_iter().map(|word| serde_json::Value::from(word.as_ref()).to_string()).collect();
     format!("[{}]", words.join(", "))
 }
 

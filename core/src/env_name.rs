@@ -39,10 +39,7 @@ pub enum EnvNameError {
         name: String,
     },
     /// A character other than an ASCII letter, a digit or `_`.
-    #[error(
-        "environment variable {} has the character {character:?}, which no name may have",
-        Excerpt(name)
-    )]
+    #[error("environment variable {} has the character {character:?}, which no name may have", Excerpt(name))]
     BadCharacter {
         /// The name.
         name: String,
@@ -50,11 +47,7 @@ pub enum EnvNameError {
         character: char,
     },
     /// More than [`EnvName::MOST_BYTES`] bytes.
-    #[error(
-        "environment variable {} has a name of {bytes} bytes, the most are {}",
-        Excerpt(name),
-        EnvName::MOST_BYTES
-    )]
+    #[error("environment variable {} has a name of {bytes} bytes, the most are {}", Excerpt(name), EnvName::MOST_BYTES)]
     TooLong {
         /// The name.
         name: String,
@@ -76,10 +69,7 @@ pub enum EnvValueError {
         at: usize,
     },
     /// More than [`EnvValue::MOST_BYTES`] bytes.
-    #[error(
-        "an environment variable's value has {bytes} bytes, the most are {}",
-        EnvValue::MOST_BYTES
-    )]
+    #[error("an environment variable's value has {bytes} bytes, the most are {}", EnvValue::MOST_BYTES)]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -113,10 +103,7 @@ impl EnvNameError {
         match self {
             Self::Empty => "write NAME = \"value\"".to_owned(),
             Self::LeadingDigit { name } | Self::BadCharacter { name, .. } => {
-                format!(
-                    "use ASCII letters, digits and _, and no digit in front: {}",
-                    portable(name)
-                )
+                format!("use ASCII letters, digits and _, and no digit in front: {}", portable(name))
             }
             Self::TooLong { .. } => "shorten it".to_owned(),
         }
@@ -125,11 +112,7 @@ impl EnvNameError {
 
 /// `name` with what no name may have replaced.
 fn portable(name: &str) -> String {
-    let mut portable: String = name
-        .trim()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
+    let mut portable: String = name.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if portable.is_empty() || portable.starts_with(|c: char| c.is_ascii_digit()) {
         portable.insert(0, '_');
     }
@@ -140,16 +123,11 @@ impl EnvValueError {
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
-            Self::BadCharacter {
-                character: '\0', ..
-            } => "encode binary data, as base64 for example".to_owned(),
+            Self::BadCharacter { character: '\0', .. } => "encode binary data, as base64 for example".to_owned(),
             Self::BadCharacter { .. } => {
-                "put text of several lines in a file (files = { … }) and its path in the variable"
-                    .to_owned()
+                "put text of several lines in a file (files = { … }) and its path in the variable".to_owned()
             }
-            Self::TooLong { .. } => {
-                "put it in a file (files = { … }) and its path in the variable".to_owned()
-            }
+            Self::TooLong { .. } => "put it in a file (files = { … }) and its path in the variable".to_owned(),
         }
     }
 }
@@ -166,10 +144,7 @@ impl FromStr for EnvName {
             let bytes = name.len();
             return Err(EnvNameError::TooLong { name, bytes });
         }
-        if let Some(character) = name
-            .chars()
-            .find(|&c| !c.is_ascii_alphanumeric() && c != '_')
-        {
+        if let Some(character) = name.chars().find(|&c| !c.is_ascii_alphanumeric() && c != '_') {
             return Err(EnvNameError::BadCharacter { name, character });
         }
         if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -186,11 +161,7 @@ impl FromStr for EnvValue {
         if text.len() > Self::MOST_BYTES {
             return Err(EnvValueError::TooLong { bytes: text.len() });
         }
-        match text
-            .chars()
-            .zip(1..)
-            .find(|(character, _)| matches!(character, '\0' | '\r' | '\n'))
-        {
+        match text.chars().zip(1..).find(|(character, _)| matches!(character, '\0' | '\r' | '\n')) {
             Some((character, at)) => Err(EnvValueError::BadCharacter { character, at }),
             None => Ok(Self(text.to_owned())),
         }
@@ -260,23 +231,14 @@ mod tests {
             (" ", Some(("environment variable \" \" has the character ' ', which no name may have", "use ASCII letters, digits and _, and no digit in front: _"))),
         ];
         for (name, expected) in cases {
-            let found = name
-                .parse::<EnvName>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
+            let found = name.parse::<EnvName>().err().map(|e| (e.to_string(), e.help()));
             let expected = expected.map(|(message, help)| (message.to_owned(), help.to_owned()));
             assert_eq!(found, expected, "{name:?}");
         }
         assert!("A".repeat(255).parse::<EnvName>().is_ok());
         assert_eq!(
-            "A".repeat(256)
-                .parse::<EnvName>()
-                .err()
-                .map(|e| e.to_string()),
-            Some(format!(
-                "environment variable \"{}…\" has a name of 256 bytes, the most are 255",
-                "A".repeat(60)
-            ))
+            "A".repeat(256).parse::<EnvName>().err().map(|e| e.to_string()),
+            Some(format!("environment variable \"{}…\" has a name of 256 bytes, the most are 255", "A".repeat(60)))
         );
     }
 
@@ -293,19 +255,13 @@ mod tests {
             ("\u{2028}", None),
         ];
         for (value, expected) in cases {
-            let found = value
-                .parse::<EnvValue>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
+            let found = value.parse::<EnvValue>().err().map(|e| (e.to_string(), e.help()));
             let expected = expected.map(|(message, help)| (message.to_owned(), help.to_owned()));
             assert_eq!(found, expected, "{value:?}");
         }
         assert!("x".repeat(130_815).parse::<EnvValue>().is_ok());
         assert_eq!(
-            "x".repeat(130_816)
-                .parse::<EnvValue>()
-                .err()
-                .map(|e| (e.to_string(), e.help())),
+            "x".repeat(130_816).parse::<EnvValue>().err().map(|e| (e.to_string(), e.help())),
             Some((
                 "an environment variable's value has 130816 bytes, the most are 130815".to_owned(),
                 "put it in a file (files = { … }) and its path in the variable".to_owned()

@@ -35,7 +35,13 @@ pub struct Failure {
 impl Failure {
     /// A failure that the user's input causes.
     pub fn input(code: Code, message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Input, code: code.as_str().to_owned(), field: None, message: message.into(), help: None }
+        Self {
+            kind: FailureKind::Input,
+            code: code.as_str().to_owned(),
+            field: None,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// A parser's error as a failure.

@@ -143,10 +143,7 @@ mod tests {
         let mut map = FlowMap::default();
         map.insert("b".parse()?, "/b".to_owned())?;
         map.insert("a".parse()?, "/a".to_owned())?;
-        assert_eq!(
-            map.insert("b".parse()?, "/c".to_owned()),
-            Err(FlowMapError::Duplicate { name: "b".to_owned() })
-        );
+        assert_eq!(map.insert("b".parse()?, "/c".to_owned()), Err(FlowMapError::Duplicate { name: "b".to_owned() }));
         assert_eq!(serde_json::to_string(&map)?, r#"{"b":"/b","a":"/a"}"#);
         assert!(map.contains("a") && !map.contains("/a"));
         assert_eq!(map.at("/c"), Err(FlowMapError::NotContained { location: "/c".to_owned() }));

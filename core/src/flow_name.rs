@@ -52,11 +52,7 @@ pub enum FlowNameError {
     #[error("a flow's name is empty")]
     Empty,
     /// More than [`FlowName::MOST_CHARACTERS`] characters.
-    #[error(
-        "flow name {} has {characters} characters, the most are {}",
-        Excerpt(name),
-        FlowName::MOST_CHARACTERS
-    )]
+    #[error("flow name {} has {characters} characters, the most are {}", Excerpt(name), FlowName::MOST_CHARACTERS)]
     TooLong {
         /// The name.
         name: String,
@@ -72,20 +68,13 @@ pub enum FlowNameError {
         character: char,
     },
     /// Nothing is left to name a file after.
-    #[error(
-        "flow name {} makes an empty slug, so its file would have no name",
-        Excerpt(name)
-    )]
+    #[error("flow name {} makes an empty slug, so its file would have no name", Excerpt(name))]
     EmptySlug {
         /// The name.
         name: String,
     },
     /// Transliteration may write several letters for one character.
-    #[error(
-        "flow name {} makes a slug of {bytes} bytes, the most are {}",
-        Excerpt(name),
-        FlowName::MOST_SLUG_BYTES
-    )]
+    #[error("flow name {} makes a slug of {bytes} bytes, the most are {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
     SlugTooLong {
         /// The name.
         name: String,
@@ -103,16 +92,11 @@ impl FlowNameError {
                 "shorten the name; a description belongs in the flow itself".to_owned()
             }
             Self::ControlCharacter { name, .. } => {
-                let words: Vec<&str> = name
-                    .split(|c: char| breaks_lines(c) || c.is_whitespace())
-                    .filter(|w| !w.is_empty())
-                    .collect();
+                let words: Vec<&str> =
+                    name.split(|c: char| breaks_lines(c) || c.is_whitespace()).filter(|w| !w.is_empty()).collect();
                 match words.as_slice() {
                     [] => "use letters or digits".to_owned(),
-                    words => format!(
-                        "write it in one line without control characters: {:?}",
-                        words.join(" ")
-                    ),
+                    words => format!("write it in one line without control characters: {:?}", words.join(" ")),
                 }
             }
             Self::EmptySlug { .. } => "use at least one letter or digit".to_owned(),
@@ -146,9 +130,7 @@ impl TryFrom<String> for FlowName {
         let slug = slugify(&name);
         match slug.len() {
             0 => Err(FlowNameError::EmptySlug { name }),
-            bytes if bytes > Self::MOST_SLUG_BYTES => {
-                Err(FlowNameError::SlugTooLong { name, bytes })
-            }
+            bytes if bytes > Self::MOST_SLUG_BYTES => Err(FlowNameError::SlugTooLong { name, bytes }),
             _ => Ok(Self { text: name, slug }),
         }
     }
@@ -250,10 +232,7 @@ mod tests {
         ];
         for (name, slug) in cases {
             let parsed: FlowName = name.parse()?;
-            assert_eq!(
-                (parsed.as_str(), parsed.slug(), parsed.to_string().as_str()),
-                (name, slug, name)
-            );
+            assert_eq!((parsed.as_str(), parsed.slug(), parsed.to_string().as_str()), (name, slug, name));
         }
         Ok(())
     }
@@ -275,11 +254,7 @@ mod tests {
         for (name, message, help) in cases {
             let error = name.parse::<FlowName>().err();
             let found = error.as_ref().map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                Some((message.to_owned(), help.to_owned())),
-                "{name:?}"
-            );
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{name:?}");
         }
     }
 
@@ -301,31 +276,17 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_cut_between_characters() {
-        assert_eq!(
-            Excerpt(&"é".repeat(60)).to_string(),
-            format!("\"{}\"", "é".repeat(60))
-        );
-        assert_eq!(
-            Excerpt(&"é".repeat(61)).to_string(),
-            format!("\"{}…\"", "é".repeat(60))
-        );
-        assert_eq!(
-            Excerpt(&"\"".repeat(61)).to_string(),
-            format!("\"{}…\"", "\\\"".repeat(60))
-        );
+        assert_eq!(Excerpt(&"é".repeat(60)).to_string(), format!("\"{}\"", "é".repeat(60)));
+        assert_eq!(Excerpt(&"é".repeat(61)).to_string(), format!("\"{}…\"", "é".repeat(60)));
+        assert_eq!(Excerpt(&"\"".repeat(61)).to_string(), format!("\"{}…\"", "\\\"".repeat(60)));
     }
 
     #[test]
     fn json_goes_through_the_parser() -> Result<(), serde_json::Error> {
         let name: FlowName = serde_json::from_str("\"My Flow\"")?;
         assert_eq!(serde_json::to_string(&name)?, "\"My Flow\"");
-        let error = serde_json::from_str::<FlowName>("\"..\"")
-            .err()
-            .map(|e| e.to_string());
-        assert_eq!(
-            error.as_deref(),
-            Some("flow name \"..\" makes an empty slug, so its file would have no name")
-        );
+        let error = serde_json::from_str::<FlowName>("\"..\"").err().map(|e| e.to_string());
+        assert_eq!(error.as_deref(), Some("flow name \"..\" makes an empty slug, so its file would have no name"));
         Ok(())
     }
 

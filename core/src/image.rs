@@ -36,9 +36,7 @@ pub struct ImageTag(String);
 impl RegistryUrl {
     /// The domain with its port; `None` means Docker Hub.
     pub fn domain(&self) -> Option<&str> {
-        self.text
-            .get(..self.domain_end)
-            .filter(|domain| !domain.is_empty())
+        self.text.get(..self.domain_end).filter(|domain| !domain.is_empty())
     }
 
     /// The components that follow the domain; none for a domain alone.
@@ -78,30 +76,18 @@ impl FromStr for RegistryUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         refuse_at_once(text)?;
         if text.len() > 1 && text.ends_with('/') {
-            return Err(ReferenceError::TrailingSlash {
-                text: text.to_owned(),
-            });
+            return Err(ReferenceError::TrailingSlash { text: text.to_owned() });
         }
         // A colon before the first slash starts a port, any later one a tag.
-        let tag = split_tag(text)
-            .1
-            .filter(|_| text.contains('/'))
-            .map(|tag| text.len() - tag.len() - 1);
+        let tag = split_tag(text).1.filter(|_| text.contains('/')).map(|tag| text.len() - tag.len() - 1);
         if let Some(end) = text.find('@').or(tag) {
             let part = text.get(end..).unwrap_or_default().to_owned();
-            return Err(ReferenceError::UnexpectedTag {
-                text: text.to_owned(),
-                part,
-            });
+            return Err(ReferenceError::UnexpectedTag { text: text.to_owned(), part });
         }
         let first = text.split_once('/').map_or(text, |(first, _)| first);
         // Without the rule that an upper-case letter makes a domain: whether `Acme` is one depends on the daemon's
         // version, and a mistake is likelier.
-        let domain_end = if first == "localhost" || first.contains(['.', ':']) {
-            first.len()
-        } else {
-            0
-        };
+        let domain_end = if first == "localhost" || first.contains(['.', ':']) { first.len() } else { 0 };
         let (domain, path) = text.split_at(domain_end);
         if !domain.is_empty() {
             check_domain(domain)?;
@@ -112,10 +98,7 @@ impl FromStr for RegistryUrl {
             _ => check_path(path, text)?,
         }
         check_length(text, text)?;
-        Ok(Self {
-            text: text.to_owned(),
-            domain_end,
-        })
+        Ok(Self { text: text.to_owned(), domain_end })
     }
 }
 
@@ -237,11 +220,7 @@ mod tests {
         for (text, domain, components) in cases {
             let registry: RegistryUrl = text.parse()?;
             assert_eq!((registry.domain(), &*registry.to_string()), (domain, text));
-            assert_eq!(
-                registry.components().collect::<Vec<_>>(),
-                components,
-                "{text}"
-            );
+            assert_eq!(registry.components().collect::<Vec<_>>(), components, "{text}");
         }
         Ok(())
     }
@@ -266,15 +245,8 @@ mod tests {
             (" gcr.io", "registry host \" gcr.io\" is no domain name, IPv4 address or [IPv6 address]", "write a host such as \"registry.example.com:5000\""),
         ];
         for (text, message, help) in cases {
-            let found = text
-                .parse::<RegistryUrl>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                Some((message.to_owned(), help.to_owned())),
-                "{text:?}"
-            );
+            let found = text.parse::<RegistryUrl>().err().map(|e| (e.to_string(), e.help()));
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
 
@@ -291,15 +263,8 @@ mod tests {
             ("/etl", Some(("image name \"/etl\" has an empty part", "write \"etl\", or a name between the slashes"))),
         ];
         for (text, expected) in cases {
-            let found = text
-                .parse::<ImageName>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                expected.map(|(m, h): (&str, &str)| (m.to_owned(), h.to_owned())),
-                "{text:?}"
-            );
+            let found = text.parse::<ImageName>().err().map(|e| (e.to_string(), e.help()));
+            assert_eq!(found, expected.map(|(m, h): (&str, &str)| (m.to_owned(), h.to_owned())), "{text:?}");
         }
     }
 
@@ -307,21 +272,10 @@ mod tests {
     fn image_tags() {
         let longest = "x".repeat(128);
         for tag in ["v1", "V1", "_", "2019-10-17t10-00-00", "1.0.0", &longest] {
-            assert_eq!(
-                tag.parse::<ImageTag>().map(String::from),
-                Ok(tag.to_owned())
-            );
+            assert_eq!(tag.parse::<ImageTag>().map(String::from), Ok(tag.to_owned()));
         }
-        for (tag, help) in [
-            ("-v1", "write \"v1\""),
-            ("a/b", "write \"a-b\""),
-            ("é", "write a tag such as \"v1\""),
-        ] {
-            assert_eq!(
-                tag.parse::<ImageTag>().err().map(|e| e.help()),
-                Some(help.to_owned()),
-                "{tag:?}"
-            );
+        for (tag, help) in [("-v1", "write \"v1\""), ("a/b", "write \"a-b\""), ("é", "write a tag such as \"v1\"")] {
+            assert_eq!(tag.parse::<ImageTag>().err().map(|e| e.help()), Some(help.to_owned()), "{tag:?}");
         }
         assert!("x".repeat(129).parse::<ImageTag>().is_err());
         assert_eq!("".parse::<ImageTag>(), Err(ReferenceError::Empty));

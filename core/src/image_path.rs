@@ -43,9 +43,7 @@ impl ImagePath {
 
     /// The names from the root down; none for the root itself.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.path
-            .split('/')
-            .filter(|component| !component.is_empty())
+        self.path.split('/').filter(|component| !component.is_empty())
     }
 }
 
@@ -69,10 +67,7 @@ pub enum ImagePathError {
         path: String,
     },
     /// NUL, a line end or another control character.
-    #[error(
-        "path {} in the image has the control character {character:?}",
-        Excerpt(path)
-    )]
+    #[error("path {} in the image has the control character {character:?}", Excerpt(path))]
     ControlCharacter {
         /// The path.
         path: String,
@@ -92,11 +87,7 @@ pub enum ImagePathError {
         bytes: usize,
     },
     /// More than [`ImagePath::MOST_BYTES`] bytes.
-    #[error(
-        "path {} in the image has {bytes} bytes, the most are {}",
-        Excerpt(path),
-        ImagePath::MOST_BYTES
-    )]
+    #[error("path {} in the image has {bytes} bytes, the most are {}", Excerpt(path), ImagePath::MOST_BYTES)]
     TooLong {
         /// The path.
         path: String,
@@ -111,9 +102,7 @@ impl ImagePathError {
         match self {
             Self::Empty => "write an absolute path, such as \"/opt/model.bin\"".to_owned(),
             Self::Relative { path } => match format!("/{path}").parse::<ImagePath>() {
-                Ok(_) if path.starts_with('~') => {
-                    "write the home directory out, such as \"/root\"".to_owned()
-                }
+                Ok(_) if path.starts_with('~') => "write the home directory out, such as \"/root\"".to_owned(),
                 Ok(absolute) => {
                     format!("write an absolute path, such as {:?}", absolute.to_string())
                 }
@@ -150,10 +139,7 @@ impl FromStr for ImagePath {
                 "" | "." => {}
                 ".." => return Err(ImagePathError::Parent { path }),
                 long if long.len() > Self::MOST_COMPONENT_BYTES => {
-                    return Err(ImagePathError::ComponentTooLong {
-                        path,
-                        bytes: long.len(),
-                    });
+                    return Err(ImagePathError::ComponentTooLong { path, bytes: long.len() });
                 }
                 component => {
                     normalised.push('/');
@@ -164,10 +150,7 @@ impl FromStr for ImagePath {
         if normalised.is_empty() {
             normalised.push('/');
         }
-        Ok(Self {
-            path: normalised,
-            directory: text.ends_with('/') || text.ends_with("/."),
-        })
+        Ok(Self { path: normalised, directory: text.ends_with('/') || text.ends_with("/.") })
     }
 }
 
@@ -188,11 +171,7 @@ impl From<ImagePath> for String {
 impl fmt::Display for ImagePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
-        if self.directory && self.path != "/" {
-            f.write_str("/")
-        } else {
-            Ok(())
-        }
+        if self.directory && self.path != "/" { f.write_str("/") } else { Ok(()) }
     }
 }
 
@@ -217,10 +196,7 @@ mod tests {
         ];
         for (text, path, directory, display) in cases {
             let parsed: ImagePath = text.parse()?;
-            assert_eq!(
-                (parsed.as_str(), parsed.is_directory(), &*parsed.to_string()),
-                (path, directory, display)
-            );
+            assert_eq!((parsed.as_str(), parsed.is_directory(), &*parsed.to_string()), (path, directory, display));
         }
         Ok(())
     }
@@ -240,15 +216,8 @@ mod tests {
             ("/a\0", "path \"/a\\0\" in the image has the control character '\\0'", "choose a path without control characters"),
         ];
         for (text, message, help) in cases {
-            let found = text
-                .parse::<ImagePath>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                Some((message.to_owned(), help.to_owned())),
-                "{text:?}"
-            );
+            let found = text.parse::<ImagePath>().err().map(|e| (e.to_string(), e.help()));
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
 
@@ -260,10 +229,7 @@ mod tests {
             ("/x".repeat(2049), format!("path \"{}…\" in the image has 4098 bytes, the most are 4096", "/x".repeat(30) )),
         ];
         for (text, message) in cases {
-            assert_eq!(
-                text.parse::<ImagePath>().err().map(|e| e.to_string()),
-                Some(message)
-            );
+            assert_eq!(text.parse::<ImagePath>().err().map(|e| e.to_string()), Some(message));
         }
         assert!("/x".repeat(2048).parse::<ImagePath>().is_ok());
     }

@@ -118,10 +118,12 @@ impl Planner<'_> {
     }
 
     fn env(&self, names: &[&EnvName]) -> Option<Sourced> {
-        let variables: Vec<_> =
-            names.iter().filter_map(|name| Some(((*name).clone(), self.settings.env_vars.get(*name)?.clone()))).collect();
+        let variables: Vec<_> = names
+            .iter()
+            .filter_map(|name| Some(((*name).clone(), self.settings.env_vars.get(*name)?.clone())))
+            .collect();
         let fields = names.iter().map(|name| vec![join_path("storage.env_vars", name.as_str())]).collect();
-        (!variables.is_empty()).then(|| Sourced { instruction: Instruction::Env(variables), fields })
+        (!variables.is_empty()).then_some(Sourced { instruction: Instruction::Env(variables), fields })
     }
 
     /// Dependencies travel in a requirements file, and one pip resolves them together with Prefect.
@@ -164,7 +166,8 @@ impl Planner<'_> {
         self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(lines.join("\n") + "\n")));
         let requirements = format!("{OWN_DIRECTORY}/requirements.txt");
         let copy = Instruction::Copy { source: "requirements.txt".to_owned(), destination: requirements.clone() };
-        const PIP: [&str; 7] = ["python", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", "-r"];
+        const PIP: [&str; 7] =
+            ["python", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", "-r"];
         let run = Instruction::Run(PIP.into_iter().map(str::to_owned).chain([requirements]).collect());
         vec![sourced(copy, fields.clone()), sourced(run, fields)]
     }
@@ -174,7 +177,8 @@ impl Planner<'_> {
         let entries = file.entries.as_deref().unwrap_or_default();
         let base = file.source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
         let is_directory = entries.iter().any(|entry| entry.path.is_none() && entry.kind == EntryKind::Directory);
-        let context_path = if is_directory { format!("files/{index}") } else { format!("files/{index}-{}", safe(base)) };
+        let context_path =
+            if is_directory { format!("files/{index}") } else { format!("files/{index}-{}", safe(base)) };
         let into = file.destination.as_str().trim_end_matches('/');
         let destination = match (is_directory, file.destination.as_str().ends_with('/')) {
             (false, true) => format!("{into}/{base}"),
@@ -196,7 +200,8 @@ impl Planner<'_> {
     fn take(&mut self, path: String, field: &str, directory: bool) {
         let clash = |path: &str, other: &str| {
             let message = format!("{path} in the image would be written by {other} and by {field}");
-            Diagnostic::new(Code::PathClash, field, message).with_help("give one of them another destination".to_owned())
+            Diagnostic::new(Code::PathClash, field, message)
+                .with_help("give one of them another destination".to_owned())
         };
         if path.is_empty() && directory {
             return;
@@ -240,7 +245,11 @@ impl Planner<'_> {
             let path = format!("flows/{}.prefect", flow.name.slug());
             self.context.push(ContextEntry::file(path, flow.content.clone()));
             if let Err(error) = map.insert(flow.name.clone(), location) {
-                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, format!("flows[{index}]"), error.to_string()));
+                self.diagnostics.push(Diagnostic::new(
+                    Code::DuplicateFlow,
+                    format!("flows[{index}]"),
+                    error.to_string(),
+                ));
                 return None;
             }
         }
@@ -299,7 +308,10 @@ impl Planner<'_> {
                 if let [only] = self.flows {
                     name = name.or_else(|| only.name.slug().parse::<ImageName>().ok());
                 } else if name.is_none() || tag.is_none() {
-                    let message = format!("naming = \"flow\" names an image after its only flow, and there are {}", self.flows.len());
+                    let message = format!(
+                        "naming = \"flow\" names an image after its only flow, and there are {}",
+                        self.flows.len()
+                    );
                     let help = "give image_name and image_tag, or another naming".to_owned();
                     self.diagnostics
                         .push(Diagnostic::new(Code::NamingNeedsOneFlow, "storage.naming", message).with_help(help));
@@ -333,9 +345,9 @@ impl Planner<'_> {
         match image::join(self.settings.registry_url.as_ref(), name, tag) {
             Ok(reference) => Some(reference),
             Err(error) => {
-                let field = if self.settings.registry_url.is_some() { "storage.registry_url" } else { "storage.image_name" };
-                self.diagnostics
-                    .push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
+                let field =
+                    if self.settings.registry_url.is_some() { "storage.registry_url" } else { "storage.image_name" };
+                self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
                 None
             }
         }

@@ -69,11 +69,7 @@ pub enum PrefectVersionError {
     #[error("the prefect version is empty")]
     Empty,
     /// More than [`PrefectVersion::MOST_BYTES`] bytes.
-    #[error(
-        "prefect version {} has {bytes} bytes, the most are {}",
-        Excerpt(text),
-        PrefectVersion::MOST_BYTES
-    )]
+    #[error("prefect version {} has {bytes} bytes, the most are {}", Excerpt(text), PrefectVersion::MOST_BYTES)]
     TooLong {
         /// The text.
         text: String,
@@ -92,10 +88,7 @@ pub enum PrefectVersionError {
         character: char,
     },
     /// Good characters in an order that git refuses.
-    #[error(
-        "prefect version {} is no branch, tag or commit: git refuses {rule}",
-        Excerpt(text)
-    )]
+    #[error("prefect version {} is no branch, tag or commit: git refuses {rule}", Excerpt(text))]
     BadRef {
         /// The text.
         text: String,
@@ -134,10 +127,7 @@ impl FromStr for PrefectVersion {
         }
         if text.len() > Self::MOST_BYTES {
             let bytes = text.len();
-            return Err(PrefectVersionError::TooLong {
-                text: text.to_owned(),
-                bytes,
-            });
+            return Err(PrefectVersionError::TooLong { text: text.to_owned(), bytes });
         }
         // A version may have spaces around it, a word with one meaning not.
         let one_word = !text.contains(char::is_whitespace);
@@ -146,23 +136,13 @@ impl FromStr for PrefectVersion {
             && let Some((version, is_local)) = normal_version(text)
         {
             let master = || Source::GitRef("master".to_owned());
-            return Ok(Self(if is_local {
-                master()
-            } else {
-                Source::Release(version)
-            }));
+            return Ok(Self(if is_local { master() } else { Source::Release(version) }));
         }
         if let Some(character) = text.chars().find(|&c| !is_ref_character(c)) {
-            return Err(PrefectVersionError::BadCharacter {
-                text: text.to_owned(),
-                character,
-            });
+            return Err(PrefectVersionError::BadCharacter { text: text.to_owned(), character });
         }
         match broken_rule(text) {
-            Some(rule) => Err(PrefectVersionError::BadRef {
-                text: text.to_owned(),
-                rule,
-            }),
+            Some(rule) => Err(PrefectVersionError::BadRef { text: text.to_owned(), rule }),
             None => Ok(Self(Source::GitRef(text.to_owned()))),
         }
     }
@@ -254,11 +234,7 @@ mod tests {
         ];
         for (text, expected) in cases {
             let version: PrefectVersion = text.parse()?;
-            assert_eq!(
-                (version.release(), version.git_ref()),
-                (expected.ok(), expected.err()),
-                "{text}"
-            );
+            assert_eq!((version.release(), version.git_ref()), (expected.ok(), expected.err()), "{text}");
             let requirement = match expected {
                 Ok(release) => format!("prefect=={release}"),
                 Err(git_ref) => {
@@ -273,8 +249,7 @@ mod tests {
     #[test]
     fn bad_versions() {
         let not_allowed = "which no branch, tag or commit may have here";
-        let a_release =
-            "write a release such as \"0.6.6\", or a branch, tag or commit of Prefect's repository";
+        let a_release = "write a release such as \"0.6.6\", or a branch, tag or commit of Prefect's repository";
         let no_operators = "write one release such as \"0.6.6\", without operators";
         let by_hash = "name the commit by its hash instead";
         #[rustfmt::skip] // one case, one line
@@ -308,10 +283,7 @@ mod tests {
             ("a.lock/b", "prefect version \"a.lock/b\" is no branch, tag or commit: git refuses the ending \".lock\"".to_owned(), a_release),
         ];
         for (text, message, help) in cases {
-            let found = text
-                .parse::<PrefectVersion>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<PrefectVersion>().err().map(|e| (e.to_string(), e.help()));
             assert_eq!(found, Some((message, help.to_owned())), "{text:?}");
         }
         assert!("x".repeat(256).parse::<PrefectVersion>().is_err());

@@ -33,9 +33,8 @@ impl FromStr for PythonVersion {
 
     fn from_str(text: &str) -> Result<Self, PythonVersionError> {
         let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?;
-        let version = text.split_once('.').and_then(|(major, minor)| {
-            Some(Self { major: number(major)?, minor: number(minor)? })
-        });
+        let version =
+            text.split_once('.').and_then(|(major, minor)| Some(Self { major: number(major)?, minor: number(minor)? }));
         version.ok_or_else(|| PythonVersionError(text.chars().take(80).collect()))
     }
 }
@@ -55,14 +54,18 @@ mod tests {
 
     #[test]
     fn versions() {
-        for (text, wanted) in [("3.9", true), ("3.11", true), ("3", false), ("3.9.1", false), ("+3.9", false), ("3.", false)] {
+        for (text, wanted) in
+            [("3.9", true), ("3.11", true), ("3", false), ("3.9.1", false), ("+3.9", false), ("3.", false)]
+        {
             assert_eq!(text.parse::<PythonVersion>().is_ok(), wanted, "{text}");
         }
     }
 
     #[test]
     fn tags() {
-        for (tag, version) in [("3.11-slim", Some("3.11")), ("3.9.18", Some("3.9")), ("3.6", Some("3.6")), ("3", None), ("latest", None)] {
+        for (tag, version) in
+            [("3.11-slim", Some("3.11")), ("3.9.18", Some("3.9")), ("3.6", Some("3.6")), ("3", None), ("latest", None)]
+        {
             assert_eq!(PythonVersion::of_tag(tag).map(|v| v.to_string()).as_deref(), version, "{tag}");
         }
     }

@@ -46,11 +46,7 @@ pub enum RequirementError {
     #[error("a requirement is empty")]
     Empty,
     /// More than [`Requirement::MOST_BYTES`] bytes.
-    #[error(
-        "requirement {} has {bytes} bytes, the most are {}",
-        Excerpt(text),
-        Requirement::MOST_BYTES
-    )]
+    #[error("requirement {} has {bytes} bytes, the most are {}", Excerpt(text), Requirement::MOST_BYTES)]
     TooLong {
         /// The text.
         text: String,
@@ -58,10 +54,7 @@ pub enum RequirementError {
         bytes: usize,
     },
     /// A line end, NUL or another control character; a tab is none here.
-    #[error(
-        "requirement {} has the control character {character:?}",
-        Excerpt(text)
-    )]
+    #[error("requirement {} has the control character {character:?}", Excerpt(text))]
     ControlCharacter {
         /// The text.
         text: String,
@@ -83,20 +76,13 @@ pub enum RequirementError {
         option: String,
     },
     /// A backslash at the end: pip would read the next line as part of this one.
-    #[error(
-        "requirement {} ends in a backslash, which continues the line",
-        Excerpt(text)
-    )]
+    #[error("requirement {} ends in a backslash, which continues the line", Excerpt(text))]
     Continuation {
         /// The text.
         text: String,
     },
     /// `${NAME}`, which pip replaces.
-    #[error(
-        "requirement {} has the environment variable {}",
-        Excerpt(text),
-        Excerpt(variable)
-    )]
+    #[error("requirement {} has the environment variable {}", Excerpt(text), Excerpt(variable))]
     EnvironmentVariable {
         /// The text.
         text: String,
@@ -104,20 +90,13 @@ pub enum RequirementError {
         variable: String,
     },
     /// A URL, path or file name without the name of a package in front.
-    #[error(
-        "requirement {} is a URL, path or file without the name of its package",
-        Excerpt(text)
-    )]
+    #[error("requirement {} is a URL, path or file without the name of its package", Excerpt(text))]
     MissingName {
         /// The text.
         text: String,
     },
     /// What follows `@` is no URL that pip can install from.
-    #[error(
-        "requirement {} has {} after the @, which is no URL",
-        Excerpt(text),
-        Excerpt(url)
-    )]
+    #[error("requirement {} has {} after the @, which is no URL", Excerpt(text), Excerpt(url))]
     BadUrl {
         /// The text.
         text: String,
@@ -157,7 +136,9 @@ impl RequirementError {
     pub fn help(&self) -> String {
         match self {
             Self::Empty => "write a package such as \"pandas>=2,<3\"".to_owned(),
-            Self::TooLong { .. } | Self::ControlCharacter { .. } => "write one requirement per entry, in one line".to_owned(),
+            Self::TooLong { .. } | Self::ControlCharacter { .. } => {
+                "write one requirement per entry, in one line".to_owned()
+            }
             Self::Comment { .. } => "leave the comment out; comments belong in flowhold.toml".to_owned(),
             Self::PipOption { option, .. } => match option.as_str() {
                 "-i" | "--index-url" | "--pypi-url" => "set PIP_INDEX_URL in env_vars instead".to_owned(),
@@ -165,23 +146,29 @@ impl RequirementError {
                 "-f" | "--find-links" => "set PIP_FIND_LINKS in env_vars instead".to_owned(),
                 "--no-index" => "set PIP_NO_INDEX in env_vars instead".to_owned(),
                 "--trusted-host" => "set PIP_TRUSTED_HOST in env_vars instead".to_owned(),
-                "--pre" => "set PIP_PRE in env_vars instead, or ask for a pre-release, such as \"name>=2.0rc1\"".to_owned(),
+                "--pre" => {
+                    "set PIP_PRE in env_vars instead, or ask for a pre-release, such as \"name>=2.0rc1\"".to_owned()
+                }
                 "--no-binary" => "set PIP_NO_BINARY in env_vars instead".to_owned(),
                 "--only-binary" => "set PIP_ONLY_BINARY in env_vars instead".to_owned(),
                 "-r" | "--requirement" | "-c" | "--constraint" => {
                     "write the requirements of that file into python_dependencies".to_owned()
                 }
                 "-e" | "--editable" => {
-                    "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\"".to_owned()
+                    "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\""
+                        .to_owned()
                 }
                 "--hash" => "leave the hash out and pin the version, such as \"name==1.2.3\"".to_owned(),
                 _ => "write the requirement without options; most have a PIP_… variable for env_vars".to_owned(),
             },
             Self::Continuation { .. } => "leave the backslash out".to_owned(),
             Self::EnvironmentVariable { .. } => {
-                "write the value; pip would replace the variable, so the requirement would not mean one thing".to_owned()
+                "write the value; pip would replace the variable, so the requirement would not mean one thing"
+                    .to_owned()
             }
-            Self::MissingName { .. } => "write \"name @ URL\"; a file in the image is \"name @ file:///path\"".to_owned(),
+            Self::MissingName { .. } => {
+                "write \"name @ URL\"; a file in the image is \"name @ file:///path\"".to_owned()
+            }
             Self::BadUrl { url, .. } => {
                 if url.parse::<Version>().is_ok() {
                     format!("a version is written \"=={url}\"")
@@ -204,10 +191,7 @@ impl FromStr for Requirement {
         refuse_what_only_pip_reads(line)?;
         let mut parser = Parser { line, rest: line };
         let name = parser.requirement()?;
-        Ok(Self {
-            name: normal_name(name),
-            text: line.to_owned(),
-        })
+        Ok(Self { name: normal_name(name), text: line.to_owned() })
     }
 }
 
@@ -225,10 +209,7 @@ pub(crate) fn normal_version(text: &str) -> Option<(String, bool)> {
 
 /// PEP 503.
 fn normal_name(name: &str) -> String {
-    let words: Vec<&str> = name
-        .split(['-', '_', '.'])
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> = name.split(['-', '_', '.']).filter(|word| !word.is_empty()).collect();
     words.join("-").to_ascii_lowercase()
 }
 
@@ -240,39 +221,24 @@ fn refuse_what_only_pip_reads(line: &str) -> Result<(), RequirementError> {
         return Err(RequirementError::Empty);
     }
     if line.len() > Requirement::MOST_BYTES {
-        return Err(RequirementError::TooLong {
-            text: text(),
-            bytes: line.len(),
-        });
+        return Err(RequirementError::TooLong { text: text(), bytes: line.len() });
     }
     if let Some(character) = line.chars().find(|&c| breaks_lines(c) && c != '\t') {
-        return Err(RequirementError::ControlCharacter {
-            text: text(),
-            character,
-        });
+        return Err(RequirementError::ControlCharacter { text: text(), character });
     }
     let mut words = line.split(char::is_whitespace);
     if words.clone().any(|word| word.starts_with('#')) {
         return Err(RequirementError::Comment { text: text() });
     }
     if let Some(word) = words.find(|word| word.starts_with('-')) {
-        let option = word
-            .split_once('=')
-            .map_or(word, |(option, _)| option)
-            .to_owned();
-        return Err(RequirementError::PipOption {
-            text: text(),
-            option,
-        });
+        let option = word.split_once('=').map_or(word, |(option, _)| option).to_owned();
+        return Err(RequirementError::PipOption { text: text(), option });
     }
     if line.ends_with('\\') {
         return Err(RequirementError::Continuation { text: text() });
     }
     if let Some(variable) = expanded_variable(line) {
-        return Err(RequirementError::EnvironmentVariable {
-            text: text(),
-            variable: variable.to_owned(),
-        });
+        return Err(RequirementError::EnvironmentVariable { text: text(), variable: variable.to_owned() });
     }
     let target = line.split(['@', ';']).next().unwrap_or(line).trim_end();
     if target.contains(['/', '\\', ':']) || target.starts_with(['.', '~']) || is_archive(target) {
@@ -287,14 +253,8 @@ fn expanded_variable(line: &str) -> Option<&str> {
         let name_start = start + 2;
         let length = line.get(name_start..)?.find('}')?;
         let name = line.get(name_start..name_start + length)?;
-        let fits = name
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if fits && !name.is_empty() {
-            line.get(start..=name_start + length)
-        } else {
-            None
-        }
+        let fits = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if fits && !name.is_empty() { line.get(start..=name_start + length) } else { None }
     })
 }
 
@@ -316,12 +276,8 @@ fn is_archive(target: &str) -> bool {
     ];
     // pip looks at the text without extras; a `[` elsewhere ends nothing.
     let target = target.to_ascii_lowercase();
-    let without_extras = target
-        .split_once('[')
-        .map_or(target.as_str(), |(before, _)| before.trim_end());
-    ENDINGS
-        .iter()
-        .any(|ending| target.ends_with(ending) || without_extras.ends_with(ending))
+    let without_extras = target.split_once('[').map_or(target.as_str(), |(before, _)| before.trim_end());
+    ENDINGS.iter().any(|ending| target.ends_with(ending) || without_extras.ends_with(ending))
 }
 
 /// A parser by recursive descent; one method for each rule of PEP 508's grammar.
@@ -337,8 +293,7 @@ impl<'a> Parser<'a> {
 
     /// `name [extras] (@ url | specifiers) [; marker]`
     fn requirement(&mut self) -> Result<&'a str, RequirementError> {
-        let name =
-            self.identifier("the name of a package, of letters, digits and . _ - between them")?;
+        let name = self.identifier("the name of a package, of letters, digits and . _ - between them")?;
         self.spaces();
         if self.eat("[") {
             self.extras()?;
@@ -394,15 +349,10 @@ impl<'a> Parser<'a> {
         let (scheme, place) = url.split_once("://").unwrap_or_default();
         let scheme = scheme.to_ascii_lowercase();
         let is_fetched = matches!(scheme.as_str(), "https" | "http")
-            || ["git+", "hg+", "svn+", "bzr+"]
-                .iter()
-                .any(|prefix| scheme.starts_with(prefix));
+            || ["git+", "hg+", "svn+", "bzr+"].iter().any(|prefix| scheme.starts_with(prefix));
         let has_place = !place.is_empty() && (scheme.ends_with("file") || !place.starts_with('/'));
         if !has_place || !(is_fetched || scheme == "file") {
-            return Err(RequirementError::BadUrl {
-                text: self.line.to_owned(),
-                url: url.to_owned(),
-            });
+            return Err(RequirementError::BadUrl { text: self.line.to_owned(), url: url.to_owned() });
         }
         self.rest = rest;
         if rest.starts_with(';') {
@@ -423,37 +373,25 @@ impl<'a> Parser<'a> {
             }
             self.spaces();
         }
-        if parentheses {
-            self.expect(")", "a version specifier, a comma or \")\"")
-        } else {
-            Ok(())
-        }
+        if parentheses { self.expect(")", "a version specifier, a comma or \")\"") } else { Ok(()) }
     }
 
     fn specifier(&mut self) -> Result<(), RequirementError> {
         let start = self.rest;
-        let operator = ["===", "==", "~=", "!=", "<=", ">=", "<", ">"]
-            .into_iter()
-            .find(|&o| self.eat(o));
+        let operator = ["===", "==", "~=", "!=", "<=", ">=", "<", ">"].into_iter().find(|&o| self.eat(o));
         let Some(operator) = operator else {
             return Err(self.needs("one of the operators == != <= >= < > ~= ==="));
         };
         self.spaces();
         // Only `===` reads commas too, as pip does.
-        let (version, rest) = self.split_while(|c| {
-            !c.is_whitespace() && !matches!(c, ';' | ')') && (c != ',' || operator == "===")
-        });
+        let (version, rest) =
+            self.split_while(|c| !c.is_whitespace() && !matches!(c, ';' | ')') && (c != ',' || operator == "==="));
         // An operator with a space in it: joined below, the halves would make another one.
         let fault = if version.is_empty() || version.starts_with(['=', '<', '>', '~', '!']) {
             Some("the version is missing")
         } else if operator == "===" {
-            version
-                .contains(',')
-                .then_some("=== takes the comma for a part of its version")
-        } else if format!("{operator}{version}")
-            .parse::<VersionSpecifier>()
-            .is_ok()
-        {
+            version.contains(',').then_some("=== takes the comma for a part of its version")
+        } else if format!("{operator}{version}").parse::<VersionSpecifier>().is_ok() {
             None
         } else if version.ends_with(".*") && !matches!(operator, "==" | "!=") {
             Some("only == and != take .*")
@@ -466,12 +404,7 @@ impl<'a> Parser<'a> {
         };
         if let Some(fault) = fault {
             let specifier = format!("{operator}{version}");
-            return Err(RequirementError::Version {
-                text: self.line.to_owned(),
-                at: self.at(start),
-                specifier,
-                fault,
-            });
+            return Err(RequirementError::Version { text: self.line.to_owned(), at: self.at(start), specifier, fault });
         }
         self.rest = rest;
         Ok(())
@@ -551,35 +484,20 @@ impl<'a> Parser<'a> {
         }
         if self.eat_word("not") {
             self.spaces();
-            return if self.eat_word("in") {
-                Ok(())
-            } else {
-                Err(self.needs("\"in\" after \"not\""))
-            };
+            return if self.eat_word("in") { Ok(()) } else { Err(self.needs("\"in\" after \"not\"")) };
         }
-        match ["===", "==", "~=", "!=", "<=", ">=", "<", ">"]
-            .into_iter()
-            .any(|operator| self.eat(operator))
-        {
+        match ["===", "==", "~=", "!=", "<=", ">=", "<", ">"].into_iter().any(|operator| self.eat(operator)) {
             true => Ok(()),
             false => Err(self.needs("one of the operators == != <= >= < > ~= === in, not in")),
         }
     }
 
     fn end(&self, expected: &'static str) -> Result<(), RequirementError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(self.needs(expected))
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(self.needs(expected)) }
     }
 
     fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), RequirementError> {
-        if self.eat(token) {
-            Ok(())
-        } else {
-            Err(self.needs(expected))
-        }
+        if self.eat(token) { Ok(()) } else { Err(self.needs(expected)) }
     }
 
     fn eat(&mut self, token: &str) -> bool {
@@ -606,16 +524,11 @@ impl<'a> Parser<'a> {
     }
 
     fn split_while(&self, inside: impl Fn(char) -> bool) -> (&'a str, &'a str) {
-        self.rest
-            .split_at(self.rest.find(|c| !inside(c)).unwrap_or(self.rest.len()))
+        self.rest.split_at(self.rest.find(|c| !inside(c)).unwrap_or(self.rest.len()))
     }
 
     fn needs(&self, expected: &'static str) -> RequirementError {
-        RequirementError::Syntax {
-            text: self.line.to_owned(),
-            at: self.at(self.rest),
-            expected,
-        }
+        RequirementError::Syntax { text: self.line.to_owned(), at: self.at(self.rest), expected }
     }
 
     /// Where `rest` starts, counted in characters from 1.
@@ -693,9 +606,7 @@ mod tests {
         assert!(rows.len() >= 150, "{} rows", rows.len());
         for row in &rows {
             let found = row.text.parse::<Requirement>();
-            let on_purpose = REFUSED_ON_PURPOSE
-                .iter()
-                .find(|(text, _)| *text == row.text);
+            let on_purpose = REFUSED_ON_PURPOSE.iter().find(|(text, _)| *text == row.text);
             match (&found, on_purpose) {
                 (Ok(_), Some((_, reason))) => {
                     assert!(row.ok && found.is_err(), "{:?}: {reason}", row.text)
@@ -717,10 +628,7 @@ mod tests {
             }
         }
         for (text, reason) in REFUSED_ON_PURPOSE {
-            assert!(
-                rows.iter().any(|row| row.text == *text),
-                "no row for {text:?}: {reason}"
-            );
+            assert!(rows.iter().any(|row| row.text == *text), "no row for {text:?}: {reason}");
         }
         Ok(())
     }
@@ -766,38 +674,19 @@ mod tests {
             ("foo; os_name == 'nt' xor", "requirement \"foo; os_name == 'nt' xor\" needs \"and\", \"or\" or the end at character 22", form),
         ];
         for (text, message, help) in cases {
-            let found = text
-                .parse::<Requirement>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                Some((message.to_owned(), help.to_owned())),
-                "{text:?}"
-            );
+            let found = text.parse::<Requirement>().err().map(|e| (e.to_string(), e.help()));
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
 
     #[test]
     fn depth_and_length_are_limited() {
-        let nested = |depth: usize| {
-            format!(
-                "foo; {}os_name=='nt'{}",
-                "(".repeat(depth),
-                ")".repeat(depth)
-            )
-        };
+        let nested = |depth: usize| format!("foo; {}os_name=='nt'{}", "(".repeat(depth), ")".repeat(depth));
         assert!(nested(50).parse::<Requirement>().is_ok());
         let error = nested(51).parse::<Requirement>().err();
-        assert!(
-            matches!(error, Some(RequirementError::Syntax { at: 56, .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Some(RequirementError::Syntax { at: 56, .. })), "{error:?}");
         assert!(nested(2_000_000).parse::<Requirement>().is_err());
-        assert!(matches!(
-            "x".repeat(4097).parse::<Requirement>(),
-            Err(RequirementError::TooLong { bytes: 4097, .. })
-        ));
+        assert!(matches!("x".repeat(4097).parse::<Requirement>(), Err(RequirementError::TooLong { bytes: 4097, .. })));
     }
 
     proptest! {

@@ -242,7 +242,9 @@ impl Resolver<'_> {
             } else {
                 let message = format!(
                     "the flows {:?} and {:?} would be one file: the slug of both is {:?}",
-                    other.flow.name.as_ref(), name.as_ref(), name.slug()
+                    other.flow.name.as_ref(),
+                    name.as_ref(),
+                    name.slug()
                 );
                 let help = "give one of them another name".to_owned();
                 self.diagnostics.push(Diagnostic::new(Code::SlugClash, field, message).with_help(help));
@@ -299,8 +301,7 @@ impl Resolver<'_> {
         } else if let Some(base) = settings.base_image.as_ref().filter(|base| is_floating(base)) {
             let message = format!("the base image {base} changes under its name");
             let help = "name a version, or a digest, to build the same image again".to_owned();
-            self.diagnostics
-                .push(Diagnostic::new(Code::FloatingBase, "storage.base_image", message).with_help(help));
+            self.diagnostics.push(Diagnostic::new(Code::FloatingBase, "storage.base_image", message).with_help(help));
         }
         ResolvedStorage::Docker(Box::new(settings))
     }
@@ -340,12 +341,12 @@ impl Resolver<'_> {
             return;
         };
         let Some(base) = &settings.base_image else { return };
-        let named = base.tag().filter(|_| base.path().rsplit('/').next() == Some("python")).and_then(PythonVersion::of_tag);
+        let named =
+            base.tag().filter(|_| base.path().rsplit('/').next() == Some("python")).and_then(PythonVersion::of_tag);
         if let Some(named) = named.filter(|named| *named != python) {
             let message = format!("the base image has Python {named}, but Python {python} pickled the flows");
             let help = format!("take a base image with Python {python}, or pickle with Python {named} (--python)");
-            self.diagnostics
-                .push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(help));
+            self.diagnostics.push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(help));
         }
     }
 
@@ -434,7 +435,9 @@ mod tests {
 
     #[test]
     fn stems() {
-        for (path, stem) in [("flows/etl.py", "etl"), ("a\\b.pkl", "b"), (".hidden", ".hidden"), ("a.b.py", "a.b"), ("x", "x")] {
+        for (path, stem) in
+            [("flows/etl.py", "etl"), ("a\\b.pkl", "b"), (".hidden", ".hidden"), ("a.b.py", "a.b"), ("x", "x")]
+        {
             assert_eq!(file_stem(path), stem);
         }
     }

@@ -85,9 +85,7 @@ fn write_docker(docker: &DockerStorage, fields: &mut Map<String, Value>) {
     let contents: Map<_, _> = docker
         .contents
         .iter()
-        .map(|(name, content)| {
-            (name.to_string(), json!({ "size": content.size, "sha256": content.sha256.hex() }))
-        })
+        .map(|(name, content)| (name.to_string(), json!({ "size": content.size, "sha256": content.sha256.hex() })))
         .collect();
     if !contents.is_empty() {
         fields.insert("contents".to_owned(), Value::Object(contents));

@@ -5,12 +5,7 @@
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    diagnostic::Code,
-    failure::Failure,
-    serialized,
-    storage::Storage,
-};
+use crate::{diagnostic::Code, failure::Failure, serialized, storage::Storage};
 
 const MAGIC: &[u8] = b"flowhold";
 const VERSION: u16 = 1;
@@ -50,7 +45,9 @@ impl From<SnapshotError> for Failure {
     fn from(error: SnapshotError) -> Self {
         let failure = Self::input(Code::InvalidSnapshot, error.to_string());
         match error {
-            SnapshotError::Version(_) => failure.with_help("read it with the version of flowhold that wrote it, or a later one"),
+            SnapshotError::Version(_) => {
+                failure.with_help("read it with the version of flowhold that wrote it, or a later one")
+            }
             _ => failure,
         }
     }
@@ -85,8 +82,8 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     if version != VERSION {
         return Err(SnapshotError::Version(version).into());
     }
-    let (decoded, read): (Body, usize) = bincode::serde::decode_from_slice(body, config())
-        .map_err(|error| SnapshotError::Damaged(error.to_string()))?;
+    let (decoded, read): (Body, usize) =
+        bincode::serde::decode_from_slice(body, config()).map_err(|error| SnapshotError::Damaged(error.to_string()))?;
     if read != body.len() {
         return Err(SnapshotError::Damaged(format!("{} bytes follow its end", body.len() - read)).into());
     }
@@ -96,11 +93,19 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{blob::Content, flow::{Flow, Format}, storage::BytesStorage};
+    use crate::{
+        blob::Content,
+        flow::{Flow, Format},
+        storage::BytesStorage,
+    };
 
     fn sample() -> Result<Storage, Box<dyn std::error::Error>> {
         let mut storage = BytesStorage::default();
-        storage.add_flow(Flow { name: "é".parse()?, format: Format::Script, content: Content::from_bytes("print()") })?;
+        storage.add_flow(Flow {
+            name: "é".parse()?,
+            format: Format::Script,
+            content: Content::from_bytes("print()"),
+        })?;
         Ok(Storage::Bytes(storage))
     }
 

@@ -128,9 +128,8 @@ impl Spec {
 
     /// The line of a field, or of the nearest field around it.
     pub fn line(&self, field: &str) -> Option<u32> {
-        let around = |path: &str| {
-            field.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
+        let around =
+            |path: &str| field.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         let found = self.lines.iter().filter(|(path, _)| around(path));
         found.max_by_key(|(path, _)| path.len()).map(|(_, line)| *line)
     }
@@ -199,14 +198,31 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
 /// Reports fields of the Docker storage where the type is another.
 fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
     const FIELDS: [&str; 14] = [
-        "registry_url", "base_image", "python_dependencies", "image_name", "image_tag", "env_vars", "files", "base_url",
-        "prefect_version", "local_image", "naming", "prefect_directory", "python_version", "cloudpickle_version",
+        "registry_url",
+        "base_image",
+        "python_dependencies",
+        "image_name",
+        "image_tag",
+        "env_vars",
+        "files",
+        "base_url",
+        "prefect_version",
+        "local_image",
+        "naming",
+        "prefect_directory",
+        "python_version",
+        "cloudpickle_version",
     ];
     for key in FIELDS {
         // What the Python is, is known of resolved specs of every type.
         if let Some(field) = table.field(key).filter(|_| key != "python_version" && key != "cloudpickle_version") {
             let message = format!("{key} belongs to type \"docker\", not to {kind:?}");
-            reader.report(Code::OtherStorage, &field, message, Some("write type = \"docker\", or leave it out".to_owned()));
+            reader.report(
+                Code::OtherStorage,
+                &field,
+                message,
+                Some("write type = \"docker\", or leave it out".to_owned()),
+            );
         }
     }
 }
@@ -244,7 +260,12 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
     }
     if let (Some(field), false) = (&object_field, is_python || path.is_none()) {
         let message = format!("only a .py file has objects, {:?} is none", path.as_deref().unwrap_or_default());
-        reader.report(Code::InvalidValue, field, message, Some("leave out object to store the file as it is".to_owned()));
+        reader.report(
+            Code::InvalidValue,
+            field,
+            message,
+            Some("leave out object to store the file as it is".to_owned()),
+        );
     }
     Some(FlowSpec { field: place.path, path, object, name, format: format.unwrap_or(by_shape), pinned })
 }

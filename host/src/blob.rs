@@ -21,9 +21,17 @@ pub struct Blob(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    Memory { bytes: Bytes, sha256: OnceLock<[u8; 32]> },
+    Memory {
+        bytes: Bytes,
+        sha256: OnceLock<[u8; 32]>,
+    },
     /// Most files are opened when they are read: a spec may name more of them than a process may have open.
-    File { path: PathBuf, held: Option<File>, stamp: Stamp, sha256: OnceLock<[u8; 32]> },
+    File {
+        path: PathBuf,
+        held: Option<File>,
+        stamp: Stamp,
+        sha256: OnceLock<[u8; 32]>,
+    },
 }
 
 /// By which a change is noticed.

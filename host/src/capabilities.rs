@@ -119,13 +119,22 @@ impl wit_files::Host for Capabilities {
 }
 
 impl wit_docker::HostDaemon for Capabilities {
-    async fn image(&mut self, daemon: Resource<Daemon>, reference: String) -> Trap<Result<Option<LocalImage>, Failure>> {
+    async fn image(
+        &mut self,
+        daemon: Resource<Daemon>,
+        reference: String,
+    ) -> Trap<Result<Option<LocalImage>, Failure>> {
         let image = self.table.get(&daemon)?.clone().image(&reference).await;
-        let local = |image: crate::docker::LocalImage| LocalImage { id: image.id, labels: image.labels.into_iter().collect() };
+        let local =
+            |image: crate::docker::LocalImage| LocalImage { id: image.id, labels: image.labels.into_iter().collect() };
         Ok(image.map(|image| image.map(local)).map_err(Failure::from))
     }
 
-    async fn published(&mut self, daemon: Resource<Daemon>, reference: String) -> Trap<Result<Option<String>, Failure>> {
+    async fn published(
+        &mut self,
+        daemon: Resource<Daemon>,
+        reference: String,
+    ) -> Trap<Result<Option<String>, Failure>> {
         Ok(self.table.get(&daemon)?.clone().published(&reference).await.map_err(Failure::from))
     }
 

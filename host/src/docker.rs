@@ -65,9 +65,7 @@ pub struct Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("interrupt", &self.interrupt)
-            .finish_non_exhaustive()
+        f.debug_struct("Settings").field("interrupt", &self.interrupt).finish_non_exhaustive()
     }
 }
 
@@ -117,8 +115,7 @@ impl Daemon {
         // bollard takes a socket in a folder that is closed to us for a missing one.
         #[cfg(unix)]
         if let Address::Unix(path) = &found
-            && std::fs::metadata(path)
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+            && std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
         {
             return Err(DockerError::SocketDenied { address });
         }
@@ -126,17 +123,12 @@ impl Daemon {
             #[cfg(unix)]
             Address::Unix(path) => Docker::connect_with_unix(path, FOREVER, API_DEFAULT_VERSION),
             #[cfg(windows)]
-            Address::Pipe(path) => {
-                Docker::connect_with_named_pipe(path, FOREVER, API_DEFAULT_VERSION)
-            }
+            Address::Pipe(path) => Docker::connect_with_named_pipe(path, FOREVER, API_DEFAULT_VERSION),
             Address::Http(host) => Docker::connect_with_http(host, FOREVER, API_DEFAULT_VERSION),
             // `find` gives no address of another platform.
-            other => Err(bollard::errors::Error::UnsupportedURISchemeError {
-                uri: other.to_string(),
-            }),
+            other => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: other.to_string() }),
         };
-        let docker =
-            docker.map_err(|error| Failure::from(error).into_error("connect", &address))?;
+        let docker = docker.map_err(|error| Failure::from(error).into_error("connect", &address))?;
         let mut daemon = Self {
             docker: docker.with_request_modifier(readable_credentials),
             address,
@@ -167,17 +159,10 @@ impl Daemon {
     pub async fn image(&self, reference: &str) -> Result<Option<LocalImage>, DockerError> {
         let name = Reference::parse(reference)?;
         // An id has to stay as it is: its hash is no tag.
-        let name = if reference.starts_with("sha256:") {
-            reference.to_owned()
-        } else {
-            name.full()
-        };
+        let name = if reference.starts_with("sha256:") { reference.to_owned() } else { name.full() };
         match self.ask(self.docker.inspect_image(&name)).await {
             Ok(image) => {
-                let labels = image
-                    .config
-                    .and_then(|config| config.labels)
-                    .unwrap_or_default();
+                let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
                 Ok(Some(LocalImage {
                     id: image.id.unwrap_or_default(),
                     labels: labels.into_iter().collect(),
@@ -196,13 +181,7 @@ impl Daemon {
     pub async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
         let credentials = self.registry_credentials(&name).await?;
-        match self
-            .ask(
-                self.docker
-                    .inspect_registry_image(&name.full(), Some(credentials)),
-            )
-            .await
-        {
+        match self.ask(self.docker.inspect_registry_image(&name.full(), Some(credentials))).await {
             Ok(found) => Ok(found.descriptor.digest),
             Err(Failure::Answer { status, message }) => match Fault::of(Some(status), &message) {
                 Fault::Missing => Ok(None),
@@ -215,40 +194,24 @@ impl Daemon {
     async fn read_version(&self) -> Result<DaemonVersion, DockerError> {
         // bollard asks without a version in the path, so the daemon answers with its newest one
         // and there is nothing to negotiate but whether that is new enough.
-        let answer = tokio::time::timeout(CONNECT, self.ask(self.docker.version()))
-            .await
-            .map_err(|_| Failure::Unreachable {
-                reason: format!("no answer within {} s", CONNECT.as_secs()),
-                denied: false,
-            });
-        let no_docker = |reason: String| DockerError::NoDaemon {
-            address: self.address.clone(),
-            reason,
-        };
-        let version = answer
-            .and_then(|answer| answer)
-            .map_err(|failure| match failure {
-                Failure::Answer { status, message } => no_docker(
-                    format!("it answers with status {status} {}", words(&message))
-                        .trim()
-                        .to_owned(),
-                ),
-                Failure::Cut(reason) => {
-                    no_docker(format!("what answers is no docker daemon ({reason})"))
-                }
-                failure => failure.into_error("tell its version", &self.address),
-            })?;
+        let answer = tokio::time::timeout(CONNECT, self.ask(self.docker.version())).await.map_err(|_| {
+            Failure::Unreachable { reason: format!("no answer within {} s", CONNECT.as_secs()), denied: false }
+        });
+        let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
+        let version = answer.and_then(|answer| answer).map_err(|failure| match failure {
+            Failure::Answer { status, message } => {
+                no_docker(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
+            }
+            Failure::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
+            failure => failure.into_error("tell its version", &self.address),
+        })?;
         let api = version.api_version.unwrap_or_default();
-        let number = api
-            .split_once('.')
-            .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        let number = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
         match number {
             None => Err(no_docker("what answers is no docker daemon".to_owned())),
-            Some(number) if number < OLDEST_API => Err(DockerError::TooOld {
-                address: self.address.clone(),
-                found: api,
-                needed: OLDEST_API_TEXT,
-            }),
+            Some(number) if number < OLDEST_API => {
+                Err(DockerError::TooOld { address: self.address.clone(), found: api, needed: OLDEST_API_TEXT })
+            }
             Some(_) => Ok(DaemonVersion {
                 engine: version.version.unwrap_or_default(),
                 api,
@@ -259,10 +222,7 @@ impl Daemon {
     }
 
     /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
-    async fn ask<T>(
-        &self,
-        request: impl Future<Output = Result<T, bollard::errors::Error>>,
-    ) -> Result<T, Failure> {
+    async fn ask<T>(&self, request: impl Future<Output = Result<T, bollard::errors::Error>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
@@ -286,24 +246,19 @@ impl Daemon {
     }
 
     /// An empty set where the user has none: the daemon wants the header all the same.
-    async fn registry_credentials(
-        &self,
-        reference: &Reference,
-    ) -> Result<DockerCredentials, DockerError> {
+    async fn registry_credentials(&self, reference: &Reference) -> Result<DockerCredentials, DockerError> {
         let found = tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
             found = self.credentials.find(reference.registry()) => found?,
         };
-        Ok(
-            found.map_or_else(DockerCredentials::default, |found| DockerCredentials {
-                username: Some(found.username),
-                password: Some(found.password),
-                identitytoken: found.identity_token,
-                serveraddress: Some(found.server),
-                ..DockerCredentials::default()
-            }),
-        )
+        Ok(found.map_or_else(DockerCredentials::default, |found| DockerCredentials {
+            username: Some(found.username),
+            password: Some(found.password),
+            identitytoken: found.identity_token,
+            serveraddress: Some(found.server),
+            ..DockerCredentials::default()
+        }))
     }
 
     fn tell(&self, event: Event<'_>) {
@@ -331,21 +286,11 @@ impl Daemon {
 
 impl DaemonVersion {
     const fn unknown() -> Self {
-        Self {
-            engine: String::new(),
-            api: String::new(),
-            os: String::new(),
-            architecture: String::new(),
-        }
+        Self { engine: String::new(), api: String::new(), os: String::new(), architecture: String::new() }
     }
 }
 
-fn registry_error(
-    operation: &'static str,
-    name: &Reference,
-    message: String,
-    fault: Fault,
-) -> DockerError {
+fn registry_error(operation: &'static str, name: &Reference, message: String, fault: Fault) -> DockerError {
     DockerError::Registry {
         operation,
         reference: name.full(),
@@ -361,11 +306,7 @@ fn registry_error(
 /// place of a password made it wrong.
 fn readable_credentials(mut request: BollardRequest) -> BollardRequest {
     for header in ["X-Registry-Auth", "X-Registry-Config"] {
-        let Some(value) = request
-            .headers()
-            .get(header)
-            .and_then(|value| value.to_str().ok())
-        else {
+        let Some(value) = request.headers().get(header).and_then(|value| value.to_str().ok()) else {
             continue;
         };
         if let Ok(value) = value.replace('+', "-").replace('/', "_").parse() {

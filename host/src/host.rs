@@ -110,7 +110,7 @@ impl Host {
         // Nobody counts the epoch up yet: deadlines are for hosts that set one.
         store.set_epoch_deadline(u64::MAX / 2);
         let core = self.pre.instantiate_async(&mut store).await.map_err(|error| Failure::of_guest(&error))?;
-        Ok(Session { store, core, kept: Vec::new() })
+        Ok(Session { store, core, printed: None, kept: Vec::new() })
     }
 }
 
@@ -118,6 +118,8 @@ impl Host {
 pub struct Session {
     pub(crate) store: Store<Capabilities>,
     pub(crate) core: Flowhold,
+    /// Takes the lines that flows' files print while they are pickled.
+    pub(crate) printed: Option<tokio::sync::mpsc::UnboundedSender<String>>,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
 }
@@ -129,6 +131,11 @@ impl Session {
     /// If something on the way to it is no directory, or must not be looked into.
     pub fn grant(&mut self, directory: &Path, access: Access) -> Result<(), Failure> {
         self.store.data_mut().grants.grant(directory, access)
+    }
+
+    /// Where the lines go that flows' files print while they are pickled; nowhere unless it is said.
+    pub fn print_to(&mut self, lines: Option<tokio::sync::mpsc::UnboundedSender<String>>) {
+        self.printed = lines;
     }
 
     pub(crate) async fn release(&mut self, resource: ResourceAny) -> Result<(), Failure> {

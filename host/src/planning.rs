@@ -48,10 +48,12 @@ impl Session {
         let handle = call!(self.flowhold_storage_planning.spec.call_constructor(&spec.text))?;
         let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
-        let look = sources::look(&sources, &spec.folder, python.or(stated.as_deref()), need).await;
-        let unavailable = look.found.iter().any(
-            |found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable),
-        );
+        let look =
+            sources::look(&sources, &spec.folder, python.or(stated.as_deref()), self.printed.clone(), need).await;
+        let unavailable = look
+            .found
+            .iter()
+            .any(|found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable));
         let table = &mut self.store.data_mut().table;
         let mut push = |blob: Blob| table.push(blob);
         let findings = look.found.into_iter().map(|found| found.hand_over(&mut push));

@@ -134,11 +134,7 @@ pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
     match mode {
         Mode::Auto if terminal => {
             let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            Arc::new(Bars::stderr(if forbidden {
-                Colour::Off
-            } else {
-                Colour::On
-            }))
+            Arc::new(Bars::stderr(if forbidden { Colour::Off } else { Colour::On }))
         }
         Mode::Auto | Mode::Plain => Arc::new(Plain::new(stderr)),
         Mode::Json => Arc::new(Json::new(stderr)),
@@ -214,10 +210,8 @@ fn is_bidirectional(c: char) -> bool {
 
 /// The daemon says no more about a layer after such a word.
 fn layer_is_done(status: &str) -> bool {
-    matches!(
-        status,
-        "Pull complete" | "Already exists" | "Pushed" | "Layer already exists"
-    ) || status.starts_with("Mounted from")
+    matches!(status, "Pull complete" | "Already exists" | "Pushed" | "Layer already exists")
+        || status.starts_with("Mounted from")
 }
 
 /// `1.2 MB`, the way the Docker command line counts: powers of 1000.

@@ -1,10 +1,11 @@
 //! What a spec names, looked at: flows are opened or pickled, directories are listed.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
+
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
     bindings::exports::flowhold::storage::planning::{Entry, EntryKind, Finding, Origin, Python, Source},
@@ -51,7 +52,13 @@ pub enum Need {
 }
 
 /// Looks at everything that a spec names, relative to its folder.
-pub(crate) async fn look(sources: &[Source], folder: &Path, python: Option<&str>, need: Need) -> Look {
+pub(crate) async fn look(
+    sources: &[Source],
+    folder: &Path,
+    python: Option<&str>,
+    printed: Option<UnboundedSender<String>>,
+    need: Need,
+) -> Look {
     let wanted = |source: &Source| need == Need::Build || !source.pinned;
     let mut found: Vec<_> = sources
         .iter()
@@ -80,7 +87,7 @@ pub(crate) async fn look(sources: &[Source], folder: &Path, python: Option<&str>
     if requests.is_empty() && !(python.is_some() && open) {
         return Look { found, python: None, temporary: None };
     }
-    match pickle(&requests, folder, python).await {
+    match pickle(&requests, folder, python, printed).await {
         Ok((facts, pickled, temporary)) => {
             for (index, (name, content)) in at.into_iter().zip(pickled) {
                 found[index] = Found::Flow(name, content);
@@ -103,10 +110,14 @@ async fn pickle(
     requests: &[PickleRequest],
     folder: &Path,
     python: Option<&str>,
+    printed: Option<UnboundedSender<String>>,
 ) -> Result<Pickles, (Option<usize>, Failure)> {
     let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
     let temporary = tempfile::tempdir().map_err(own)?;
-    let interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+    let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+    if let Some(lines) = printed {
+        interpreter = interpreter.printing_to(lines);
+    }
     let answer = interpreter.pickle(requests, temporary.path()).await;
     let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
     let mut contents = Vec::with_capacity(pickled.len());

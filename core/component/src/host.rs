@@ -194,7 +194,13 @@ pub(crate) fn failure_to_host(failure: Failure) -> diagnostics::Failure {
         FailureKind::Retry => diagnostics::FailureKind::Retry,
         FailureKind::Interrupted => diagnostics::FailureKind::Interrupted,
     };
-    diagnostics::Failure { kind, code: failure.code, field: failure.field, message: failure.message, help: failure.help }
+    diagnostics::Failure {
+        kind,
+        code: failure.code,
+        field: failure.field,
+        message: failure.message,
+        help: failure.help,
+    }
 }
 
 /// A diagnostic that the host is told.

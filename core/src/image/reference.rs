@@ -80,10 +80,7 @@ pub enum ReferenceError {
         part: String,
     },
     /// A domain outside the grammar.
-    #[error(
-        "registry host {} is no domain name, IPv4 address or [IPv6 address]",
-        Excerpt(domain)
-    )]
+    #[error("registry host {} is no domain name, IPv4 address or [IPv6 address]", Excerpt(domain))]
     BadDomain {
         /// The domain without its port.
         domain: String,
@@ -95,10 +92,7 @@ pub enum ReferenceError {
         port: String,
     },
     /// A tag outside the grammar.
-    #[error(
-        "image tag {} is not 1 to 128 of letters, digits, _ . and -, starting with none of . and -",
-        Excerpt(tag)
-    )]
+    #[error("image tag {} is not 1 to 128 of letters, digits, _ . and -, starting with none of . and -", Excerpt(tag))]
     BadTag {
         /// The tag without its colon.
         tag: String,
@@ -113,11 +107,7 @@ pub enum ReferenceError {
         digest: String,
     },
     /// A tag or digest where only a repository belongs.
-    #[error(
-        "{} has the tag or digest {} where only a name belongs",
-        Excerpt(text),
-        Excerpt(part)
-    )]
+    #[error("{} has the tag or digest {} where only a name belongs", Excerpt(text), Excerpt(part))]
     UnexpectedTag {
         /// The text.
         text: String,
@@ -125,11 +115,7 @@ pub enum ReferenceError {
         part: String,
     },
     /// A registry where only a name belongs.
-    #[error(
-        "image name {} has the registry {} where only a name belongs",
-        Excerpt(text),
-        Excerpt(domain)
-    )]
+    #[error("image name {} has the registry {} where only a name belongs", Excerpt(text), Excerpt(domain))]
     UnexpectedRegistry {
         /// The text.
         text: String,
@@ -210,14 +196,8 @@ fn fitting(part: &str) -> String {
 
 /// A tag that resembles `tag`; may be empty.
 fn fitting_tag(tag: &str) -> String {
-    let kept: String = tag
-        .chars()
-        .map(|c| if is_tag_character(c) { c } else { '-' })
-        .take(128)
-        .collect();
-    kept.trim_start_matches(['.', '-'])
-        .trim_end_matches('-')
-        .to_owned()
+    let kept: String = tag.chars().map(|c| if is_tag_character(c) { c } else { '-' }).take(128).collect();
+    kept.trim_start_matches(['.', '-']).trim_end_matches('-').to_owned()
 }
 
 impl ImageReference {
@@ -283,9 +263,7 @@ impl FromStr for ImageReference {
             check_digest(digest)?;
         }
         if text.len() == 64 && text.bytes().all(is_lower_hex) {
-            return Err(ReferenceError::Identifier {
-                text: text.to_owned(),
-            });
+            return Err(ReferenceError::Identifier { text: text.to_owned() });
         }
         Ok(Self {
             text: text.to_owned(),
@@ -324,18 +302,11 @@ pub(super) fn refuse_at_once(text: &str) -> Result<(), ReferenceError> {
     }
     if text.len() > MOST_BYTES {
         let bytes = text.len();
-        return Err(ReferenceError::TooLong {
-            text: text.to_owned(),
-            bytes,
-            most: MOST_BYTES,
-        });
+        return Err(ReferenceError::TooLong { text: text.to_owned(), bytes, most: MOST_BYTES });
     }
     if let Some((scheme, _)) = text.split_once("://") {
         let scheme = format!("{scheme}://");
-        return Err(ReferenceError::Scheme {
-            text: text.to_owned(),
-            scheme,
-        });
+        return Err(ReferenceError::Scheme { text: text.to_owned(), scheme });
     }
     Ok(())
 }
@@ -354,9 +325,7 @@ pub(super) fn split_tag(text: &str) -> (&str, Option<&str>) {
 
 /// Whether the first component names a registry.
 fn is_domain(first: &str) -> bool {
-    first == "localhost"
-        || first.contains(['.', ':'])
-        || first.contains(|c: char| c.is_ascii_uppercase())
+    first == "localhost" || first.contains(['.', ':']) || first.contains(|c: char| c.is_ascii_uppercase())
 }
 
 /// The host of a domain and its port, if it has one.
@@ -373,35 +342,20 @@ pub(super) fn split_port(domain: &str) -> (&str, Option<&str>) {
 
 pub(super) fn check_domain(domain: &str) -> Result<(), ReferenceError> {
     let (host, port) = split_port(domain);
-    let is_host = match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
-        Some(address) => {
-            address.len() >= 2 && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
-        }
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.len() >= 2 && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'),
         None => host.split('.').all(|label| {
             let inside = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-            !label.is_empty()
-                && label.bytes().all(inside)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
+            !label.is_empty() && label.bytes().all(inside) && !label.starts_with('-') && !label.ends_with('-')
         }),
     };
     if !is_host {
-        return Err(ReferenceError::BadDomain {
-            domain: host.to_owned(),
-        });
+        return Err(ReferenceError::BadDomain { domain: host.to_owned() });
     }
     match port {
         // The grammar takes any digits; only these can be connected to.
-        Some(port)
-            if !port.bytes().all(|b| b.is_ascii_digit())
-                || !matches!(port.parse::<u16>(), Ok(1..)) =>
-        {
-            Err(ReferenceError::BadPort {
-                port: port.to_owned(),
-            })
+        Some(port) if !port.bytes().all(|b| b.is_ascii_digit()) || !matches!(port.parse::<u16>(), Ok(1..)) => {
+            Err(ReferenceError::BadPort { port: port.to_owned() })
         }
         _ => Ok(()),
     }
@@ -410,9 +364,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ReferenceError> {
 pub(super) fn check_path(path: &str, text: &str) -> Result<(), ReferenceError> {
     path.split('/').try_for_each(|part| {
         if part.is_empty() {
-            return Err(ReferenceError::EmptyComponent {
-                text: text.to_owned(),
-            });
+            return Err(ReferenceError::EmptyComponent { text: text.to_owned() });
         }
         if is_component(part) {
             return Ok(());
@@ -431,9 +383,9 @@ fn is_component(part: &str) -> bool {
     let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     part.starts_with(is_alphanumeric)
         && part.ends_with(is_alphanumeric)
-        && part.split(is_alphanumeric).all(|separator| {
-            matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-')
-        })
+        && part
+            .split(is_alphanumeric)
+            .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-'))
 }
 
 /// `repository` counts with the domain that Docker adds to it, because that is what Docker measures.
@@ -445,11 +397,7 @@ pub(super) fn check_length(repository: &str, text: &str) -> Result<(), Reference
     };
     let bytes = added.len() + repository.len();
     if bytes > MOST_REPOSITORY_BYTES {
-        return Err(ReferenceError::TooLong {
-            text: text.to_owned(),
-            bytes,
-            most: MOST_REPOSITORY_BYTES,
-        });
+        return Err(ReferenceError::TooLong { text: text.to_owned(), bytes, most: MOST_REPOSITORY_BYTES });
     }
     Ok(())
 }
@@ -459,16 +407,8 @@ fn is_tag_character(character: char) -> bool {
 }
 
 pub(super) fn check_tag(tag: &str) -> Result<(), ReferenceError> {
-    let fits = (1..=128).contains(&tag.len())
-        && tag.chars().all(is_tag_character)
-        && !tag.starts_with(['.', '-']);
-    if fits {
-        Ok(())
-    } else {
-        Err(ReferenceError::BadTag {
-            tag: tag.to_owned(),
-        })
-    }
+    let fits = (1..=128).contains(&tag.len()) && tag.chars().all(is_tag_character) && !tag.starts_with(['.', '-']);
+    if fits { Ok(()) } else { Err(ReferenceError::BadTag { tag: tag.to_owned() }) }
 }
 
 fn is_lower_hex(byte: u8) -> bool {
@@ -485,9 +425,7 @@ fn check_digest(digest: &str) -> Result<(), ReferenceError> {
     };
     match length {
         Some((hex, length)) if hex.len() == length && hex.bytes().all(is_lower_hex) => Ok(()),
-        _ => Err(ReferenceError::BadDigest {
-            digest: digest.to_owned(),
-        }),
+        _ => Err(ReferenceError::BadDigest { digest: digest.to_owned() }),
     }
 }
 
@@ -499,13 +437,7 @@ mod tests {
     const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     /// Text, registry, path, tag, digest.
-    type Good<'a> = (
-        &'a str,
-        Option<&'a str>,
-        &'a str,
-        Option<&'a str>,
-        Option<&'a str>,
-    );
+    type Good<'a> = (&'a str, Option<&'a str>, &'a str, Option<&'a str>, Option<&'a str>);
 
     #[test]
     fn good_references() -> Result<(), ReferenceError> {
@@ -544,37 +476,23 @@ mod tests {
         ];
         for (text, registry, path, tag, digest) in cases {
             let image: ImageReference = text.parse()?;
-            let found = (
-                image.as_str(),
-                image.registry(),
-                image.path(),
-                image.tag(),
-                image.digest(),
-            );
+            let found = (image.as_str(), image.registry(), image.path(), image.tag(), image.digest());
             assert_eq!(found, (text, registry, path, tag, digest));
-            let repository =
-                registry.map_or(path.to_owned(), |registry| format!("{registry}/{path}"));
-            assert_eq!(
-                (image.repository(), &*image.to_string()),
-                (&*repository, text)
-            );
+            let repository = registry.map_or(path.to_owned(), |registry| format!("{registry}/{path}"));
+            assert_eq!((image.repository(), &*image.to_string()), (&*repository, text));
         }
         Ok(())
     }
 
     #[test]
     fn bad_references() {
-        const COMPONENT: &str =
-            "is not lower-case letters and digits, separated by one of . _ __ or dashes";
+        const COMPONENT: &str = "is not lower-case letters and digits, separated by one of . _ __ or dashes";
         const HOST: &str = "is no domain name, IPv4 address or [IPv6 address]";
         const PORT: &str = "is not a number from 1 to 65535";
-        const TAG: &str =
-            "is not 1 to 128 of letters, digits, _ . and -, starting with none of . and -";
-        const DIGEST: &str =
-            "is not sha256, sha384 or sha512 with its 64, 96 or 128 lower-case hexadecimal digits";
+        const TAG: &str = "is not 1 to 128 of letters, digits, _ . and -, starting with none of . and -";
+        const DIGEST: &str = "is not sha256, sha384 or sha512 with its 64, 96 or 128 lower-case hexadecimal digits";
         let a_host = "write a host such as \"registry.example.com:5000\"";
-        let a_port =
-            "write a port such as 5000; a tag belongs in image_tag, and only after the last slash";
+        let a_port = "write a port such as 5000; a tag belongs in image_tag, and only after the last slash";
         let whole = "copy the whole digest, \"sha256:\" included";
         #[rustfmt::skip] // one case, one line
         let cases = [
@@ -616,10 +534,7 @@ mod tests {
             (HEX, format!("image name \"{}…\" is the id of an image, not a name", &HEX[..60] ), "give the image a name"),
         ];
         for (text, message, help) in cases {
-            let found = text
-                .parse::<ImageReference>()
-                .err()
-                .map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<ImageReference>().err().map(|e| (e.to_string(), e.help()));
             assert_eq!(found, Some((message, help.to_owned())), "{text:?}");
         }
     }
@@ -635,16 +550,9 @@ mod tests {
             ("a".repeat(10_000), format!("image name \"{a}…\" has 10000 bytes, the most are 1024")),
         ];
         for (text, message) in cases {
-            assert_eq!(
-                text.parse::<ImageReference>().err().map(|e| e.to_string()),
-                Some(message)
-            );
+            assert_eq!(text.parse::<ImageReference>().err().map(|e| e.to_string()), Some(message));
         }
-        assert!(
-            format!("a:{}", "b".repeat(129))
-                .parse::<ImageReference>()
-                .is_err()
-        );
+        assert!(format!("a:{}", "b".repeat(129)).parse::<ImageReference>().is_err());
     }
 
     proptest! {

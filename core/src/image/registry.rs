@@ -18,18 +18,11 @@ use crate::flow_name::Excerpt;
 /// # Ok(())
 /// # }
 /// ```
-pub fn join(
-    registry: Option<&RegistryUrl>,
-    name: &ImageName,
-    tag: &ImageTag,
-) -> Result<ImageReference, JoinError> {
+pub fn join(registry: Option<&RegistryUrl>, name: &ImageName, tag: &ImageTag) -> Result<ImageReference, JoinError> {
     let Some(registry) = registry else {
         let reference: ImageReference = format!("{name}:{tag}").parse()?;
         return match reference.registry() {
-            Some(domain) => Err(JoinError::RegistryInName {
-                name: name.to_string(),
-                domain: domain.to_owned(),
-            }),
+            Some(domain) => Err(JoinError::RegistryInName { name: name.to_string(), domain: domain.to_owned() }),
             None => Ok(reference),
         };
     };
@@ -51,10 +44,7 @@ pub fn join(
 #[non_exhaustive]
 pub enum JoinError {
     /// The registry takes fewer or more components.
-    #[error(
-        "image {} does not fit {registry}, which takes {form}",
-        Excerpt(repository)
-    )]
+    #[error("image {} does not fit {registry}, which takes {form}", Excerpt(repository))]
     Depth {
         /// The registry and the name, joined.
         repository: String,
@@ -66,11 +56,7 @@ pub enum JoinError {
         help: String,
     },
     /// No registry is given, but the name's first component reads as one.
-    #[error(
-        "image name {} starts with the registry {}, but no registry_url is given",
-        Excerpt(name),
-        Excerpt(domain)
-    )]
+    #[error("image name {} starts with the registry {}, but no registry_url is given", Excerpt(name), Excerpt(domain))]
     RegistryInName {
         /// The name.
         name: String,
@@ -88,10 +74,7 @@ impl JoinError {
         match self {
             Self::Depth { help, .. } => help.clone(),
             Self::RegistryInName { name, domain } => {
-                let rest = name
-                    .get(domain.len()..)
-                    .unwrap_or_default()
-                    .trim_start_matches('/');
+                let rest = name.get(domain.len()..).unwrap_or_default().trim_start_matches('/');
                 format!("write {domain:?} as registry_url and {rest:?} as image_name")
             }
             Self::Reference(error) => error.help(),
@@ -147,12 +130,7 @@ const RULES: [Rule; 7] = [
         deeper: true,
     },
     // GitHub's manual, "Working with the Container registry": ghcr.io/NAMESPACE/IMAGE_NAME.
-    Rule {
-        registry: "GitHub Container Registry",
-        hosts: &[Host::Is("ghcr.io")],
-        levels: &["owner"],
-        deeper: true,
-    },
+    Rule { registry: "GitHub Container Registry", hosts: &[Host::Is("ghcr.io")], levels: &["owner"], deeper: true },
     // GitLab's manual, "Container registry: naming convention": namespace/project, then up to two more names. No upper
     // limit here: how many groups the namespace is made of can't be read from the path.
     Rule {
@@ -162,19 +140,9 @@ const RULES: [Rule; 7] = [
         deeper: true,
     },
     // Quay's manual, "Pushing an image" and "Repository names with nested paths": quay.io/NAMESPACE/REPOSITORY.
-    Rule {
-        registry: "Quay",
-        hosts: &[Host::Is("quay.io")],
-        levels: &["namespace"],
-        deeper: true,
-    },
+    Rule { registry: "Quay", hosts: &[Host::Is("quay.io")], levels: &["namespace"], deeper: true },
     // Amazon's manual, "ECR Public: pushing an image": public.ecr.aws/REGISTRY-ALIAS/REPOSITORY.
-    Rule {
-        registry: "Amazon ECR Public",
-        hosts: &[Host::Is("public.ecr.aws")],
-        levels: &["alias"],
-        deeper: true,
-    },
+    Rule { registry: "Amazon ECR Public", hosts: &[Host::Is("public.ecr.aws")], levels: &["alias"], deeper: true },
 ];
 
 /// The rule about a domain; no domain means Docker Hub.
@@ -203,35 +171,17 @@ impl Rule {
     fn help(&self, registry: &RegistryUrl, name: &ImageName) -> String {
         let levels: Vec<&str> = registry.components().collect();
         let names: Vec<&str> = name.components().collect();
-        let domain = registry
-            .domain()
-            .map(|domain| format!("{domain}/"))
-            .unwrap_or_default();
+        let domain = registry.domain().map(|domain| format!("{domain}/")).unwrap_or_default();
         let wanted = (self.levels.len() + 1).saturating_sub(names.len());
         if levels.len() < wanted {
-            let missing = self
-                .levels
-                .iter()
-                .take(wanted)
-                .skip(levels.len())
-                .map(|level| format!("<{level}>"));
-            let filled: Vec<String> = levels
-                .iter()
-                .map(|level| (*level).to_owned())
-                .chain(missing)
-                .collect();
-            return format!(
-                "write your own in registry_url: \"{domain}{}\"",
-                filled.join("/")
-            );
+            let missing = self.levels.iter().take(wanted).skip(levels.len()).map(|level| format!("<{level}>"));
+            let filled: Vec<String> = levels.iter().map(|level| (*level).to_owned()).chain(missing).collect();
+            return format!("write your own in registry_url: \"{domain}{}\"", filled.join("/"));
         }
         let path: Vec<&str> = levels.into_iter().chain(names).collect();
         let (levels, names) = path.split_at(self.levels.len().min(path.len()));
         let levels = levels.join("/");
-        format!(
-            "write \"{domain}{levels}\" as registry_url and {:?} as image_name",
-            names.join("-")
-        )
+        format!("write \"{domain}{levels}\" as registry_url and {:?} as image_name", names.join("-"))
     }
 }
 
@@ -240,15 +190,8 @@ mod tests {
     use super::{JoinError, join};
     use crate::image::{ImageName, ImageReference, ImageTag, ReferenceError, RegistryUrl};
 
-    fn joined(
-        registry: &str,
-        name: &str,
-    ) -> Result<Result<ImageReference, JoinError>, ReferenceError> {
-        let url: Option<RegistryUrl> = if registry.is_empty() {
-            None
-        } else {
-            Some(registry.parse()?)
-        };
+    fn joined(registry: &str, name: &str) -> Result<Result<ImageReference, JoinError>, ReferenceError> {
+        let url: Option<RegistryUrl> = if registry.is_empty() { None } else { Some(registry.parse()?) };
         let name: ImageName = name.parse()?;
         let tag: ImageTag = "v1".parse()?;
         Ok(join(url.as_ref(), &name, &tag))
@@ -284,11 +227,7 @@ mod tests {
             ("notgcr.io", "etl"),
         ];
         for (registry, name) in cases {
-            let expected = if registry.is_empty() {
-                format!("{name}:v1")
-            } else {
-                format!("{registry}/{name}:v1")
-            };
+            let expected = if registry.is_empty() { format!("{name}:v1") } else { format!("{registry}/{name}:v1") };
             let found = joined(registry, name)?.map(|reference| reference.to_string());
             assert_eq!(found, Ok(expected));
         }
@@ -314,14 +253,8 @@ mod tests {
             ("", "gcr.io/p/etl", "image name \"gcr.io/p/etl\" starts with the registry \"gcr.io\", but no registry_url is given", "write \"gcr.io\" as registry_url and \"p/etl\" as image_name"),
         ];
         for (registry, name, message, help) in cases {
-            let found = joined(registry, name)?
-                .err()
-                .map(|e| (e.to_string(), e.help()));
-            assert_eq!(
-                found,
-                Some((message.to_owned(), help.to_owned())),
-                "{registry} {name}"
-            );
+            let found = joined(registry, name)?.err().map(|e| (e.to_string(), e.help()));
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{registry} {name}");
         }
         Ok(())
     }
@@ -329,14 +262,7 @@ mod tests {
     #[test]
     fn two_good_parts_can_be_too_long_together() -> Result<(), ReferenceError> {
         let error = joined(&format!("a.b/{}", "x".repeat(150)), &"y".repeat(150))?.err();
-        assert!(matches!(
-            error,
-            Some(JoinError::Reference(ReferenceError::TooLong {
-                bytes: 305,
-                most: 255,
-                ..
-            }))
-        ));
+        assert!(matches!(error, Some(JoinError::Reference(ReferenceError::TooLong { bytes: 305, most: 255, .. }))));
         Ok(())
     }
 }

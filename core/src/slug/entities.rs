@@ -5,9 +5,7 @@
 
 /// The character that `name` (without `&` and `;`) stands for.
 pub(super) fn named_entity(name: &str) -> Option<char> {
-    let row = NAMED_ENTITIES
-        .binary_search_by_key(&name, |&(known, _)| known)
-        .ok()?;
+    let row = NAMED_ENTITIES.binary_search_by_key(&name, |&(known, _)| known).ok()?;
     NAMED_ENTITIES.get(row).map(|&(_, character)| character)
 }
 

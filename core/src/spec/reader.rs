@@ -124,11 +124,7 @@ impl Reader {
             self.wrong_type(field, "an array");
             return Vec::new();
         };
-        nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| Field { path: format!("{}[{index}]", field.path), node })
-            .collect()
+        nodes.iter().enumerate().map(|(index, node)| Field { path: format!("{}[{index}]", field.path), node }).collect()
     }
 
     /// Reports every key that nobody asked for, with the nearest known one.

@@ -113,9 +113,10 @@ impl DockerStorage {
             return Ok(blob);
         }
         let image = self.name()?.to_string();
-        docker.connect(self.settings.base_url.as_deref())?.copy_out(&image, location)?.ok_or_else(|| {
-            Failure::input(Code::FlowNotFound, format!("the image {image} has no file {location}"))
-        })
+        docker
+            .connect(self.settings.base_url.as_deref())?
+            .copy_out(&image, location)?
+            .ok_or_else(|| Failure::input(Code::FlowNotFound, format!("the image {image} has no file {location}")))
     }
 
     /// A runner for the flow at a location.
@@ -234,7 +235,12 @@ fn has_plan(daemon: &dyn Daemon, reference: &str, plan: &Digest) -> Result<bool,
 }
 
 /// Pushes, unless the image was there before and the registry has it too.
-fn publish(daemon: &dyn Daemon, reference: &str, existed: bool, steps: &mut Steps<'_>) -> Result<Option<String>, Failure> {
+fn publish(
+    daemon: &dyn Daemon,
+    reference: &str,
+    existed: bool,
+    steps: &mut Steps<'_>,
+) -> Result<Option<String>, Failure> {
     if existed && let Some(digest) = daemon.published(reference)? {
         steps.cached(format!("{reference} is pushed already"));
         return Ok(Some(digest));

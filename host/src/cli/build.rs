@@ -43,7 +43,7 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), arguments.path.as_deref())?;
     let (host, _) = docker_host(arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
+    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
     let mut diagnostics = session.diagnostics(plan).await?;
     diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
     console::show(&diagnostics, &spec.name);
@@ -52,7 +52,9 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let push = !arguments.no_push;
     if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
-        console::note("warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push");
+        console::note(
+            "warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push",
+        );
     }
     let storage = session.storage_of(plan).await?;
     grant_directory(&mut session, storage).await?;

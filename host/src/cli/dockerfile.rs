@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let mut session = Host::builder().build()?.session().await?;
-    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
+    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
     console::show(&session.diagnostics(plan).await?, &spec.name);
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(super::exit::code(&failure));

@@ -11,7 +11,7 @@ use clap::Args;
 use flowhold::{Access, Failure, Host, Need, SpecText, blob::Blob};
 use serde_json::{Map, Value, json};
 
-use super::{Format, StoreArguments, console, docker_host, store};
+use super::{Format, StoreArguments, console, docker_host, spec_file, store};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -81,7 +81,7 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let spec = json!({ "storage": { "type": "local", "directory": directory }, "flows": [flow] });
     let spec = SpecText { text: spec.to_string(), folder };
     let mut session = Host::builder().build()?.session().await?;
-    let plan = session.plan(&spec, arguments.python.as_deref(), Need::Build).await?;
+    let plan = spec_file::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build).await?;
     session.need_plan(plan).await?;
     session.grant(&directory, Access::Write)?;
     let added = session.add_planned(plan).await?;

@@ -50,7 +50,7 @@ pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> 
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let (host, _) = docker_host(arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     session.need_plan(plan).await?;
     let storage = session.storage_of(plan).await?;
     print(&session.pull_image(storage).await?, arguments.format)

@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flowhold::{Failure, SpecText};
+use flowhold::{Failure, Need, Plan, Session, SpecText};
+
+use super::console;
 
 /// The name of a spec that nobody named.
 pub(crate) const NAME: &str = "flowhold.toml";
@@ -41,6 +43,23 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
     let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
     let name = path.display().to_string();
     Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
+}
+
+/// Plans, and shows what the flows' files print while they are pickled.
+pub(crate) async fn plan(
+    session: &mut Session,
+    spec: &SpecText,
+    python: Option<&str>,
+    need: Need,
+) -> Result<Plan, Failure> {
+    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    session.print_to(Some(lines));
+    let plan = session.plan(spec, python, need).await;
+    session.print_to(None);
+    while let Ok(line) = printed.try_recv() {
+        console::note(&format!("    {}", flowhold::progress::clean(&line)));
+    }
+    plan
 }
 
 /// Reads a file of ours, which is small.

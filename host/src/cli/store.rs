@@ -63,7 +63,8 @@ pub(crate) async fn locate(session: &mut Session, storage: Storage, flow: &str) 
         None => {
             let names: Vec<_> = flows.iter().take(20).map(|(name, _)| name.as_str()).collect();
             let place = session.name(storage).await.unwrap_or_default();
-            let help = if names.is_empty() { "it has no flows".to_owned() } else { format!("it has {}", names.join(", ")) };
+            let help =
+                if names.is_empty() { "it has no flows".to_owned() } else { format!("it has {}", names.join(", ")) };
             Err(Failure::input("flow-not-found", format!("no flow {flow:?} is in {place}")).with_help(help))
         }
     }

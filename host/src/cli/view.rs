@@ -46,7 +46,7 @@ pub(crate) struct CheckArguments {
 pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let mut session = Host::builder().build()?.session().await?;
-    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     let diagnostics = session.diagnostics(plan).await?;
     console::show(&diagnostics, &spec.name);
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -82,7 +82,7 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let mut session = Host::builder().build()?.session().await?;
-    let plan = session.plan(&spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {
         // The core's own words, so that a diagnostic looks the same wherever it is read.

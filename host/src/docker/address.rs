@@ -18,15 +18,9 @@ pub(super) enum Address {
 impl Address {
     /// `given`, else `DOCKER_HOST`, else where this platform's docker usually is. `environment`
     /// reads a variable; an empty one counts as none, as it does for the docker command line.
-    pub(super) fn find(
-        given: Option<&str>,
-        environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, DockerError> {
+    pub(super) fn find(given: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, DockerError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let address = given
-            .filter(|given| !given.is_empty())
-            .map(str::to_owned)
-            .or_else(|| variable("DOCKER_HOST"));
+        let address = given.filter(|given| !given.is_empty()).map(str::to_owned).or_else(|| variable("DOCKER_HOST"));
         let Some(address) = address else {
             return Ok(Self::platform(variable));
         };
@@ -49,22 +43,18 @@ impl Address {
             "npipe" if !cfg!(windows) => wrong("named pipes are for Windows"),
             "npipe" => Ok(Self::Pipe(place.to_owned())),
             // Who asks for verified TLS must not be served in the clear.
-            "tcp" if variable("DOCKER_TLS_VERIFY").is_some() => wrong(
-                "DOCKER_TLS_VERIFY is set, and this build of flowhold speaks no TLS to the daemon",
-            ),
+            "tcp" if variable("DOCKER_TLS_VERIFY").is_some() => {
+                wrong("DOCKER_TLS_VERIFY is set, and this build of flowhold speaks no TLS to the daemon")
+            }
             "tcp" | "http" => match place.trim_end_matches('/') {
-                host if host.contains(['/', '?', '#', '@']) => {
-                    wrong("only a host and a port may follow the scheme")
-                }
+                host if host.contains(['/', '?', '#', '@']) => wrong("only a host and a port may follow the scheme"),
                 host if host.starts_with(':') => Ok(Self::Http(format!("localhost{host}"))),
                 host if has_port(host) => Ok(Self::Http(host.to_owned())),
                 host if scheme == "tcp" => Ok(Self::Http(format!("{host}:2375"))),
                 host => Ok(Self::Http(host.to_owned())),
             },
             "https" => wrong("this build of flowhold speaks no TLS to the daemon"),
-            "ssh" => wrong(
-                "ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`",
-            ),
+            "ssh" => wrong("ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`"),
             _ => wrong("its scheme is unknown"),
         }
     }
@@ -75,15 +65,8 @@ impl Address {
         // Rootless docker and Docker Desktop keep their sockets elsewhere.
         let rootless = variable("XDG_RUNTIME_DIR").map(|folder| format!("{folder}/docker.sock"));
         let desktop = variable("HOME").map(|home| format!("{home}/.docker/run/docker.sock"));
-        let candidates = std::iter::once(SYSTEM.to_owned())
-            .chain(rootless)
-            .chain(desktop);
-        Self::Unix(
-            candidates
-                .into_iter()
-                .find(|path| Path::new(path).exists())
-                .unwrap_or_else(|| SYSTEM.to_owned()),
-        )
+        let candidates = std::iter::once(SYSTEM.to_owned()).chain(rootless).chain(desktop);
+        Self::Unix(candidates.into_iter().find(|path| Path::new(path).exists()).unwrap_or_else(|| SYSTEM.to_owned()))
     }
 
     #[cfg(windows)]
@@ -94,8 +77,7 @@ impl Address {
 
 fn has_port(host: &str) -> bool {
     // An IPv6 address has colons of its own, in brackets.
-    host.rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()))
+    host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()))
 }
 
 impl std::fmt::Display for Address {
@@ -114,47 +96,25 @@ mod tests {
     use super::*;
 
     fn find(given: Option<&str>, environment: &[(&str, &str)]) -> Result<String, String> {
-        let read = |name: &str| {
-            environment
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        Address::find(given, read)
-            .map(|address| address.to_string())
-            .map_err(|error| error.to_string())
+        let read = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Address::find(given, read).map(|address| address.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_argument_comes_before_the_environment() {
         let environment = [("DOCKER_HOST", "unix:///run/other.sock")];
-        assert_eq!(
-            find(Some("tcp://host:1"), &environment).unwrap(),
-            "tcp://host:1"
-        );
+        assert_eq!(find(Some("tcp://host:1"), &environment).unwrap(), "tcp://host:1");
         assert_eq!(find(None, &environment).unwrap(), "unix:///run/other.sock");
-        assert!(
-            find(None, &[("DOCKER_HOST", "")])
-                .unwrap()
-                .starts_with("unix://")
-        );
+        assert!(find(None, &[("DOCKER_HOST", "")]).unwrap().starts_with("unix://"));
     }
 
     #[test]
     fn a_socket_in_the_users_own_folder_is_found() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("docker.sock"), "").unwrap();
-        let found = find(
-            None,
-            &[("XDG_RUNTIME_DIR", folder.path().to_str().unwrap())],
-        )
-        .unwrap();
+        let found = find(None, &[("XDG_RUNTIME_DIR", folder.path().to_str().unwrap())]).unwrap();
         let system = Path::new("/var/run/docker.sock").exists();
-        let expected = if system {
-            "/var/run/docker.sock".into()
-        } else {
-            folder.path().join("docker.sock")
-        };
+        let expected = if system { "/var/run/docker.sock".into() } else { folder.path().join("docker.sock") };
         assert_eq!(found, format!("unix://{}", expected.display()));
     }
 
@@ -182,11 +142,7 @@ mod tests {
             }
         }
         let verify = [("DOCKER_TLS_VERIFY", "1")];
-        assert!(
-            find(Some("tcp://host:2376"), &verify)
-                .unwrap_err()
-                .contains("DOCKER_TLS_VERIFY")
-        );
+        assert!(find(Some("tcp://host:2376"), &verify).unwrap_err().contains("DOCKER_TLS_VERIFY"));
         assert_eq!(find(Some("unix:///s"), &verify).unwrap(), "unix:///s");
     }
 }

@@ -64,12 +64,7 @@ impl Daemon {
         request: BuildRequest,
     ) -> Result<Built, DockerError> {
         let name = Reference::parse(&request.reference)?;
-        self.watched(
-            Operation::Build,
-            &request.reference,
-            self.build_now(archive, &name, &request.labels),
-        )
-        .await
+        self.watched(Operation::Build, &request.reference, self.build_now(archive, &name, &request.labels)).await
     }
 
     async fn build_now(
@@ -87,21 +82,13 @@ impl Daemon {
             .forcerm(true)
             .build();
         let trouble = Trouble::default();
-        let body = counted(
-            archive,
-            trouble.clone(),
-            Arc::clone(&self.settings.progress),
-        );
-        let mut stream =
-            self.docker
-                .build_image(options, None, Some(bollard::body_try_stream(body)));
+        let body = counted(archive, trouble.clone(), Arc::clone(&self.settings.progress));
+        let mut stream = self.docker.build_image(options, None, Some(bollard::body_try_stream(body)));
         let mut transcript = Transcript::default();
         let end = loop {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => {
-                    if let Err(failure) =
-                        transcript.take(&info, Instant::now(), &*self.settings.progress)
-                    {
+                    if let Err(failure) = transcript.take(&info, Instant::now(), &*self.settings.progress) {
                         break Err(failure);
                     }
                 }
@@ -123,24 +110,12 @@ impl Daemon {
             Err(failure) => return Err(transcript.error(failure, &self.address)),
         }
         let Some(image_id) = transcript.image_id.take() else {
-            return Err(DockerError::BuildCut {
-                step: transcript.step(),
-            });
+            return Err(DockerError::BuildCut { step: transcript.step() });
         };
-        if !transcript.tagged
-            && self
-                .image(&name.full())
-                .await?
-                .is_none_or(|image| image.id != image_id)
-        {
-            return Err(DockerError::BuildCut {
-                step: transcript.step(),
-            });
+        if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
+            return Err(DockerError::BuildCut { step: transcript.step() });
         }
-        Ok(Built {
-            image_id,
-            steps: transcript.steps,
-        })
+        Ok(Built { image_id, steps: transcript.steps })
     }
 }
 
@@ -175,19 +150,13 @@ fn counted(
                 bytes_sent += bytes.len() as u64;
                 if bytes_sent - told >= CONTEXT_BYTES {
                     told = bytes_sent;
-                    progress.event(Event::Context {
-                        bytes_sent,
-                        complete: false,
-                    });
+                    progress.event(Event::Context { bytes_sent, complete: false });
                 }
                 Some(Ok(bytes))
             }
             Some(Err(error)) => Some(Err(trouble.keep(error))),
             None => {
-                progress.event(Event::Context {
-                    bytes_sent,
-                    complete: true,
-                });
+                progress.event(Event::Context { bytes_sent, complete: true });
                 None
             }
         };

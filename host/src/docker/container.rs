@@ -48,9 +48,7 @@ impl Daemon {
         }
         body.image = Some(image.to_owned());
         body.labels = Some(HashMap::from([(LABEL.to_owned(), purpose.to_owned())]));
-        let request = self
-            .docker
-            .create_container(None::<CreateContainerOptions>, body);
+        let request = self.docker.create_container(None::<CreateContainerOptions>, body);
         tokio::pin!(request);
         let answer = tokio::select! {
             biased;
@@ -68,16 +66,10 @@ impl Daemon {
         };
         match answer {
             Ok(made) => Ok(self.container(made.id)),
-            Err(Failure::Answer { status: 404, .. }) => Err(DockerError::NoImage {
-                reference: image.to_owned(),
-            }),
-            Err(Failure::Answer {
-                status: 400,
-                message,
-            }) => Err(DockerError::Start {
-                image: image.to_owned(),
-                message,
-            }),
+            Err(Failure::Answer { status: 404, .. }) => Err(DockerError::NoImage { reference: image.to_owned() }),
+            Err(Failure::Answer { status: 400, message }) => {
+                Err(DockerError::Start { image: image.to_owned(), message })
+            }
             Err(failure) => Err(failure.into_error("create a container", &self.address)),
         }
     }
@@ -92,14 +84,8 @@ impl Daemon {
                 Ok(Ok(())) => return,
                 Ok(Err(failure)) => match failure {
                     // Gone, or going.
-                    Failure::Answer {
-                        status: 404 | 409, ..
-                    } => return,
-                    failure => {
-                        reason = failure
-                            .into_error("remove a container", &self.address)
-                            .to_string()
-                    }
+                    Failure::Answer { status: 404 | 409, .. } => return,
+                    failure => reason = failure.into_error("remove a container", &self.address).to_string(),
                 },
                 Err(_) => reason = format!("no answer within {} s", REMOVAL.as_secs()),
             }
@@ -108,19 +94,12 @@ impl Daemon {
             }
         }
         self.tell(Event::Message {
-            text: &format!(
-                "container {} is left behind, remove it with `docker rm -f {0}`: {reason}",
-                container.id
-            ),
+            text: &format!("container {} is left behind, remove it with `docker rm -f {0}`: {reason}", container.id),
         });
     }
 
     fn container(&self, id: String) -> Container {
-        Container {
-            docker: self.docker.clone(),
-            id,
-            removed: false,
-        }
+        Container { docker: self.docker.clone(), id, removed: false }
     }
 }
 
@@ -137,12 +116,6 @@ impl Drop for Container {
 }
 
 async fn removal(docker: &Docker, id: &str) -> Result<(), Failure> {
-    let options = RemoveContainerOptionsBuilder::default()
-        .force(true)
-        .v(true)
-        .build();
-    docker
-        .remove_container(id, Some(options))
-        .await
-        .map_err(Failure::from)
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    docker.remove_container(id, Some(options)).await.map_err(Failure::from)
 }

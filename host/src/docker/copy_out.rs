@@ -31,30 +31,16 @@ impl Daemon {
     pub async fn copy_out(&self, image: &str, path: &str, to: &Path) -> Result<bool, DockerError> {
         Reference::parse(image)?;
         // Never started. An image without a command makes none without this.
-        let body = ContainerCreateBody {
-            entrypoint: Some(vec!["/never-started".to_owned()]),
-            ..Default::default()
-        };
+        let body = ContainerCreateBody { entrypoint: Some(vec!["/never-started".to_owned()]), ..Default::default() };
         let container = self.create("copy", image, body).await?;
         let result = self.download(&container, image, path, to).await;
         self.remove(container).await;
         result
     }
 
-    async fn download(
-        &self,
-        container: &Container,
-        image: &str,
-        path: &str,
-        to: &Path,
-    ) -> Result<bool, DockerError> {
-        let options = DownloadFromContainerOptionsBuilder::default()
-            .path(path)
-            .build();
-        let mut chunks = self
-            .docker
-            .download_from_container(container.id(), Some(options))
-            .boxed();
+    async fn download(&self, container: &Container, image: &str, path: &str, to: &Path) -> Result<bool, DockerError> {
+        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let mut chunks = self.docker.download_from_container(container.id(), Some(options)).boxed();
         let failed = |failure: Failure| match failure {
             Failure::Interrupted => DockerError::Interrupted,
             failure => failure.into_error("copy a file out of an image", &self.address),
@@ -66,15 +52,7 @@ impl Daemon {
         };
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let target = to.to_owned();
-        let writer = tokio::task::spawn_blocking(move || {
-            extract(
-                Chunks {
-                    receiver,
-                    current: Bytes::new(),
-                },
-                &target,
-            )
-        });
+        let writer = tokio::task::spawn_blocking(move || extract(Chunks { receiver, current: Bytes::new() }, &target));
         let mut next = Ok(first);
         let broken = loop {
             let chunk = match next {
@@ -82,9 +60,7 @@ impl Daemon {
                 Ok(None) => break None,
                 Err(failure) => {
                     // The writer must not take half a file for a whole one.
-                    let _ = sender
-                        .send(Err(io::Error::other("the connection broke")))
-                        .await;
+                    let _ = sender.send(Err(io::Error::other("the connection broke"))).await;
                     break Some(failed(failure));
                 }
             };
@@ -95,22 +71,15 @@ impl Daemon {
             next = self.next(&mut chunks).await;
         };
         drop(sender);
-        let written = writer
-            .await
-            .unwrap_or_else(|error| Err(Unfit::Writing(io::Error::other(error))));
+        let written = writer.await.unwrap_or_else(|error| Err(Unfit::Writing(io::Error::other(error))));
         match (broken, written) {
             (Some(error), _) => Err(error),
             (None, Ok(())) => Ok(true),
-            (None, Err(Unfit::Found(found))) => Err(DockerError::NotAFile {
-                image: image.to_owned(),
-                path: path.to_owned(),
-                found,
-            }),
+            (None, Err(Unfit::Found(found))) => {
+                Err(DockerError::NotAFile { image: image.to_owned(), path: path.to_owned(), found })
+            }
             (None, Err(Unfit::Reading(error))) => Err(failed(Failure::Cut(error.to_string()))),
-            (None, Err(Unfit::Writing(reason))) => Err(DockerError::Save {
-                to: to.to_owned(),
-                reason,
-            }),
+            (None, Err(Unfit::Writing(reason))) => Err(DockerError::Save { to: to.to_owned(), reason }),
         }
     }
 }
@@ -136,10 +105,7 @@ fn extract(archive: impl Read, to: &Path) -> Result<(), Unfit> {
         EntryType::Directory => return Err(Unfit::Found("a directory".to_owned())),
         EntryType::Symlink => {
             let target = entry.link_name_bytes().unwrap_or_default();
-            return Err(Unfit::Found(format!(
-                "a symbolic link to '{}'",
-                clean(&String::from_utf8_lossy(&target))
-            )));
+            return Err(Unfit::Found(format!("a symbolic link to '{}'", clean(&String::from_utf8_lossy(&target)))));
         }
         _ => return Err(Unfit::Found("a special file".to_owned())),
     }
@@ -167,8 +133,7 @@ fn extract(archive: impl Read, to: &Path) -> Result<(), Unfit> {
         more.map_err(Unfit::Reading)?;
         return Err(Unfit::Found("more than one file".to_owned()));
     }
-    file.persist_noclobber(to)
-        .map_err(|error| Unfit::Writing(error.error))?;
+    file.persist_noclobber(to).map_err(|error| Unfit::Writing(error.error))?;
     Ok(())
 }
 
@@ -182,9 +147,7 @@ fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         builder.permissions(PermissionsExt::from_mode(0o666));
     }
     // The temporary name in tempfile's own words would mean nothing to anybody.
-    builder
-        .tempfile_in(folder)
-        .map_err(|error| error.kind().into())
+    builder.tempfile_in(folder).map_err(|error| error.kind().into())
 }
 
 /// The connection's chunks, for a reader on a thread of its own.
@@ -219,9 +182,7 @@ mod tests {
             header.set_mode(0o644);
             if kind.is_symlink() {
                 header.set_size(0);
-                header
-                    .set_link_name(std::str::from_utf8(content).unwrap())
-                    .unwrap();
+                header.set_link_name(std::str::from_utf8(content).unwrap()).unwrap();
                 builder.append_data(&mut header, name, io::empty()).unwrap();
             } else {
                 header.set_size(content.len() as u64);
@@ -236,10 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("out");
         let result = extract(tar, &to);
-        let mut left: Vec<_> = std::fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         match result {
             Ok(()) => {
                 assert_eq!(left, std::slice::from_ref(&to));
@@ -259,47 +217,20 @@ mod tests {
     #[test]
     fn one_regular_file_is_taken() {
         let big = vec![7; 200_000];
-        assert_eq!(
-            extracted(&archive(&[(EntryType::Regular, "etl.prefect", &big)])).unwrap(),
-            big
-        );
-        assert_eq!(
-            extracted(&archive(&[(EntryType::Regular, "empty", b"")])).unwrap(),
-            b""
-        );
+        assert_eq!(extracted(&archive(&[(EntryType::Regular, "etl.prefect", &big)])).unwrap(), big);
+        assert_eq!(extracted(&archive(&[(EntryType::Regular, "empty", b"")])).unwrap(), b"");
         let long = "x".repeat(180);
-        assert_eq!(
-            extracted(&archive(&[(EntryType::Regular, &long, b"long name")])).unwrap(),
-            b"long name"
-        );
+        assert_eq!(extracted(&archive(&[(EntryType::Regular, &long, b"long name")])).unwrap(), b"long name");
     }
 
     #[test]
     fn anything_else_is_refused_and_leaves_nothing() {
         for (tar, expected) in [
-            (
-                archive(&[
-                    (EntryType::Directory, "d/", b""),
-                    (EntryType::Regular, "d/f", b"x"),
-                ]),
-                "a directory",
-            ),
-            (
-                archive(&[(EntryType::Symlink, "l", b"/etc/passwd")]),
-                "a symbolic link to '/etc/passwd'",
-            ),
+            (archive(&[(EntryType::Directory, "d/", b""), (EntryType::Regular, "d/f", b"x")]), "a directory"),
+            (archive(&[(EntryType::Symlink, "l", b"/etc/passwd")]), "a symbolic link to '/etc/passwd'"),
             (archive(&[(EntryType::Fifo, "f", b"")]), "a special file"),
-            (
-                archive(&[
-                    (EntryType::Regular, "a", b"x"),
-                    (EntryType::Regular, "b", b"y"),
-                ]),
-                "more than one file",
-            ),
-            (
-                archive(&[(EntryType::Regular, "a", b"hello")])[..514].to_vec(),
-                "reading: ",
-            ),
+            (archive(&[(EntryType::Regular, "a", b"x"), (EntryType::Regular, "b", b"y")]), "more than one file"),
+            (archive(&[(EntryType::Regular, "a", b"hello")])[..514].to_vec(), "reading: "),
             (vec![1; 600], "reading: "),
             (Vec::new(), "reading: "),
         ] {
@@ -314,9 +245,7 @@ mod tests {
         let to = folder.path().join("out");
         std::fs::write(&to, "old").unwrap();
         let error = extract(&*archive(&[(EntryType::Regular, "a", b"new")]), &to).unwrap_err();
-        assert!(
-            matches!(error, Unfit::Writing(error) if error.kind() == io::ErrorKind::AlreadyExists)
-        );
+        assert!(matches!(error, Unfit::Writing(error) if error.kind() == io::ErrorKind::AlreadyExists));
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -73,9 +73,7 @@ impl CredentialsError {
             Self::Unreadable { file, .. } => format!("mend or remove '{}'", file.display()),
             Self::Malformed { registry, .. } => format!("run `docker login {registry}` again"),
             Self::Helper { helper, .. } => {
-                format!(
-                    "install '{helper}', or remove it from credHelpers and credsStore in the docker configuration"
-                )
+                format!("install '{helper}', or remove it from credHelpers and credsStore in the docker configuration")
             }
         })
     }
@@ -94,9 +92,7 @@ pub(super) struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
@@ -112,31 +108,16 @@ pub(super) struct Source {
 impl Source {
     /// `DOCKER_CONFIG`, else `.docker` in the user's home.
     pub(super) fn of_user() -> Self {
-        let configured = std::env::var_os("DOCKER_CONFIG")
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
-        Self {
-            folder: configured.or_else(|| Some(std::env::home_dir()?.join(".docker"))),
-            helpers: None,
-        }
+        let configured = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self { folder: configured.or_else(|| Some(std::env::home_dir()?.join(".docker"))), helpers: None }
     }
 
     /// The credentials for a registry such as `docker.io` or `localhost:5000`; `None` when there are none.
-    pub(super) async fn find(
-        &self,
-        registry: &str,
-    ) -> Result<Option<Credentials>, CredentialsError> {
-        let Some(file) = self
-            .folder
-            .as_ref()
-            .map(|folder| folder.join("config.json"))
-        else {
+    pub(super) async fn find(&self, registry: &str) -> Result<Option<Credentials>, CredentialsError> {
+        let Some(file) = self.folder.as_ref().map(|folder| folder.join("config.json")) else {
             return Ok(None);
         };
-        let unreadable = |reason: String| CredentialsError::Unreadable {
-            file: file.clone(),
-            reason,
-        };
+        let unreadable = |reason: String| CredentialsError::Unreadable { file: file.clone(), reason };
         let text = match std::fs::read(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -144,11 +125,7 @@ impl Source {
         };
         let config: Config = serde_json::from_slice(&text).map_err(|error| {
             // Only the place: serde's words may quote a value.
-            unreadable(format!(
-                "not what docker writes, line {} column {}",
-                error.line(),
-                error.column()
-            ))
+            unreadable(format!("not what docker writes, line {} column {}", error.line(), error.column()))
         })?;
         let helper = entry(&config.cred_helpers, registry).filter(|name| !name.is_empty());
         let store = Some(&config.creds_store).filter(|name| !name.is_empty());
@@ -160,21 +137,15 @@ impl Source {
         let Some(entry) = entry(&config.auths, registry) else {
             return Ok(None);
         };
-        entry
-            .credentials(registry)
-            .map_err(|reason| CredentialsError::Malformed {
-                registry: registry.to_owned(),
-                file: file.clone(),
-                reason,
-            })
+        entry.credentials(registry).map_err(|reason| CredentialsError::Malformed {
+            registry: registry.to_owned(),
+            file: file.clone(),
+            reason,
+        })
     }
 
     /// Asks `docker-credential-<name>`.
-    async fn ask(
-        &self,
-        name: &str,
-        registry: &str,
-    ) -> Result<Option<Credentials>, CredentialsError> {
+    async fn ask(&self, name: &str, registry: &str) -> Result<Option<Credentials>, CredentialsError> {
         let helper = format!("docker-credential-{name}");
         let failed = |reason: String| CredentialsError::Helper {
             helper: words(&helper),
@@ -184,11 +155,7 @@ impl Source {
         if name.contains(['/', '\\']) {
             return Err(failed("a helper's name holds no path".to_owned()));
         }
-        let program = self
-            .helpers
-            .as_deref()
-            .unwrap_or(Path::new(""))
-            .join(&helper);
+        let program = self.helpers.as_deref().unwrap_or(Path::new("")).join(&helper);
         let server = server(registry);
         let conversation = async {
             let mut child = tokio::process::Command::new(program)
@@ -210,22 +177,14 @@ impl Source {
             .map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
             // By convention the reason is on stdout; some write to stderr.
-            let said = [output.stdout, output.stderr]
-                .map(|said| String::from_utf8_lossy(&said).into_owned())
-                .join("\n");
+            let said =
+                [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
             let unknown = ["credentials not found", "no credentials server url"];
-            if unknown
-                .iter()
-                .any(|words| said.to_lowercase().contains(words))
-            {
+            if unknown.iter().any(|words| said.to_lowercase().contains(words)) {
                 return Ok(None);
             }
             let said = words(&said);
-            return Err(failed(if said.is_empty() {
-                output.status.to_string()
-            } else {
-                said
-            }));
+            return Err(failed(if said.is_empty() { output.status.to_string() } else { said }));
         }
         let answer: Answer = serde_json::from_slice(&output.stdout)
             .map_err(|_| failed("its answer is not JSON with Username and Secret".to_owned()))?;
@@ -238,12 +197,9 @@ impl Source {
                 identity_token: Some(secret),
                 server: server.to_owned(),
             }),
-            Answer { username, secret } => Some(Credentials {
-                username,
-                password: secret,
-                identity_token: None,
-                server: server.to_owned(),
-            }),
+            Answer { username, secret } => {
+                Some(Credentials { username, password: secret, identity_token: None, server: server.to_owned() })
+            }
         })
     }
 }
@@ -279,11 +235,9 @@ impl Entry {
     fn credentials(&self, registry: &str) -> Result<Option<Credentials>, &'static str> {
         let (mut username, mut password) = (self.username.clone(), self.password.clone());
         if !self.auth.is_empty() {
-            let lenient = GeneralPurposeConfig::new()
-                .with_decode_padding_mode(DecodePaddingMode::Indifferent);
-            let bytes = GeneralPurpose::new(&STANDARD, lenient)
-                .decode(self.auth.trim())
-                .map_err(|_| "auth is not base64")?;
+            let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+            let bytes =
+                GeneralPurpose::new(&STANDARD, lenient).decode(self.auth.trim()).map_err(|_| "auth is not base64")?;
             let text = String::from_utf8(bytes).map_err(|_| "auth holds no text")?;
             let (name, secret) = text.split_once(':').ok_or("auth holds no user:password")?;
             // Docker for Windows once padded with zeros.
@@ -293,12 +247,7 @@ impl Entry {
         if password.is_empty() && identity_token.is_none() {
             return Ok(None);
         }
-        Ok(Some(Credentials {
-            username,
-            password,
-            identity_token,
-            server: server(registry).to_owned(),
-        }))
+        Ok(Some(Credentials { username, password, identity_token, server: server(registry).to_owned() }))
     }
 }
 
@@ -306,31 +255,17 @@ impl Entry {
 fn entry<'a, T>(entries: &'a Option<BTreeMap<String, Option<T>>>, registry: &str) -> Option<&'a T> {
     let entries = entries.as_ref()?;
     let exact = entries.get(server(registry));
-    exact
-        .or_else(|| {
-            entries
-                .iter()
-                .find(|(key, _)| host(key) == host(registry))
-                .map(|(_, entry)| entry)
-        })?
-        .as_ref()
+    exact.or_else(|| entries.iter().find(|(key, _)| host(key) == host(registry)).map(|(_, entry)| entry))?.as_ref()
 }
 
 /// The key under which `docker login` files a registry.
 fn server(registry: &str) -> &str {
-    if host(registry) == "docker.io" {
-        HUB
-    } else {
-        registry
-    }
+    if host(registry) == "docker.io" { HUB } else { registry }
 }
 
 /// The host and port of a key; Docker Hub has several names.
 fn host(key: &str) -> &str {
-    let key = key
-        .strip_prefix("https://")
-        .or_else(|| key.strip_prefix("http://"))
-        .unwrap_or(key);
+    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     match key.split('/').next().unwrap_or(key) {
         "index.docker.io" | "registry-1.docker.io" => "docker.io",
         host => host,
@@ -342,11 +277,7 @@ fn host(key: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn find(
-        config: &str,
-        registry: &str,
-        helpers: &[(&str, &str)],
-    ) -> Result<Option<Credentials>, CredentialsError> {
+    fn find(config: &str, registry: &str, helpers: &[(&str, &str)]) -> Result<Option<Credentials>, CredentialsError> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         for (name, script) in helpers {
@@ -354,29 +285,16 @@ mod tests {
             // run as long as any thread's fork has inherited it.
             let path = folder.path().join(format!("docker-credential-{name}"));
             let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod 755 "$0""#;
-            let status = std::process::Command::new("sh")
-                .arg("-c")
-                .arg(write)
-                .arg(path)
-                .arg(script)
-                .status();
+            let status = std::process::Command::new("sh").arg("-c").arg(write).arg(path).arg(script).status();
             assert!(status.unwrap().success());
         }
-        let source = Source {
-            folder: Some(folder.path().to_owned()),
-            helpers: Some(folder.path().to_owned()),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let source = Source { folder: Some(folder.path().to_owned()), helpers: Some(folder.path().to_owned()) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(source.find(registry))
     }
 
     fn pair(config: &str, registry: &str, helpers: &[(&str, &str)]) -> Option<(String, String)> {
-        find(config, registry, helpers)
-            .unwrap()
-            .map(|found| (found.username, found.password))
+        find(config, registry, helpers).unwrap().map(|found| (found.username, found.password))
     }
 
     fn me(password: &str) -> Option<(String, String)> {
@@ -398,13 +316,7 @@ mod tests {
             assert_eq!(pair(&config, registry, &[]), me("se:cret"), "{key}");
             assert_eq!(pair(&config, "other.example", &[]), None, "{key}");
         }
-        let found = find(
-            r#"{"auths":{"docker.io":{"auth":"bWU6eA"}}}"#,
-            "docker.io",
-            &[],
-        )
-        .unwrap()
-        .unwrap();
+        let found = find(r#"{"auths":{"docker.io":{"auth":"bWU6eA"}}}"#, "docker.io", &[]).unwrap().unwrap();
         assert_eq!((found.server.as_str(), found.password.as_str()), (HUB, "x"));
     }
 
@@ -417,97 +329,52 @@ mod tests {
 
     #[test]
     fn tokens_are_no_passwords() {
-        let found = find(
-            r#"{"auths":{"r.example":{"auth":"bWU6","identitytoken":"tok"}}}"#,
-            "r.example",
-            &[],
-        )
-        .unwrap()
-        .unwrap();
-        assert_eq!(
-            (found.identity_token.as_deref(), found.password.as_str()),
-            (Some("tok"), "")
-        );
-        let helper = [(
-            "h",
-            r#"cat >/dev/null; echo '{"ServerURL":"x","Username":"<token>","Secret":"tok"}'"#,
-        )];
-        let found = find(r#"{"credHelpers":{"r.example":"h"}}"#, "r.example", &helper)
+        let found = find(r#"{"auths":{"r.example":{"auth":"bWU6","identitytoken":"tok"}}}"#, "r.example", &[])
             .unwrap()
             .unwrap();
-        assert_eq!(
-            (found.identity_token.as_deref(), found.username.as_str()),
-            (Some("tok"), "")
-        );
+        assert_eq!((found.identity_token.as_deref(), found.password.as_str()), (Some("tok"), ""));
+        let helper = [("h", r#"cat >/dev/null; echo '{"ServerURL":"x","Username":"<token>","Secret":"tok"}'"#)];
+        let found = find(r#"{"credHelpers":{"r.example":"h"}}"#, "r.example", &helper).unwrap().unwrap();
+        assert_eq!((found.identity_token.as_deref(), found.username.as_str()), (Some("tok"), ""));
     }
 
     #[test]
     fn helpers_are_asked_for_the_name_that_docker_login_used() {
         let echo = r#"[ "$1" = get ] && echo "{\"Username\":\"me\",\"Secret\":\"$(cat)\"}""#;
         let config = r#"{"credsStore":"store","credHelpers":{"r.example":"own"},"auths":{"r.example":{},"docker.io":{"auth":""}}}"#;
-        let helpers = [
-            ("store", echo),
-            ("own", r#"echo '{"Username":"me","Secret":"own"}'"#),
-        ];
+        let helpers = [("store", echo), ("own", r#"echo '{"Username":"me","Secret":"own"}'"#)];
         assert_eq!(pair(config, "docker.io", &helpers), me(HUB));
-        assert_eq!(
-            pair(config, "localhost:5000", &helpers),
-            me("localhost:5000")
-        );
+        assert_eq!(pair(config, "localhost:5000", &helpers), me("localhost:5000"));
         assert_eq!(pair(config, "r.example", &helpers), me("own"));
     }
 
     #[test]
     fn a_helper_that_knows_nothing_leaves_the_file() {
-        let nothing = [(
-            "store",
-            "echo 'credentials not found in native keychain'; exit 1",
-        )];
-        assert_eq!(
-            pair(r#"{"credsStore":"store"}"#, "r.example", &nothing),
-            None
-        );
-        let config =
-            r#"{"credsStore":"store","auths":{"r.example":{"username":"me","password":"file"}}}"#;
+        let nothing = [("store", "echo 'credentials not found in native keychain'; exit 1")];
+        assert_eq!(pair(r#"{"credsStore":"store"}"#, "r.example", &nothing), None);
+        let config = r#"{"credsStore":"store","auths":{"r.example":{"username":"me","password":"file"}}}"#;
         assert_eq!(pair(config, "r.example", &nothing), me("file"));
     }
 
     #[test]
     fn a_helper_that_fails_is_named() {
         for (script, reason) in [
-            (
-                "echo 'the keychain is locked' >&2; exit 2",
-                "the keychain is locked",
-            ),
+            ("echo 'the keychain is locked' >&2; exit 2", "the keychain is locked"),
             ("exit 3", "exit status: 3"),
             ("echo '{\"Secret\": \"hunter2\"'", "its answer is not JSON"),
         ] {
-            let error = find(
-                r#"{"credsStore":"store"}"#,
-                "r.example",
-                &[("store", script)],
-            )
-            .unwrap_err();
+            let error = find(r#"{"credsStore":"store"}"#, "r.example", &[("store", script)]).unwrap_err();
             let text = error.to_string();
             assert!(
-                text.contains("'docker-credential-store' failed for 'r.example'")
-                    && text.contains(reason),
+                text.contains("'docker-credential-store' failed for 'r.example'") && text.contains(reason),
                 "{text}"
             );
             assert!(!format!("{error:?}").contains("hunter2"));
             assert_eq!(error.kind(), Kind::Unavailable);
         }
         let error = find(r#"{"credsStore":"gone"}"#, "r.example", &[]).unwrap_err();
-        assert!(
-            error.to_string().contains("docker-credential-gone")
-                && error.help().unwrap().contains("credsStore")
-        );
-        assert!(
-            find(r#"{"credsStore":"../gone"}"#, "r.example", &[])
-                .unwrap_err()
-                .to_string()
-                .contains("no path")
-        );
+        assert!(error.to_string().contains("docker-credential-gone") && error.help().unwrap().contains("credsStore"));
+        assert!(find(r#"{"credsStore":"../gone"}"#, "r.example", &[]).unwrap_err().to_string().contains("no path"));
     }
 
     #[test]
@@ -520,21 +387,10 @@ mod tests {
         ] {
             assert_eq!(find(config, "r.example", &[]).unwrap(), None, "{config}");
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let nowhere = Source {
-            folder: Some(tempfile::tempdir().unwrap().path().join("gone")),
-            helpers: None,
-        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let nowhere = Source { folder: Some(tempfile::tempdir().unwrap().path().join("gone")), helpers: None };
         assert_eq!(runtime.block_on(nowhere.find("r.example")).unwrap(), None);
-        assert_eq!(
-            runtime
-                .block_on(Source::default().find("r.example"))
-                .unwrap(),
-            None
-        );
+        assert_eq!(runtime.block_on(Source::default().find("r.example")).unwrap(), None);
     }
 
     #[test]
@@ -553,12 +409,8 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let found = find(
-            r#"{"auths":{"r.example":{"username":"me","password":"hunter2"}}}"#,
-            "r.example",
-            &[],
-        )
-        .unwrap();
+        let found =
+            find(r#"{"auths":{"r.example":{"username":"me","password":"hunter2"}}}"#, "r.example", &[]).unwrap();
         assert!(!format!("{found:?}").contains("hunter2"));
     }
 }

@@ -202,18 +202,14 @@ impl DockerError {
             | Self::Start { .. }
             | Self::NotAFile { .. }
             | Self::Save { .. } => Kind::Input,
-            Self::NoDaemon { .. }
-            | Self::SocketDenied { .. }
-            | Self::TooOld { .. }
-            | Self::Output(_) => Kind::Unavailable,
-            Self::Registry { fault, .. }
-            | Self::BuildStep { fault, .. }
-            | Self::BuildRefused { fault, .. } => fault.kind(),
+            Self::NoDaemon { .. } | Self::SocketDenied { .. } | Self::TooOld { .. } | Self::Output(_) => {
+                Kind::Unavailable
+            }
+            Self::Registry { fault, .. } | Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => {
+                fault.kind()
+            }
             Self::Credentials(error) => error.kind(),
-            Self::Refused {
-                status: Some(..500),
-                ..
-            } => Kind::Input,
+            Self::Refused { status: Some(..500), .. } => Kind::Input,
             Self::Refused { .. }
             | Self::BuildCut { .. }
             | Self::RunTimeout { .. }
@@ -230,12 +226,12 @@ impl DockerError {
             Self::Address { .. } => {
                 "give unix:///path, tcp://host:port or http://host:port, as base_url or in DOCKER_HOST".to_owned()
             }
-            Self::NoDaemon { .. } => {
-                "start docker, or say where it is with base_url or DOCKER_HOST".to_owned()
-            }
-            Self::SocketDenied { .. } => "add yourself to the group that owns the socket (usually `docker`) and log in \
+            Self::NoDaemon { .. } => "start docker, or say where it is with base_url or DOCKER_HOST".to_owned(),
+            Self::SocketDenied { .. } => {
+                "add yourself to the group that owns the socket (usually `docker`) and log in \
                                           again, or name another daemon with base_url or DOCKER_HOST"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::TooOld { .. } => "update docker to 17.06 or later".to_owned(),
             Self::NoImage { reference } => format!("build it, or `docker pull {reference}`"),
             Self::Registry { present: true, operation: "pull", .. } => {
@@ -263,11 +259,7 @@ impl DockerError {
 
 /// Our own checks in the image know the cause; the daemon only knows an exit code.
 fn main_part(instruction: &str, message: &str, findings: &[String]) -> String {
-    if findings.is_empty() {
-        format!("{instruction}: {message}")
-    } else {
-        findings.join("; ")
-    }
+    if findings.is_empty() { format!("{instruction}: {message}") } else { findings.join("; ") }
 }
 
 fn unwritten(reason: &io::Error) -> String {
@@ -293,10 +285,7 @@ mod tests {
             instruction: "RUN python check.py".to_owned(),
             message: "The command returned a non-zero code: 1".to_owned(),
             findings: findings.iter().map(|&line| line.to_owned()).collect(),
-            log: vec![
-                "Traceback".to_owned(),
-                "flowhold: flow 'etl': boom".to_owned(),
-            ],
+            log: vec!["Traceback".to_owned(), "flowhold: flow 'etl': boom".to_owned()],
             fault: Fault::Invalid,
         };
         assert_eq!(
@@ -304,15 +293,9 @@ mod tests {
             "step 7/9 failed: flow 'etl': boom; flow 'b': bang"
         );
         let plain = failed(&[]);
-        assert_eq!(
-            plain.to_string(),
-            "step 7/9 failed: RUN python check.py: The command returned a non-zero code: 1"
-        );
+        assert_eq!(plain.to_string(), "step 7/9 failed: RUN python check.py: The command returned a non-zero code: 1");
         assert_eq!(plain.kind(), Kind::Input);
-        assert_eq!(
-            plain.help().unwrap(),
-            "the last lines of the step:\n    Traceback\n    flowhold: flow 'etl': boom"
-        );
+        assert_eq!(plain.help().unwrap(), "the last lines of the step:\n    Traceback\n    flowhold: flow 'etl': boom");
     }
 
     #[test]

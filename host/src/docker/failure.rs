@@ -30,24 +30,11 @@ impl Failure {
     /// The error where nothing better is known than that the daemon should `operation`.
     pub(super) fn into_error(self, operation: &'static str, address: &str) -> DockerError {
         match self {
-            Self::Answer { status, message } => DockerError::Refused {
-                operation,
-                status: Some(status),
-                message,
-            },
-            Self::Stream(message) => DockerError::Refused {
-                operation,
-                status: None,
-                message,
-            },
+            Self::Answer { status, message } => DockerError::Refused { operation, status: Some(status), message },
+            Self::Stream(message) => DockerError::Refused { operation, status: None, message },
             Self::Cut(reason) => DockerError::Cut { operation, reason },
-            Self::Unreachable { denied: true, .. } => DockerError::SocketDenied {
-                address: address.to_owned(),
-            },
-            Self::Unreachable { reason, .. } => DockerError::NoDaemon {
-                address: address.to_owned(),
-                reason,
-            },
+            Self::Unreachable { denied: true, .. } => DockerError::SocketDenied { address: address.to_owned() },
+            Self::Unreachable { reason, .. } => DockerError::NoDaemon { address: address.to_owned(), reason },
             Self::Timeout(after) => DockerError::Timeout { operation, after },
             Self::Interrupted => DockerError::Interrupted,
         }
@@ -57,25 +44,18 @@ impl Failure {
 impl From<Bollard> for Failure {
     fn from(error: Bollard) -> Self {
         match error {
-            Bollard::DockerResponseServerError {
-                status_code,
-                message,
-            } => Self::Answer {
-                status: status_code,
-                message: words(&message),
-            },
+            Bollard::DockerResponseServerError { status_code, message } => {
+                Self::Answer { status: status_code, message: words(&message) }
+            }
             Bollard::DockerStreamError { error } => Self::Stream(words(&error)),
-            Bollard::SocketNotFoundError(_) => Self::Unreachable {
-                reason: "there is no such socket".to_owned(),
-                denied: false,
-            },
+            Bollard::SocketNotFoundError(_) => {
+                Self::Unreachable { reason: "there is no such socket".to_owned(), denied: false }
+            }
             Bollard::HyperLegacyError { ref err } if err.is_connect() => {
                 let cause = io_cause(&error);
                 Self::Unreachable {
-                    reason: cause
-                        .map_or_else(|| root_cause(&error), |cause| words(&cause.to_string())),
-                    denied: cause
-                        .is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied),
+                    reason: cause.map_or_else(|| root_cause(&error), |cause| words(&cause.to_string())),
+                    denied: cause.is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied),
                 }
             }
             error => Self::Cut(root_cause(&error)),
@@ -85,18 +65,13 @@ impl From<Bollard> for Failure {
 
 /// The daemon's words, fit for one line of a terminal and of an error.
 pub(super) fn words(text: &str) -> String {
-    let lines: Vec<_> = text
-        .lines()
-        .map(|line| clean(line).trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<_> =
+        text.lines().map(|line| clean(line).trim().to_owned()).filter(|line| !line.is_empty()).collect();
     lines.join(" ").trim_end_matches('.').to_owned()
 }
 
 fn causes<'a>(error: &'a Bollard) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
-        error.source()
-    })
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
 }
 
 fn io_cause(error: &Bollard) -> Option<&io::Error> {
@@ -104,10 +79,7 @@ fn io_cause(error: &Bollard) -> Option<&io::Error> {
 }
 
 fn root_cause(error: &Bollard) -> String {
-    causes(error)
-        .last()
-        .map(|cause| words(&cause.to_string()))
-        .unwrap_or_default()
+    causes(error).last().map(|cause| words(&cause.to_string())).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -116,9 +88,6 @@ mod tests {
 
     #[test]
     fn words_fit_one_line_and_move_no_cursor() {
-        assert_eq!(
-            words("\u{1b}[31mfirst\u{1b}[0m\n\n  second.\n"),
-            "first second"
-        );
+        assert_eq!(words("\u{1b}[31mfirst\u{1b}[0m\n\n  second.\n"), "first second");
     }
 }

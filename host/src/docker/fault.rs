@@ -57,11 +57,7 @@ impl Fault {
             ])
         {
             Self::Denied
-        } else if says(&[
-            "x509:",
-            "certificate",
-            "server gave http response to https client",
-        ]) {
+        } else if says(&["x509:", "certificate", "server gave http response to https client"]) {
             Self::Untrusted
         } else if says(&[
             "timeout",
@@ -110,9 +106,7 @@ impl Fault {
     pub(super) const fn kind(self) -> Kind {
         match self {
             Self::Missing | Self::Invalid => Kind::Input,
-            Self::Denied | Self::Unreachable | Self::Untrusted | Self::DiskFull | Self::Other => {
-                Kind::Unavailable
-            }
+            Self::Denied | Self::Unreachable | Self::Untrusted | Self::DiskFull | Self::Other => Kind::Unavailable,
             Self::Busy => Kind::Retry,
         }
     }
@@ -129,9 +123,7 @@ impl Fault {
                  daemon's insecure-registries"
             ),
             Self::Busy => "try again in a little while".to_owned(),
-            Self::DiskFull => {
-                "free some of the daemon's disk, for example with `docker system prune`".to_owned()
-            }
+            Self::DiskFull => "free some of the daemon's disk, for example with `docker system prune`".to_owned(),
             Self::Invalid | Self::Other => return None,
         })
     }
@@ -150,26 +142,14 @@ mod tests {
                 "manifest for localhost:5000/a:1 not found: manifest unknown: manifest unknown",
                 Fault::Missing,
             ),
-            (
-                Some(500),
-                "error parsing HTTP 404 response body: unexpected end of JSON input: \"\"",
-                Fault::Missing,
-            ),
+            (Some(500), "error parsing HTTP 404 response body: unexpected end of JSON input: \"\"", Fault::Missing),
             (
                 Some(404),
                 "pull access denied for localhost:5000/a, repository does not exist or may require 'docker login': denied: not yours",
                 Fault::Denied,
             ),
-            (
-                Some(500),
-                "Head \"http://localhost:5001/v2/a/manifests/1\": no basic auth credentials",
-                Fault::Denied,
-            ),
-            (
-                Some(500),
-                "unauthorized: authentication required",
-                Fault::Denied,
-            ),
+            (Some(500), "Head \"http://localhost:5001/v2/a/manifests/1\": no basic auth credentials", Fault::Denied),
+            (Some(500), "unauthorized: authentication required", Fault::Denied),
             (None, "unauthorized: authentication required", Fault::Denied),
             (
                 Some(500),
@@ -181,33 +161,17 @@ mod tests {
                 "Get \"https://r.example/v2/\": dial tcp: lookup r.example on 10.0.0.2:53: no such host",
                 Fault::Unreachable,
             ),
-            (
-                Some(500),
-                "received unexpected HTTP status: 503 Service Unavailable",
-                Fault::Busy,
-            ),
+            (Some(500), "received unexpected HTTP status: 503 Service Unavailable", Fault::Busy),
             (Some(500), "toomanyrequests: slow down", Fault::Busy),
-            (
-                Some(500),
-                "Head \"http://localhost:5000/v2/a/manifests/1\": EOF",
-                Fault::Busy,
-            ),
-            (
-                Some(500),
-                "invalid reference format: repository name must be lowercase",
-                Fault::Invalid,
-            ),
+            (Some(500), "Head \"http://localhost:5000/v2/a/manifests/1\": EOF", Fault::Busy),
+            (Some(500), "invalid reference format: repository name must be lowercase", Fault::Invalid),
             // Not heard here, but known to be said.
             (
                 Some(500),
                 "Get \"https://r.example/v2/\": dial tcp: lookup r.example: Temporary failure in name resolution",
                 Fault::Unreachable,
             ),
-            (
-                Some(500),
-                "Get \"https://r.example/v2/\": net/http: TLS handshake timeout",
-                Fault::Busy,
-            ),
+            (Some(500), "Get \"https://r.example/v2/\": net/http: TLS handshake timeout", Fault::Busy),
             (None, "EOF", Fault::Busy),
             (
                 Some(500),
@@ -219,22 +183,10 @@ mod tests {
                 "Get \"https://r.example/v2/\": http: server gave HTTP response to HTTPS client",
                 Fault::Untrusted,
             ),
-            (
-                None,
-                "denied: requested access to the resource is denied",
-                Fault::Denied,
-            ),
-            (
-                None,
-                "write /data/layer: no space left on device",
-                Fault::DiskFull,
-            ),
+            (None, "denied: requested access to the resource is denied", Fault::Denied),
+            (None, "write /data/layer: no space left on device", Fault::DiskFull),
             (None, "blob upload invalid", Fault::Other),
-            (
-                Some(400),
-                "no build stage in current context",
-                Fault::Invalid,
-            ),
+            (Some(400), "no build stage in current context", Fault::Invalid),
             (Some(500), "something new", Fault::Busy),
         ] {
             assert_eq!(Fault::of(status, words), fault, "{status:?} {words}");

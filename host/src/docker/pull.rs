@@ -16,20 +16,14 @@ impl Daemon {
     /// it may be another one; but the error's help says so.
     pub async fn pull(&self, reference: &str) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
-        self.watched(Operation::Pull, reference, self.pull_now(&name))
-            .await
+        self.watched(Operation::Pull, reference, self.pull_now(&name)).await
     }
 
     async fn pull_now(&self, name: &Reference) -> Result<(), DockerError> {
         let credentials = self.registry_credentials(name).await?;
         // Without a tag the daemon would pull them all.
-        let options = CreateImageOptionsBuilder::default()
-            .from_image(&name.repository)
-            .tag(name.version())
-            .build();
-        let mut stream = self
-            .docker
-            .create_image(Some(options), None, Some(credentials));
+        let options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version()).build();
+        let mut stream = self.docker.create_image(Some(options), None, Some(credentials));
         loop {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => self.tell_transfer(&info),
@@ -40,10 +34,7 @@ impl Daemon {
         // A daemon that is killed ends the stream without a word.
         match self.image(&name.full()).await? {
             Some(_) => Ok(()),
-            None => Err(DockerError::Cut {
-                operation: "pull an image",
-                reason: "the image is not there".to_owned(),
-            }),
+            None => Err(DockerError::Cut { operation: "pull an image", reason: "the image is not there".to_owned() }),
         }
     }
 

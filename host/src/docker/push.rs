@@ -22,25 +22,19 @@ impl Daemon {
                 reason: "a push needs a tag, the registry computes the digest",
             });
         }
-        self.watched(Operation::Push, reference, self.push_now(&name))
-            .await
+        self.watched(Operation::Push, reference, self.push_now(&name)).await
     }
 
     async fn push_now(&self, name: &Reference) -> Result<String, DockerError> {
         // The daemon's own message for this has no status that would set it apart.
         if self.image(&name.full()).await?.is_none() {
-            return Err(DockerError::NoImage {
-                reference: name.full(),
-            });
+            return Err(DockerError::NoImage { reference: name.full() });
         }
         let credentials = self.registry_credentials(name).await?;
         // bollard 0.21.1 leaves the layer's id out of what a push tells, and so out of progress.
         // A pull's lines have the same shape and are complete, so the push is sent as one.
         let target = name.clone();
-        let docker = self
-            .docker
-            .clone()
-            .with_request_modifier(move |pull| as_push(pull, &target));
+        let docker = self.docker.clone().with_request_modifier(move |pull| as_push(pull, &target));
         let mut stream = docker.create_image(None::<CreateImageOptions>, None, Some(credentials));
         let mut digest = None;
         loop {
@@ -57,27 +51,18 @@ impl Daemon {
             Some(digest) => digest,
             None => self.unspoken_digest(name).await?,
         };
-        self.tell(Event::Message {
-            text: &format!("digest {digest}"),
-        });
+        self.tell(Event::Message { text: &format!("digest {digest}") });
         Ok(digest)
     }
 
     /// A daemon that is killed ends the stream without a word. Only if the registry has under that
     /// name what the daemon has, the push is complete.
     async fn unspoken_digest(&self, name: &Reference) -> Result<String, DockerError> {
-        let pushed = self
-            .image(&name.full())
-            .await?
-            .map(|image| image.digests)
-            .unwrap_or_default();
+        let pushed = self.image(&name.full()).await?.map(|image| image.digests).unwrap_or_default();
         let published = self.published(&name.full()).await?;
         published
             .filter(|digest| pushed.contains(&format!("{}@{digest}", name.repository)))
-            .ok_or_else(|| DockerError::Cut {
-                operation: "push an image",
-                reason: "the push did not end".to_owned(),
-            })
+            .ok_or_else(|| DockerError::Cut { operation: "push an image", reason: "the push did not end".to_owned() })
     }
 
     fn push_error(&self, name: &Reference, failure: Failure) -> DockerError {
@@ -97,9 +82,7 @@ impl Daemon {
 
 fn as_push(mut request: BollardRequest, name: &Reference) -> BollardRequest {
     let from = request.uri().to_string();
-    let base = from
-        .split_once("/images/create")
-        .map_or("", |(base, _)| base);
+    let base = from.split_once("/images/create").map_or("", |(base, _)| base);
     // Both parts are free of characters that mean something in a URL: see `Reference`.
     if let Ok(uri) = format!("{base}/images/{}/push?tag={}", name.repository, name.tag).parse() {
         *request.uri_mut() = uri;
@@ -110,9 +93,7 @@ fn as_push(mut request: BollardRequest, name: &Reference) -> BollardRequest {
 /// The digest in `v1: digest: sha256:… size: 1234`, the last line of a push.
 fn pushed_digest(status: &str) -> Option<&str> {
     let (_, rest) = status.split_once("digest: ")?;
-    rest.split_whitespace()
-        .next()
-        .filter(|digest| digest.starts_with("sha256:"))
+    rest.split_whitespace().next().filter(|digest| digest.starts_with("sha256:"))
 }
 
 #[cfg(test)]
@@ -121,14 +102,8 @@ mod tests {
 
     #[test]
     fn the_digest_is_in_the_last_line() {
-        assert_eq!(
-            pushed_digest("v1: digest: sha256:0a1b size: 528"),
-            Some("sha256:0a1b")
-        );
-        assert_eq!(
-            pushed_digest("digest: sha256:0a1b size: 528"),
-            Some("sha256:0a1b")
-        );
+        assert_eq!(pushed_digest("v1: digest: sha256:0a1b size: 528"), Some("sha256:0a1b"));
+        assert_eq!(pushed_digest("digest: sha256:0a1b size: 528"), Some("sha256:0a1b"));
         assert_eq!(pushed_digest("Pushed"), None);
         assert_eq!(pushed_digest("v1: digest: "), None);
     }

@@ -18,10 +18,8 @@ pub(super) struct Reference {
 
 impl Reference {
     pub(super) fn parse(reference: &str) -> Result<Self, DockerError> {
-        let wrong = |reason| DockerError::Reference {
-            reference: crate::progress::clean(reference).into_owned(),
-            reason,
-        };
+        let wrong =
+            |reason| DockerError::Reference { reference: crate::progress::clean(reference).into_owned(), reason };
         if reference.is_empty() {
             return Err(wrong("it is empty"));
         }
@@ -35,36 +33,23 @@ impl Reference {
             _ => (name, "latest"),
         };
         let path_letter = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
-        if !repository.split('/').all(|part| {
-            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(path_letter)
-        }) {
-            return Err(wrong(
-                "a name has letters, digits, '.', '_' and '-' between its slashes",
-            ));
+        if !repository
+            .split('/')
+            .all(|part| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(path_letter))
+        {
+            return Err(wrong("a name has letters, digits, '.', '_' and '-' between its slashes"));
         }
         let tag_letter = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if tag.is_empty()
-            || tag.len() > 128
-            || tag.starts_with(['.', '-'])
-            || !tag.chars().all(tag_letter)
-        {
-            return Err(wrong(
-                "a tag has up to 128 letters, digits, '.', '_' and '-'",
-            ));
+        if tag.is_empty() || tag.len() > 128 || tag.starts_with(['.', '-']) || !tag.chars().all(tag_letter) {
+            return Err(wrong("a tag has up to 128 letters, digits, '.', '_' and '-'"));
         }
         let hex = |c: char| c.is_ascii_hexdigit();
         if digest.is_some_and(|digest| {
-            !digest
-                .strip_prefix("sha256:")
-                .is_some_and(|hash| hash.len() == 64 && hash.chars().all(hex))
+            !digest.strip_prefix("sha256:").is_some_and(|hash| hash.len() == 64 && hash.chars().all(hex))
         }) {
             return Err(wrong("a digest is sha256: and 64 hexadecimal digits"));
         }
-        Ok(Self {
-            repository: repository.to_owned(),
-            tag: tag.to_owned(),
-            digest: digest.map(str::to_owned),
-        })
+        Ok(Self { repository: repository.to_owned(), tag: tag.to_owned(), digest: digest.map(str::to_owned) })
     }
 
     /// The tag or digest, the way the daemon's `tag` parameter takes either.
@@ -99,37 +84,20 @@ mod tests {
             ("python", "python", "latest", "docker.io"),
             ("python:3.9-slim", "python", "3.9-slim", "docker.io"),
             ("acme/etl:v1", "acme/etl", "v1", "docker.io"),
-            (
-                "localhost:5000/etl",
-                "localhost:5000/etl",
-                "latest",
-                "localhost:5000",
-            ),
+            ("localhost:5000/etl", "localhost:5000/etl", "latest", "localhost:5000"),
             ("localhost/etl:x", "localhost/etl", "x", "localhost"),
-            (
-                "r.example:443/a/b/c:1.0",
-                "r.example:443/a/b/c",
-                "1.0",
-                "r.example:443",
-            ),
+            ("r.example:443/a/b/c:1.0", "r.example:443/a/b/c", "1.0", "r.example:443"),
         ] {
             let reference = Reference::parse(given).unwrap();
             assert_eq!(
-                (
-                    reference.repository.as_str(),
-                    reference.version(),
-                    reference.registry()
-                ),
+                (reference.repository.as_str(), reference.version(), reference.registry()),
                 (repository, version, registry),
                 "{given}"
             );
         }
         let digest = format!("sha256:{}", "a".repeat(64));
         let reference = Reference::parse(&format!("r.example/a:1@{digest}")).unwrap();
-        assert_eq!(
-            (reference.version(), reference.full()),
-            (digest.as_str(), format!("r.example/a@{digest}"))
-        );
+        assert_eq!((reference.version(), reference.full()), (digest.as_str(), format!("r.example/a@{digest}")));
     }
 
     #[test]
@@ -158,10 +126,7 @@ mod tests {
             "ä/b",
             "a:\u{1b}[0m",
         ] {
-            assert!(
-                matches!(Reference::parse(given), Err(DockerError::Reference { .. })),
-                "{given:?}"
-            );
+            assert!(matches!(Reference::parse(given), Err(DockerError::Reference { .. })), "{given:?}");
         }
     }
 }

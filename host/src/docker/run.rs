@@ -8,8 +8,7 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error as Bollard;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
-    WaitContainerOptionsBuilder,
+    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 
@@ -52,23 +51,13 @@ impl Daemon {
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
-    pub async fn run(
-        &self,
-        request: RunRequest,
-        output: &mut Output<'_>,
-    ) -> Result<i64, DockerError> {
+    pub async fn run(&self, request: RunRequest, output: &mut Output<'_>) -> Result<i64, DockerError> {
         Reference::parse(&request.image)?;
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let body = ContainerCreateBody {
             // As the entrypoint, a command needs no knowledge of the image's own.
             entrypoint: some(&request.command),
-            env: Some(
-                request
-                    .env
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect(),
-            ),
+            env: Some(request.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             ..ContainerCreateBody::default()
@@ -77,12 +66,9 @@ impl Daemon {
         let work = self.watch(&container, &request.image, output);
         let end = match request.timeout {
             None => work.await,
-            Some(after) => tokio::time::timeout(after, work).await.unwrap_or_else(|_| {
-                Err(DockerError::RunTimeout {
-                    image: request.image.clone(),
-                    after,
-                })
-            }),
+            Some(after) => tokio::time::timeout(after, work)
+                .await
+                .unwrap_or_else(|_| Err(DockerError::RunTimeout { image: request.image.clone(), after })),
         };
         if matches!(end, Ok(137)) {
             self.tell_why_killed(&container).await;
@@ -91,26 +77,12 @@ impl Daemon {
         end
     }
 
-    async fn watch(
-        &self,
-        container: &Container,
-        image: &str,
-        output: &mut Output<'_>,
-    ) -> Result<i64, DockerError> {
+    async fn watch(&self, container: &Container, image: &str, output: &mut Output<'_>) -> Result<i64, DockerError> {
         // Attached before the start: nothing that the command writes is lost.
-        let options = AttachContainerOptionsBuilder::default()
-            .stream(true)
-            .stdout(true)
-            .stderr(true)
-            .build();
-        let attached = self
-            .ask(self.docker.attach_container(container.id(), Some(options)))
-            .await;
-        let AttachContainerResults {
-            output: mut written,
-            input: _keep_open,
-        } = attached
-            .map_err(|failure| failure.into_error("attach to a container", &self.address))?;
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
+        let attached = self.ask(self.docker.attach_container(container.id(), Some(options))).await;
+        let AttachContainerResults { output: mut written, input: _keep_open } =
+            attached.map_err(|failure| failure.into_error("attach to a container", &self.address))?;
         self.start(container, image).await?;
         let exit = self.exit(container);
         tokio::pin!(exit);
@@ -137,18 +109,9 @@ impl Daemon {
     }
 
     async fn start(&self, container: &Container, image: &str) -> Result<(), DockerError> {
-        match self
-            .ask(
-                self.docker
-                    .start_container(container.id(), None::<StartContainerOptions>),
-            )
-            .await
-        {
+        match self.ask(self.docker.start_container(container.id(), None::<StartContainerOptions>)).await {
             Ok(()) => Ok(()),
-            Err(Failure::Answer { message, .. }) => Err(DockerError::Start {
-                image: image.to_owned(),
-                message,
-            }),
+            Err(Failure::Answer { message, .. }) => Err(DockerError::Start { image: image.to_owned(), message }),
             Err(failure) => Err(failure.into_error("start a container", &self.address)),
         }
     }
@@ -156,9 +119,7 @@ impl Daemon {
     /// The exit code, when there is one.
     fn exit(&self, container: &Container) -> impl Future<Output = Result<i64, DockerError>> {
         const OPERATION: &str = "wait for a container";
-        let options = WaitContainerOptionsBuilder::default()
-            .condition("not-running")
-            .build();
+        let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
         let mut answers = self.docker.wait_container(container.id(), Some(options));
         async move {
             let answer = tokio::select! {
@@ -167,45 +128,29 @@ impl Daemon {
                 answer = answers.next() => answer,
             };
             match answer {
-                Some(Ok(end)) => match end
-                    .error
-                    .and_then(|error| error.message)
-                    .filter(|message| !message.is_empty())
-                {
-                    Some(message) => {
-                        Err(Failure::Stream(message).into_error(OPERATION, &self.address))
+                Some(Ok(end)) => {
+                    match end.error.and_then(|error| error.message).filter(|message| !message.is_empty()) {
+                        Some(message) => Err(Failure::Stream(message).into_error(OPERATION, &self.address)),
+                        None => Ok(end.status_code),
                     }
-                    None => Ok(end.status_code),
-                },
-                // How bollard tells an exit code that isn't 0.
-                Some(Err(Bollard::DockerContainerWaitError { error, code }))
-                    if error.is_empty() =>
-                {
-                    Ok(code)
                 }
+                // How bollard tells an exit code that isn't 0.
+                Some(Err(Bollard::DockerContainerWaitError { error, code })) if error.is_empty() => Ok(code),
                 Some(Err(error)) => Err(Failure::from(error).into_error(OPERATION, &self.address)),
-                None => Err(Failure::Cut("the daemon closed the connection".to_owned())
-                    .into_error(OPERATION, &self.address)),
+                None => {
+                    Err(Failure::Cut("the daemon closed the connection".to_owned())
+                        .into_error(OPERATION, &self.address))
+                }
             }
         }
     }
 
     async fn tell_why_killed(&self, container: &Container) {
-        let state = self
-            .ask(
-                self.docker
-                    .inspect_container(container.id(), None::<InspectContainerOptions>),
-            )
-            .await;
-        let out_of_memory = state
-            .ok()
-            .and_then(|container| container.state)
-            .and_then(|state| state.oom_killed)
-            .unwrap_or_default();
+        let state = self.ask(self.docker.inspect_container(container.id(), None::<InspectContainerOptions>)).await;
+        let out_of_memory =
+            state.ok().and_then(|container| container.state).and_then(|state| state.oom_killed).unwrap_or_default();
         if out_of_memory {
-            self.tell(Event::Message {
-                text: "the container was killed because it ran out of memory",
-            });
+            self.tell(Event::Message { text: "the container was killed because it ran out of memory" });
         }
     }
 }
@@ -213,9 +158,7 @@ impl Daemon {
 fn pass_on(chunk: &LogOutput, output: &mut Output<'_>) -> Result<(), DockerError> {
     let (stream, bytes) = match chunk {
         LogOutput::StdErr { message } => (OutputStream::Stderr, message),
-        LogOutput::StdOut { message } | LogOutput::Console { message } => {
-            (OutputStream::Stdout, message)
-        }
+        LogOutput::StdOut { message } | LogOutput::Console { message } => (OutputStream::Stdout, message),
         LogOutput::StdIn { .. } => return Ok(()),
     };
     output(stream, bytes).map_err(DockerError::Output)

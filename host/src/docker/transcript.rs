@@ -36,32 +36,19 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    pub(super) fn take(
-        &mut self,
-        info: &BuildInfo,
-        now: Instant,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, info: &BuildInfo, now: Instant, progress: &dyn Progress) -> Result<(), Failure> {
         if let Some(text) = &info.stream {
             self.text(text, now, progress);
         }
         // What a `FROM` tells while it pulls.
-        tell_transfer(
-            progress,
-            info.id.as_deref(),
-            info.status.as_deref(),
-            info.progress_detail.as_ref(),
-        );
+        tell_transfer(progress, info.id.as_deref(), info.status.as_deref(), info.progress_detail.as_ref());
         if let Some(id) = info.aux.as_ref().and_then(|aux| aux.id.as_ref()) {
             self.image_id = Some(id.clone());
         }
         match &info.error_detail {
-            Some(detail) => Err(Failure::Stream(words(
-                detail
-                    .message
-                    .as_deref()
-                    .unwrap_or("the daemon gave no reason"),
-            ))),
+            Some(detail) => {
+                Err(Failure::Stream(words(detail.message.as_deref().unwrap_or("the daemon gave no reason"))))
+            }
             None => Ok(()),
         }
     }
@@ -81,16 +68,8 @@ impl Transcript {
             self.end_step(now);
             self.total = total;
             self.began = Some(now);
-            self.steps.push(BuildStep {
-                name: clean(name).into_owned(),
-                cached: false,
-                seconds: 0.0,
-            });
-            progress.event(Event::Step {
-                index: self.index(),
-                total,
-                name,
-            });
+            self.steps.push(BuildStep { name: clean(name).into_owned(), cached: false, seconds: 0.0 });
+            progress.event(Event::Step { index: self.index(), total, name });
             return;
         }
         if line.trim() == "---> Using cache" {
@@ -105,10 +84,7 @@ impl Transcript {
             self.tagged = self.image_id.is_some();
         }
         // A progress bar rewrites its line; its last state is what counts.
-        let shown = line
-            .rsplit('\r')
-            .find(|part| !part.trim().is_empty())
-            .unwrap_or_default();
+        let shown = line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
         let text = clean(shown);
         let text = text.trim_end();
         if text.is_empty() {
@@ -132,14 +108,10 @@ impl Transcript {
     /// The total and the instruction, if the line begins the step that has to come next. A command
     /// may write such a line too; it would have to guess the right numbers.
     fn next_step<'a>(&self, line: &'a str) -> Option<(u32, &'a str)> {
-        let (numbers, name) = line
-            .strip_prefix("Step ")
-            .or_else(|| line.strip_prefix("STEP "))?
-            .split_once(':')?;
+        let (numbers, name) = line.strip_prefix("Step ").or_else(|| line.strip_prefix("STEP "))?.split_once(':')?;
         let (index, total) = numbers.trim_end().split_once('/')?;
         let (index, total) = (index.parse::<u32>().ok()?, total.parse::<u32>().ok()?);
-        let expected =
-            index == self.index() + 1 && index <= total && (self.total == 0 || self.total == total);
+        let expected = index == self.index() + 1 && index <= total && (self.total == 0 || self.total == total);
         expected.then(|| (total, name.trim()))
     }
 
@@ -184,11 +156,7 @@ impl Transcript {
             // Before the first step there is only the Dockerfile to find fault with, and the daemon
             // does so with status 500 as well as 400.
             let fault = match Fault::of(status, &message) {
-                fault @ (Fault::DiskFull | Fault::Busy)
-                    if !message.to_lowercase().contains("dockerfile") =>
-                {
-                    fault
-                }
+                fault @ (Fault::DiskFull | Fault::Busy) if !message.to_lowercase().contains("dockerfile") => fault,
                 _ => Fault::Invalid,
             };
             return DockerError::BuildRefused { message, fault };
@@ -196,11 +164,7 @@ impl Transcript {
         let fault = match Fault::of(status, &message) {
             Fault::DiskFull => Fault::DiskFull,
             // No other instruction speaks to a registry.
-            fault
-                if last.name.to_ascii_uppercase().starts_with("FROM") && fault != Fault::Other =>
-            {
-                fault
-            }
+            fault if last.name.to_ascii_uppercase().starts_with("FROM") && fault != Fault::Other => fault,
             _ => Fault::Invalid,
         };
         DockerError::BuildStep {
@@ -217,15 +181,8 @@ impl Transcript {
 /// The builder's words between the commands' output: names of containers and images that mean
 /// nothing to anybody.
 fn is_the_builders_own(line: &str) -> bool {
-    let openings = [
-        " ---> Running in ",
-        " ---> ",
-        "Removing intermediate container ",
-        "Successfully built ",
-    ];
-    let name = openings
-        .iter()
-        .find_map(|opening| line.strip_prefix(opening));
+    let openings = [" ---> Running in ", " ---> ", "Removing intermediate container ", "Successfully built "];
+    let name = openings.iter().find_map(|opening| line.strip_prefix(opening));
     let is_id = |name: &str| name.len() == 12 && name.chars().all(|c| c.is_ascii_hexdigit());
     // `FROM scratch` has no id at all.
     name.is_some_and(is_id) || line == " --->" || line.starts_with("Successfully tagged ")
@@ -249,10 +206,7 @@ mod tests {
                 return (transcript, Err(failure));
             }
         }
-        transcript.end(
-            start + Duration::from_secs(lines.lines().count() as u64),
-            &Silent,
-        );
+        transcript.end(start + Duration::from_secs(lines.lines().count() as u64), &Silent);
         (transcript, Ok(()))
     }
 
@@ -276,21 +230,10 @@ mod tests {
         end.unwrap();
         assert_eq!(
             transcript.steps,
-            [
-                ("FROM base:1", false, 3.0),
-                ("RUN echo Step 3/3 : FAKE", true, 4.0),
-                ("RUN make", false, 5.0)
-            ]
-            .map(|(name, cached, seconds)| BuildStep {
-                name: name.to_owned(),
-                cached,
-                seconds
-            })
+            [("FROM base:1", false, 3.0), ("RUN echo Step 3/3 : FAKE", true, 4.0), ("RUN make", false, 5.0)]
+                .map(|(name, cached, seconds)| BuildStep { name: name.to_owned(), cached, seconds })
         );
-        assert_eq!(
-            (transcript.image_id.as_deref(), transcript.tagged),
-            (Some("sha256:2222"), true)
-        );
+        assert_eq!((transcript.image_id.as_deref(), transcript.tagged), (Some("sha256:2222"), true));
     }
 
     #[test]
@@ -298,11 +241,7 @@ mod tests {
         let lines: Vec<_> = GOOD.lines().collect();
         for kept in 0..10 {
             let (transcript, _) = told(&lines[..kept].join("\n"));
-            assert_eq!(
-                (transcript.image_id, transcript.tagged),
-                (None, false),
-                "{kept} lines"
-            );
+            assert_eq!((transcript.image_id, transcript.tagged), (None, false), "{kept} lines");
         }
     }
 
@@ -317,16 +256,11 @@ mod tests {
 
     #[test]
     fn a_failed_step_carries_its_own_words() {
-        let mut lines = vec![
-            r#"{"stream":"Step 1/2 : FROM base"}"#.to_owned(),
-            r#"{"stream":"\n"}"#.to_owned(),
-        ];
+        let mut lines = vec![r#"{"stream":"Step 1/2 : FROM base"}"#.to_owned(), r#"{"stream":"\n"}"#.to_owned()];
         lines.push(r#"{"stream":"Step 2/2 : RUN python check.py\n"}"#.to_owned());
         lines.push(r#"{"stream":" ---\u003e Running in 5d0c2f4b0a1b\n"}"#.to_owned());
         for number in 0..30 {
-            lines.push(format!(
-                r#"{{"stream":"\u001b[91mline {number}\n\u001b[0m"}}"#
-            ));
+            lines.push(format!(r#"{{"stream":"\u001b[91mline {number}\n\u001b[0m"}}"#));
         }
         lines.push(r#"{"stream":"\u001b[91mflowhold: flow 'etl': ModuleNot"}"#.to_owned());
         lines.push(r#"{"stream":"FoundError: No module named 'x'\n\u001b[0m"}"#.to_owned());
@@ -336,49 +270,26 @@ mod tests {
                 .to_owned(),
         );
         let (mut transcript, end) = told(&lines.join("\n"));
-        let DockerError::BuildStep {
-            step,
-            instruction,
-            message,
-            findings,
-            log,
-            fault,
-        } = transcript.error(end.unwrap_err(), "unix:///s")
+        let DockerError::BuildStep { step, instruction, message, findings, log, fault } =
+            transcript.error(end.unwrap_err(), "unix:///s")
         else {
             panic!("not a failed step");
         };
-        assert_eq!(
-            (step.as_str(), instruction.as_str()),
-            ("2/2", "RUN python check.py")
-        );
-        assert_eq!(
-            message,
-            "The command 'python check.py' returned a non-zero code: 1"
-        );
-        assert_eq!(
-            findings,
-            ["flow 'etl': ModuleNotFoundError: No module named 'x'"]
-        );
-        assert_eq!(
-            (log.len(), log[0].as_str(), fault),
-            (20, "line 11", Fault::Invalid)
-        );
+        assert_eq!((step.as_str(), instruction.as_str()), ("2/2", "RUN python check.py"));
+        assert_eq!(message, "The command 'python check.py' returned a non-zero code: 1");
+        assert_eq!(findings, ["flow 'etl': ModuleNotFoundError: No module named 'x'"]);
+        assert_eq!((log.len(), log[0].as_str(), fault), (20, "line 11", Fault::Invalid));
     }
 
     #[test]
     fn only_a_from_step_is_the_registrys_fault() {
         let refused = "dial tcp 127.0.0.1:1: connect: connection refused";
-        for (instruction, fault) in [
-            ("FROM localhost:1/base", Fault::Unreachable),
-            ("RUN pip install x", Fault::Invalid),
-        ] {
-            let (mut transcript, _) =
-                told(&format!(r#"{{"stream":"Step 1/1 : {instruction}\n"}}"#));
+        for (instruction, fault) in
+            [("FROM localhost:1/base", Fault::Unreachable), ("RUN pip install x", Fault::Invalid)]
+        {
+            let (mut transcript, _) = told(&format!(r#"{{"stream":"Step 1/1 : {instruction}\n"}}"#));
             let error = transcript.error(Failure::Stream(refused.to_owned()), "unix:///s");
-            assert!(
-                matches!(error, DockerError::BuildStep { fault: found, .. } if found == fault),
-                "{error:?}"
-            );
+            assert!(matches!(error, DockerError::BuildStep { fault: found, .. } if found == fault), "{error:?}");
         }
     }
 
@@ -386,11 +297,7 @@ mod tests {
     fn a_progress_bar_is_its_last_state() {
         let json = Json::new(Vec::new());
         let mut transcript = Transcript::default();
-        transcript.text(
-            "Step 1/1 : RUN x\n 10%\r 50%\r100%\r\n",
-            Instant::now(),
-            &json,
-        );
+        transcript.text("Step 1/1 : RUN x\n 10%\r 50%\r100%\r\n", Instant::now(), &json);
         transcript.text(&"x".repeat(LINE_BYTES * 2), Instant::now(), &json);
         assert_eq!(transcript.log[0], "100%");
         assert!(transcript.line.len() < LINE_BYTES);

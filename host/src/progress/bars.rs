@@ -32,11 +32,7 @@ impl Bars {
     }
 
     fn on(target: ProgressDrawTarget, colour: Colour) -> Self {
-        Self {
-            screen: MultiProgress::with_draw_target(target),
-            colour,
-            drawn: Mutex::default(),
-        }
+        Self { screen: MultiProgress::with_draw_target(target), colour, drawn: Mutex::default() }
     }
 
     /// A template that is known to be good; should it not be, the default is drawn.
@@ -45,17 +41,13 @@ impl Bars {
             Colour::On => coloured,
             Colour::Off => plain,
         };
-        ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ")
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
     }
 
     fn spin(&self, drawn: &mut Drawn, message: String) {
         let spinner = drawn.spinner.get_or_insert_with(|| {
             let style = self.style("{spinner:.cyan} {wide_msg}", "{spinner} {wide_msg}");
-            let spinner = self
-                .screen
-                .add(ProgressBar::new_spinner().with_style(style));
+            let spinner = self.screen.add(ProgressBar::new_spinner().with_style(style));
             spinner.enable_steady_tick(Duration::from_millis(120));
             spinner
         });
@@ -76,9 +68,7 @@ impl Bars {
                 "  {prefix} {msg:18} [{bar:24}] {bytes}/{total_bytes}",
             );
             let id = clean(id).into_owned();
-            self.screen
-                .add(ProgressBar::new(0).with_style(style))
-                .with_prefix(id)
+            self.screen.add(ProgressBar::new(0).with_style(style)).with_prefix(id)
         });
         if layer_is_done(status) {
             bar.finish_and_clear();
@@ -105,10 +95,7 @@ impl Progress for Bars {
             Event::Started { .. } => self.spin(&mut drawn, clean(&line).into_owned()),
             Event::Context { bytes_sent, .. } => {
                 // The daemon starts with the first step only when it has all of the context.
-                self.spin(
-                    &mut drawn,
-                    format!("sending the build context, {}", size(bytes_sent)),
-                );
+                self.spin(&mut drawn, format!("sending the build context, {}", size(bytes_sent)));
             }
             Event::Step { .. } => {
                 self.end_step(&mut drawn);
@@ -128,12 +115,7 @@ impl Progress for Bars {
                 };
                 self.spin(&mut drawn, message);
             }
-            Event::Layer {
-                id,
-                status,
-                current,
-                total,
-            } => self.layer(&mut drawn, id, status, (current, total)),
+            Event::Layer { id, status, current, total } => self.layer(&mut drawn, id, status, (current, total)),
             Event::Message { .. } => self.say(&line),
             Event::Finished { .. } | Event::Failed { .. } => {
                 self.end_step(&mut drawn);
@@ -152,9 +134,7 @@ impl Progress for Bars {
 
 impl fmt::Debug for Bars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bars")
-            .field("colour", &self.colour)
-            .finish_non_exhaustive()
+        f.debug_struct("Bars").field("colour", &self.colour).finish_non_exhaustive()
     }
 }
 
@@ -208,57 +188,26 @@ mod tests {
 
     fn bars(colour: Colour) -> (Bars, Paper) {
         let paper = Paper::default();
-        (
-            Bars::on(
-                ProgressDrawTarget::term_like(Box::new(paper.clone())),
-                colour,
-            ),
-            paper,
-        )
+        (Bars::on(ProgressDrawTarget::term_like(Box::new(paper.clone())), colour), paper)
     }
 
     #[test]
     fn what_is_over_becomes_a_clean_line() {
         let (bars, paper) = bars(Colour::Off);
-        bars.event(Event::Started {
-            operation: Operation::Build,
-            subject: "acme/etl:1",
-        });
-        bars.event(Event::Step {
-            index: 1,
-            total: 2,
-            name: "FROM \u{1b}[2Jbase",
-        });
+        bars.event(Event::Started { operation: Operation::Build, subject: "acme/etl:1" });
+        bars.event(Event::Step { index: 1, total: 2, name: "FROM \u{1b}[2Jbase" });
         bars.event(Event::Cached { index: 1 });
-        bars.event(Event::Step {
-            index: 2,
-            total: 2,
-            name: "RUN check",
-        });
-        bars.event(Event::Log {
-            line: "\u{1b}]0;owned\u{7}hello",
-        });
+        bars.event(Event::Step { index: 2, total: 2, name: "RUN check" });
+        bars.event(Event::Log { line: "\u{1b}]0;owned\u{7}hello" });
         bars.event(Event::Message { text: "by the way" });
-        bars.event(Event::Failed {
-            operation: Operation::Build,
-            seconds: 2.0,
-        });
+        bars.event(Event::Failed { operation: Operation::Build, seconds: 2.0 });
         let text = paper.0.lock().unwrap().clone();
-        for expected in [
-            "step 1/2: FROM base (cached)",
-            "step 2/2: RUN check",
-            "by the way",
-            "build failed after 2.0 s",
-        ] {
-            assert!(
-                text.contains(expected),
-                "{expected:?} is missing in {text:?}"
-            );
+        for expected in
+            ["step 1/2: FROM base (cached)", "step 2/2: RUN check", "by the way", "build failed after 2.0 s"]
+        {
+            assert!(text.contains(expected), "{expected:?} is missing in {text:?}");
         }
-        assert!(
-            !text.contains("owned") && !text.contains("\u{1b}[2J"),
-            "{text:?}"
-        );
+        assert!(!text.contains("owned") && !text.contains("\u{1b}[2J"), "{text:?}");
         let drawn = bars.drawn.lock().unwrap();
         assert!(drawn.spinner.is_none() && drawn.step.is_none());
     }
@@ -266,12 +215,7 @@ mod tests {
     #[test]
     fn a_layer_has_a_bar_until_it_is_done() {
         let (bars, paper) = bars(Colour::Off);
-        let moving = |status, current| Event::Layer {
-            id: "5f70",
-            status,
-            current,
-            total: Some(4096),
-        };
+        let moving = |status, current| Event::Layer { id: "5f70", status, current, total: Some(4096) };
         bars.event(moving("Pushing", Some(1024)));
         assert_eq!(bars.drawn.lock().unwrap().layers["5f70"].position(), 1024);
         bars.event(moving("Pushed", None));

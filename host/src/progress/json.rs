@@ -14,9 +14,7 @@ pub struct Json<W> {
 impl<W: Write + Send> Json<W> {
     /// Writes to `out`.
     pub const fn new(out: W) -> Self {
-        Self {
-            out: Mutex::new(out),
-        }
+        Self { out: Mutex::new(out) }
     }
 }
 
@@ -40,44 +38,16 @@ mod tests {
     fn every_event_is_a_line_with_its_name() {
         let json = Json::new(Vec::new());
         for event in [
-            Event::Started {
-                operation: Operation::Push,
-                subject: "a:1",
-            },
-            Event::Context {
-                bytes_sent: 7,
-                complete: true,
-            },
-            Event::Step {
-                index: 1,
-                total: 2,
-                name: "FROM a",
-            },
+            Event::Started { operation: Operation::Push, subject: "a:1" },
+            Event::Context { bytes_sent: 7, complete: true },
+            Event::Step { index: 1, total: 2, name: "FROM a" },
             Event::Cached { index: 1 },
-            Event::Log {
-                line: "two\nlines \u{1b}[0m",
-            },
-            Event::Layer {
-                id: "x",
-                status: "Pushing",
-                current: Some(1),
-                total: Some(2),
-            },
-            Event::Layer {
-                id: "x",
-                status: "Pushed",
-                current: None,
-                total: None,
-            },
+            Event::Log { line: "two\nlines \u{1b}[0m" },
+            Event::Layer { id: "x", status: "Pushing", current: Some(1), total: Some(2) },
+            Event::Layer { id: "x", status: "Pushed", current: None, total: None },
             Event::Message { text: "hello" },
-            Event::Finished {
-                operation: Operation::Pull,
-                seconds: 0.5,
-            },
-            Event::Failed {
-                operation: Operation::Build,
-                seconds: 1.0,
-            },
+            Event::Finished { operation: Operation::Pull, seconds: 0.5 },
+            Event::Failed { operation: Operation::Build, seconds: 1.0 },
         ] {
             json.event(event);
         }

@@ -14,9 +14,7 @@ pub struct Plain<W> {
 impl<W: Write + Send> Plain<W> {
     /// Writes to `out`.
     pub const fn new(out: W) -> Self {
-        Self {
-            out: Mutex::new(out),
-        }
+        Self { out: Mutex::new(out) }
     }
 }
 
@@ -25,9 +23,7 @@ impl<W: Write + Send> Progress for Plain<W> {
         let Some(line) = line(&event) else { return };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // One write per line, so that lines of two processes don't mix.
-        let _ = out
-            .write_all(format!("{}\n", clean(&line)).as_bytes())
-            .and_then(|()| out.flush());
+        let _ = out.write_all(format!("{}\n", clean(&line)).as_bytes()).and_then(|()| out.flush());
     }
 }
 
@@ -35,9 +31,7 @@ impl<W: Write + Send> Progress for Plain<W> {
 pub(super) fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Started { operation, subject } => format!("{} {subject}", doing(*operation)),
-        Event::Context {
-            complete: false, ..
-        } => return None,
+        Event::Context { complete: false, .. } => return None,
         Event::Context { bytes_sent, .. } => {
             format!("sent the build context, {}", size(*bytes_sent))
         }
@@ -93,36 +87,14 @@ mod tests {
     #[test]
     fn a_build_is_a_line_per_event_that_matters() {
         let text = shown(&[
-            Event::Started {
-                operation: Operation::Build,
-                subject: "acme/etl:1",
-            },
-            Event::Context {
-                bytes_sent: 1_048_576,
-                complete: false,
-            },
-            Event::Context {
-                bytes_sent: 2_500_000,
-                complete: true,
-            },
-            Event::Step {
-                index: 1,
-                total: 2,
-                name: "FROM python:3.9-slim",
-            },
+            Event::Started { operation: Operation::Build, subject: "acme/etl:1" },
+            Event::Context { bytes_sent: 1_048_576, complete: false },
+            Event::Context { bytes_sent: 2_500_000, complete: true },
+            Event::Step { index: 1, total: 2, name: "FROM python:3.9-slim" },
             Event::Cached { index: 1 },
-            Event::Step {
-                index: 2,
-                total: 2,
-                name: "RUN pip install",
-            },
-            Event::Log {
-                line: "\u{1b}[91mWARNING\u{1b}[0m: \u{7}root",
-            },
-            Event::Finished {
-                operation: Operation::Build,
-                seconds: 3.26,
-            },
+            Event::Step { index: 2, total: 2, name: "RUN pip install" },
+            Event::Log { line: "\u{1b}[91mWARNING\u{1b}[0m: \u{7}root" },
+            Event::Finished { operation: Operation::Build, seconds: 3.26 },
         ]);
         assert_eq!(
             text,
@@ -137,20 +109,12 @@ mod tests {
 
     #[test]
     fn a_layer_is_one_line_however_often_it_moves() {
-        let moving = |status, current| Event::Layer {
-            id: "5f70bf18a086",
-            status,
-            current,
-            total: Some(9),
-        };
+        let moving = |status, current| Event::Layer { id: "5f70bf18a086", status, current, total: Some(9) };
         let text = shown(&[
             moving("Pushing", Some(1)),
             moving("Pushing", Some(5)),
             moving("Pushed", None),
-            Event::Failed {
-                operation: Operation::Push,
-                seconds: 0.04,
-            },
+            Event::Failed { operation: Operation::Push, seconds: 0.04 },
         ]);
         assert_eq!(text, "5f70bf18a086: Pushed\npush failed after 0.0 s\n");
     }
