@@ -24,8 +24,6 @@ pub enum Instruction {
     },
     /// A program and its arguments, without a shell.
     Run(Vec<String>),
-    /// Labels, one a line.
-    Label(Vec<(String, String)>),
 }
 
 /// An instruction and the fields of the spec that made it.
@@ -66,19 +64,17 @@ impl Instruction {
     fn render(&self) -> String {
         match self {
             Self::From(image) => format!("FROM {image}"),
-            Self::Env(variables) => pairs("ENV", variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+            Self::Env(variables) => env(variables),
             Self::Copy { source, destination } => format!("COPY {}", json_array([&word(source), &word(destination)])),
             Self::Run(arguments) => format!("RUN {}", json_array(arguments)),
-            Self::Label(labels) => pairs("LABEL", labels.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
         }
     }
 }
 
-/// `ENV A="1" \` and a line for each further pair.
-fn pairs<'p>(keyword: &str, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
-    let indent = format!(" \\\n{}", " ".repeat(keyword.len() + 1));
-    let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
-    format!("{keyword} {}", pairs.join(&indent))
+/// `ENV A="1" \` and a line for each further variable.
+fn env(variables: &[(EnvName, EnvValue)]) -> String {
+    let pairs = variables.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value.as_str())));
+    format!("ENV {}", pairs.collect::<Vec<_>>().join(" \\\n    "))
 }
 
 /// Within double quotes Docker gives a meaning to `"`, `$` and the escape character, and lets a backslash take it away.

@@ -96,9 +96,10 @@ impl Planner<'_> {
             instructions.push(self.file(index, file));
         }
         let locations = self.flow_map()?;
+        // The manifest changes more rarely than the flows, whose bytes it does not state: an edited flow leaves it cached.
+        instructions.extend(self.manifest(&locations));
         instructions.extend(self.copy_flows());
-        instructions.extend(self.health_check(&locations));
-        instructions.push(self.label());
+        instructions.extend(self.health_check());
         let layers = instructions.iter().filter(|one| makes_layer(&one.instruction)).count();
         if layers > MAX_LAYERS {
             let message = format!("{layers} layers are more than an image can have, and each of files makes one");
@@ -270,9 +271,9 @@ impl Planner<'_> {
         Some(sourced(copy, fields))
     }
 
-    fn health_check(&mut self, locations: &FlowMap) -> Vec<Sourced> {
+    fn manifest(&mut self, locations: &FlowMap) -> Option<Sourced> {
         if self.flows.is_empty() {
-            return Vec::new();
+            return None;
         }
         const SCRIPT: &str = include_str!("health_check.py");
         let flows: Vec<_> = self
@@ -288,15 +289,13 @@ impl Planner<'_> {
             self.context.push(ContextEntry::file(format!("flowhold/{name}"), Content::from_bytes(content)));
         }
         let copy = Instruction::Copy { source: "flowhold/".to_owned(), destination: format!("{OWN_DIRECTORY}/") };
-        let run = ["python", &format!("{OWN_DIRECTORY}/health_check.py"), &format!("{OWN_DIRECTORY}/manifest.json")];
-        let run = Instruction::Run(run.map(str::to_owned).to_vec());
-        vec![sourced(copy, ["flows".to_owned()]), sourced(run, ["flows".to_owned()])]
+        Some(sourced(copy, ["flows".to_owned()]))
     }
 
-    fn label(&self) -> Sourced {
-        let base = self.settings.base_image.as_ref().map(ImageReference::to_string).unwrap_or_default();
-        let label = ("org.opencontainers.image.base.name".to_owned(), base);
-        sourced(Instruction::Label(vec![label]), ["storage.base_image".to_owned()])
+    fn health_check(&self) -> Option<Sourced> {
+        let run = ["python", &format!("{OWN_DIRECTORY}/health_check.py"), &format!("{OWN_DIRECTORY}/manifest.json")];
+        let run = Instruction::Run(run.map(str::to_owned).to_vec());
+        (!self.flows.is_empty()).then(|| sourced(run, ["flows".to_owned()]))
     }
 
     fn image(&mut self, digest: &Digest) -> ImageChoice {

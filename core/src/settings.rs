@@ -272,6 +272,7 @@ fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
     }
     fields
         .into_iter()
+        .filter(|(source, _)| is_absolute(source))
         .filter_map(|(source, field)| {
             if source.contains(char::is_control) {
                 let message = format!("{source:?} has a control character");
