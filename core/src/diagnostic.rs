@@ -156,6 +156,8 @@ codes! {
     Error FileError = "file-error",
     /// A directory where a file should be.
     Error IsADirectory = "is-a-directory",
+    /// A file where a directory should be.
+    Error NotADirectory = "not-a-directory",
     /// A path outside of all granted directories.
     Error NotGranted = "not-granted",
     /// No Python that can be used.

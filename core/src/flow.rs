@@ -1,5 +1,7 @@
 //! Flows and the map from their names to where they are.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -59,14 +61,20 @@ pub struct Flow {
 
 /// Insertion-ordered flow name -> location. Names are unique.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FlowMap(IndexMap<FlowName, String>);
+pub struct FlowMap {
+    flows: IndexMap<FlowName, String>,
+    /// Location -> index of the flow, so that looking one up does not walk over all.
+    locations: BTreeMap<String, usize>,
+}
 
 impl FlowMap {
     /// Adds a flow; an error if its name is taken.
     pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
-        match self.0.entry(name) {
+        let index = self.flows.len();
+        match self.flows.entry(name) {
             indexmap::map::Entry::Occupied(taken) => Err(FlowMapError::Duplicate { name: taken.key().to_string() }),
             indexmap::map::Entry::Vacant(free) => {
+                self.locations.insert(location.clone(), index);
                 free.insert(location);
                 Ok(())
             }
@@ -75,29 +83,28 @@ impl FlowMap {
 
     /// Whether a flow of that name is in the map.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.flows.contains_key(name)
     }
 
     /// The flow at a location; an error if there is none.
     pub fn at(&self, location: &str) -> Result<&FlowName, FlowMapError> {
-        self.iter()
-            .find_map(|(name, at)| (at == location).then_some(name))
-            .ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })
+        let found = self.locations.get(location).and_then(|index| self.flows.get_index(*index));
+        found.map(|(name, _)| name).ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })
     }
 
     /// Names and locations in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&FlowName, &str)> {
-        self.0.iter().map(|(name, location)| (name, location.as_str()))
+        self.flows.iter().map(|(name, location)| (name, location.as_str()))
     }
 
     /// How many flows there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.flows.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.flows.is_empty()
     }
 }
 

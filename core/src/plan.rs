@@ -178,14 +178,15 @@ impl Planner<'_> {
         let entries = file.entries.as_deref().unwrap_or_default();
         let base = file.source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
         let is_directory = entries.iter().any(|entry| entry.path.is_none() && entry.kind == EntryKind::Directory);
-        let context_path =
-            if is_directory { format!("files/{index}") } else { format!("files/{index}-{}", safe(base)) };
         let into = file.destination.as_str().trim_end_matches('/');
         let destination = match (is_directory, file.destination.as_str().ends_with('/')) {
             (false, true) => format!("{into}/{base}"),
             (false, false) => into.to_owned(),
             (true, _) => format!("{into}/"),
         };
+        // Named after the destination and not after the source: what the source is called is not in the image.
+        let name = safe(destination.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+        let context_path = format!("files/{index}-{name}");
         for entry in entries {
             let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
             let target = format!("{}{below}", destination.trim_end_matches('/'));

@@ -82,6 +82,8 @@ pub enum FoundKind {
 pub struct ResolvedSpec {
     /// The storage.
     pub storage: ResolvedStorage,
+    /// The interpreter that the spec names: a build pickles with it again.
+    pub python: Option<String>,
     /// The flows, in order; names and slugs are unique.
     pub flows: Vec<ResolvedFlow>,
 }
@@ -170,7 +172,7 @@ impl Resolver<'_> {
             StorageSpec::Memory => ResolvedStorage::Memory,
             StorageSpec::Bytes => ResolvedStorage::Bytes,
         };
-        Some(ResolvedSpec { storage, flows })
+        Some(ResolvedSpec { storage, python: self.spec.python.clone(), flows })
     }
 
     fn flow(&mut self, spec: &FlowSpec, finding: Finding) -> Option<ResolvedFlow> {
@@ -406,6 +408,9 @@ impl ResolvedSpec {
             }
             ResolvedStorage::Memory => drop(storage.insert("type".to_owned(), json!("memory"))),
             ResolvedStorage::Bytes => drop(storage.insert("type".to_owned(), json!("bytes"))),
+        }
+        if let Some(python) = &self.python {
+            storage.insert("python".to_owned(), json!(python));
         }
         let flows: Vec<Value> = self.flows.iter().map(ResolvedFlow::to_json).collect();
         json!({ "storage": storage, "flows": flows })

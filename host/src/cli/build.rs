@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, Need, Session, Storage};
+use flowhold::{Access, Failure, FailureKind, Need, Session, Storage};
 use serde_json::Value;
 
 use super::{Format, ProgressArguments, SpecArguments, console, docker_host, spec_file};
@@ -41,9 +41,14 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), arguments.path.as_deref())?;
-    let (host, _) = docker_host(arguments.progress.progress)?;
+    let (host, interrupt) = docker_host(arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
+    let plan = tokio::select! {
+        plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build) => plan?,
+        () = interrupt.cancelled() => {
+            return Err(Failure::new(FailureKind::Interrupted, "interrupted", "interrupted while the spec was read"));
+        }
+    };
     let mut diagnostics = session.diagnostics(plan).await?;
     diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
     console::show(&diagnostics, &spec.name);
