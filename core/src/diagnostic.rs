@@ -128,6 +128,8 @@ codes! {
     Error PathClash = "path-clash",
     /// More layers than an image can have.
     Error TooManyLayers = "too-many-layers",
+    /// A line of the Dockerfile that Docker would refuse.
+    Error LineTooLong = "line-too-long",
     /// Naming by flow where there isn't exactly one.
     Error NamingNeedsOneFlow = "naming-needs-one-flow",
     /// `push` and no registry to push to.

@@ -28,6 +28,9 @@ pub const OWN_DIRECTORY: &str = "/opt/flowhold";
 /// Docker refuses images of more layers than this (`max depth exceeded`); base images have a few themselves.
 const MAX_LAYERS: usize = 110;
 
+/// Both builders of Docker refuse longer lines: `dockerfile line greater than max allowed size of 65535`.
+const LONGEST_LINE: usize = 65_535;
+
 /// What will be built. Nothing in it depends on a host, a daemon or the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlan {
@@ -107,10 +110,22 @@ impl Planner<'_> {
             self.diagnostics.push(Diagnostic::new(Code::TooManyLayers, "storage.files", message).with_help(help));
         }
         let (dockerfile, source_map) = dockerfile::render(&instructions);
+        self.check_lines(&dockerfile, &source_map);
         let context = std::mem::take(&mut self.context);
         let digest = digest(&dockerfile, &context);
         let image = self.image(&digest);
         Some(BuildPlan { digest, instructions, dockerfile, source_map, context, image, flows: locations })
+    }
+
+    fn check_lines(&mut self, dockerfile: &str, source_map: &[SourceLine]) {
+        for (index, line) in dockerfile.lines().enumerate().filter(|(_, line)| line.len() > LONGEST_LINE) {
+            let source = source_map.iter().find(|source| source.line as usize == index + 1);
+            let field = source.map_or("", |source| source.field.as_str());
+            let message =
+                format!("the Dockerfile would have a line of {} bytes, and Docker takes {LONGEST_LINE}", line.len());
+            let help = "put long texts into a file (files = { … })".to_owned();
+            self.diagnostics.push(Diagnostic::new(Code::LineTooLong, field, message).with_help(help));
+        }
     }
 
     fn base(&self) -> Option<Sourced> {
@@ -176,10 +191,12 @@ impl Planner<'_> {
     fn file(&mut self, index: usize, file: &ImageFile) -> Sourced {
         let field = join_path("storage.files", &file.source);
         let entries = file.entries.as_deref().unwrap_or_default();
-        let base = file.source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
+        // A backslash separates on Windows alone, and there no path begins with a slash.
+        let separators: &[char] = if file.source.starts_with('/') { &['/'] } else { &['/', '\\'] };
+        let base = file.source.trim_end_matches(separators).rsplit(separators).next().unwrap_or_default();
         let is_directory = entries.iter().any(|entry| entry.path.is_none() && entry.kind == EntryKind::Directory);
         let into = file.destination.as_str().trim_end_matches('/');
-        let destination = match (is_directory, file.destination.as_str().ends_with('/')) {
+        let destination = match (is_directory, file.destination.is_directory()) {
             (false, true) => format!("{into}/{base}"),
             (false, false) => into.to_owned(),
             (true, _) => format!("{into}/"),

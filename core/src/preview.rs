@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     context::ContextEntry,
-    diagnostic::Diagnostic,
+    diagnostic::{Code, Diagnostic},
     digest::Digest,
     dockerfile::SourceLine,
     flow::{Flow, FlowMap},
@@ -42,6 +42,8 @@ impl Preview {
         diagnostics.dedup();
         if diagnostics.iter().any(Diagnostic::is_error) {
             (preview.resolved, preview.plan) = (None, None);
+            // Its flows may be among what is wrong.
+            diagnostics.retain(|diagnostic| diagnostic.code != Code::NoFlows);
         }
         preview.diagnostics = diagnostics;
         preview

@@ -48,6 +48,9 @@ impl From<SnapshotError> for Failure {
             SnapshotError::Version(_) => {
                 failure.with_help("read it with the version of flowhold that wrote it, or a later one")
             }
+            SnapshotError::Damaged(_) => {
+                failure.with_help("make it anew: flowhold serialize INPUT --to snapshot -o FILE")
+            }
             _ => failure,
         }
     }
@@ -82,12 +85,23 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     if version != VERSION {
         return Err(SnapshotError::Version(version).into());
     }
-    let (decoded, read): (Body, usize) =
-        bincode::serde::decode_from_slice(body, config()).map_err(|error| SnapshotError::Damaged(error.to_string()))?;
+    let (decoded, read): (Body, usize) = bincode::serde::decode_from_slice(body, config())
+        .map_err(|error| SnapshotError::Damaged(words(&error).to_owned()))?;
     if read != body.len() {
         return Err(SnapshotError::Damaged(format!("{} bytes follow its end", body.len() - read)).into());
     }
     serialized::from_parts(&decoded.json, Some(decoded.payloads))
+}
+
+/// What bincode says, in words: its own texts are Rust's.
+fn words(error: &bincode::error::DecodeError) -> &'static str {
+    use bincode::error::DecodeError;
+    match error {
+        DecodeError::UnexpectedEnd { .. } => "it is cut off",
+        DecodeError::LimitExceeded => "it claims to be larger than a snapshot may be",
+        DecodeError::Utf8 { .. } => "a text in it is not UTF-8",
+        _ => "its content makes no sense",
+    }
 }
 
 #[cfg(test)]

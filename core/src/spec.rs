@@ -239,14 +239,18 @@ fn read_directory(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
 fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
     let place = Field { path: field.path.clone(), node: field.node };
     let mut table = reader.table(field)?;
-    let path = table.field("path").and_then(|field| read_directory(reader, &field));
+    let path_field = table.field("path");
+    let path = path_field.as_ref().and_then(|field| read_directory(reader, field));
     let object_field = table.field("object");
-    let object = object_field.as_ref().and_then(|field| read_object(reader, field));
+    let mut object = object_field.as_ref().and_then(|field| read_object(reader, field));
     let name = table.field("name").and_then(|field| reader.parse(&field));
     let format_field = table.field("format");
     let format: Option<Format> = format_field.as_ref().and_then(|field| reader.parse(field));
     let pinned = settings::read_content(reader, &mut table);
     reader.finish(table);
+    if path.is_none() && path_field.is_some() {
+        return None;
+    }
     if path.is_none() && pinned.is_none() {
         let help = "path is the flow's file, relative to the spec".to_owned();
         reader.report(Code::MissingKey, &place, format!("{} has no path", place.path), Some(help));
@@ -266,6 +270,7 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
             message,
             Some("leave out object to store the file as it is".to_owned()),
         );
+        object = None;
     }
     Some(FlowSpec { field: place.path, path, object, name, format: format.unwrap_or(by_shape), pinned })
 }

@@ -57,7 +57,8 @@ impl Reader {
 
     fn wrong_type(&mut self, field: &Field<'_>, wanted: &str) {
         let found = field.node.value.kind();
-        self.report(Code::WrongType, field, format!("{} must be {wanted}, not {found}", field.path), None);
+        let name = if field.path.is_empty() { "the whole" } else { field.path.as_str() };
+        self.report(Code::WrongType, field, format!("{name} must be {wanted}, not {found}"), None);
     }
 
     /// The table that a field is.
@@ -66,14 +67,16 @@ impl Reader {
             self.wrong_type(&field, "a table");
             return None;
         };
-        let mut seen = std::collections::BTreeSet::new();
+        let mut first = indexmap::IndexMap::new();
         for (key, node) in entries {
-            if !seen.insert(key.as_str()) {
+            if first.contains_key(key.as_str()) {
                 let field = Field { path: join_path(&field.path, key), node };
                 self.report(Code::DuplicateKey, &field, format!("{} is there twice", field.path), None);
+            } else {
+                first.insert(key.as_str(), node);
             }
         }
-        let entries = entries.iter().map(|(key, node)| (key.as_str(), node)).collect();
+        let entries = first.into_iter().collect();
         Some(Table { path: field.path, entries, known: Vec::new() })
     }
 

@@ -66,11 +66,13 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let report = session.build(storage, push, arguments.expect_plan.as_deref()).await?;
     let serialized = session.serialize(storage).await?;
     let output = arguments.output.unwrap_or_else(|| spec.text.folder.join("storage.json"));
-    write(&output, (serialized + "\n").as_bytes())?;
-    if arguments.format == Format::Json {
-        return console::text(&report);
-    }
-    console::text(&summary(&report, &output))
+    // The report comes first: what was built and pushed must be known even where nothing can be written.
+    let written = write(&output, (serialized + "\n").as_bytes());
+    match arguments.format {
+        Format::Json => console::text(&report)?,
+        Format::Human => console::text(&summary(&report, &output))?,
+    };
+    written.map(|()| ExitCode::SUCCESS)
 }
 
 /// A local storage may use its own directory.

@@ -44,7 +44,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
 }
 
 fn unpack(archive: Vec<Blob>, dir: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(dir)?;
+    super::init::make_directory(dir)?;
     let mut archive = tar::Archive::new(Pieces { left: archive.into_iter(), current: None });
     archive.set_overwrite(false);
     archive.set_preserve_permissions(true);

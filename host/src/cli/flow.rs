@@ -82,7 +82,8 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let spec = SpecText { text: spec.to_string(), folder };
     let mut session = Host::builder().build()?.session().await?;
     let plan = spec_file::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build).await?;
-    session.need_plan(plan).await?;
+    // Nobody wrote the spec that the field is of.
+    session.need_plan(plan).await.map_err(|failure| Failure { field: None, ..failure })?;
     session.grant(&directory, Access::Write)?;
     let added = session.add_planned(plan).await?;
     if arguments.format == Format::Json {

@@ -1,6 +1,11 @@
 //! `flowhold init`
 
-use std::{fs::File, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use flowhold::Failure;
@@ -24,8 +29,16 @@ pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .with_help("it was left as it is; remove it first, or name another directory".to_owned()),
         _ => Failure::of_path(path.display(), &error),
     };
-    std::fs::create_dir_all(&arguments.dir).map_err(failure)?;
+    make_directory(&arguments.dir).map_err(|error| Failure::of_path(arguments.dir.display(), &error))?;
     let mut file = File::create_new(&path).map_err(failure)?;
     file.write_all(TEMPLATE.as_bytes()).map_err(failure)?;
     console::text(&path.display().to_string())
+}
+
+/// Makes a directory and its parents, where missing. A file in its place is no directory, rather than one that exists.
+pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
+    match std::fs::create_dir_all(path) {
+        Err(_) if path.is_file() => Err(std::io::ErrorKind::NotADirectory.into()),
+        made => made,
+    }
 }

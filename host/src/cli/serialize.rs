@@ -68,11 +68,11 @@ async fn of_spec(session: &mut Session, text: &str, arguments: &Arguments) -> Re
 /// `type` at the top, where a spec has its tables.
 fn as_spec(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.starts_with("flowhold\0"))?;
-    if !text.trim_start().starts_with(['{', '[', '"']) {
-        return Some(text);
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(value) => (value.get("storage").is_some() || value.get("flows").is_some_and(serde_json::Value::is_array))
+            .then_some(text),
+        Err(_) => (!text.trim_start().starts_with('{')).then_some(text),
     }
-    let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    (value.get("storage").is_some() || value.get("flows").is_some_and(serde_json::Value::is_array)).then_some(text)
 }
 
 fn read(input: &Path) -> Result<Vec<u8>, Failure> {
