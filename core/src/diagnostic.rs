@@ -142,6 +142,8 @@ codes! {
     Error Unsupported = "unsupported",
     /// An image without name or tag.
     Error NoImageName = "no-image-name",
+    /// `local_image`, and the daemon does not have the base image.
+    Error NoLocalImage = "no-local-image",
     /// Bytes that are needed and that a resolved spec or a serialized storage only describes.
     Error NoContent = "no-content",
     /// A source that is not what the resolved spec says.

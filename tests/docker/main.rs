@@ -1,1 +1,22 @@
 //! Tests that need the daemon and the registries of tests/run.sh.
+#![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+
+mod build;
+mod context;
+mod credentials;
+mod daemon;
+mod env_vars;
+mod fake;
+mod files;
+mod get;
+mod health_check;
+mod interrupt;
+mod many_flows;
+mod naming;
+mod original;
+mod pickle;
+mod project;
+mod push;
+mod registry;
+mod run;
+mod unavailable;

@@ -1,1 +1,20 @@
 //! Tests that need no server.
+#![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+
+mod command_usage;
+mod component;
+mod diagnostics;
+mod docker_words;
+mod dockerfile;
+mod dockerfile_command;
+mod generated_spec;
+mod hostile_names;
+mod init;
+mod local_storage;
+mod parity;
+mod preview;
+mod run;
+mod serialized;
+mod snapshot;
+mod spec_storages;
+mod streams;

@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: a folder, the binary run in it, and the test environment's variables.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at what they don't expect")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they don't expect")]
 
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +24,8 @@ pub struct Done {
 
 /// A variable of the test environment. A test that needs it fails without it.
 pub fn environment(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/run.sh, or eval \"$(tests/run.sh env)\""))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run tests/run.sh, or eval \"$(tests/run.sh env)\""))
 }
 
 /// The binary that is tested: FLOWHOLD_BIN, which tests/run.sh builds.

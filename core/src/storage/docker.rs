@@ -197,10 +197,15 @@ impl DockerStorage {
     }
 
     fn pull(&self, daemon: &dyn Daemon, steps: &mut Steps<'_>) -> Result<(), Failure> {
-        if self.settings.local_image {
-            return Ok(());
-        }
         let base = self.base_image()?.to_string();
+        if self.settings.local_image {
+            // The builder would pull it silently.
+            return match daemon.image(&base)? {
+                Some(_) => Ok(()),
+                None => Err(Failure::input(Code::NoLocalImage, format!("the daemon has no image {base}"))
+                    .with_help("pull it first (flowhold pull), or leave out local_image")),
+            };
+        }
         steps.run(format!("pull {base}"), || {
             daemon.pull(&base).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
         })

@@ -101,6 +101,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 fn summary(report: &str, output: &Path) -> String {
     let report: Value = serde_json::from_str(report).unwrap_or_default();
+    let steps = report["steps"].as_array().into_iter().flatten().filter_map(|step| step["name"].as_str());
+    steps.filter(|name| name.ends_with(" already")).for_each(|name| console::note(&format!("nothing to do: {name}")));
     let mut lines = Vec::new();
     if let Some(image) = report["image"].as_str() {
         let fate = if report["pushed"] == true { "pushed" } else { "built" };

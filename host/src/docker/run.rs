@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error as Bollard;
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, WaitContainerOptionsBuilder,
 };
@@ -60,6 +60,8 @@ impl Daemon {
             env: Some(request.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
+            // A process 1 ignores the signals that it does not handle: a flow is not meant to be one.
+            host_config: Some(HostConfig { init: Some(true), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };
         let container = self.create("run", &request.image, body).await?;

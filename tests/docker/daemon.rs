@@ -1,0 +1,85 @@
+//! The daemon as others see it: through Docker's own client, past Flowhold.
+
+use std::{
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use flowhold_tests::{Done, environment};
+use serde_json::Value;
+
+/// No answer of this machine takes longer, however busy it is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Docker's client, about to be run.
+pub(crate) fn client(arguments: &[&str]) -> Command {
+    let mut command = Command::new(environment("FLOWHOLD_TEST_DOCKER"));
+    command.args(arguments);
+    command
+}
+
+/// Runs Docker's client.
+pub(crate) fn docker(arguments: &[&str]) -> Done {
+    Done::of(client(arguments).output().unwrap())
+}
+
+/// What a program prints in a new container of the image.
+#[track_caller]
+pub(crate) fn inside(image: &str, program: &[&str]) -> Vec<u8> {
+    let (entrypoint, arguments) = program.split_first().unwrap();
+    let mut command = client(&["run", "--rm", "--network", "none", "--entrypoint", entrypoint, image]);
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The same, as text.
+#[track_caller]
+pub(crate) fn text_inside(image: &str, program: &[&str]) -> String {
+    String::from_utf8(inside(image, program)).unwrap()
+}
+
+/// What the daemon says about an image.
+#[track_caller]
+pub(crate) fn inspect(image: &str) -> Value {
+    docker(&["image", "inspect", image]).ok().json()[0].take()
+}
+
+/// Whether the daemon has an image of that name.
+pub(crate) fn has_image(image: &str) -> bool {
+    docker(&["image", "inspect", image]).code == 0
+}
+
+/// Ids of the containers, running or not, that have this value in their environment. All tests share one daemon: the
+/// value tells whose they are, also those in which the daemon runs the steps of a build.
+pub(crate) fn containers(mark: &str) -> Vec<String> {
+    let all = docker(&["ps", "--all", "--quiet", "--no-trunc"]).ok().stdout;
+    let ids: Vec<&str> = all.lines().collect();
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    // Some may be gone by now, of which it complains on stderr.
+    let found = docker(&[&["inspect", "--format", "{{.Id}} {{json .Config.Env}}"], ids.as_slice()].concat()).stdout;
+    let lines = found.lines().filter(|line| line.contains(mark));
+    lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+}
+
+/// Looks again and again, until there is something.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until no container of that mark is left.
+#[track_caller]
+pub(crate) fn wait_until_clean(mark: &str) {
+    wait_for("the containers are gone", || containers(mark).is_empty().then_some(()));
+}

@@ -1,0 +1,5 @@
+"""Says that it runs, and would run for ten minutes."""
+import time
+
+print("sleeping")
+time.sleep(600)

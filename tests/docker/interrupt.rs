@@ -1,0 +1,51 @@
+//! Ctrl-C in the middle of a build.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Stdio},
+};
+
+use flowhold_tests::Done;
+
+use crate::{
+    daemon::{containers, docker, has_image, wait_for, wait_until_clean},
+    project::{Project, unique},
+};
+
+/// An address of this machine at which containers reach it.
+fn gateway() -> String {
+    let format = "{{(index .IPAM.Config 0).Gateway}}";
+    docker(&["network", "inspect", "bridge", "--format", format]).ok().stdout.trim().to_owned()
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing_behind() {
+    for signal in ["-INT", "-TERM"] {
+        // A package index that accepts a connection and says nothing: pip waits for it.
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Of the variables, only those of installers are set in that step's container.
+        let mark = format!("{}_PROXY", unique().replace('-', "_"));
+        let storage = format!(
+            "python_dependencies = [\"slow @ http://{}:{port}/slow-1.0.tar.gz\"]\n\
+             env_vars.NO_PROXY = \"*\"\nenv_vars.{mark} = \"1\"",
+            gateway()
+        );
+        let project = Project::of_script(&storage, "print('x')\n");
+        project.folder.write("storage.json", "before");
+
+        let mut command = project.folder.command(&["build"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (connection, _) = wait_for("pip connects", || listener.accept().ok());
+        assert_eq!(containers(&mark).len(), 1);
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let done = Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+        assert_eq!(done.stdout, "");
+        wait_until_clean(&mark);
+        drop(connection);
+        assert_eq!(project.storage_text(), "before");
+        assert!(!has_image(&project.reference()));
+    }
+}

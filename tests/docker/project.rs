@@ -1,0 +1,130 @@
+//! A folder with a spec, whose images nobody else builds, and which are removed with it.
+
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use flowhold_tests::{Done, Folder, environment};
+use serde_json::Value;
+
+use crate::daemon::docker;
+
+/// A Docker storage to be built.
+pub(crate) struct Project {
+    pub(crate) folder: Folder,
+    /// Name of the image, and the value of MARK in the environment of its containers.
+    pub(crate) name: String,
+    images: RefCell<Vec<String>>,
+}
+
+impl Project {
+    /// A spec with these further lines in `[storage]`, and a table for each flow. It goes to the open registry as
+    /// `tests/<name>:v1`, on the base image, unless the lines say otherwise.
+    pub(crate) fn new(storage: &str, flows: &[&str]) -> Self {
+        Self::named(unique(), storage, flows)
+    }
+
+    /// One with a name that another one has.
+    pub(crate) fn named(name: String, storage: &str, flows: &[&str]) -> Self {
+        let mut lines = vec!["type = \"docker\"".to_owned(), format!("env_vars.MARK = {}", quoted(&name))];
+        for (key, value) in [
+            ("registry_url", format!("{}/tests", environment("FLOWHOLD_TEST_REGISTRY"))),
+            ("base_image", environment("FLOWHOLD_TEST_BASE_IMAGE")),
+            ("image_name", name.clone()),
+            ("image_tag", "v1".to_owned()),
+        ] {
+            if !storage.lines().any(|line| line.starts_with(key)) {
+                lines.push(format!("{key} = {}", quoted(&value)));
+            }
+        }
+        // An empty value takes a line back.
+        lines.extend(storage.lines().filter(|line| !line.ends_with("= ")).map(str::to_owned));
+        let flows: String = flows.iter().map(|flow| format!("[[flows]]\n{flow}\n")).collect();
+        let folder = Folder::with_spec(&format!("[storage]\n{}\n{flows}", lines.join("\n")));
+        Self { folder, name, images: RefCell::default() }
+    }
+
+    /// The same with a file `flow.py`, a script with this text.
+    pub(crate) fn of_script(storage: &str, script: &str) -> Self {
+        let project = Self::new(storage, &["path = \"flow.py\""]);
+        project.folder.write("flow.py", script);
+        project
+    }
+
+    /// What the image is called, unless the spec gives another name.
+    pub(crate) fn reference(&self) -> String {
+        format!("{}/tests/{}:v1", environment("FLOWHOLD_TEST_REGISTRY"), self.name)
+    }
+
+    /// Builds, and returns what happened.
+    pub(crate) fn try_build(&self, more: &[&str]) -> Done {
+        let done = self.folder.run(&[&["build", "--format", "json"], more].concat());
+        if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
+            self.images.borrow_mut().extend(report["image"].as_str().map(str::to_owned));
+        }
+        done
+    }
+
+    /// Builds, and returns the report.
+    #[track_caller]
+    pub(crate) fn build(&self, more: &[&str]) -> Value {
+        self.try_build(more).ok().json()
+    }
+
+    /// The storage.json beside the spec.
+    #[track_caller]
+    pub(crate) fn storage(&self) -> Value {
+        serde_json::from_str(&self.storage_text()).unwrap()
+    }
+
+    /// Its text.
+    #[track_caller]
+    pub(crate) fn storage_text(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("storage.json")).unwrap()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        for image in self.images.take() {
+            let layers = docker(&["history", "--quiet", "--no-trunc", &image]).stdout;
+            // Only what is ours: on the other layers another test may be building at this moment.
+            docker(&["image", "rm", "--force", "--no-prune", &image]);
+            for layer in layers.lines().filter(|layer| layer.starts_with("sha256:")) {
+                let environment = docker(&["image", "inspect", "--format", "{{.Config.Env}}", layer]).stdout;
+                if environment.contains(&self.name) {
+                    docker(&["image", "rm", "--no-prune", layer]);
+                }
+            }
+        }
+    }
+}
+
+/// A name that no other test has.
+pub(crate) fn unique() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A string as TOML has it. JSON escapes the same way.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+/// Another name for an image, for as long as this lives.
+pub(crate) struct Tagged(pub(crate) String);
+
+impl Tagged {
+    /// Gives the image another name.
+    pub(crate) fn new(image: &str, name: String) -> Self {
+        docker(&["tag", image, &name]).ok();
+        Self(name)
+    }
+}
+
+impl Drop for Tagged {
+    fn drop(&mut self) {
+        docker(&["image", "rm", "--force", "--no-prune", &self.0]);
+    }
+}

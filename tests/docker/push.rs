@@ -1,0 +1,65 @@
+//! `flowhold push` and `flowhold pull`, and pushing that is not possible.
+
+use flowhold_tests::environment;
+use serde_json::json;
+
+use crate::{
+    daemon::{docker, has_image},
+    project::{Project, quoted, unique},
+    registry,
+};
+
+const HELLO: &str = include_str!("flows/hello.py");
+
+#[test]
+fn an_image_is_pushed_later() {
+    let project = Project::of_script("", HELLO);
+    project.build(&["--no-push"]);
+    assert!(project.storage()["digest"].is_null());
+    let pushed = project.folder.json(&["push", "--format", "json"]);
+    assert_eq!(pushed, json!({ "image": project.reference() }));
+    let digest = registry::digest(&project.reference());
+    assert!(digest.is_some());
+    assert_eq!(project.storage()["digest"].as_str(), digest.as_deref());
+    assert!(has_image(&project.reference()));
+}
+
+#[test]
+fn a_missing_registry_is_a_warning_when_building_and_an_error_when_pushing() {
+    let project = Project::of_script("registry_url = ", HELLO);
+    let done = project.try_build(&[]).ok();
+    assert!(done.stderr.contains("warning[push-without-registry]"), "{done:#?}");
+    let report = done.json();
+    assert_eq!(report["image"], format!("{}:v1", project.name));
+    assert_eq!((&report["pushed"], &report["digest"]), (&json!(false), &json!(null)));
+    let done = project.try_build(&["--no-push"]).ok();
+    assert!(!done.stderr.contains("warning"), "{done:#?}");
+    project.folder.run(&["push"]).fails(1, &["no registry", "registry_url"]);
+}
+
+#[test]
+fn an_image_that_is_gone_cannot_be_pushed_or_run() {
+    let project = Project::of_script("", HELLO);
+    project.build(&["--no-push"]);
+    docker(&["image", "rm", "--no-prune", &project.reference()]).ok();
+    project.folder.run(&["push"]).fails(1, &[&project.reference()]);
+    project.folder.run(&["run", "flow"]).fails(1, &[&project.reference()]);
+    assert_eq!(registry::digest(&project.reference()), None);
+}
+
+#[test]
+fn the_base_image_is_pulled() {
+    let base = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
+    docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &base]).ok();
+    docker(&["push", &base]).ok();
+    docker(&["image", "rm", "--no-prune", &base]).ok();
+    let project = Project::of_script(&format!("base_image = {}", quoted(&base)), HELLO);
+    assert_eq!(project.folder.json(&["pull", "--format", "json"]), json!({ "image": base }));
+    assert!(has_image(&base));
+
+    // A build pulls it, too.
+    docker(&["image", "rm", "--no-prune", &base]).ok();
+    project.build(&["--no-push"]);
+    assert!(has_image(&base));
+    docker(&["image", "rm", "--no-prune", &base]).ok();
+}

@@ -1,0 +1,107 @@
+//! `flowhold run`: a flow in a container of its image.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use flowhold_tests::Done;
+
+use crate::{
+    daemon::{containers, docker, wait_for, wait_until_clean},
+    project::Project,
+};
+
+#[test]
+fn exit_codes_and_streams_are_the_flows_own() {
+    let scripts = [
+        ("nothing", "", 0, "", ""),
+        ("both", "import sys; print('out'); print('err', file=sys.stderr)", 0, "out\n", "err\n"),
+        ("code", "import sys; sys.exit(42)", 42, "", ""),
+        ("high", "import sys; sys.exit(255)", 255, "", ""),
+        ("words", "import sys; sys.exit('so long')", 1, "", "so long\n"),
+        ("raises", "raise ValueError('boom')", 1, "", "ValueError: boom\n"),
+        // As process 1 of its container it would not be ended by its own signal: an init has to be that.
+        ("ended", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 143, "", ""),
+        ("unicode", "print('žluť 🦀'); print('no end', end='')", 0, "žluť 🦀\nno end", ""),
+        ("large", "print('x' * 1000000)", 0, &("x".repeat(1_000_000) + "\n"), ""),
+        ("stdin", "import sys; print(repr(sys.stdin.read()))", 0, "''\n", ""),
+    ];
+    let flows: Vec<String> = scripts.iter().map(|(name, ..)| format!("path = \"{name}.py\"")).collect();
+    let project = Project::new("", &flows.iter().map(String::as_str).collect::<Vec<_>>());
+    for (name, script, ..) in scripts {
+        project.folder.write(&format!("{name}.py"), script);
+    }
+    project.build(&["--no-push"]);
+    for (name, _, code, stdout, stderr) in scripts {
+        let run = project.folder.run(&["run", name, "--timeout", "30s"]);
+        assert_eq!((run.code, run.stdout.as_str()), (code, stdout), "{name}: {}", run.stderr);
+        assert!(run.stderr.ends_with(stderr), "{name}: {}", run.stderr);
+    }
+    wait_until_clean(&project.name);
+}
+
+#[test]
+fn lines_are_seen_while_the_flow_runs() {
+    let project = Project::of_script("", include_str!("flows/waiting.py"));
+    project.build(&["--no-push"]);
+    let mut command = project.folder.command(&["run", "flow"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let (mut line, mut aside) = (String::new(), String::new());
+    stdout.read_line(&mut line).unwrap();
+    stderr.read_line(&mut aside).unwrap();
+    assert_eq!((line.as_str(), aside.as_str()), ("first\n", "first on the side\n"));
+
+    // It waits for this, so its lines have come before its end.
+    let [container] = containers(&project.name).try_into().unwrap();
+    docker(&["exec", &container, "touch", "/tmp/go"]).ok();
+    line.clear();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "second\n");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    wait_until_clean(&project.name);
+}
+
+#[test]
+fn a_flow_that_takes_too_long_is_stopped() {
+    let project = Project::of_script("", include_str!("flows/sleeping.py"));
+    project.build(&["--no-push"]);
+    let run = project.folder.run(&["run", "flow", "--timeout", "2s"]).fails(75, &["2", "--timeout"]);
+    assert_eq!(run.stdout, "sleeping\n");
+    assert_eq!(containers(&project.name), [""; 0]);
+    // Time enough changes nothing.
+    let quick = Project::of_script("", "raise SystemExit(4)");
+    quick.build(&["--no-push"]);
+    assert_eq!(quick.folder.run(&["run", "flow", "--timeout", "10m"]).code, 4);
+    quick.folder.run(&["run", "flow", "--timeout", "soon"]).fails(2, &["soon"]);
+}
+
+#[test]
+fn a_signal_stops_the_flow_and_removes_its_container() {
+    let project = Project::of_script("", include_str!("flows/sleeping.py"));
+    project.build(&["--no-push"]);
+    for signal in ["-INT", "-TERM"] {
+        let mut command = project.folder.command(&["run", "flow"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "sleeping\n");
+        assert_eq!(containers(&project.name).len(), 1);
+        let pid = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+        assert_eq!(containers(&project.name), [""; 0], "{signal}");
+    }
+}
+
+#[test]
+fn an_unknown_flow_is_told_with_those_that_are_there() {
+    let project = Project::of_script("", "print('x')");
+    project.build(&["--no-push"]);
+    project.folder.run(&["run", "other"]).fails(1, &["\"other\"", "flow"]);
+    // By its location it is known, too.
+    project.folder.run(&["run", "/root/.prefect/flow.prefect"]).ok();
+    wait_for("nothing is left", || containers(&project.name).is_empty().then_some(()));
+}

@@ -1,0 +1,120 @@
+//! What is needed and isn't there: images, registries, daemons. Each has its exit code and says what to do.
+
+use flowhold_tests::environment;
+
+use crate::{
+    daemon::{docker, has_image},
+    fake,
+    project::{Project, Tagged, quoted, unique},
+    registry,
+};
+
+const SCRIPT: &str = "print('x')\n";
+
+/// A build with this in the spec fails, and leaves an earlier storage.json alone.
+#[track_caller]
+fn fails(storage: &str, code: i32, words: &[&str]) {
+    let project = Project::of_script(storage, SCRIPT);
+    project.folder.write("storage.json", "before");
+    project.try_build(&[]).fails(code, words);
+    assert_eq!(project.storage_text(), "before");
+}
+
+fn base(reference: &str) -> String {
+    format!("base_image = {}", quoted(reference))
+}
+
+#[test]
+fn a_base_image_that_does_not_exist() {
+    let registry = environment("FLOWHOLD_TEST_REGISTRY");
+    for missing in [format!("{registry}/python:no-such-tag"), format!("{registry}/no/such/repository:1")] {
+        fails(&base(&missing), 1, &[&missing, "check the name"]);
+        let project = Project::of_script(&base(&missing), SCRIPT);
+        project.folder.run(&["pull"]).fails(1, &[&missing]);
+    }
+}
+
+#[test]
+fn a_local_base_image_is_never_pulled() {
+    let name = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
+    let tagged = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), name);
+    docker(&["push", &tagged.0]).ok();
+    docker(&["image", "rm", "--no-prune", &tagged.0]).ok();
+    fails(&format!("{}\nlocal_image = true", base(&tagged.0)), 1, &[&tagged.0]);
+    assert!(!has_image(&tagged.0));
+}
+
+#[test]
+fn a_base_image_that_only_the_daemon_has() {
+    let name = format!("{}/tests/{}:local", environment("FLOWHOLD_TEST_REGISTRY"), unique());
+    let tagged = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), name);
+    fails(&base(&tagged.0), 1, &[&tagged.0, "local_image = true"]);
+    let project = Project::of_script(&format!("{}\nlocal_image = true", base(&tagged.0)), SCRIPT);
+    let report = project.build(&["--no-push"]);
+    assert!(!report["steps"].to_string().contains("pull"), "{report:#}");
+    project.folder.run(&["run", "flow"]).ok();
+}
+
+#[test]
+fn a_registry_that_is_down() {
+    let nobody = fake::nobody();
+    fails(&base(&format!("{nobody}/python:3.9")), 69, &[&nobody, "registry is running"]);
+    let project = Project::of_script(&format!("registry_url = {}", quoted(&format!("{nobody}/a"))), SCRIPT);
+    project.try_build(&[]).fails(69, &[&nobody, "registry is running"]);
+    assert!(!project.folder.path().join("storage.json").exists());
+    docker(&["image", "rm", "--no-prune", &format!("{nobody}/a/{}:v1", project.name)]).ok();
+}
+
+#[test]
+fn a_registry_that_breaks() {
+    let broken = fake::server("500 Internal Server Error", "{\"errors\":[]}");
+    fails(&base(&format!("{broken}/python:3.9")), 75, &[&broken]);
+    let busy =
+        fake::server("429 Too Many Requests", "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"slowly\"}]}");
+    fails(&base(&format!("{busy}/python:3.9")), 75, &[&busy]);
+    let project = Project::of_script(&format!("registry_url = {}", quoted(&format!("{broken}/a"))), SCRIPT);
+    project.try_build(&[]).fails(75, &[&broken]);
+    docker(&["image", "rm", "--no-prune", &format!("{broken}/a/{}:v1", project.name)]).ok();
+}
+
+#[test]
+fn no_daemon() {
+    let folder = flowhold_tests::Folder::new();
+    let socket = format!("unix://{}/missing.sock", folder.path().display());
+    let nobody = format!("tcp://{}", fake::nobody());
+    let silent = format!("http://{}", fake::server("200 OK", "It works!"));
+    for address in [&socket, &nobody, &silent] {
+        let project = Project::of_script(&format!("base_url = {}", quoted(address)), SCRIPT);
+        let place = address.split_once("://").unwrap().1;
+        for arguments in [&["build"][..], &["pull"]] {
+            project.folder.run(arguments).fails(69, &[place, "start docker"]);
+        }
+        // The address of the environment.
+        let project = Project::of_script("", SCRIPT);
+        let output = project.folder.command(&["build"]).env("DOCKER_HOST", address).output().unwrap();
+        flowhold_tests::Done::of(output).fails(69, &[place, "DOCKER_HOST"]);
+    }
+    for address in ["ftp://localhost", "localhost:2375", "unix://"] {
+        fails(&format!("base_url = {}", quoted(address)), 1, &[address]);
+    }
+}
+
+#[test]
+fn a_daemon_that_is_too_old() {
+    let old =
+        fake::server("200 OK", "{\"Version\":\"1.12.6\",\"ApiVersion\":\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\"}");
+    fails(&format!("base_url = \"tcp://{old}\""), 69, &[&old, "1.24", "1.30", "17.06"]);
+}
+
+#[test]
+fn the_address_of_the_spec_goes_before_that_of_the_environment() {
+    let project = Project::of_script(&format!("base_url = {}", quoted(&environment("DOCKER_HOST"))), SCRIPT);
+    let nobody = "unix:///missing/docker.sock";
+    let output = project.folder.command(&["build"]).env("DOCKER_HOST", nobody).output().unwrap();
+    flowhold_tests::Done::of(output).ok();
+    assert!(has_image(&project.reference()) && registry::digest(&project.reference()).is_some());
+    // For the image to be removed, and without the spec: the storage remembers the address.
+    project.build(&[]);
+    let output = project.folder.command(&["run", "flow"]).env("DOCKER_HOST", nobody).output().unwrap();
+    flowhold_tests::Done::of(output).ok();
+}

@@ -1,0 +1,75 @@
+//! The command line itself: usage errors, help, completions.
+
+use flowhold_tests::Folder;
+
+/// Every command of the design.
+const COMMANDS: &[&str] = &[
+    "init",
+    "preview",
+    "check",
+    "build",
+    "dockerfile",
+    "run",
+    "add",
+    "ls",
+    "get",
+    "contains",
+    "serialize",
+    "push",
+    "pull",
+    "completions",
+];
+
+#[test]
+fn usage_errors_are_2_and_print_no_result() {
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage:"),
+        (&["bogus"], "unrecognized subcommand 'bogus'"),
+        (&["preveiw"], "'preview'"),
+        (&["preview", "--format", "nope"], "[possible values: dockerfile, json, context, spec]"),
+        (&["check", "--format", "nope"], "[possible values: human, json]"),
+        (&["check", "stray"], "unexpected argument 'stray'"),
+        (&["run"], "<FLOW>"),
+        (&["run", "etl", "-e", "=1"], "NAME=VALUE"),
+        (&["run", "etl", "-e", "MODE"], "NAME=VALUE"),
+        (&["run", "etl", "--timeout", "soon"], "--timeout"),
+        (&["run", "etl", "--storage", "s.json", "--directory", "d"], "cannot be used with"),
+        (&["ls", "--storage", "s.json", "--directory", "d"], "cannot be used with"),
+        (&["serialize", "x", "--to", "pickle"], "[possible values: json, snapshot]"),
+        (&["build", "--progress", "loud"], "[possible values: auto, plain, json, none]"),
+        (&["completions", "cmd"], "bash"),
+    ];
+    let folder = Folder::new();
+    for (arguments, words) in cases {
+        let done = folder.run(arguments).fails(2, &[words]);
+        assert_eq!(done.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_command_is_in_the_help_and_has_its_own() {
+    let folder = Folder::new();
+    let help = folder.run(&["--help"]).ok().stdout;
+    for command in COMMANDS {
+        assert!(help.lines().any(|line| line.split_whitespace().next() == Some(command)), "{command} is not in {help}");
+        let own = folder.run(&[command, "--help"]).ok().stdout;
+        assert!(own.contains("Usage:") && own.contains(command), "{own}");
+    }
+}
+
+#[test]
+fn completions_name_every_command() {
+    let folder = Folder::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = folder.run(&["completions", shell]).ok();
+        assert_eq!(script.stderr, "", "{shell}");
+        for command in COMMANDS {
+            assert!(script.stdout.contains(command), "{shell}: {command}");
+        }
+    }
+    // A syntax error in the script would break the shell of everyone who loads it.
+    let script = folder.run(&["completions", "bash"]).ok().stdout;
+    let path = folder.write("flowhold.bash", script);
+    let checked = std::process::Command::new("bash").arg("-n").arg(path).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}

@@ -1,0 +1,196 @@
+//! `check`: what is wrong, where, and what to do about it; for people and for programs.
+
+use flowhold_tests::Folder;
+use serde_json::Value;
+
+/// Lines for `[storage]` of a Docker spec with an image name and a good flow: code, field, and words of message or help.
+const STORAGE: &[(&str, &str, &str, &[&str])] = &[
+    (r#"baseimage = "x""#, "unknown-key", "storage.baseimage", &["did you mean base_image?"]),
+    (
+        r#"python_dependancies = []"#,
+        "unknown-key",
+        "storage.python_dependancies",
+        &["did you mean python_dependencies?"],
+    ),
+    (r#"envvars = {}"#, "unknown-key", "storage.envvars", &["did you mean env_vars?"]),
+    (r#"path = "a.py""#, "unknown-key", "storage.path", &["[[flows]]"]),
+    (r#"schedule = "daily""#, "unknown-key", "storage.schedule", &["schedule"]),
+    (r#"python_dependencies = "pandas""#, "wrong-type", "storage.python_dependencies", &["an array", "a string"]),
+    (r#"local_image = "yes""#, "wrong-type", "storage.local_image", &["true or false"]),
+    (r#"image_tag = 1.0"#, "wrong-type", "storage.image_tag", &["a string", "a number"]),
+    (r#"env_vars = ["A=1"]"#, "wrong-type", "storage.env_vars", &["a table", "an array"]),
+    (r#"env_vars = { A = 1 }"#, "wrong-type", "storage.env_vars.A", &["a string"]),
+    (r#"env_vars = { "A-B" = "1" }"#, "invalid-variable", "storage.env_vars.A-B", &["'-'", "A_B"]),
+    (r#"env_vars = { "1A" = "1" }"#, "invalid-variable", "storage.env_vars.1A", &["digit"]),
+    (r#"env_vars = { "" = "1" }"#, "invalid-variable", "storage.env_vars[\"\"]", &["empty"]),
+    (r#"env_vars = { "A=B" = "1" }"#, "invalid-variable", "storage.env_vars[\"A=B\"]", &["'='"]),
+    (r#"env_vars = { A = "a\nb" }"#, "invalid-variable", "storage.env_vars.A", &["'\\n'", "files"]),
+    (r#"env_vars = { A = "a\u0000b" }"#, "invalid-variable", "storage.env_vars.A", &["'\\0'"]),
+    (
+        r#"registry_url = "https://gcr.io/p""#,
+        "invalid-reference",
+        "storage.registry_url",
+        &["https://", "\"gcr.io/p\""],
+    ),
+    (r#"registry_url = "https://index.docker.io/v1/""#, "invalid-reference", "storage.registry_url", &["docker.io/"]),
+    (r#"registry_url = "gcr.io/p/""#, "invalid-reference", "storage.registry_url", &["\"gcr.io/p\""]),
+    (
+        r#"registry_url = "docker.io/acme/team""#,
+        "registry-rule",
+        "storage.registry_url",
+        &["Docker Hub", "\"team-etl\""],
+    ),
+    (r#"registry_url = "docker.io""#, "registry-rule", "storage.registry_url", &["Docker Hub", "namespace/name"]),
+    (r#"registry_url = "gcr.io""#, "registry-rule", "storage.registry_url", &["Google", "project"]),
+    (r#"base_image = "Python:3.9""#, "invalid-reference", "storage.base_image", &["upper-case"]),
+    (r#"image_tag = "-v1""#, "invalid-reference", "storage.image_tag", &["\"v1\""]),
+    (r#"prefect_version = "a b""#, "invalid-prefect-version", "storage.prefect_version", &["a b"]),
+    (
+        r#"python_dependencies = ["-e ."]"#,
+        "invalid-requirement",
+        "storage.python_dependencies[0]",
+        &["-e", "name @ URL"],
+    ),
+    (
+        r#"python_dependencies = ["a", "--index-url https://x"]"#,
+        "invalid-requirement",
+        "storage.python_dependencies[1]",
+        &["PIP_INDEX_URL"],
+    ),
+    (
+        r#"python_dependencies = ["pandas >> 2"]"#,
+        "invalid-requirement",
+        "storage.python_dependencies[0]",
+        &["pandas >> 2"],
+    ),
+    (r#"python_dependencies = ["./wheel.whl"]"#, "invalid-requirement", "storage.python_dependencies[0]", &["name @"]),
+    (r#"python_dependencies = ["a\nRUN evil"]"#, "invalid-requirement", "storage.python_dependencies[0]", &["'\\n'"]),
+    (r#"base_url = "localhost:2375""#, "invalid-value", "storage.base_url", &["tcp://"]),
+    (r#"naming = "uuidd""#, "invalid-value", "storage.naming", &["\"uuid\""]),
+    (r#"directory = "/srv""#, "other-storage", "storage.directory", &["local"]),
+    (r#"files = { "/etc/hostname" = "opt/x" }"#, "invalid-path", "storage.files[\"/etc/hostname\"]", &["\"/opt/x\""]),
+    (r#"files = { "/etc/hostname" = "/opt/../x" }"#, "invalid-path", "storage.files[\"/etc/hostname\"]", &["\"..\""]),
+    (r#"files = { "/no/such/file" = "/x" }"#, "missing-file", "storage.files[\"/no/such/file\"]", &["/no/such/file"]),
+    (
+        r#"files = { "/etc/hostname" = "/root/.prefect/a.prefect" }"#,
+        "path-clash",
+        "flows[0]",
+        &["/root/.prefect/a.prefect"],
+    ),
+];
+
+/// All of `[[flows]]`.
+const FLOWS: &[(&str, &str, &str, &[&str])] = &[
+    ("[[flows]]\nname = \"x\"", "missing-key", "flows[0]", &["path"]),
+    ("[[flows]]\npath = \"a.py\"\nnaem = \"x\"", "unknown-key", "flows[0].naem", &["did you mean name?"]),
+    ("[[flow]]\npath = \"a.py\"", "unknown-key", "flow", &["did you mean flows?"]),
+    ("[[flows]]\npath = 1", "wrong-type", "flows[0].path", &["a string"]),
+    ("[[flows]]\npath = \"none.py\"", "missing-file", "flows[0]", &["none.py"]),
+    ("[[flows]]\npath = \".\"", "is-a-directory", "flows[0]", &["directory"]),
+    ("[[flows]]\npath = \"a.py\"\nformat = \"wasm\"", "invalid-value", "flows[0].format", &["pickle", "script"]),
+    ("[[flows]]\npath = \"a.pkl\"\nobject = \"flow\"", "invalid-value", "flows[0].object", &["a.pkl"]),
+    ("[[flows]]\npath = \"a.py\"\nobject = \"import os\"", "invalid-value", "flows[0].object", &["import os"]),
+    (
+        "[[flows]]\npath = \"a.py\"\n[[flows]]\npath = \"b/a.py\"",
+        "duplicate-flow",
+        "flows[1].name",
+        &["flows[0]", "flows[1]", "\"a\""],
+    ),
+    (
+        "[[flows]]\npath = \"a.py\"\nname = \"My Flow\"\n[[flows]]\npath = \"b/a.py\"\nname = \"my-flow!\"",
+        "slug-clash",
+        "flows[1].name",
+        &["\"My Flow\"", "\"my-flow!\"", "my-flow"],
+    ),
+];
+
+fn folder(spec: &str) -> Folder {
+    let folder = Folder::with_spec(spec);
+    for name in ["a.py", "b/a.py", "a.pkl"] {
+        folder.write(name, "x");
+    }
+    folder
+}
+
+/// What is not as expected of a spec with one mistake; none if all is.
+fn fault(spec: &str, code: &str, field: &str, words: &[&str]) -> Option<String> {
+    let folder = folder(spec);
+    let done = folder.run(&["check", "--format", "json"]).fails(1, &[]);
+    assert_eq!(done.stderr, "", "{spec}");
+    let found = done.json();
+    let errors: Vec<&Value> =
+        found["diagnostics"].as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
+    let [error] = errors.as_slice() else {
+        let codes: Vec<_> = errors.iter().map(|error| format!("{} {}", error["code"], error["message"])).collect();
+        return Some(format!("{spec}\n  is not one error: {}", codes.join(", ")));
+    };
+    if (error["code"].as_str(), error["field"].as_str()) != (Some(code), Some(field)) {
+        return Some(format!("{spec}\n  is {error}"));
+    }
+    let text = format!("{} {}", error["message"].as_str().unwrap(), error["help"].as_str().unwrap_or_default());
+    if let Some(word) = words.iter().find(|word| !text.contains(**word)) {
+        return Some(format!("{spec}\n  {word:?} is not in {text:?}"));
+    }
+    // People see the same, and the line.
+    let line = error["line"].as_u64().unwrap();
+    let place = format!("flowhold.toml:{line} ({field})");
+    let human = folder.run(&["check"]).fails(1, &[&format!("error[{code}]"), &place]);
+    assert_eq!(human.stdout, "");
+    folder.run(&["preview"]).fails(1, &[&place]);
+    None
+}
+
+/// Every wrong row is told, not just the first.
+#[track_caller]
+fn none_of(faults: impl Iterator<Item = Option<String>>) {
+    let faults: Vec<_> = faults.flatten().collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn mistakes_in_the_storage() {
+    none_of(STORAGE.iter().map(|(line, code, field, words)| {
+        let start = "[storage]\ntype = \"docker\"\nimage_name = \"etl\"\n";
+        fault(&format!("{start}{line}\n[[flows]]\npath = \"a.py\"\n"), code, field, words)
+    }));
+}
+
+#[test]
+fn mistakes_in_the_flows() {
+    none_of(FLOWS.iter().map(|(flows, code, field, words)| fault(flows, code, field, words)));
+}
+
+#[test]
+fn all_relative_files_are_listed() {
+    let spec = "[storage]\ntype = \"docker\"\nfiles = { \"rel/a\" = \"/a\", \"./b\" = \"/b\", \"/etc/hostname\" = \"/c\" }\n[[flows]]\npath = \"a.py\"\n";
+    none_of([fault(spec, "relative-file", "storage.files", &["rel/a, ./b"])].into_iter());
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let spec = "[storage]\ntype = \"docker\"\nimage_tag = \"-v1\"\nbaseimage = \"x\"\nlocal_image = 1\n[[flows]]\npath = \"none.py\"\n[[flows]]\npath = \"a.py\"\n";
+    let done = folder(spec).run(&["check"]);
+    done.fails(1, &["invalid-reference", "unknown-key", "wrong-type", "missing-file"]);
+}
+
+#[test]
+fn no_spec_and_no_text() {
+    let folder = Folder::new();
+    folder.run(&["check"]).fails(1, &["flowhold.toml", "flowhold init"]);
+    folder.run(&["check", "-f", "other.toml"]).fails(1, &["other.toml"]);
+    folder.run(&["check", "-f", "."]).fails(1, &["directory"]);
+    folder.write("flowhold.toml", b"name = \"\xff\"\n");
+    folder.run(&["check"]).fails(1, &["not UTF-8"]);
+    folder.write("flowhold.toml", "[storage\n");
+    folder.run(&["check"]).fails(1, &["not TOML", "flowhold.toml:1"]);
+}
+
+#[test]
+fn warnings_are_no_failure() {
+    let folder = folder("[storage]\ntype = \"docker\"\nbase_image = \"python\"\n");
+    let done = folder.run(&["check"]).ok();
+    assert!(
+        done.stderr.contains("warning[no-flows]") && done.stderr.contains("info[floating-base-image]"),
+        "{done:#?}"
+    );
+}

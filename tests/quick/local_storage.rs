@@ -1,0 +1,115 @@
+//! Local storage from the command line: add, ls, get, contains, and directories that can't be used.
+
+use std::fs;
+
+use flowhold_tests::Folder;
+use serde_json::json;
+
+const SCRIPT: &str = "print('hello')\n";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("etl.py", SCRIPT);
+    folder
+}
+
+#[test]
+fn flows_are_plain_files() {
+    let folder = folder();
+    let location = folder.run(&["add", "etl.py"]).ok().stdout;
+    let path = folder.path().join(".prefect/flows/etl.prefect");
+    assert_eq!(location, format!("{}\n", path.display()));
+    assert_eq!(fs::read_to_string(&path).unwrap(), SCRIPT);
+    let added = folder.json(&["add", "etl.py", "--name", "My Flow", "--directory", "d", "--format", "json"]);
+    let path = std::path::absolute(folder.path().canonicalize().unwrap().join("d/my-flow.prefect")).unwrap();
+    assert_eq!(added, json!({ "name": "My Flow", "location": path }));
+    assert_eq!(fs::read_to_string(path).unwrap(), SCRIPT);
+}
+
+#[test]
+fn what_was_added_is_listed_found_and_read() {
+    let folder = folder();
+    assert_eq!(folder.json(&["ls", "--format", "json"]), json!({ "flows": {} }));
+    assert!(!folder.path().join(".prefect").exists(), "looking makes no directory");
+    folder.run(&["add", "etl.py"]).ok();
+    let odd = folder.run(&["add", "etl.py", "--name", "Odd: é"]).ok().stdout;
+    let etl = folder.path().join(".prefect/flows/etl.prefect");
+    let listed = json!({ "flows": { "Odd: é": odd.trim(), "etl": etl } });
+    assert_eq!(folder.json(&["ls", "--format", "json"]), listed);
+    let human = folder.run(&["ls"]).ok().stdout;
+    assert!(human.lines().count() == 2 && human.contains("Odd: é") && human.contains(odd.trim()), "{human}");
+    for flow in ["Odd: é", odd.trim(), "etl"] {
+        assert_eq!(folder.run(&["get", flow]).ok().stdout, SCRIPT, "{flow}");
+    }
+    assert_eq!(folder.run(&["contains", "Odd: é"]).ok().stdout, "true\n");
+    // Names are contained; locations and slugs are none.
+    for other in ["odd-e", "Odd", etl.to_str().unwrap(), ""] {
+        let done = folder.run(&["contains", other]).fails(1, &[]);
+        assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("false\n", ""), "{other:?}");
+    }
+    assert_eq!(folder.json(&["contains", "etl", "--format", "json"]), json!({ "name": "etl", "contained": true }));
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let folder = folder();
+    folder.run(&["add", "etl.py"]).ok();
+    folder.write("etl.py", "other");
+    folder.run(&["add", "etl.py"]).fails(1, &["name conflict", "\"etl\""]);
+    folder.run(&["add", "etl.py", "--name", "ETL!"]).fails(1, &["\"etl\"", "\"ETL!\"", "one file"]);
+    assert_eq!(folder.run(&["get", "etl"]).ok().stdout, SCRIPT);
+    assert_eq!(folder.json(&["ls", "--format", "json"])["flows"].as_object().unwrap().len(), 1);
+}
+
+/// Files that nobody told Flowhold of, as the original leaves them.
+#[test]
+fn files_of_others_are_listed_by_slug_and_never_overwritten() {
+    let folder = folder();
+    folder.write("d/nightly.prefect", "theirs");
+    folder.write("d/notes.txt", "no flow");
+    let listed = folder.json(&["ls", "--directory", "d", "--format", "json"]);
+    assert_eq!(listed["flows"].as_object().unwrap().keys().collect::<Vec<_>>(), ["nightly"]);
+    folder.run(&["add", "etl.py", "--name", "Nightly", "--directory", "d"]).fails(1, &["nightly"]);
+    assert_eq!(fs::read_to_string(folder.path().join("d/nightly.prefect")).unwrap(), "theirs");
+}
+
+#[test]
+fn get_writes_a_new_file_only() {
+    let folder = folder();
+    folder.run(&["add", "etl.py"]).ok();
+    assert_eq!(folder.run(&["get", "etl", "-o", "copy.py"]).ok().stdout, "");
+    assert_eq!(fs::read_to_string(folder.path().join("copy.py")).unwrap(), SCRIPT);
+    folder.write("copy.py", "mine");
+    folder.run(&["get", "etl", "-o", "copy.py"]).fails(1, &["copy.py exists already"]);
+    assert_eq!(fs::read_to_string(folder.path().join("copy.py")).unwrap(), "mine");
+    folder.run(&["get", "nothing"]).fails(1, &["\"nothing\"", "etl"]);
+    folder.run(&["get", "nothing", "-o", "new"]).fails(1, &[]);
+    assert!(!folder.path().join("new").exists());
+}
+
+#[test]
+fn what_can_not_be_added() {
+    let folder = folder();
+    folder.write("below/x", "");
+    folder.run(&["add", "none.py"]).fails(1, &["none.py"]);
+    folder.run(&["add", "below"]).fails(1, &["directory"]);
+    folder.run(&["add", "etl.py:no-name"]).fails(1, &["no-name"]);
+    folder.run(&["add", "etl.py", "--python", "/no/python", "--name", "x"]).fails(69, &["/no/python"]);
+    assert!(!folder.path().join(".prefect").exists());
+}
+
+/// Permission bits don't hold for root, so what can't be written to here is /proc, which holds for everyone.
+#[test]
+fn directories_that_can_not_be_used() {
+    let folder = folder();
+    folder.write("file", "mine");
+    for directory in ["file", "file/below", "/proc", "/proc/flowhold", "/proc/version"] {
+        let done = folder.run(&["add", "etl.py", "--directory", directory]).fails(1, &[directory]);
+        assert_eq!(done.stdout, "", "{directory}");
+        folder.write("spec.toml", format!("[storage]\ndirectory = \"{directory}\"\n[[flows]]\npath = \"etl.py\"\n"));
+        folder.run(&["build", "-f", "spec.toml"]).fails(1, &[directory]);
+        assert!(!folder.path().join("storage.json").exists(), "{directory}");
+    }
+    folder.run(&["ls", "--directory", "file"]).fails(1, &["not a directory"]);
+    assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "mine");
+}

@@ -1,0 +1,185 @@
+//! The core says the same natively, inside wasmtime, and through the binary: byte for byte.
+
+use std::{io::Write, path::PathBuf, process::Stdio};
+
+use flowhold::{Host, Need, SpecText};
+use flowhold_core::{
+    preview::Preview,
+    resolve::{Facts, Finding},
+    spec::Spec,
+};
+use flowhold_tests::{Done, Folder};
+use proptest::{prelude::ProptestConfig, prop_assert_eq, proptest};
+use serde_json::Value;
+
+use crate::generated_spec::spec_text;
+
+/// Every file of tests/specs, and the codes that its preview has, in the order in which they first appear.
+const FIXTURES: &[(&str, &[&str])] = &[
+    ("bytes.toml", &[]),
+    ("defaults.toml", &[]),
+    ("docker-base-by-python.toml", &[]),
+    ("docker-every-field.json", &[]),
+    ("docker-every-field.toml", &[]),
+    ("docker-naming-flow.toml", &[]),
+    ("docker-odd-strings.json", &[]),
+    ("duplicate-keys.json", &["duplicate-key"]),
+    ("empty.toml", &["no-flows"]),
+    ("flow-names.json", &["flow-name"]),
+    ("invalid-values.toml", &["invalid-value", "python-unknown"]),
+    ("local-absolute.toml", &[]),
+    ("local-home.toml", &[]),
+    ("local-relative.toml", &[]),
+    ("memory.json", &[]),
+    ("missing-keys.json", &["missing-key"]),
+    ("naming-needs-one-flow.toml", &["naming-needs-one-flow"]),
+    ("other-storage.toml", &["other-storage"]),
+    ("path-clash.json", &["path-clash"]),
+    ("paths.json", &["relative-file", "invalid-path"]),
+    ("python-unknown.toml", &["python-unknown", "floating-base-image"]),
+    ("python-warnings.toml", &["python-mismatch"]),
+    ("references.toml", &["invalid-reference"]),
+    ("registry-rules.toml", &["registry-rule"]),
+    ("requirements-repeated.toml", &["floating-base-image", "repeated-requirement"]),
+    ("requirements.toml", &["invalid-requirement", "invalid-prefect-version", "repeated-requirement"]),
+    ("same-names.toml", &["duplicate-flow", "slug-clash"]),
+    ("syntax.json", &["syntax"]),
+    ("syntax.toml", &["syntax"]),
+    ("too-many-layers.json", &["too-many-layers"]),
+    ("unknown-keys.toml", &["unknown-key", "missing-key"]),
+    ("unknown-type.toml", &["invalid-value"]),
+    ("variables.json", &["invalid-variable", "wrong-type"]),
+    ("wrong-types.toml", &["wrong-type", "missing-key"]),
+];
+
+/// What a preview can report without asking its host anything.
+const CODES_WITHOUT_HOST: &[&str] = &[
+    "syntax",
+    "unknown-key",
+    "duplicate-key",
+    "wrong-type",
+    "missing-key",
+    "invalid-value",
+    "other-storage",
+    "flow-name",
+    "duplicate-flow",
+    "slug-clash",
+    "no-flows",
+    "invalid-reference",
+    "registry-rule",
+    "floating-base-image",
+    "python-mismatch",
+    "python-unknown",
+    "invalid-requirement",
+    "repeated-requirement",
+    "invalid-prefect-version",
+    "invalid-variable",
+    "relative-file",
+    "invalid-path",
+    "path-clash",
+    "too-many-layers",
+    "naming-needs-one-flow",
+];
+
+fn specs() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("specs")
+}
+
+/// The folder that every spec of these tests is said to be in.
+const FOLDER: &str = "/flowhold-parity";
+
+fn natively(text: &str, folder: &str) -> String {
+    let (spec, diagnostics) = Spec::parse(text);
+    let sources = spec.as_ref().map(Spec::sources).unwrap_or_default();
+    assert!(sources.iter().all(|source| source.pinned), "state size and sha256, or entries: {sources:?}");
+    let facts = Facts {
+        python: None,
+        home: std::env::home_dir().and_then(|home| home.to_str().map(str::to_owned)),
+        folder: Some(folder.to_owned()),
+        findings: sources.iter().map(|_| Finding::Skipped).collect(),
+    };
+    Preview::of(spec.as_ref(), diagnostics, facts).to_json()
+}
+
+fn through_the_binary(text: &str) -> (String, String) {
+    let folder = Folder::new();
+    let mut command = folder.command(&["preview", "--format", "json", "-f", "-"]);
+    // The core is told this process's home natively.
+    command.env("HOME", std::env::home_dir().unwrap());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let done = Done::of(child.wait_with_output().unwrap());
+    let failed = done.json()["diagnostics"].as_array().unwrap().iter().any(|one| one["severity"] == "error");
+    assert_eq!(done.code, i32::from(failed), "{done:#?}");
+    (done.stdout, folder.path().canonicalize().unwrap().to_str().unwrap().to_owned())
+}
+
+struct Sandbox(Host, tokio::runtime::Runtime);
+
+impl Sandbox {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self(Host::builder().build().unwrap(), runtime)
+    }
+
+    fn preview(&self, text: &str) -> String {
+        self.1.block_on(async {
+            let mut session = self.0.session().await.unwrap();
+            let spec = SpecText { text: text.to_owned(), folder: FOLDER.into() };
+            let plan = session.plan(&spec, None, Need::Preview).await.unwrap();
+            session.preview_json(plan).await.unwrap()
+        })
+    }
+}
+
+#[test]
+fn fixtures_are_the_same_everywhere() {
+    let sandbox = Sandbox::new();
+    for (name, _) in FIXTURES {
+        let text = std::fs::read_to_string(specs().join(name)).unwrap();
+        assert_eq!(sandbox.preview(&text), natively(&text, FOLDER), "{name}: wasmtime, and natively");
+        let (printed, folder) = through_the_binary(&text);
+        assert_eq!(printed, natively(&text, &folder) + "\n", "{name}: the binary, and natively");
+    }
+}
+
+#[test]
+fn fixtures_have_the_diagnostics_that_they_are_for() {
+    let mut wrong = Vec::new();
+    for (name, expected) in FIXTURES {
+        let text = std::fs::read_to_string(specs().join(name)).unwrap();
+        let preview: Value = serde_json::from_str(&natively(&text, FOLDER)).unwrap();
+        let mut codes: Vec<&str> = Vec::new();
+        for code in preview["diagnostics"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()) {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+        if codes != *expected {
+            wrong.push(format!("{name}: {codes:?} instead of {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_fixture_is_forgotten_and_every_code_has_one() {
+    let mut files: Vec<_> =
+        std::fs::read_dir(specs()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, FIXTURES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for code in CODES_WITHOUT_HOST {
+        assert!(FIXTURES.iter().any(|(_, codes)| codes.contains(code)), "no fixture has {code}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn generated_specs_are_the_same_in_wasmtime(text in spec_text()) {
+        thread_local!(static SANDBOX: Sandbox = Sandbox::new());
+        prop_assert_eq!(SANDBOX.with(|sandbox| sandbox.preview(&text)), natively(&text, FOLDER));
+    }
+}

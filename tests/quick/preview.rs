@@ -1,0 +1,158 @@
+//! `preview` in its four formats, and the resolved spec as a spec again.
+
+use std::{fs, io::Write, process::Stdio};
+
+use flowhold_tests::{Done, Folder};
+use serde_json::{Value, json};
+
+const SPEC: &str = r#"
+[storage]
+type = "docker"
+registry_url = "localhost:5000/acme"
+base_image = "python:3.11-slim"
+python_dependencies = ["pandas>=2,<3"]
+image_name = "etl"
+image_tag = "v1"
+env_vars = { MODE = "prod" }
+
+[storage.files]
+"@/data" = "/opt/data/"
+"@/it's.bin" = "/opt/models/"
+
+[[flows]]
+path = "flows/etl.py"
+
+[[flows]]
+path = "nightly.py"
+name = "Nightly Report"
+"#;
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("flows/etl.py", "print('etl')\n");
+    folder.write("nightly.py", "x");
+    folder.write("data/sub/a b.txt", "x");
+    folder.write("it's.bin", "x");
+    folder.write("flowhold.toml", SPEC.replace('@', folder.path().to_str().unwrap()));
+    folder
+}
+
+fn with_stdin(folder: &Folder, arguments: &[&str], input: &str) -> Done {
+    let mut command = folder.command(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Done::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn the_formats_show_one_plan() {
+    let folder = folder();
+    let json = folder.json(&["preview", "--format", "json"]);
+    let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["plan", "image", "dockerfile", "source_map", "context", "flows", "diagnostics"]);
+    assert_eq!(folder.run(&["preview"]).ok().stdout, json["dockerfile"].as_str().unwrap());
+    assert_eq!(
+        json["image"],
+        json!({ "registry": "localhost:5000/acme", "name": "etl", "tag": "v1", "reference": "localhost:5000/acme/etl:v1" })
+    );
+    let locations =
+        json!({ "etl": "/root/.prefect/etl.prefect", "Nightly Report": "/root/.prefect/nightly-report.prefect" });
+    assert_eq!(json["flows"], locations);
+    assert_eq!(json["diagnostics"], json!([]));
+    let listed = folder.run(&["preview", "--format", "context"]).ok().stdout;
+    let listed: Vec<Vec<_>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let context = json["context"].as_array().unwrap();
+    assert_eq!(listed.len(), context.len());
+    for (line, entry) in listed.iter().zip(context) {
+        assert_eq!(u64::from_str_radix(line[0], 8).unwrap(), entry["mode"], "{line:?}");
+        assert_eq!(line[1].parse::<u64>().unwrap(), entry["size"], "{line:?}");
+        let digest = entry["sha256"].as_str().unwrap_or_default();
+        assert_eq!(line[2], if digest.is_empty() { "-".repeat(64) } else { digest.to_owned() });
+        assert_eq!(line[3..].join(" "), entry["path"].as_str().unwrap());
+    }
+    // `printf x | sha256sum`
+    let x = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    let of_x: Vec<_> = context.iter().filter(|entry| entry["sha256"] == x).map(|entry| &entry["path"]).collect();
+    assert_eq!(of_x, ["files/0-data/sub/a b.txt", "files/1-it_s.bin", "flows/nightly-report.prefect"]);
+}
+
+#[test]
+fn a_file_for_a_directory_keeps_its_name() {
+    let dockerfile = folder().run(&["preview"]).ok().stdout;
+    assert!(dockerfile.contains(r#"COPY ["files/0-data/", "/opt/data/"]"#), "{dockerfile}");
+    assert!(dockerfile.contains(r#"COPY ["files/1-it_s.bin", "/opt/models/it\\'s.bin"]"#), "{dockerfile}");
+}
+
+#[test]
+fn every_line_of_the_dockerfile_names_a_field() {
+    let json = folder().json(&["preview", "--format", "json"]);
+    let lines = json["dockerfile"].as_str().unwrap().lines().count();
+    let mut named: Vec<_> =
+        json["source_map"].as_array().unwrap().iter().map(|one| one["line"].as_u64().unwrap()).collect();
+    named.dedup();
+    assert_eq!(named, (1..=lines as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_resolved_spec_is_the_same_plan_with_its_files_gone() {
+    let folder = folder();
+    let plan = folder.json(&["preview", "--format", "json"])["plan"].clone();
+    assert!(plan.as_str().unwrap().starts_with("sha256:"));
+    let resolved = folder.run(&["preview", "--format", "spec"]).ok().stdout;
+    for name in ["flows", "data"] {
+        fs::remove_dir_all(folder.path().join(name)).unwrap();
+    }
+    for name in ["nightly.py", "it's.bin", "flowhold.toml"] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let from_stdin = with_stdin(&folder, &["preview", "--format", "json", "-f", "-"], &resolved).ok().json();
+    assert_eq!(from_stdin["plan"], plan);
+    folder.write("resolved.json", &resolved);
+    let again = folder.run(&["preview", "--format", "spec", "-f", "resolved.json"]).ok().stdout;
+    assert_eq!(again, resolved);
+    // What only describes bytes can't be built.
+    folder.run(&["dockerfile", "out", "-f", "resolved.json"]).fails(1, &["help:"]);
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn the_plan_is_of_the_image_and_not_of_its_name() {
+    let folder = folder();
+    let spec = fs::read_to_string(folder.path().join("flowhold.toml")).unwrap();
+    let plan =
+        |spec: &str| with_stdin(&folder, &["preview", "--format", "json", "-f", "-"], spec).ok().json()["plan"].clone();
+    let first = plan(&spec);
+    assert_eq!(plan(&spec.replace("\"v1\"", "\"v2\"").replace("localhost:5000", "localhost:5001")), first);
+    assert_ne!(plan(&spec.replace("\"prod\"", "\"test\"")), first);
+    folder.write("nightly.py", "y");
+    assert_ne!(plan(&spec), first);
+}
+
+#[test]
+fn a_source_that_changed_since_it_was_resolved() {
+    let folder = folder();
+    let resolved = folder.run(&["preview", "--format", "spec"]).ok().stdout;
+    folder.write("resolved.json", &resolved);
+    folder.run(&["dockerfile", "same", "-f", "resolved.json"]).ok();
+    folder.write("nightly.py", "changed");
+    folder.run(&["dockerfile", "other", "-f", "resolved.json"]).fails(1, &["source-changed", "flows[1]"]);
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
+fn other_storages_have_no_dockerfile() {
+    for kind in ["local", "memory", "bytes"] {
+        let folder = Folder::with_spec(&format!("[storage]\ntype = \"{kind}\"\n[[flows]]\npath = \"a.py\"\n"));
+        folder.write("a.py", "x");
+        let done = folder.run(&["preview"]).ok();
+        assert_eq!(done.stdout, "");
+        assert!(done.stderr.contains("no Dockerfile"), "{done:#?}");
+        assert_eq!(folder.run(&["preview", "--format", "context"]).ok().stdout, "");
+        let json = folder.json(&["preview", "--format", "json"]);
+        assert_eq!((&json["image"], &json["dockerfile"]), (&Value::Null, &Value::Null));
+        let location = json["flows"]["a"].as_str().unwrap();
+        let home = folder.path().join(".prefect/flows/a.prefect");
+        assert_eq!(location, if kind == "local" { home.to_str().unwrap() } else { "a" });
+        assert!(!home.exists(), "a preview stores nothing");
+    }
+}

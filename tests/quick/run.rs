@@ -1,0 +1,68 @@
+//! `run` of flows that are in no image: environment, output, exit codes, timeout.
+
+use flowhold_tests::Folder;
+
+fn with_flow(script: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("flow.py", script);
+    folder.run(&["add", "flow.py", "--directory", "d"]).ok();
+    folder
+}
+
+#[test]
+fn exit_codes_are_passed_on() {
+    let cases = [
+        ("pass", 0),
+        ("raise SystemExit(7)", 7),
+        ("raise SystemExit('a reason')", 1),
+        ("1/0", 1),
+        ("import os; os._exit(255)", 255),
+        // As a shell has it: 128 and the signal.
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137),
+    ];
+    for (script, code) in cases {
+        let done = with_flow(script).run(&["run", "flow", "--directory", "d"]);
+        assert_eq!(done.code, code, "{script}: {done:#?}");
+    }
+}
+
+#[test]
+fn output_is_passed_through_unchanged() {
+    let script = "import sys\nprint('out \\x1b[31m é')\nsys.stdout.write('no line end')\nsys.stderr.write('err')\n";
+    let done = with_flow(script).run(&["run", "flow", "--directory", "d"]).ok();
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out \u{1b}[31m é\nno line end", "err"));
+}
+
+#[test]
+fn a_script_is_run_as_the_main_program() {
+    let done = with_flow("print(__name__)").run(&["run", "flow", "--directory", "d"]).ok();
+    assert_eq!(done.stdout, "__main__\n");
+}
+
+#[test]
+fn environment_variables_reach_the_flow() {
+    let folder = with_flow("import os\nprint(os.environ['A'], os.environ['B'], os.environ['C'])\n");
+    let done =
+        folder.run(&["run", "flow", "--directory", "d", "-e", "A=1", "-e", "B=x=y \"$HOME\"", "--env", "C="]).ok();
+    assert_eq!(done.stdout, "1 x=y \"$HOME\" \n");
+}
+
+#[test]
+fn a_flow_that_takes_too_long_is_ended() {
+    // It says who it is, so that the test can see it gone.
+    let folder = with_flow("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n");
+    let done = folder.run(&["run", "flow", "--directory", "d", "--timeout", "2s"]).fails(75, &["2s", "--timeout"]);
+    let process = std::path::Path::new("/proc").join(done.stdout.trim());
+    assert!(!done.stdout.trim().is_empty() && !process.exists(), "{done:#?}");
+}
+
+#[test]
+fn flows_that_are_not_there() {
+    let folder = with_flow("pass");
+    folder.run(&["run", "flwo", "--directory", "d"]).fails(1, &["\"flwo\"", "it has flow"]);
+    folder.run(&["run", "flow", "--directory", "empty"]).fails(1, &["\"flow\"", "no flows"]);
+    folder.run(&["run", "flow"]).fails(1, &["\"flow\""]);
+    folder.run(&["run", "flow", "--storage", "none.json"]).fails(1, &["none.json"]);
+    folder.run(&["run", "flow", "-f", "other/flowhold.toml"]).fails(1, &["other/storage.json"]);
+    folder.run(&["run", "flow", "--directory", "d", "--python", "/no/python"]).fails(69, &["/no/python"]);
+}

@@ -1,0 +1,89 @@
+//! Storages as JSON: what Prefect 0.6.6 wrote loads and comes out equal, and fields that nobody knows survive.
+
+use std::path::{Path, PathBuf};
+
+use flowhold_tests::Folder;
+use serde_json::{Value, json};
+
+/// Written by the original's `serialize()`.
+pub(crate) fn vectors() -> Vec<(String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/storage-json");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert_eq!(paths.len(), 5, "{paths:?}");
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), serde_json::from_str(&text).unwrap())
+    };
+    paths.iter().map(read).collect()
+}
+
+#[test]
+fn the_originals_json_comes_out_equal() {
+    for (name, value) in vectors() {
+        let folder = Folder::new();
+        folder.write("storage.json", value.to_string());
+        assert_eq!(folder.json(&["serialize", "storage.json"]), value, "{name}");
+        // The names that it says it has.
+        let listed = folder.json(&["ls", "--storage", "storage.json", "--format", "json"]);
+        let names =
+            |value: &Value| value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&listed["flows"]), names(&value["flows"]), "{name}");
+        for flow in names(&value["flows"]) {
+            assert_eq!(folder.run(&["contains", &flow, "--storage", "storage.json"]).ok().stdout, "true\n");
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_survive() {
+    for (name, mut value) in vectors() {
+        value["later"] = json!({ "nested": [1, null, 2.5, "é", { "deep": true }], "big": 18446744073709551615_u64 });
+        value["other field"] = json!(null);
+        let folder = Folder::new();
+        folder.write("storage.json", value.to_string());
+        folder.run(&["serialize", "storage.json", "-o", "again.json"]).ok();
+        assert_eq!(folder.json(&["serialize", "again.json"]), value, "{name}");
+    }
+}
+
+#[test]
+fn the_originals_flow_is_its_bytes() {
+    let (_, value) = vectors().into_iter().find(|(name, _)| name == "bytes-one-flow.json").unwrap();
+    let folder = Folder::new();
+    folder.write("storage.json", value.to_string());
+    folder.run(&["get", "etl", "--storage", "storage.json", "-o", "etl.pkl"]).ok();
+    // By another base64 than ours.
+    let script = "import base64, json, sys\nsys.exit(base64.b64decode(json.load(open('storage.json'))['flows']['etl']) != open('etl.pkl', 'rb').read())\n";
+    let python =
+        std::process::Command::new("python3").args(["-c", script]).current_dir(folder.path()).output().unwrap();
+    assert!(python.status.success(), "{python:?}");
+}
+
+#[test]
+fn what_is_no_storage() {
+    let cases = [
+        ("{", "not JSON"),
+        ("[]", "must be a table, not an array"),
+        ("\"x\"", "must be a table, not a string"),
+        ("{}", "type"),
+        (r#"{"type": 1}"#, "type must be a string, not a number"),
+        (r#"{"type": "Nope"}"#, "\"Nope\""),
+        (r#"{"type": "Docker", "flows": 1}"#, "flows must be a table"),
+        (r#"{"type": "Docker", "flows": {"a": 1}}"#, "flows.a must be a string"),
+        (r#"{"type": "Docker", "flows": {"..": "/x"}}"#, "\"..\""),
+        (r#"{"type": "Docker", "flows": {"a": "/x", "a": "/y"}}"#, "flows.a is there twice"),
+        (r#"{"type": "Docker", "registry_url": "https://x"}"#, "https://"),
+        (r#"{"type": "Local", "directory": 1}"#, "directory must be a string"),
+        (r#"{"type": "Bytes", "flows": {"a": "%%%"}}"#, "flows.a is not base64"),
+    ];
+    for (text, words) in cases {
+        let folder = Folder::new();
+        folder.write("storage.json", text);
+        for command in [&["serialize", "storage.json"] as &[_], &["ls", "--storage", "storage.json"]] {
+            let done = folder.run(command).fails(1, &[words, "help:"]);
+            assert_eq!(done.stdout, "", "{text}");
+            assert!(!done.stderr.contains(":  "), "a message with a gap: {done:#?}");
+        }
+    }
+}

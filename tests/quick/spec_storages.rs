@@ -1,0 +1,115 @@
+//! `build` of the storages that need no daemon, and what can be done with the result.
+
+use std::fs;
+
+use flowhold_tests::Folder;
+use serde_json::json;
+
+const SCRIPT: &str = "import os\nprint('mode', os.environ.get('MODE'))\nraise SystemExit(3)\n";
+
+fn folder(kind: &str) -> Folder {
+    let folder =
+        Folder::with_spec(&format!("[storage]\ntype = \"{kind}\"\n[[flows]]\npath = \"a.py\"\nname = \"My Flow\"\n"));
+    folder.write("a.py", SCRIPT);
+    folder
+}
+
+#[test]
+fn a_build_reports_and_writes_the_storage() {
+    for kind in ["local", "bytes", "memory"] {
+        let folder = folder(kind);
+        let plan = folder.json(&["preview", "--format", "json"])["plan"].clone();
+        let report = folder.json(&["build", "--format", "json", "--progress", "none"]);
+        let keys: Vec<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["plan", "image", "digest", "pushed", "flows", "storage", "steps"]);
+        assert_eq!(report["plan"], plan);
+        assert_eq!(
+            (&report["image"], &report["digest"], &report["pushed"]),
+            (&json!(null), &json!(null), &json!(false))
+        );
+        let written = fs::read_to_string(folder.path().join("storage.json")).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), report["storage"]);
+        assert_eq!(report["storage"]["type"].as_str().unwrap().to_lowercase(), kind);
+        let summary = folder.run(&["build", "-o", "other.json", "--progress", "none"]).ok().stdout;
+        assert!(summary.contains(plan.as_str().unwrap()) && summary.contains("other.json"), "{summary}");
+        assert_eq!(fs::read_to_string(folder.path().join("other.json")).unwrap(), written);
+    }
+}
+
+#[test]
+fn what_was_built_is_listed_read_and_run() {
+    for kind in ["local", "bytes"] {
+        let folder = folder(kind);
+        folder.run(&["build"]).ok();
+        let location = match kind {
+            "local" => folder.path().join(".prefect/flows/my-flow.prefect").to_str().unwrap().to_owned(),
+            _ => "My Flow".to_owned(),
+        };
+        let listed = folder.json(&["ls", "--storage", "storage.json", "--format", "json"]);
+        assert_eq!(listed, json!({ "flows": { "My Flow": location } }));
+        assert_eq!(folder.run(&["get", &location, "--storage", "storage.json"]).ok().stdout, SCRIPT);
+        assert_eq!(folder.run(&["contains", "My Flow", "--storage", "storage.json"]).ok().stdout, "true\n");
+        // Without --storage: the storage.json that is here.
+        let done = folder.run(&["run", "My Flow", "-e", "MODE=x"]);
+        assert_eq!((done.code, done.stdout.as_str()), (3, "mode x\n"), "{done:#?}");
+    }
+}
+
+/// The specification: serializing a memory storage keeps no flows.
+#[test]
+fn memory_keeps_nothing() {
+    let folder = folder("memory");
+    let report = folder.json(&["build", "--format", "json"]);
+    assert_eq!(report["flows"], json!({ "My Flow": "My Flow" }));
+    assert!(report["storage"].get("flows").is_none());
+    assert_eq!(folder.run(&["ls", "--storage", "storage.json"]).ok().stdout, "");
+    folder.run(&["contains", "My Flow", "--storage", "storage.json"]).fails(1, &[]);
+    for command in ["get", "run"] {
+        folder.run(&[command, "My Flow", "--storage", "storage.json"]).fails(1, &["\"My Flow\"", "memory"]);
+    }
+}
+
+#[test]
+fn another_plan_than_the_expected_one_is_refused() {
+    let folder = folder("local");
+    let plan = folder.json(&["preview", "--format", "json"])["plan"].as_str().unwrap().to_owned();
+    folder.write("a.py", "changed");
+    folder.run(&["build", "--expect-plan", &plan]).fails(1, &[&plan]);
+    folder.run(&["build", "--expect-plan", "sha256:00"]).fails(1, &["sha256:00"]);
+    assert!(!folder.path().join("storage.json").exists() && !folder.path().join(".prefect").exists());
+    folder.write("a.py", SCRIPT);
+    folder.run(&["build", "--expect-plan", &plan]).ok();
+}
+
+#[test]
+fn a_local_flow_is_stored_once_and_a_changed_one_is_a_conflict() {
+    let folder = folder("local");
+    folder.run(&["build"]).ok();
+    folder.run(&["build"]).ok();
+    let before = fs::read_to_string(folder.path().join("storage.json")).unwrap();
+    folder.write("a.py", "changed");
+    folder.run(&["build"]).fails(1, &["My Flow"]);
+    assert_eq!(fs::read_to_string(folder.path().join(".prefect/flows/my-flow.prefect")).unwrap(), SCRIPT);
+    assert_eq!(fs::read_to_string(folder.path().join("storage.json")).unwrap(), before);
+}
+
+#[test]
+fn a_spec_elsewhere_has_its_paths_and_its_result_there() {
+    let folder = folder("bytes");
+    let elsewhere = Folder::new();
+    let spec = folder.path().join("flowhold.toml");
+    elsewhere.run(&["build", "-f", spec.to_str().unwrap()]).ok();
+    assert!(folder.path().join("storage.json").is_file());
+    fs::remove_file(folder.path().join("storage.json")).unwrap();
+    elsewhere.run(&["build", folder.path().to_str().unwrap()]).ok();
+    assert!(folder.path().join("storage.json").is_file());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_spec_that_is_wrong_builds_nothing() {
+    let folder = folder("local");
+    folder.write("flowhold.toml", "[[flows]]\npath = \"a.py\"\n[[flows]]\npath = \"none.py\"\n");
+    folder.run(&["build"]).fails(1, &["none.py"]);
+    assert!(!folder.path().join("storage.json").exists() && !folder.path().join(".prefect").exists());
+}

@@ -1,0 +1,92 @@
+//! stdout is the result and nothing else, stderr is for people; neither has colours unless it is a terminal.
+
+use std::process::Stdio;
+
+use flowhold_tests::{Done, Folder};
+
+fn folder() -> Folder {
+    let folder = Folder::with_spec(
+        "[storage]\ntype = \"docker\"\nbase_image = \"python\"\npython_dependencies = [\"a\", \"a\"]\n[[flows]]\npath = \"a.py\"\n",
+    );
+    folder.write("a.py", "x");
+    folder
+}
+
+/// Commands that print a result, with warnings for people beside it.
+const RESULTS: &[&[&str]] = &[
+    &["preview"],
+    &["preview", "--format", "json"],
+    &["preview", "--format", "spec"],
+    &["preview", "--format", "context"],
+    &["check", "--format", "json"],
+    &["serialize", "flowhold.toml"],
+    &["serialize", "flowhold.toml", "--to", "snapshot"],
+    &["completions", "bash"],
+    &["ls", "--format", "json"],
+    &["--help"],
+    &["--version"],
+];
+
+#[test]
+fn warnings_are_on_stderr() {
+    let folder = folder();
+    for arguments in &RESULTS[..4] {
+        let done = folder.run(arguments).ok();
+        assert!(done.stderr.contains("warning[repeated-requirement]"), "{done:#?}");
+        assert!(!done.stdout.contains("warning["), "{done:#?}");
+    }
+    for arguments in [RESULTS[1], RESULTS[2], RESULTS[4], RESULTS[5], RESULTS[8]] {
+        folder.json(arguments);
+    }
+    // What an error leaves on stdout is nothing.
+    folder.write("flowhold.toml", "[storage]\ntype = \"dokcer\"\n");
+    for arguments in [RESULTS[0], RESULTS[2], RESULTS[3], RESULTS[5], &["build"], &["dockerfile", "out"]] {
+        assert_eq!(folder.run(arguments).fails(1, &["dokcer"]).stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn there_are_no_colours_in_pipes() {
+    let folder = folder();
+    let failing: &[&[&str]] = &[&["bogus"], &["run", "none"], &["add", "none.py"], &["check", "-f", "none"]];
+    for arguments in RESULTS.iter().chain(failing) {
+        // Whatever the environment says of the terminal that is not there.
+        let mut command = folder.command(arguments);
+        let done = Done::of(command.env("TERM", "xterm-256color").output().unwrap());
+        assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}'), "{arguments:?}: {done:#?}");
+    }
+}
+
+/// As in `flowhold … | head -0`.
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let folder = folder();
+    folder.write("big.py", "#".repeat(1 << 20));
+    folder.run(&["add", "big.py"]).ok();
+    for arguments in RESULTS.iter().copied().chain([["get", "big"].as_slice()]) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = Done::of(folder.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap());
+        assert_eq!(done.code, 0, "{arguments:?}: {done:#?}");
+        assert!(!done.stderr.contains("panicked") && !done.stderr.contains("roken pipe"), "{arguments:?}: {done:#?}");
+    }
+}
+
+#[test]
+fn nobody_to_tell_is_no_error_either() {
+    let folder = folder();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let done = Done::of(folder.command(&["preview"]).stderr(writer).stdout(Stdio::piped()).output().unwrap());
+    assert!(done.code == 0 && done.stdout.starts_with("FROM "), "{done:#?}");
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let folder = folder();
+    for arguments in RESULTS.iter().filter(|arguments| !arguments[0].starts_with('-')) {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let done = Done::of(folder.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap());
+        done.fails(1, &["no space left on device"]);
+    }
+}
