@@ -68,24 +68,38 @@ pub struct Content {
     pub sha256: Digest,
     /// The bytes themselves; none where a resolved spec only states size and digest.
     pub blob: Option<SharedBlob>,
+    /// False for a source that the host could not look at: then size and digest say nothing.
+    pub seen: bool,
 }
 
 impl Content {
     /// The content of a blob: asks it for its length and digest.
     pub fn of(blob: SharedBlob) -> Result<Self, Failure> {
-        Ok(Self { size: blob.length(), sha256: blob.sha256()?, blob: Some(blob) })
+        let stated = Self::stated(blob.length(), blob.sha256()?);
+        Ok(Self { blob: Some(blob), ..stated })
+    }
+
+    /// Content that is known by its size and digest alone.
+    pub const fn stated(size: u64, sha256: Digest) -> Self {
+        Self { size, sha256, blob: None, seen: true }
+    }
+
+    /// Content that nobody has seen.
+    pub const fn unseen() -> Self {
+        Self { size: 0, sha256: Digest::from_bytes([0; 32]), blob: None, seen: false }
     }
 
     /// The content that these bytes are.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
-        Self { size: bytes.len() as u64, sha256: Digest::of(&bytes), blob: Some(in_memory(bytes)) }
+        let stated = Self::stated(bytes.len() as u64, Digest::of(&bytes));
+        Self { blob: Some(in_memory(bytes)), ..stated }
     }
 }
 
 impl PartialEq for Content {
     fn eq(&self, other: &Self) -> bool {
-        (self.size, self.sha256) == (other.size, other.sha256)
+        (self.size, self.sha256, self.seen) == (other.size, other.sha256, other.seen)
     }
 }
 

@@ -36,6 +36,11 @@ impl ContextEntry {
     pub fn sha256(&self) -> String {
         if let EntryKind::File(content) = &self.kind { content.sha256.hex() } else { String::new() }
     }
+
+    /// Whether size and digest are known.
+    pub fn is_seen(&self) -> bool {
+        if let EntryKind::File(content) = &self.kind { content.seen } else { true }
+    }
 }
 
 /// The context as tar, Dockerfile first. Every file's bytes must be at hand.

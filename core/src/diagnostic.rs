@@ -146,10 +146,14 @@ codes! {
     Error NoLocalImage = "no-local-image",
     /// Bytes that are needed and that a resolved spec or a serialized storage only describes.
     Error NoContent = "no-content",
+    /// Bytes that a preview was asked for without.
+    Warning UnseenSource = "unseen-source",
     /// A source that is not what the resolved spec says.
     Error SourceChanged = "source-changed",
     /// A text that is no serialized storage.
     Error InvalidStorage = "invalid-storage",
+    /// A text that is no preview of an earlier plan.
+    Error InvalidPreview = "invalid-preview",
     /// Bytes that are no snapshot.
     Error InvalidSnapshot = "invalid-snapshot",
     /// A source that is not there. Reported by the host, as are the next ones.

@@ -33,6 +33,8 @@ pub struct Sourced {
     pub instruction: Instruction,
     /// For each of its lines, the fields that made the line.
     pub fields: Vec<Vec<String>>,
+    /// Why it is there, and where it is, in a sentence.
+    pub why: &'static str,
 }
 
 /// A line of a Dockerfile and a field that made it. A line that several fields make is there several times.
@@ -42,6 +44,29 @@ pub struct SourceLine {
     pub line: u32,
     /// The field of the spec.
     pub field: String,
+}
+
+/// An instruction's place in a Dockerfile, and why it is there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Step {
+    /// Its first line, counted from 1.
+    pub line: u32,
+    /// How many lines it has.
+    pub lines: u32,
+    /// In a sentence.
+    pub why: &'static str,
+}
+
+/// Where each instruction is once they are rendered.
+pub fn steps(instructions: &[Sourced]) -> Vec<Step> {
+    let mut line = 1;
+    let steps = instructions.iter().map(|sourced| {
+        let lines = u32::try_from(sourced.fields.len()).unwrap_or(u32::MAX);
+        let step = Step { line, lines, why: sourced.why };
+        line += lines;
+        step
+    });
+    steps.collect()
 }
 
 /// Renders instructions, and says which field made which line.
@@ -124,12 +149,17 @@ mod tests {
         let from = Sourced {
             instruction: Instruction::From("python:3.9".parse()?),
             fields: vec![vec!["storage.base_image".to_owned()]],
+            why: "base",
         };
         let env = Sourced {
             instruction: Instruction::Env(vec![("A".parse()?, "1".parse()?), ("B".parse()?, "2".parse()?)]),
             fields: vec![vec!["storage.env_vars.A".to_owned()], vec!["storage.env_vars.B".to_owned()]],
+            why: "variables",
         };
-        let (text, map) = render(&[from, env]);
+        let instructions = [from, env];
+        let steps: Vec<_> = steps(&instructions).iter().map(|step| (step.line, step.lines, step.why)).collect();
+        assert_eq!(steps, [(1, 1, "base"), (2, 2, "variables")]);
+        let (text, map) = render(&instructions);
         assert_eq!(text, "FROM python:3.9\nENV A=\"1\" \\\n    B=\"2\"\n");
         let lines: Vec<_> = map.iter().map(|source| (source.line, source.field.as_str())).collect();
         assert_eq!(lines, [(1, "storage.base_image"), (2, "storage.env_vars.A"), (3, "storage.env_vars.B")]);

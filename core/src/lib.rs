@@ -21,6 +21,7 @@ pub mod env_name;
 pub mod failure;
 pub mod flow;
 pub mod flow_name;
+pub mod forecast;
 pub mod image;
 pub mod image_path;
 mod naming;

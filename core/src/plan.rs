@@ -34,8 +34,8 @@ const LONGEST_LINE: usize = 65_535;
 /// What will be built. Nothing in it depends on a host, a daemon or the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlan {
-    /// Digest of all that ends up in the image, not of the names that it gets.
-    pub digest: Digest,
+    /// Digest of all that ends up in the image, not of the names that it gets; none while some of it is unseen.
+    pub digest: Option<Digest>,
     /// The instructions.
     pub instructions: Vec<Sourced>,
     /// The instructions as text.
@@ -92,9 +92,9 @@ impl Planner<'_> {
         let mut instructions = vec![self.base()?];
         let (installer, other): (Vec<_>, Vec<_>) =
             self.settings.env_vars.keys().partition(|name| is_installer_variable(name));
-        instructions.extend(self.env(&installer));
+        instructions.extend(self.env(why::INSTALLER_VARIABLES, &installer));
         instructions.extend(self.install());
-        instructions.extend(self.env(&other));
+        instructions.extend(self.env(why::VARIABLES, &other));
         for (index, file) in self.settings.files.iter().enumerate() {
             instructions.push(self.file(index, file));
         }
@@ -112,8 +112,9 @@ impl Planner<'_> {
         let (dockerfile, source_map) = dockerfile::render(&instructions);
         self.check_lines(&dockerfile, &source_map);
         let context = std::mem::take(&mut self.context);
-        let digest = digest(&dockerfile, &context);
-        let image = self.image(&digest);
+        let seen = context.iter().all(ContextEntry::is_seen);
+        let digest = seen.then(|| digest(&dockerfile, &context));
+        let image = self.image(digest.as_ref());
         Some(BuildPlan { digest, instructions, dockerfile, source_map, context, image, flows: locations })
     }
 
@@ -130,16 +131,16 @@ impl Planner<'_> {
 
     fn base(&self) -> Option<Sourced> {
         let base = self.settings.base_image.clone()?;
-        Some(sourced(Instruction::From(base), ["storage.base_image".to_owned()]))
+        Some(sourced(why::BASE, Instruction::From(base), ["storage.base_image".to_owned()]))
     }
 
-    fn env(&self, names: &[&EnvName]) -> Option<Sourced> {
+    fn env(&self, why: &'static str, names: &[&EnvName]) -> Option<Sourced> {
         let variables: Vec<_> = names
             .iter()
             .filter_map(|name| Some(((*name).clone(), self.settings.env_vars.get(*name)?.clone())))
             .collect();
         let fields = names.iter().map(|name| vec![join_path("storage.env_vars", name.as_str())]).collect();
-        (!variables.is_empty()).then_some(Sourced { instruction: Instruction::Env(variables), fields })
+        (!variables.is_empty()).then_some(Sourced { instruction: Instruction::Env(variables), fields, why })
     }
 
     /// Dependencies travel in a requirements file, and one pip resolves them together with Prefect.
@@ -185,7 +186,7 @@ impl Planner<'_> {
         const PIP: [&str; 7] =
             ["python", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", "-r"];
         let run = Instruction::Run(PIP.into_iter().map(str::to_owned).chain([requirements]).collect());
-        vec![sourced(copy, fields.clone()), sourced(run, fields)]
+        vec![sourced(why::REQUIREMENTS, copy, fields.clone()), sourced(why::INSTALL, run, fields)]
     }
 
     fn file(&mut self, index: usize, file: &ImageFile) -> Sourced {
@@ -212,7 +213,7 @@ impl Planner<'_> {
             self.context.push(ContextEntry { path, mode: entry.mode, kind: entry.kind.clone() });
         }
         let source = if is_directory { format!("{context_path}/") } else { context_path };
-        sourced(Instruction::Copy { source, destination }, [field])
+        sourced(why::FILES, Instruction::Copy { source, destination }, [field])
     }
 
     /// Claims a path of the image. Two claims for one path are an error, never an overwrite.
@@ -286,7 +287,7 @@ impl Planner<'_> {
         if self.settings.prefect_directory.is_some() {
             fields.push("storage.prefect_directory".to_owned());
         }
-        Some(sourced(copy, fields))
+        Some(sourced(why::FLOWS, copy, fields))
     }
 
     fn manifest(&mut self, locations: &FlowMap) -> Option<Sourced> {
@@ -307,16 +308,16 @@ impl Planner<'_> {
             self.context.push(ContextEntry::file(format!("flowhold/{name}"), Content::from_bytes(content)));
         }
         let copy = Instruction::Copy { source: "flowhold/".to_owned(), destination: format!("{OWN_DIRECTORY}/") };
-        Some(sourced(copy, ["flows".to_owned()]))
+        Some(sourced(why::MANIFEST, copy, ["flows".to_owned()]))
     }
 
     fn health_check(&self) -> Option<Sourced> {
         let run = ["python", &format!("{OWN_DIRECTORY}/health_check.py"), &format!("{OWN_DIRECTORY}/manifest.json")];
         let run = Instruction::Run(run.map(str::to_owned).to_vec());
-        (!self.flows.is_empty()).then(|| sourced(run, ["flows".to_owned()]))
+        (!self.flows.is_empty()).then(|| sourced(why::HEALTH_CHECK, run, ["flows".to_owned()]))
     }
 
-    fn image(&mut self, digest: &Digest) -> ImageChoice {
+    fn image(&mut self, digest: Option<&Digest>) -> ImageChoice {
         let settings = self.settings;
         let (mut name, mut tag) = (settings.image_name.clone(), settings.image_tag.clone());
         match settings.naming {
@@ -337,7 +338,7 @@ impl Planner<'_> {
             Naming::Plan => {
                 let own = if let [only] = self.flows { only.name.slug() } else { "flows" };
                 name = name.or_else(|| own.parse::<ImageName>().ok());
-                tag = tag.or_else(|| digest.hex().parse::<ImageTag>().ok());
+                tag = tag.or_else(|| digest?.hex().parse::<ImageTag>().ok());
             }
         }
         let reference = match (&name, &tag) {
@@ -387,8 +388,27 @@ fn makes_layer(instruction: &Instruction) -> bool {
 }
 
 /// An instruction of one line.
-fn sourced(instruction: Instruction, fields: impl Into<Vec<String>>) -> Sourced {
-    Sourced { instruction, fields: vec![fields.into()] }
+fn sourced(why: &'static str, instruction: Instruction, fields: impl Into<Vec<String>>) -> Sourced {
+    Sourced { instruction, fields: vec![fields.into()], why }
+}
+
+/// Why each step is there, and why it stands where it does: by how rarely things change.
+mod why {
+    pub(super) const BASE: &str = "Everything else is added to this image.";
+    pub(super) const INSTALLER_VARIABLES: &str =
+        "Installers read these variables, so they are set before anything is installed.";
+    pub(super) const REQUIREMENTS: &str = "Requirements travel as a file, never through a shell.";
+    pub(super) const INSTALL: &str =
+        "One installer resolves all requirements together; it runs again only when one of them changes.";
+    pub(super) const VARIABLES: &str = "Set after installing, so that another value installs nothing again.";
+    pub(super) const FILES: &str =
+        "Copied after the requirements, which take longest, and before the flows, which change most often.";
+    pub(super) const MANIFEST: &str =
+        "The health check, and the list of flows that it loads: it stays the same when a flow is edited.";
+    pub(super) const FLOWS: &str =
+        "All flows in one layer, however many, and the last thing copied: flows change most often.";
+    pub(super) const HEALTH_CHECK: &str =
+        "Checks Python's version and loads every flow: if one can't be loaded, there is no image.";
 }
 
 /// A file name that needs no quoting anywhere: for names in the context that people read, but nothing depends on.

@@ -1,16 +1,21 @@
 //! What people look at before they build: a spec with its facts, as one value.
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
+    capability::{Clock, Random},
     context::ContextEntry,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    dockerfile::SourceLine,
+    dockerfile::{SourceLine, Step, steps},
+    failure::Failure,
     flow::{Flow, FlowMap},
+    forecast::{ForecastStep, PlanOutline, forecast},
+    naming,
     plan::{self, BuildPlan, ImageChoice},
     resolve::{Facts, ResolvedSpec, ResolvedStorage, resolve},
+    settings::EntryKind,
     spec::Spec,
 };
 
@@ -40,6 +45,9 @@ impl Preview {
             preview.resolved = resolved;
         }
         diagnostics.dedup();
+        if diagnostics.iter().any(|diagnostic| diagnostic.code == Code::UnseenSource) {
+            preview.resolved = None;
+        }
         if diagnostics.iter().any(Diagnostic::is_error) {
             (preview.resolved, preview.plan) = (None, None);
             // Its flows may be among what is wrong.
@@ -81,10 +89,48 @@ impl Preview {
     /// The plan digest: of the image for a Docker storage, of the flows for any other.
     pub fn digest(&self) -> Option<Digest> {
         let resolved = self.resolved.as_ref()?;
-        Some(match &self.plan {
+        match &self.plan {
             Some(plan) => plan.digest,
-            None => flows_digest(&resolved.flows.iter().map(|one| one.flow.clone()).collect::<Vec<_>>()),
-        })
+            None => Some(flows_digest(&resolved.flows.iter().map(|one| one.flow.clone()).collect::<Vec<_>>())),
+        }
+    }
+
+    /// Why there is no resolved spec, or, with one, no build context: the first error, or what was not seen.
+    pub fn refusal(&self) -> Failure {
+        let error = self.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+        let unseen = || self.diagnostics.iter().find(|diagnostic| diagnostic.code == Code::UnseenSource);
+        match error.or_else(unseen) {
+            Some(diagnostic) => Failure::from(diagnostic.clone()),
+            None => Failure::input(Code::Unsupported, "only a docker storage has a build context")
+                .with_help("write type = \"docker\" in [storage]"),
+        }
+    }
+
+    /// Fills in the parts of the image's name that only a build chooses, as a build at this time would.
+    ///
+    /// # Errors
+    /// If the names, joined, are no reference.
+    pub fn choose_names(&mut self, clock: &dyn Clock, random: &dyn Random) -> Result<(), Failure> {
+        let Some(ResolvedStorage::Docker(settings)) = self.resolved.as_ref().map(|resolved| &resolved.storage) else {
+            return Ok(());
+        };
+        if let Some(plan) = &mut self.plan {
+            let chosen = naming::choose(settings, plan, clock, random)?;
+            plan.image.name = Some(chosen.name.to_string());
+            plan.image.tag = Some(chosen.tag.to_string());
+            plan.image.reference = Some(chosen.reference.to_string());
+        }
+        Ok(())
+    }
+
+    /// Which steps a daemon that has built an earlier plan would take from its cache; none without a Dockerfile.
+    pub fn forecast(&self, since: &PlanOutline) -> Vec<ForecastStep> {
+        self.plan.as_ref().map_or_else(Vec::new, |plan| forecast(since, &PlanOutline::of(plan)))
+    }
+
+    /// The steps of the Dockerfile.
+    pub fn steps(&self) -> Vec<Step> {
+        self.plan.as_ref().map_or_else(Vec::new, |plan| steps(&plan.instructions))
     }
 
     /// What goes into the build context; for other storages than Docker nothing does.
@@ -92,33 +138,61 @@ impl Preview {
         self.plan.as_ref().map_or(&[], |plan| &plan.context)
     }
 
-    /// The object of `flowhold preview --format json`.
-    pub fn to_json(&self) -> String {
+    /// The object of `flowhold preview --format json`, with a forecast if there is an earlier plan.
+    pub fn to_json(&self, since: Option<&PlanOutline>) -> String {
         #[derive(Serialize)]
         struct Shape<'p> {
             plan: Option<String>,
             image: Option<&'p ImageChoice>,
             dockerfile: Option<&'p str>,
             source_map: &'p [SourceLine],
-            context: Vec<Value>,
+            steps: Vec<Step>,
+            context: Vec<ContextLine>,
             flows: &'p FlowMap,
             diagnostics: &'p [Diagnostic],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            forecast: Option<Vec<ForecastStep>>,
         }
-        let context = self.context().iter().map(|entry| {
-            let (size, sha256) = (entry.size(), entry.sha256());
-            json!({ "path": entry.path, "size": size, "sha256": sha256, "mode": entry.mode })
-        });
         let plan = self.plan.as_ref();
         pretty(&Shape {
             plan: self.digest().map(|digest| digest.to_string()),
             image: plan.map(|plan| &plan.image),
             dockerfile: plan.map(|plan| plan.dockerfile.as_str()),
             source_map: plan.map_or(&[], |plan| &plan.source_map),
-            context: context.collect(),
+            steps: self.steps(),
+            context: context_lines(self.context()).collect(),
             flows: &self.flows,
             diagnostics: &self.diagnostics,
+            forecast: since.map(|since| self.forecast(since)),
         })
     }
+}
+
+/// What people see of something in the build context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextLine {
+    /// Relative, with `/`.
+    pub path: String,
+    /// In bytes; 0 for directories and links, none where nobody has seen the bytes.
+    pub size: Option<u64>,
+    /// 64 hexadecimal digits; empty for directories and links, none where nobody has seen the bytes.
+    pub sha256: Option<String>,
+    /// Unix permission bits.
+    pub mode: u32,
+    /// Where a link leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// A build context as people see it.
+pub fn context_lines(context: &[ContextEntry]) -> impl Iterator<Item = ContextLine> {
+    context.iter().map(|entry| ContextLine {
+        path: entry.path.clone(),
+        size: entry.is_seen().then(|| entry.size()),
+        sha256: entry.is_seen().then(|| entry.sha256()),
+        mode: entry.mode,
+        link: if let EntryKind::Symlink(target) = &entry.kind { Some(target.clone()) } else { None },
+    })
 }
 
 /// The digest of flows that no image holds.

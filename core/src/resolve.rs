@@ -55,6 +55,8 @@ pub enum Finding {
     Failed(Failure),
     /// The source is pinned and only a preview is wanted, or another source's failure came first.
     Skipped,
+    /// The host can't look at the source, but what can be previewed without it shall be: a browser has no files.
+    Unseen,
 }
 
 /// A file, directory or symbolic link that the host found.
@@ -181,7 +183,12 @@ impl Resolver<'_> {
                 Some(content) => (name, content),
                 None => return None,
             },
-            (Finding::Skipped, Some(pinned)) => (None, pinned.clone()),
+            (Finding::Skipped | Finding::Unseen, Some(pinned)) => (None, pinned.clone()),
+            (Finding::Unseen, None) => {
+                let path = spec.path.as_deref().unwrap_or_default();
+                self.unseen(&spec.field, path, "size and digest, and so the plan, stay open");
+                (None, Content::unseen())
+            }
             (Finding::Failed(failure), _) => {
                 self.refuse(&spec.field, failure);
                 return None;
@@ -198,6 +205,12 @@ impl Resolver<'_> {
         };
         let flow = Flow { name, format: spec.format, content };
         Some(ResolvedFlow { flow, field: spec.field.clone(), path: spec.path.clone(), object: spec.object.clone() })
+    }
+
+    fn unseen(&mut self, field: &str, path: &str, consequence: &str) {
+        let message = format!("{path} is not here: {consequence}");
+        let help = "give its bytes, or take the resolved spec: flowhold preview --format spec".to_owned();
+        self.diagnostics.push(Diagnostic::new(Code::UnseenSource, field, message).with_help(help));
     }
 
     fn content(&mut self, field: &str, blob: SharedBlob, pinned: Option<&Content>) -> Option<Content> {
@@ -289,6 +302,10 @@ impl Resolver<'_> {
                 file.entries = Some(entries);
             } else if let Finding::Failed(failure) = finding {
                 self.refuse(&field, failure);
+            } else if let (Finding::Unseen, None) = (&finding, &file.entries) {
+                self.unseen(&field, &file.source, "it is taken for a file, and the plan stays open");
+                file.entries =
+                    Some(vec![FileEntry { path: None, mode: 0o644, kind: EntryKind::File(Content::unseen()) }]);
             } else if file.entries.is_none() {
                 self.report(Code::HostFault, field, "the host found neither file nor directory");
             }

@@ -231,7 +231,7 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
         (Some(size), Some(sha256)) => {
             let size = reader.number(&size);
             let sha256: Option<Digest> = reader.parse(&sha256);
-            Some(Content { size: size?, sha256: sha256?, blob: None })
+            Some(Content::stated(size?, sha256?))
         }
         (Some(alone), None) | (None, Some(alone)) => {
             reader.report(Code::MissingKey, &alone, "size and sha256 go together", None);

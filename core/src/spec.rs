@@ -3,7 +3,11 @@
 //! Reading never stops at the first mistake: it returns what it understood, and a diagnostic for everything else.
 
 pub(crate) mod document;
+pub mod keys;
 pub(crate) mod reader;
+
+pub use self::document::Place;
+use indexmap::IndexMap;
 
 use self::{
     document::{Node, Value},
@@ -28,7 +32,7 @@ pub struct Spec {
     /// The flows, in order.
     pub flows: Vec<FlowSpec>,
     /// Where each field is in the text.
-    lines: Vec<(String, u32)>,
+    places: IndexMap<String, Place>,
 }
 
 /// A storage and its arguments.
@@ -107,6 +111,17 @@ impl Spec {
         (spec, reader.diagnostics)
     }
 
+    /// Where each field is in a text, whatever is wrong with it; of a text that has no syntax, where that went wrong.
+    /// JSON has no places.
+    pub fn places(text: &str) -> IndexMap<String, Place> {
+        let mut places = IndexMap::new();
+        match document::parse(text) {
+            Ok(node) => collect_places("", &node, &mut places),
+            Err(error) => places.extend(error.place.map(|place| (String::new(), place))),
+        }
+        places
+    }
+
     /// What the host must look at, in the order in which it gives its findings.
     pub fn sources(&self) -> Vec<Source> {
         let flows = self.flows.iter().filter_map(|flow| {
@@ -128,15 +143,18 @@ impl Spec {
 
     /// The line of a field, or of the nearest field around it.
     pub fn line(&self, field: &str) -> Option<u32> {
-        let around =
-            |path: &str| field.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        let found = self.lines.iter().filter(|(path, _)| around(path));
-        found.max_by_key(|(path, _)| path.len()).map(|(_, line)| *line)
+        let mut around = field;
+        loop {
+            if let Some(place) = self.places.get(around) {
+                return Some(place.line);
+            }
+            around = &around[..around.rfind(['.', '['])?];
+        }
     }
 }
 
 fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
-    reader.elsewhere = misplaced();
+    reader.elsewhere = keys::places();
     let mut table = reader.table(Field { path: String::new(), node })?;
     let storage = table.field("storage").and_then(|field| reader.table(field));
     let (storage, python) = match storage {
@@ -146,18 +164,9 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     let fields = table.field("flows").map_or_else(Vec::new, |field| reader.elements(&field));
     let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, field)).collect();
     reader.finish(table);
-    let mut lines = Vec::new();
-    collect_lines("", node, &mut lines);
-    Some(Spec { storage, python, flows, lines })
-}
-
-/// Keys that people are likely to put into the wrong table.
-fn misplaced() -> Vec<(&'static str, &'static str)> {
-    let storage = ["type", "registry_url", "base_image", "python_dependencies", "image_name", "image_tag", "env_vars"];
-    let more = ["files", "base_url", "prefect_version", "local_image", "naming", "directory", "python"];
-    let flows = ["path", "object", "format"];
-    let storage = storage.into_iter().chain(more).map(|key| (key, "[storage]"));
-    storage.chain(flows.into_iter().map(|key| (key, "[[flows]]"))).collect()
+    let mut places = IndexMap::new();
+    collect_places("", node, &mut places);
+    Some(Spec { storage, python, flows, places })
 }
 
 fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Option<String>) {
@@ -186,7 +195,7 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
         other => {
             if let Some(field) = &kind {
                 let message = format!("{other:?} is no type of storage: local, docker, memory and bytes are");
-                let help = reader::nearest(other, &["local", "docker", "memory", "bytes"]);
+                let help = reader::nearest(other, &keys::TYPES);
                 reader.report(Code::InvalidValue, field, message, help.map(|near| format!("did you mean {near:?}?")));
             }
             StorageSpec::Local { directory }
@@ -197,26 +206,10 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
 
 /// Reports fields of the Docker storage where the type is another.
 fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
-    const FIELDS: [&str; 14] = [
-        "registry_url",
-        "base_image",
-        "python_dependencies",
-        "image_name",
-        "image_tag",
-        "env_vars",
-        "files",
-        "base_url",
-        "prefect_version",
-        "local_image",
-        "naming",
-        "prefect_directory",
-        "python_version",
-        "cloudpickle_version",
-    ];
-    for key in FIELDS {
+    for key in keys::of_storage("docker") {
         // What the Python is, is known of resolved specs of every type.
-        if let Some(field) = table.field(key).filter(|_| key != "python_version" && key != "cloudpickle_version") {
-            let message = format!("{key} belongs to type \"docker\", not to {kind:?}");
+        if let Some(field) = table.field(key.name).filter(|_| !key.is_fact()) {
+            let message = format!("{} belongs to type \"docker\", not to {kind:?}", key.name);
             reader.report(
                 Code::OtherStorage,
                 &field,
@@ -288,19 +281,19 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-fn collect_lines(path: &str, node: &Node, lines: &mut Vec<(String, u32)>) {
-    if let Some(line) = node.line {
-        lines.push((path.to_owned(), line));
+fn collect_places(path: &str, node: &Node, places: &mut IndexMap<String, Place>) {
+    if let Some(place) = node.place {
+        places.insert(path.to_owned(), place);
     }
     match &node.value {
         Value::Table(entries) => {
             for (key, node) in entries {
-                collect_lines(&reader::join_path(path, key), node, lines);
+                collect_places(&reader::join_path(path, key), node, places);
             }
         }
         Value::Array(nodes) => {
             for (index, node) in nodes.iter().enumerate() {
-                collect_lines(&format!("{path}[{index}]"), node, lines);
+                collect_places(&format!("{path}[{index}]"), node, places);
             }
         }
         _ => {}

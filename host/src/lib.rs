@@ -17,6 +17,7 @@ pub mod python;
 mod sources;
 pub mod storages;
 
+pub use bindings::exports::flowhold::storage::planning::ForecastStep;
 pub use capabilities::Output;
 pub use failure::{Failure, FailureKind};
 pub use files::Access;

@@ -6,7 +6,7 @@ use wasmtime::component::ResourceAny;
 
 use crate::{
     Session,
-    bindings::exports::flowhold::storage::planning::{ArchiveSegment, ContextEntry, Facts, Image},
+    bindings::exports::flowhold::storage::planning::{ArchiveSegment, ContextEntry, Facts, ForecastStep, Image},
     blob::Blob,
     failure::{Diagnostic, Failure, FailureKind, Severity},
     sources::{self, Found, Need},
@@ -124,9 +124,20 @@ impl Session {
         call!(self.flowhold_storage_planning.plan.call_spec(plan.resource))?
     }
 
-    /// The JSON of `flowhold preview --format json`.
-    pub async fn preview_json(&mut self, plan: Plan) -> Result<String, Failure> {
-        call!(self.flowhold_storage_planning.plan.call_to_json(plan.resource))
+    /// The JSON of `flowhold preview --format json`; with such a JSON of an earlier plan, a forecast is in it.
+    ///
+    /// # Errors
+    /// If the earlier plan is none.
+    pub async fn preview_json(&mut self, plan: Plan, since: Option<&str>) -> Result<String, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_to_json(plan.resource, since))?
+    }
+
+    /// Which steps a daemon that has built an earlier plan, given as the JSON of its preview, would take from its cache.
+    ///
+    /// # Errors
+    /// If the earlier plan is none.
+    pub async fn forecast(&mut self, plan: Plan, since: &str) -> Result<Vec<ForecastStep>, Failure> {
+        call!(self.flowhold_storage_planning.plan.call_forecast(plan.resource, since))?
     }
 
     /// The build context as tar, in pieces, Dockerfile first.

@@ -98,7 +98,7 @@ fn natively(text: &str, folder: &str) -> String {
         folder: Some(folder.to_owned()),
         findings: sources.iter().map(|_| Finding::Skipped).collect(),
     };
-    Preview::of(spec.as_ref(), diagnostics, facts).to_json()
+    Preview::of(spec.as_ref(), diagnostics, facts).to_json(None)
 }
 
 fn through_the_binary(text: &str) -> (String, String) {
@@ -128,7 +128,7 @@ impl Sandbox {
             let mut session = self.0.session().await.unwrap();
             let spec = SpecText { text: text.to_owned(), folder: FOLDER.into() };
             let plan = session.plan(&spec, None, Need::Preview).await.unwrap();
-            session.preview_json(plan).await.unwrap()
+            session.preview_json(plan, None).await.unwrap()
         })
     }
 }

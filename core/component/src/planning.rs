@@ -2,9 +2,9 @@
 
 use flowhold_core::{
     capability::Segment,
-    diagnostic::{Code, Diagnostic},
-    failure::Failure,
-    preview::Preview,
+    diagnostic::Diagnostic,
+    forecast::PlanOutline,
+    preview::{Preview, context_lines},
     resolve::{Facts, Finding, FoundEntry, FoundKind, PythonFacts},
     spec::{Origin, Spec},
 };
@@ -61,6 +61,7 @@ fn facts_from_host(facts: wit::Facts) -> Facts {
         wit::Finding::File(entries) => Finding::File(entries.into_iter().map(entry_from_host).collect()),
         wit::Finding::Failed(failure) => Finding::Failed(failure_from_host(failure)),
         wit::Finding::Skipped => Finding::Skipped,
+        wit::Finding::Unseen => Finding::Unseen,
     });
     let python = facts.python.map(|python| PythonFacts {
         version: python.version,
@@ -100,12 +101,25 @@ impl wit::GuestPlan for GuestPlan {
         lines.map(|source| wit::SourceLine { line: source.line, field: source.field.clone() }).collect()
     }
 
+    fn steps(&self) -> Vec<wit::Step> {
+        let steps = self.0.steps().into_iter();
+        steps.map(|step| wit::Step { line: step.line, lines: step.lines, why: step.why.to_owned() }).collect()
+    }
+
+    fn forecast(&self, since: String) -> Result<Vec<wit::ForecastStep>, diagnostics::Failure> {
+        let since = PlanOutline::from_json(&since).map_err(failure_to_host)?;
+        let steps = self.0.forecast(&since).into_iter();
+        let steps = steps.map(|step| wit::ForecastStep { line: step.line, cached: step.cached, reason: step.reason });
+        Ok(steps.collect())
+    }
+
     fn context(&self) -> Vec<wit::ContextEntry> {
-        let entries = self.0.context().iter().map(|entry| wit::ContextEntry {
-            path: entry.path.clone(),
-            size: entry.size(),
-            sha256: entry.sha256(),
+        let entries = context_lines(self.0.context()).map(|entry| wit::ContextEntry {
+            path: entry.path,
+            size: entry.size,
+            sha256: entry.sha256,
             mode: entry.mode,
+            link: entry.link,
         });
         entries.collect()
     }
@@ -122,34 +136,24 @@ impl wit::GuestPlan for GuestPlan {
     fn spec(&self) -> Result<String, diagnostics::Failure> {
         match &self.0.resolved {
             Some(resolved) => Ok(format!("{:#}", resolved.to_json())),
-            None => Err(failure_to_host(self.refusal())),
+            None => Err(failure_to_host(self.0.refusal())),
         }
     }
 
-    fn to_json(&self) -> String {
-        self.0.to_json()
+    fn to_json(&self, since: Option<String>) -> Result<String, diagnostics::Failure> {
+        let since = since.map(|text| PlanOutline::from_json(&text)).transpose().map_err(failure_to_host)?;
+        Ok(self.0.to_json(since.as_ref()))
     }
 
     fn archive(&self) -> Result<Vec<wit::ArchiveSegment>, diagnostics::Failure> {
         let segments = match &self.0.plan {
             Some(plan) => plan.archive().map_err(failure_to_host)?,
-            None => return Err(failure_to_host(self.refusal())),
+            None => return Err(failure_to_host(self.0.refusal())),
         };
         let segments = segments.into_iter().map(|segment| match segment {
             Segment::Bytes(bytes) => Ok(wit::ArchiveSegment::Bytes(bytes)),
             Segment::Blob(blob) => Ok(wit::ArchiveSegment::Blob(to_host(&blob).map_err(failure_to_host)?)),
         });
         segments.collect()
-    }
-}
-
-impl GuestPlan {
-    /// Why there is no plan: the first error, or that the storage has none.
-    pub(crate) fn refusal(&self) -> Failure {
-        match self.0.diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
-            Some(error) => Failure::from(error.clone()),
-            None => Failure::input(Code::Unsupported, "only a docker storage has a build context")
-                .with_help("write type = \"docker\" in [storage]"),
-        }
     }
 }

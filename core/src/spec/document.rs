@@ -8,8 +8,25 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) value: Value,
-    /// Line, counted from 1; none in JSON.
-    pub(crate) line: Option<u32>,
+    /// None in JSON.
+    pub(crate) place: Option<Place>,
+}
+
+/// Where something is in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Counted from 1.
+    pub line: u32,
+    /// The first byte: of the key, where there is one.
+    pub start: usize,
+    /// The byte after the last.
+    pub end: usize,
+}
+
+impl Node {
+    pub(crate) fn line(&self) -> Option<u32> {
+        self.place.map(|place| place.line)
+    }
 }
 
 /// What TOML and JSON have in common.
@@ -46,6 +63,8 @@ impl Value {
 pub(crate) struct SyntaxError {
     pub(crate) message: String,
     pub(crate) line: Option<u32>,
+    /// None in JSON.
+    pub(crate) place: Option<Place>,
 }
 
 /// Reads JSON if the text begins with `{`, which no TOML does, and TOML otherwise.
@@ -58,17 +77,19 @@ pub(crate) fn parse_json(text: &str) -> Result<Node, SyntaxError> {
     serde_json::from_str(text).map_err(|error| SyntaxError {
         message: format!("not JSON: {error}"),
         line: u32::try_from(error.line()).ok().filter(|line| *line > 0),
+        place: None,
     })
 }
 
 fn parse_toml(text: &str) -> Result<Node, SyntaxError> {
     let lines = Lines::of(text);
     match toml::de::DeTable::parse(text) {
-        Ok(table) => Ok(Node { line: None, value: toml_table(table.into_inner(), &lines) }),
-        Err(error) => Err(SyntaxError {
-            message: format!("not TOML: {}", error.message()),
-            line: error.span().map(|span| lines.at(span.start)),
-        }),
+        Ok(table) => Ok(Node { place: None, value: toml_table(table.into_inner(), &lines) }),
+        Err(error) => {
+            let place = error.span().map(|span| lines.place(span));
+            let message = format!("not TOML: {}", error.message());
+            Err(SyntaxError { message, line: place.map(|place| place.line), place })
+        }
     }
 }
 
@@ -80,9 +101,11 @@ fn toml_table(table: toml::de::DeTable<'_>, lines: &Lines) -> Value {
         entries
             .into_iter()
             .map(|(key, value)| {
-                let line = Some(lines.at(key.span().start));
+                // A table's own span is that of its header, which may stand before or after one of its keys.
+                let end = key.span().end.max(value.span().end);
+                let place = Some(lines.place(key.span().start..end));
                 let value = toml_value(value.into_inner(), lines);
-                (key.into_inner().into_owned(), Node { value, line })
+                (key.into_inner().into_owned(), Node { value, place })
             })
             .collect(),
     )
@@ -102,8 +125,8 @@ fn toml_value(value: toml::de::DeValue<'_>, lines: &Lines) -> Value {
             values
                 .into_iter()
                 .map(|value| {
-                    let line = Some(lines.at(value.span().start));
-                    Node { value: toml_value(value.into_inner(), lines), line }
+                    let place = Some(lines.place(value.span()));
+                    Node { value: toml_value(value.into_inner(), lines), place }
                 })
                 .collect(),
         ),
@@ -119,14 +142,15 @@ impl Lines {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
-    fn at(&self, offset: usize) -> u32 {
-        u32::try_from(self.0.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
+    fn place(&self, span: std::ops::Range<usize>) -> Place {
+        let line = u32::try_from(self.0.partition_point(|start| *start <= span.start)).unwrap_or(u32::MAX);
+        Place { line, start: span.start, end: span.end }
     }
 }
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue).map(|value| Self { value, line: None })
+        deserializer.deserialize_any(AnyValue).map(|value| Self { value, place: None })
     }
 }
 
@@ -189,7 +213,7 @@ mod tests {
         let Ok(Node { value: Value::Table(entries), .. }) = parse("z = 1\na = [\n  \"x\",\n]\n[t]\nk = 2.5\n") else {
             panic!("no table");
         };
-        let seen: Vec<_> = entries.iter().map(|(key, node)| (key.as_str(), node.line)).collect();
+        let seen: Vec<_> = entries.iter().map(|(key, node)| (key.as_str(), node.line())).collect();
         assert_eq!(seen, [("z", Some(1)), ("a", Some(2)), ("t", Some(5))]);
     }
 

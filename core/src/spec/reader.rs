@@ -51,7 +51,7 @@ impl Reader {
     /// Reports a finding about a field.
     pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
         let mut diagnostic = Diagnostic::new(code, &field.path, message).with_help(help);
-        diagnostic.line = field.node.line;
+        diagnostic.line = field.node.line();
         self.diagnostics.push(diagnostic);
     }
 

@@ -142,19 +142,21 @@ impl DockerStorage {
     /// Builds the image, and pushes it if `push` and there is a registry. A failed build leaves the storage as it was.
     pub fn build(&mut self, push: bool, expect: Option<&str>, host: Capabilities<'_>) -> Result<BuildReport, Failure> {
         let (plan, _) = self.plan()?;
-        check_expected(plan.digest, expect)?;
+        let plan_digest =
+            plan.digest.ok_or_else(|| Failure::input(Code::NoContent, "some of the bytes are not here"))?;
+        check_expected(plan_digest, expect)?;
         let push = push && self.settings.registry_url.is_some();
         let chosen = naming::choose(&self.settings, &plan, host.clock, host.random)?;
         let reference = chosen.reference.to_string();
         let archive = plan.archive()?;
         let daemon = host.docker.connect(self.settings.base_url.as_deref())?;
         let mut steps = Steps { clock: host.clock, done: Vec::new() };
-        let exists = self.settings.naming == Naming::Plan && has_plan(daemon.as_ref(), &reference, &plan.digest)?;
+        let exists = self.settings.naming == Naming::Plan && has_plan(daemon.as_ref(), &reference, &plan_digest)?;
         if exists {
             steps.cached(format!("{reference} is built already"));
         } else {
             self.pull(daemon.as_ref(), &mut steps)?;
-            let labels = [(PLAN_LABEL.to_owned(), plan.digest.to_string())];
+            let labels = [(PLAN_LABEL.to_owned(), plan_digest.to_string())];
             let built = daemon
                 .build(&archive, &reference, &labels)
                 .map_err(|failure| failure.while_doing(&format!("building {reference}")))?;
@@ -163,9 +165,9 @@ impl DockerStorage {
         let digest = if push { Some(publish(daemon.as_ref(), &reference, exists, &mut steps)?) } else { None };
         self.settings.image_name = Some(chosen.name);
         self.settings.image_tag = Some(chosen.tag);
-        self.built = Some(Built { plan: plan.digest, digest: digest.clone().flatten() });
+        self.built = Some(Built { plan: plan_digest, digest: digest.clone().flatten() });
         Ok(BuildReport {
-            plan: plan.digest.to_string(),
+            plan: plan_digest.to_string(),
             image: Some(reference),
             pushed: digest.is_some(),
             digest: digest.flatten(),

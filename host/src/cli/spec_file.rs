@@ -45,6 +45,12 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
     Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
 }
 
+/// Reads another text that people keep beside a spec.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    let bytes = read_some(path).map_err(|error| Failure::of_path(path.display(), &error))?;
+    utf8(bytes, &path.display().to_string())
+}
+
 /// Plans, and shows what the flows' files print while they are pickled.
 pub(crate) async fn plan(
     session: &mut Session,

@@ -1,9 +1,9 @@
 //! `flowhold preview` and `flowhold check`: looking without doing.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use flowhold::{Failure, Host, Need, failure::Severity};
+use flowhold::{Failure, ForecastStep, Host, Need, failure::Severity};
 use serde_json::{Value, json};
 
 use super::{Format, SpecArguments, console, spec_file};
@@ -12,13 +12,18 @@ use super::{Format, SpecArguments, console, spec_file};
 #[command(after_help = "Examples:
   flowhold preview                               the Dockerfile
   flowhold preview --format context              what is sent to the daemon beside it
-  flowhold preview --format json | jq -r .plan   the plan digest, for `flowhold build --expect-plan`")]
+  flowhold preview --format json | jq -r .plan   the plan digest, for `flowhold build --expect-plan`
+  flowhold preview --format json > old.json      then, after a change, what would run again:
+  flowhold preview --since old.json")]
 pub(crate) struct PreviewArguments {
     #[command(flatten)]
     spec: SpecArguments,
     /// What to show
     #[arg(long, value_name = "FORMAT", default_value = "dockerfile")]
     format: PreviewFormat,
+    /// An earlier `preview --format json`: says which steps are cached since, and which run again
+    #[arg(long, value_name = "OLD.json")]
+    since: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -45,13 +50,14 @@ pub(crate) struct CheckArguments {
 
 pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
+    let since = arguments.since.as_deref().map(spec_file::read_text).transpose()?;
     let mut session = Host::builder().build()?.session().await?;
     let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     let diagnostics = session.diagnostics(plan).await?;
     console::show(&diagnostics, &spec.name);
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     if let PreviewFormat::Json = arguments.format {
-        console::text(&session.preview_json(plan).await?)?;
+        console::text(&session.preview_json(plan, since.as_deref()).await?)?;
     }
     if failed {
         return Ok(super::exit::code(&session.need_plan(plan).await.err().unwrap_or_else(no_reason)));
@@ -60,7 +66,12 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
         PreviewFormat::Json => Ok(ExitCode::SUCCESS),
         PreviewFormat::Spec => console::text(&session.resolved_spec(plan).await?),
         PreviewFormat::Dockerfile => match session.dockerfile(plan).await? {
-            Some(dockerfile) => console::text(&dockerfile),
+            Some(dockerfile) => {
+                if let Some(since) = &since {
+                    show_forecast(&session.forecast(plan, since).await?, &dockerfile);
+                }
+                console::text(&dockerfile)
+            }
             None => {
                 console::note("this storage has no Dockerfile; its flows would be at:");
                 let flows = session.planned_flows(plan).await?;
@@ -71,8 +82,10 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
         PreviewFormat::Context => {
             let mut lines = String::new();
             for entry in session.context(plan).await? {
-                let digest = if entry.sha256.is_empty() { "-".repeat(64) } else { entry.sha256 };
-                lines.push_str(&format!("{:04o} {:>12} {digest} {}\n", entry.mode, entry.size, entry.path));
+                // The host sees all that a spec names, or reports that it can't.
+                let digest = entry.sha256.filter(|digest| !digest.is_empty()).unwrap_or_else(|| "-".repeat(64));
+                let size = entry.size.unwrap_or_default();
+                lines.push_str(&format!("{:04o} {size:>12} {digest} {}\n", entry.mode, entry.path));
             }
             console::result(lines.as_bytes())
         }
@@ -86,7 +99,7 @@ pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {
         // The core's own words, so that a diagnostic looks the same wherever it is read.
-        let preview: Value = serde_json::from_str(&session.preview_json(plan).await?).unwrap_or_default();
+        let preview: Value = serde_json::from_str(&session.preview_json(plan, None).await?).unwrap_or_default();
         console::text(&format!("{:#}", json!({ "diagnostics": preview["diagnostics"] })))?;
     } else if diagnostics.is_empty() {
         console::note(&format!("{} is fine", spec.name));
@@ -95,6 +108,22 @@ pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure
     }
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// One line a step: whether it is cached, its first line, and why.
+fn show_forecast(forecast: &[ForecastStep], dockerfile: &str) {
+    let lines: Vec<_> = dockerfile.lines().collect();
+    for step in forecast {
+        let word = if step.cached { "cached    " } else { "runs again" };
+        let line = lines.get((step.line as usize).saturating_sub(1)).copied().unwrap_or_default();
+        let mut start: String = line.chars().take(60).collect();
+        if start.len() < line.len() {
+            start.push('…');
+        }
+        console::note(&format!("{word}  {}: {start}\n            {}", step.line, step.reason));
+    }
+    let again = forecast.iter().filter(|step| !step.cached).count();
+    console::note(&format!("{again} of {} steps run again", forecast.len()));
 }
 
 fn no_reason() -> Failure {

@@ -1,0 +1,208 @@
+//! The forecast: which steps of a Dockerfile the daemon would take from its cache, and which it would run again, after
+//! the plan has changed.
+//!
+//! Both builders of Docker take a step from the cache as long as no step before it ran again, its instruction is the
+//! same to the letter, and, for COPY, everything that it copies has the same path, mode, kind and bytes. A daemon that
+//! has lost its cache, or a base image that changed under its name, is not foreseen.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    diagnostic::Code,
+    failure::Failure,
+    plan::BuildPlan,
+    preview::{ContextLine, context_lines},
+};
+
+/// What is expected of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForecastStep {
+    /// The first line of the step in the Dockerfile, counted from 1.
+    pub line: u32,
+    /// Whether the daemon would take it from its cache.
+    pub cached: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// What of a plan decides which steps are cached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PlanOutline {
+    dockerfile: String,
+    context: Vec<ContextLine>,
+}
+
+impl PlanOutline {
+    /// The outline of a plan.
+    pub fn of(plan: &BuildPlan) -> Self {
+        Self { dockerfile: plan.dockerfile.clone(), context: context_lines(&plan.context).collect() }
+    }
+
+    /// The outline of an earlier plan, out of what `flowhold preview --format json` printed.
+    ///
+    /// # Errors
+    /// If the text is no preview, or the preview of a storage without image.
+    pub fn from_json(text: &str) -> Result<Self, Failure> {
+        #[derive(Deserialize)]
+        struct Earlier {
+            dockerfile: Option<String>,
+            #[serde(default)]
+            context: Vec<ContextLine>,
+        }
+        let refuse = |message: String| {
+            Failure::input(Code::InvalidPreview, message)
+                .with_help("keep one for later: flowhold preview --format json > old.json")
+        };
+        let earlier: Earlier =
+            serde_json::from_str(text).map_err(|error| refuse(format!("no earlier preview: {error}")))?;
+        match earlier.dockerfile {
+            Some(dockerfile) => Ok(Self { dockerfile, context: earlier.context }),
+            None => Err(refuse("the earlier preview has no Dockerfile".to_owned())),
+        }
+    }
+}
+
+/// One step of a Dockerfile, as far as its cache is concerned.
+struct Step<'o> {
+    line: u32,
+    instruction: &'o str,
+    /// What it copies, by path.
+    copied: BTreeMap<&'o str, &'o ContextLine>,
+}
+
+/// Which steps of `now` would be cached by a daemon that has built `earlier`.
+pub fn forecast(earlier: &PlanOutline, now: &PlanOutline) -> Vec<ForecastStep> {
+    let before = steps(earlier);
+    let mut first_again = None;
+    let steps = steps(now).into_iter().enumerate().map(|(index, step)| {
+        let reason = match first_again {
+            Some(line) => Some(format!("the step of line {line} runs again, and so does all after it")),
+            None => difference(before.get(index), &step),
+        };
+        if reason.is_some() {
+            first_again.get_or_insert(step.line);
+        }
+        let cached = reason.is_none();
+        ForecastStep { line: step.line, cached, reason: reason.unwrap_or_else(|| "nothing changed".to_owned()) }
+    });
+    steps.collect()
+}
+
+fn steps(outline: &PlanOutline) -> Vec<Step<'_>> {
+    let mut steps = Vec::new();
+    let mut line = 1;
+    let mut rest = outline.dockerfile.as_str();
+    while !rest.is_empty() {
+        let (length, lines) = instruction(rest);
+        let (text, tail) = rest.split_at(length);
+        let text = text.trim_end_matches('\n');
+        steps.push(Step { line, instruction: text, copied: copied(text, &outline.context) });
+        line += lines;
+        rest = tail;
+    }
+    steps
+}
+
+/// Bytes and lines of the first instruction: a line that ends in a backslash goes on in the next one.
+fn instruction(text: &str) -> (usize, u32) {
+    let mut length = 0;
+    let mut lines = 0;
+    for line in text.split_inclusive('\n') {
+        length += line.len();
+        lines += 1;
+        if !line.trim_end_matches('\n').ends_with('\\') {
+            break;
+        }
+    }
+    (length, lines)
+}
+
+/// What a COPY copies; nothing for other instructions.
+fn copied<'o>(instruction: &str, context: &'o [ContextLine]) -> BTreeMap<&'o str, &'o ContextLine> {
+    let words = instruction.strip_prefix("COPY ").and_then(|words| serde_json::from_str(words).ok());
+    let Some([source, _]): Option<[String; 2]> = words else { return BTreeMap::new() };
+    let source = source.trim_end_matches('/');
+    let within = |path: &str| path.strip_prefix(source).is_some_and(|below| below.is_empty() || below.starts_with('/'));
+    context.iter().map(|entry| (entry.path.as_str(), entry)).filter(|(path, _)| within(path)).collect()
+}
+
+/// Why a step runs again, if it does, when all before it are cached.
+fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
+    let Some(before) = before else { return Some("the step is new".to_owned()) };
+    if before.instruction != now.instruction {
+        return Some("the instruction is another".to_owned());
+    }
+    let added_or_changed = now.copied.iter().filter_map(|(path, entry)| match before.copied.get(path) {
+        None => Some(format!("{path} is new")),
+        Some(other) if other != entry => Some(format!("{path} changed")),
+        Some(_) if entry.sha256.is_none() => Some(format!("the bytes of {path} are not known")),
+        Some(_) => None,
+    });
+    let gone = before.copied.keys().filter(|path| !now.copied.contains_key(*path));
+    let mut changes = added_or_changed.chain(gone.map(|path| format!("{path} is gone")));
+    let first = changes.next()?;
+    Some(match changes.count() {
+        0 => first,
+        more => format!("{first}, and {more} more"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outline(dockerfile: &str, context: &[(&str, &str)]) -> PlanOutline {
+        let line = |&(path, sha256): &(&str, &str)| ContextLine {
+            path: path.to_owned(),
+            size: Some(1),
+            sha256: Some(sha256.to_owned()),
+            mode: 0o644,
+            link: None,
+        };
+        PlanOutline { dockerfile: dockerfile.to_owned(), context: context.iter().map(line).collect() }
+    }
+
+    const FILE: &str = "FROM a\nENV A=\"1\" \\\n    B=\"2\"\nCOPY [\"flows/\", \"/x/\"]\nRUN [\"check\"]\n";
+
+    /// Line, cached, and the words of the reason.
+    fn check(earlier: &PlanOutline, now: &PlanOutline, expected: &[(u32, bool, &str)]) {
+        let steps = forecast(earlier, now);
+        let seen: Vec<_> = steps.iter().map(|step| (step.line, step.cached, step.reason.as_str())).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn nothing_changed() {
+        let outline = outline(FILE, &[("flows/a", "1")]);
+        let cached = "nothing changed";
+        check(&outline, &outline, &[(1, true, cached), (2, true, cached), (4, true, cached), (5, true, cached)]);
+    }
+
+    #[test]
+    fn what_changed_runs_again_and_all_after_it() {
+        let cached = "nothing changed";
+        let before = outline(FILE, &[("flows/a", "1"), ("flowsother", "1")]);
+        let after = "the step of line 4 runs again, and so does all after it";
+        for (context, reason) in [
+            (vec![("flows/a", "2")], "flows/a changed"),
+            (vec![("flows/a", "1"), ("flows/b", "1")], "flows/b is new"),
+            (vec![("flowsother", "2")], "flows/a is gone"),
+            (vec![("flows/c", "1"), ("flows/b", "1")], "flows/b is new, and 2 more"),
+        ] {
+            let now = outline(FILE, &context);
+            check(&before, &now, &[(1, true, cached), (2, true, cached), (4, false, reason), (5, false, after)]);
+        }
+        let variable = FILE.replace("B=\"2\"", "B=\"3\"");
+        let steps = forecast(&before, &outline(&variable, &[("flows/a", "1")]));
+        assert_eq!(steps.iter().map(|step| step.cached).collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn rubbish_is_no_earlier_preview() {
+        for text in ["", "[]", "{}", "{\"dockerfile\": null}", "{\"dockerfile\": \"FROM x\", \"context\": 1}"] {
+            assert_eq!(PlanOutline::from_json(text).unwrap_err().code, "invalid-preview", "{text}");
+        }
+    }
+}

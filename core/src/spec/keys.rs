@@ -1,0 +1,193 @@
+//! Every key that a spec can have: for completion, for keys in the wrong table, and for people.
+//!
+//! What a key's value may be is decided where it is read; a test holds this list and the reading code together.
+
+/// A table of the spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyTable {
+    /// The spec itself.
+    Spec,
+    /// `[storage]`
+    Storage,
+    /// Each of `[[flows]]`.
+    Flows,
+}
+
+/// What a key's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    /// Text.
+    String,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list of texts.
+    Array,
+    /// Keys and values, or a list of tables.
+    Table,
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The table that has it.
+    pub table: KeyTable,
+    /// As it is written.
+    pub name: &'static str,
+    /// What its value is.
+    pub value: KeyType,
+    /// The one type of storage that takes it; none where all do.
+    pub storage: Option<&'static str>,
+    /// All values that it can have, where they can be told.
+    pub values: &'static [&'static str],
+    /// What it says, in a sentence.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// How messages name the table.
+    pub const fn place(&self) -> &'static str {
+        match self.table {
+            KeyTable::Spec => "a spec",
+            KeyTable::Storage => "[storage]",
+            KeyTable::Flows => "[[flows]]",
+        }
+    }
+
+    /// Whether a host finds it out where it is left out; resolved specs of every type may state it.
+    pub(crate) fn is_fact(&self) -> bool {
+        matches!(self.name, "python_version" | "cloudpickle_version")
+    }
+
+    const fn of(mut self, storage: &'static str) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    const fn one_of(mut self, values: &'static [&'static str]) -> Self {
+        self.values = values;
+        self
+    }
+}
+
+const fn key(table: KeyTable, name: &'static str, value: KeyType, doc: &'static str) -> Key {
+    Key { table, name, value, storage: None, values: &[], doc }
+}
+
+use KeyTable::{Flows, Spec, Storage};
+use KeyType::{Array, Boolean, Number, String, Table};
+
+/// All of them, in the order in which people write them.
+pub const KEYS: &[Key] = &[
+    key(Spec, "storage", Table, "Which storage, and its arguments."),
+    key(Spec, "flows", Table, "The flows, each a table of its own: [[flows]]."),
+    key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(&TYPES),
+    key(Storage, "directory", String, "The directory of the flows; ~/.prefect/flows where it is left out.").of("local"),
+    key(Storage, "registry_url", String, "The registry to push to; not pushed without. No https:// before it.")
+        .of("docker"),
+    key(
+        Storage,
+        "base_image",
+        String,
+        "The image to start from; the Python that pickles the flows where it is left out.",
+    )
+    .of("docker"),
+    key(Storage, "python_dependencies", Array, "PEP 508 requirements, installed in one go.").of("docker"),
+    key(Storage, "image_name", String, "The image's name; chosen by naming where it is left out.").of("docker"),
+    key(Storage, "image_tag", String, "The image's tag; chosen by naming where it is left out.").of("docker"),
+    key(Storage, "env_vars", Table, "Environment variables of the image. Values are taken as they are.").of("docker"),
+    key(
+        Storage,
+        "files",
+        Table,
+        "Absolute path here = path in the image. A slash at the end is a directory to put it in.",
+    )
+    .of("docker"),
+    key(Storage, "base_url", String, "The Docker daemon's address: unix://, tcp://, http(s):// or npipe://.")
+        .of("docker"),
+    key(Storage, "prefect_version", String, "Prefect's release, branch, tag or commit to install.").of("docker"),
+    key(Storage, "local_image", Boolean, "Whether the base image is local: then it is not pulled.").of("docker"),
+    key(
+        Storage,
+        "naming",
+        String,
+        "How missing names are chosen: by UUID, by the only flow and the time, or by the plan digest.",
+    )
+    .of("docker")
+    .one_of(&["uuid", "flow", "plan"]),
+    key(Storage, "prefect_directory", String, "Where flows are in the image; /root/.prefect where it is left out.")
+        .of("docker"),
+    key(Storage, "python_version", String, "The Python that pickled the flows, such as 3.11.").of("docker"),
+    key(Storage, "cloudpickle_version", String, "The cloudpickle that pickled the flows.").of("docker"),
+    key(Storage, "python", String, "The interpreter that pickles the flows' objects."),
+    key(Flows, "path", String, "The flow's file, relative to the spec."),
+    key(Flows, "object", String, "The object in the file that is pickled; without it a .py is stored as a script."),
+    key(Flows, "name", String, "The flow's name; the object's own, else the file's, where it is left out."),
+    key(Flows, "format", String, "What the bytes are; told by object and extension where it is left out.")
+        .one_of(&["pickle", "script"]),
+    key(Flows, "size", Number, "The length in bytes: a resolved spec states it."),
+    key(Flows, "sha256", String, "The digest of the bytes: a resolved spec states it."),
+];
+
+/// The types of storage.
+pub const TYPES: [&str; 4] = ["local", "docker", "memory", "bytes"];
+
+/// The keys that only this type of storage takes.
+pub(crate) fn of_storage(kind: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.storage == Some(kind))
+}
+
+/// Keys and the tables that they belong into, for those that stand elsewhere.
+pub(crate) fn places() -> Vec<(&'static str, &'static str)> {
+    // Resolved specs alone state these, and other tables have them too.
+    let told = |key: &&Key| key.table != Spec && !matches!(key.name, "name" | "size" | "sha256") && !key.is_fact();
+    KEYS.iter().filter(told).map(|key| (key.name, key.place())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{diagnostic::Code, spec::Spec as ReadSpec};
+
+    fn codes(text: &str) -> Vec<(Code, std::string::String)> {
+        let (_, diagnostics) = ReadSpec::parse(text);
+        diagnostics.into_iter().map(|one| (one.code, one.field)).collect()
+    }
+
+    /// A value of another type than any key takes: whoever reads the key reports that.
+    #[test]
+    fn every_key_is_read_and_has_the_type_that_is_said() {
+        for key in KEYS.iter().filter(|key| key.table != Spec) {
+            let other = if key.value == Table { "1" } else { "{ x = 1 }" };
+            let kind = key.storage.unwrap_or("local");
+            let (text, field) = match key.table {
+                Flows => (format!("[[flows]]\n{} = {other}\n", key.name), format!("flows[0].{}", key.name)),
+                _ => {
+                    let line =
+                        if key.name == "type" { std::string::String::new() } else { format!("type = {kind:?}\n") };
+                    (format!("[storage]\n{line}{} = {other}\n", key.name), format!("storage.{}", key.name))
+                }
+            };
+            let found = codes(&text);
+            let report = (Code::WrongType, field.clone());
+            let alone = (Code::MissingKey, field);
+            assert!(found.contains(&report) || found.contains(&alone), "{text} {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_list_is_not_read() {
+        // The words that `finish` suggests come from the reading code: each must be in the list.
+        for kind in TYPES {
+            for key in KEYS.iter().filter(|key| key.table == Storage) {
+                let slip = format!("{}q", key.name);
+                let text = format!("[storage]\ntype = {kind:?}\n{slip} = 1\n");
+                let (_, diagnostics) = ReadSpec::parse(&text);
+                let help = diagnostics.iter().find_map(|one| one.help.as_deref()).unwrap_or_default();
+                let known = help.strip_prefix("did you mean ").and_then(|word| word.strip_suffix('?')).unwrap_or("");
+                assert!(KEYS.iter().any(|key| key.name == known), "{slip}: {help}");
+            }
+        }
+    }
+}
