@@ -14,7 +14,9 @@ mod engine_config;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for watched in ["core/src", "core/component", "core/wit", "core/Cargo.toml", "Cargo.lock", "Cargo.toml"] {
+    for watched in
+        ["core/src", "core/component", "core/wit", "core/build.rs", "core/Cargo.toml", "Cargo.lock", "Cargo.toml"]
+    {
         println!("cargo::rerun-if-changed=../{watched}");
     }
     println!("cargo::rerun-if-changed=src/engine_config.rs");

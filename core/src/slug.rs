@@ -4,11 +4,16 @@
 //! found. The steps below are that program's, in its order, quirks included: each later step sees what the earlier
 //! ones made, so `&amp;#65;` becomes `&#65;` and then `a`.
 
+mod compatibility;
 mod entities;
+#[cfg(test)]
+mod reference;
+mod table;
+mod transliteration;
 
-use core::ops::RangeInclusive;
+use compatibility::decomposed;
 use entities::named_entity;
-use unicode_normalization::UnicodeNormalization;
+use transliteration::transliterated;
 
 /// The slug of `text`: lower-case ASCII letters, digits and single dashes, none at either end. May be empty.
 ///
@@ -25,80 +30,11 @@ pub fn slugify(text: &str) -> String {
     let text = with_named_entities(&text);
     let text = with_numeric_entities(text, Radix::Decimal);
     let text = with_numeric_entities(text, Radix::Hexadecimal);
+    let text = decomposed(&text);
     // ASCII lower case is enough: no character that NFKD leaves outside ASCII has a lower-case form inside it.
-    let characters: Vec<char> = text.nfkd().filter(|&c| c != '\'').map(|c| c.to_ascii_lowercase()).collect();
+    let characters: Vec<char> = text.chars().filter(|&c| c != '\'').map(|c| c.to_ascii_lowercase()).collect();
     dashed(&characters)
 }
-
-/// What python-slugify's own dependency (text-unidecode 1.3) writes for a character that it doesn't know.
-const UNKNOWN: &str = "[?]";
-
-/// The first character that text-unidecode 1.3 has no row for: it drops this one and all that follow, emoji included.
-const FIRST_WITHOUT_ROW: char = '\u{10000}';
-
-/// `text` in ASCII, character by character.
-fn transliterated(text: &str) -> String {
-    let mut ascii = String::with_capacity(text.len());
-    for character in text.chars() {
-        // deunicode drops control characters, which the original keeps and later turns into dashes.
-        if character.is_ascii() {
-            ascii.push(character);
-        } else if character < FIRST_WITHOUT_ROW {
-            let younger = OVERRIDES.iter().find(|(range, _)| range.contains(&character));
-            let known = younger.map(|&(_, text)| text).or_else(|| deunicode::deunicode_char(character));
-            ascii.push_str(known.unwrap_or(UNKNOWN));
-        }
-    }
-    ascii
-}
-
-/// Where deunicode knows more than text-unidecode 1.3: Latin, Greek and Cyrillic letters younger than Unicode 3 or so,
-/// and symbols, which deunicode spells out (`inf`, `scissors`). Letters of younger scripts keep deunicode's reading:
-/// for a name written in one of them the original makes an empty slug, and ours is of more use.
-const OVERRIDES: [(RangeInclusive<char>, &str); 42] = [
-    ('\u{241}'..='\u{242}', UNKNOWN),
-    ('\u{370}'..='\u{373}', UNKNOWN),
-    ('\u{376}'..='\u{377}', UNKNOWN),
-    ('\u{37a}'..='\u{37a}', ""),
-    ('\u{37b}'..='\u{37d}', UNKNOWN),
-    ('\u{37f}'..='\u{37f}', UNKNOWN),
-    ('\u{385}'..='\u{385}', ""),
-    ('\u{3cf}'..='\u{3cf}', UNKNOWN),
-    ('\u{3d8}'..='\u{3d9}', UNKNOWN),
-    ('\u{3f4}'..='\u{3ff}', UNKNOWN),
-    ('\u{48a}'..='\u{48b}', UNKNOWN),
-    ('\u{4c5}'..='\u{4c6}', UNKNOWN),
-    ('\u{4c9}'..='\u{4ca}', UNKNOWN),
-    ('\u{4cd}'..='\u{4cf}', UNKNOWN),
-    ('\u{4f6}'..='\u{4f7}', UNKNOWN),
-    ('\u{4fa}'..='\u{52f}', UNKNOWN),
-    ('\u{1c80}'..='\u{1c88}', UNKNOWN),
-    ('\u{1d00}'..='\u{1d23}', UNKNOWN),
-    ('\u{1d26}'..='\u{1d2b}', UNKNOWN),
-    ('\u{1d62}'..='\u{1d77}', UNKNOWN),
-    ('\u{1d79}'..='\u{1d9a}', UNKNOWN),
-    ('\u{1efa}'..='\u{1eff}', UNKNOWN),
-    ('\u{2071}'..='\u{2071}', ""),
-    ('\u{2090}'..='\u{209c}', UNKNOWN),
-    ('\u{20b0}'..='\u{20c0}', UNKNOWN),
-    ('\u{2100}'..='\u{2121}', ""),
-    ('\u{2123}'..='\u{2152}', ""),
-    ('\u{2184}'..='\u{218b}', UNKNOWN),
-    ('\u{2200}'..='\u{23ff}', UNKNOWN),
-    ('\u{2400}'..='\u{24ff}', ""),
-    ('\u{2596}'..='\u{259f}', UNKNOWN),
-    ('\u{2600}'..='\u{2671}', ""),
-    ('\u{2672}'..='\u{2700}', UNKNOWN),
-    ('\u{2701}'..='\u{27bf}', ""),
-    ('\u{27c0}'..='\u{27ff}', UNKNOWN),
-    ('\u{2900}'..='\u{2bff}', UNKNOWN),
-    ('\u{2c60}'..='\u{2c7f}', UNKNOWN),
-    ('\u{2de0}'..='\u{2dff}', UNKNOWN),
-    ('\u{a640}'..='\u{a69f}', UNKNOWN),
-    ('\u{a720}'..='\u{a7ff}', UNKNOWN),
-    ('\u{ab30}'..='\u{ab68}', UNKNOWN),
-    ('\u{fe00}'..='\u{fe0f}', UNKNOWN),
-];
 
 /// `text` with `&name;` replaced by its character, where the name is known.
 fn with_named_entities(text: &str) -> String {
