@@ -221,7 +221,8 @@ impl DockerStorage {
         format!("python:{version}").parse().map_err(Failure::explained)
     }
 
-    fn format(&self, name: &FlowName) -> Format {
+    /// What a flow's bytes are.
+    pub fn format(&self, name: &FlowName) -> Format {
         self.formats.get(name).copied().unwrap_or(Format::Pickle)
     }
 }

@@ -1,0 +1,59 @@
+// Builds the npm package into dist/: the core as WebAssembly, its JavaScript and its TypeScript types.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants } from 'node:zlib';
+
+const TARGET = 'wasm32-unknown-unknown';
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..');
+const dist = join(here, 'dist');
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+
+/** What the whole module may have, compressed as servers send it. */
+const LARGEST = 150_000;
+
+function run(command, ...args) {
+  execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function step(text) {
+  console.log(`==> ${text}`);
+}
+
+function addTarget() {
+  const installed = execFileSync('rustup', ['target', 'list', '--installed'], { cwd: root, encoding: 'utf8' });
+  if (!installed.split('\n').includes(TARGET)) run('rustup', 'target', 'add', TARGET);
+}
+
+function optimize(module) {
+  const binaryen = dirname(createRequire(import.meta.url).resolve('binaryen/package.json'));
+  run(process.execPath, join(binaryen, 'bin', 'wasm-opt'), module, '-Oz', '--strip-producers', '-o', `${module}.opt`);
+  renameSync(`${module}.opt`, module);
+}
+
+step('the core as WebAssembly');
+addTarget();
+run('cargo', 'build', '--package', 'flowhold-web', '--target', TARGET, '--profile', 'web');
+
+step('its JavaScript and types');
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+run('cargo', 'run', '--quiet', '--package', 'flowhold-bindgen', '--', join(target, TARGET, 'web', 'flowhold_web.wasm'), dist);
+for (const file of ['index.js', 'node.js', 'start.js', 'error.js']) copyFileSync(join(here, file), join(dist, file));
+// What wasm-bindgen writes for the module itself is replaced by index.js and node.js.
+rmSync(join(dist, 'flowhold.js'));
+renameSync(join(dist, 'flowhold.d.ts'), join(dist, 'index.d.ts'));
+
+step('smaller');
+const module = join(dist, 'flowhold_bg.wasm');
+optimize(module);
+const bytes = readFileSync(module);
+const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+console.log(`flowhold_bg.wasm: ${bytes.length} bytes, ${brotli.length} with brotli (at most ${LARGEST})`);
+if (brotli.length > LARGEST) {
+  console.error('the module is too large; `npm run size` says where its bytes are');
+  process.exit(1);
+}

@@ -1,0 +1,18 @@
+/** Why an operation did not happen. Every error that this package throws is one. */
+export class FlowholdError extends Error {
+  /**
+   * @param {'input' | 'unavailable' | 'retry' | 'interrupted'} kind
+   * @param {string} code
+   * @param {string | null | undefined} field
+   * @param {string} message
+   * @param {string | null | undefined} help
+   */
+  constructor(kind, code, field, message, help) {
+    super(message);
+    this.name = 'FlowholdError';
+    this.kind = kind;
+    this.code = code;
+    this.field = field ?? null;
+    this.help = help ?? null;
+  }
+}

@@ -1,0 +1,92 @@
+//! What an editor of specs needs: where fields are in the text, and which keys there are.
+
+use flowhold_core::spec::{
+    Spec,
+    keys::{KEYS, KeyTable, KeyType},
+};
+use serde::Serialize;
+use tsify::{Ts, Tsify};
+use wasm_bindgen::prelude::*;
+
+use crate::error::{Thrown, to_js};
+
+/// Where a field is in the text of a spec, in UTF-16 code units: JavaScript's offsets.
+#[derive(Serialize, Tsify)]
+pub struct Place {
+    /// As in diagnostics; empty for the place of a syntax error.
+    field: String,
+    /// The start of the key, or of the value in arrays.
+    from: u32,
+    /// The end of the value.
+    to: u32,
+}
+
+/// A key that a spec can have.
+#[derive(Serialize, Tsify)]
+pub struct Key {
+    /// The table that has it; empty for the spec itself.
+    #[tsify(type = "'' | 'storage' | 'flows'")]
+    table: &'static str,
+    /// As it is written.
+    key: &'static str,
+    /// What its value is.
+    #[serde(rename = "type")]
+    #[tsify(type = "'string' | 'number' | 'boolean' | 'array' | 'table'")]
+    value: &'static str,
+    /// What it says, in a sentence.
+    doc: &'static str,
+    /// All values that it can have, where they can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional, type = "string[]")]
+    values: Option<&'static [&'static str]>,
+    /// The one type of storage that takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional, type = "string")]
+    storage: Option<&'static str>,
+}
+
+/// Where each field is in the text of a spec, whatever is wrong with it. JSON has no places.
+#[wasm_bindgen]
+pub fn places(text: &str) -> Result<Vec<Ts<Place>>, Thrown> {
+    let places = Spec::places(text);
+    // Every offset that is asked for, in order, so that one walk over the text finds them all.
+    let mut offsets: Vec<usize> = places.values().flat_map(|place| [place.start, place.end]).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    let mut units = Vec::with_capacity(offsets.len());
+    let (mut byte, mut unit) = (0, 0_u32);
+    for offset in &offsets {
+        let between = text.get(byte..*offset).unwrap_or_default();
+        unit += between.encode_utf16().count() as u32;
+        byte = *offset;
+        units.push(unit);
+    }
+    let utf16 = |offset| offsets.binary_search(&offset).ok().and_then(|at| units.get(at)).copied().unwrap_or(unit);
+    let places = places.into_iter();
+    let places = places.map(|(field, place)| Place { field, from: utf16(place.start), to: utf16(place.end) });
+    places.map(to_js).collect()
+}
+
+/// Every key that a spec can have.
+#[wasm_bindgen]
+pub fn keys() -> Result<Vec<Ts<Key>>, Thrown> {
+    let keys = KEYS.iter().map(|key| Key {
+        table: match key.table {
+            KeyTable::Spec => "",
+            KeyTable::Storage => "storage",
+            KeyTable::Flows => "flows",
+        },
+        key: key.name,
+        value: match key.value {
+            KeyType::String => "string",
+            KeyType::Number => "number",
+            KeyType::Boolean => "boolean",
+            KeyType::Array => "array",
+            KeyType::Table => "table",
+        },
+        doc: key.doc,
+        values: Some(key.values).filter(|values| !values.is_empty()),
+        storage: key.storage,
+    });
+    keys.map(to_js).collect()
+}

@@ -1,0 +1,62 @@
+//! Failures as JavaScript errors.
+
+use flowhold_core::failure::{Failure, FailureKind};
+use wasm_bindgen::prelude::*;
+
+/// What can be thrown.
+pub(crate) type Thrown = JsValue;
+
+#[wasm_bindgen(raw_module = "./error.js")]
+extern "C" {
+    #[wasm_bindgen(extends = js_sys::Error)]
+    type FlowholdError;
+
+    #[wasm_bindgen(constructor)]
+    fn new(kind: &str, code: &str, field: Option<&str>, message: &str, help: Option<&str>) -> FlowholdError;
+}
+
+/// What an error says besides its message.
+#[derive(serde::Serialize, tsify::Tsify)]
+#[allow(dead_code, reason = "it is there for its TypeScript type")]
+pub struct ErrorDetails {
+    /// Who can do something about it: the input is wrong, something is not there, trying again may help, or stopped.
+    #[tsify(type = "'input' | 'unavailable' | 'retry' | 'interrupted'")]
+    kind: String,
+    /// Stable, kebab-case: for programs.
+    code: String,
+    /// The field of the spec that it is about.
+    #[tsify(type = "string | null")]
+    field: Option<String>,
+    /// What to do.
+    #[tsify(type = "string | null")]
+    help: Option<String>,
+}
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = "
+/** Why an operation did not happen. Every error that this package throws is one. */
+export interface FlowholdError extends ErrorDetails {}
+export class FlowholdError extends Error {}
+";
+
+/// A failure as an error to throw.
+pub(crate) fn thrown(failure: Failure) -> Thrown {
+    let kind = match failure.kind {
+        FailureKind::Input => "input",
+        FailureKind::Unavailable => "unavailable",
+        FailureKind::Retry => "retry",
+        FailureKind::Interrupted => "interrupted",
+    };
+    let Failure { code, field, message, help, .. } = failure;
+    FlowholdError::new(kind, &code, field.as_deref(), &message, help.as_deref()).into()
+}
+
+/// An argument of another type than it must have.
+pub(crate) fn wrong_argument(message: impl Into<String>) -> Thrown {
+    thrown(Failure::input(flowhold_core::diagnostic::Code::WrongType, message))
+}
+
+/// Plain data as JavaScript's.
+pub(crate) fn to_js<T: tsify::Tsify + serde::Serialize>(value: T) -> Result<tsify::Ts<T>, Thrown> {
+    value.into_ts().map_err(|error| js_sys::Error::new(&error.to_string()).into())
+}

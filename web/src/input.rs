@@ -1,0 +1,299 @@
+//! What callers pass in: specs, and what a preview may know besides.
+
+use std::collections::BTreeMap;
+
+use flowhold_core::{
+    blob::{Blob, Content, SharedBlob, in_memory},
+    capability::{Clock, Random},
+    diagnostic::Code,
+    digest::Digest,
+    failure::Failure,
+    forecast::PlanOutline,
+    resolve::{Facts, Finding, FoundEntry, FoundKind, PythonFacts},
+    spec::{Origin, Source},
+};
+use js_sys::{Array, Function, JSON, Object, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, prelude::*};
+
+use crate::error::{Thrown, thrown, wrong_argument};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** A spec: TOML or JSON text, or the same as an object. */
+export type Spec = string | object;
+
+/** Bytes that a spec names, or what is known of them. `mode` is 420 (0o644) unless it is said. */
+export type FileInput =
+    | Uint8Array
+    | { content: Uint8Array; mode?: number }
+    | { size: number; sha256: string; mode?: number };
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A spec as text or object.
+    #[wasm_bindgen(typescript_type = "Spec")]
+    pub type SpecInput;
+
+    /// [`OptionsShape`]
+    #[wasm_bindgen(typescript_type = "Options")]
+    pub type OptionsInput;
+}
+
+/// What a preview may know besides the spec.
+#[derive(serde::Serialize, tsify::Tsify)]
+#[tsify(type_prefix = "")]
+#[serde(rename = "Options")]
+#[allow(dead_code, reason = "it is there for its TypeScript type")]
+pub struct OptionsShape {
+    /// By path, as the spec names it: `flows/etl.py`, `/abs/model.bin`, and `/abs/dir/below.txt` for a directory
+    /// `/abs/dir` in `files`. What is not given and not stated by the spec stays open.
+    #[tsify(optional, type = "Record<string, FileInput>")]
+    files: (),
+    /// The home directory, for `~`.
+    #[tsify(optional, type = "string")]
+    home: (),
+    /// The folder of the spec, for relative directories.
+    #[tsify(optional, type = "string")]
+    folder: (),
+    /// The Python that pickles the flows.
+    #[tsify(optional, type = "{ version: string; prefect?: string; cloudpickle?: string }")]
+    python: (),
+    /// Fills in names that only a build chooses; asked once for each if it is a function.
+    #[tsify(optional, type = "string | (() => string)")]
+    uuid: (),
+    /// The time for names that have it, in milliseconds since 1970; now, unless it is said.
+    #[tsify(optional, type = "number")]
+    now: (),
+    /// An earlier preview, or its JSON as `flowhold preview --format json` prints it: adds `forecast`.
+    #[tsify(optional, type = "string | Preview")]
+    since: (),
+}
+
+/// The text of a spec.
+pub(crate) fn spec_text(spec: &JsValue) -> Result<String, Thrown> {
+    if let Some(text) = spec.as_string() {
+        return Ok(text);
+    }
+    if !spec.is_object() || spec.is_function() {
+        return Err(wrong_argument("a spec is a text (TOML or JSON) or an object"));
+    }
+    let text =
+        JSON::stringify(spec).map_err(|error| wrong_argument(format!("the spec is no JSON: {}", said(&error))))?;
+    text.as_string().ok_or_else(|| wrong_argument("the spec is no JSON"))
+}
+
+/// What a JavaScript error says.
+fn said(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| "it can't be told why".to_owned(), |error| error.message().into())
+}
+
+/// Options, checked.
+#[derive(Default)]
+pub(crate) struct Options {
+    files: BTreeMap<String, Given>,
+    home: Option<String>,
+    folder: Option<String>,
+    python: Option<PythonFacts>,
+    pub(crate) uuid: Option<JsValue>,
+    now: Option<u64>,
+    pub(crate) since: Option<PlanOutline>,
+}
+
+/// A file that was given.
+struct Given {
+    mode: u32,
+    blob: SharedBlob,
+    /// What the caller gave.
+    value: JsValue,
+}
+
+/// Bytes of which only size and digest were given.
+struct Stated {
+    size: u64,
+    sha256: Digest,
+    path: String,
+}
+
+impl Blob for Stated {
+    fn length(&self) -> u64 {
+        self.size
+    }
+
+    fn sha256(&self) -> Result<Digest, Failure> {
+        Ok(self.sha256)
+    }
+
+    fn read(&self, _: u64, _: u32) -> Result<Vec<u8>, Failure> {
+        let message = format!("the bytes of {} are not here, only their size and digest", self.path);
+        Err(Failure::input(Code::NoContent, message).with_help("give its content in files"))
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Options {
+    /// Reads what a caller passed.
+    pub(crate) fn read(input: Option<&JsValue>) -> Result<Self, Thrown> {
+        let Some(input) = input.filter(|input| !input.is_undefined() && !input.is_null()) else {
+            return Ok(Self::default());
+        };
+        if !input.is_object() {
+            return Err(wrong_argument("options are an object"));
+        }
+        let mut options = Self { home: text(input, "home")?, folder: text(input, "folder")?, ..Self::default() };
+        if let Some(files) = field(input, "files")? {
+            for entry in Object::entries(files.unchecked_ref()).iter() {
+                let entry: Array = entry.unchecked_into();
+                let path = entry.get(0).as_string().unwrap_or_default();
+                let given = Given::read(&path, entry.get(1))?;
+                options.files.insert(path, given);
+            }
+        }
+        if let Some(python) = field(input, "python")? {
+            let version = text(&python, "version")?.ok_or_else(|| wrong_argument("python has no version"))?;
+            let (prefect, cloudpickle) = (text(&python, "prefect")?, text(&python, "cloudpickle")?);
+            options.python = Some(PythonFacts { version, prefect, cloudpickle });
+        }
+        options.uuid = field(input, "uuid")?;
+        options.now = number(input, "now")?;
+        options.since = match field(input, "since")? {
+            Some(since) => Some(PlanOutline::from_json(&spec_text(&since)?).map_err(thrown)?),
+            None => None,
+        };
+        Ok(options)
+    }
+
+    /// What is known of everything that a spec names.
+    pub(crate) fn facts(&self, sources: &[Source]) -> Facts {
+        Facts {
+            python: self.python.clone(),
+            home: self.home.clone(),
+            folder: self.folder.clone(),
+            findings: sources.iter().map(|source| self.finding(source)).collect(),
+        }
+    }
+
+    fn finding(&self, source: &Source) -> Finding {
+        match &source.origin {
+            Origin::Flow(path) => match self.files.get(path) {
+                Some(given) => Finding::Flow(None, given.blob.clone()),
+                None => Finding::Unseen,
+            },
+            // A pickle is made by a Python, and there is none here.
+            Origin::Object { .. } => Finding::Unseen,
+            Origin::File(_) if source.pinned => Finding::Skipped,
+            Origin::File(path) => {
+                let entries = self.entries(path);
+                if entries.is_empty() { Finding::Unseen } else { Finding::File(entries) }
+            }
+        }
+    }
+
+    /// A file that was given, or a directory: everything below it that was given, and the directories between.
+    fn entries(&self, source: &str) -> Vec<FoundEntry> {
+        let file = |path: &str, given: &Given| FoundEntry {
+            path: path.to_owned(),
+            mode: given.mode,
+            kind: FoundKind::File(given.blob.clone()),
+        };
+        if let Some(given) = self.files.get(source) {
+            return vec![file("", given)];
+        }
+        let root = format!("{}/", source.trim_end_matches('/'));
+        let below = self.files.range(root.clone()..).take_while(|(path, _)| path.starts_with(&root));
+        let mut directories = std::collections::BTreeSet::new();
+        let mut entries = Vec::new();
+        for (path, given) in below {
+            let path = &path[root.len()..];
+            directories.insert("");
+            directories.extend(path.match_indices('/').map(|(end, _)| &path[..end]));
+            entries.push(file(path, given));
+        }
+        let directory = |path: &str| FoundEntry { path: path.to_owned(), mode: 0o755, kind: FoundKind::Directory };
+        entries.extend(directories.into_iter().map(directory));
+        entries
+    }
+
+    /// Gives content its bytes, if a file with its digest was given.
+    pub(crate) fn attach(&self, content: &mut Content) {
+        let found = || self.files.values().find(|given| given.blob.sha256() == Ok(content.sha256));
+        if content.seen && content.blob.is_none() {
+            content.blob = found().map(|given| given.blob.clone());
+        }
+    }
+
+    /// The object that a caller gave in place of bytes; none where the bytes are here.
+    pub(crate) fn stand_in(&self, blob: &SharedBlob) -> Option<JsValue> {
+        let stated = blob.as_any().downcast_ref::<Stated>()?;
+        Some(self.files.get(&stated.path)?.value.clone())
+    }
+}
+
+impl Given {
+    fn read(path: &str, value: JsValue) -> Result<Self, Thrown> {
+        let bytes = |value: &JsValue| value.dyn_ref::<Uint8Array>().map(|bytes| in_memory(bytes.to_vec()));
+        if let Some(blob) = bytes(&value) {
+            return Ok(Self { mode: 0o644, blob, value });
+        }
+        let refuse = |what: &str| wrong_argument(format!("files[{path:?}] {what}"));
+        if !value.is_object() {
+            return Err(refuse("is neither bytes (Uint8Array) nor { size, sha256 }"));
+        }
+        let mode = number(&value, "mode")?.map_or(0o644, |mode| (mode & 0o7777) as u32);
+        if let Some(content) = field(&value, "content")? {
+            let blob = bytes(&content).ok_or_else(|| refuse("has a content that is no Uint8Array"))?;
+            return Ok(Self { mode, blob, value });
+        }
+        let (Some(size), Some(sha256)) = (number(&value, "size")?, text(&value, "sha256")?) else {
+            return Err(refuse("has neither content nor size and sha256"));
+        };
+        let sha256 = sha256.parse().map_err(|error| refuse(&format!("has a wrong sha256: {error}")))?;
+        Ok(Self { mode, blob: std::sync::Arc::new(Stated { size, sha256, path: path.to_owned() }), value })
+    }
+}
+
+/// The time that was given, else the clock's.
+impl Clock for Options {
+    fn now(&self) -> u64 {
+        self.now.unwrap_or_else(|| js_sys::Date::now() as u64)
+    }
+}
+
+/// The text that was given, or what the function that was given returns.
+impl Random for Options {
+    fn uuid(&self) -> String {
+        let Some(uuid) = &self.uuid else { return String::new() };
+        match uuid.dyn_ref::<Function>() {
+            // What is no text is no name, and reported as such.
+            Some(function) => {
+                function.call0(&JsValue::UNDEFINED).ok().and_then(|id| id.as_string()).unwrap_or_default()
+            }
+            None => uuid.as_string().unwrap_or_default(),
+        }
+    }
+}
+
+/// A field of an object; none where it is undefined or null.
+pub(crate) fn field(object: &JsValue, name: &str) -> Result<Option<JsValue>, Thrown> {
+    let value = Reflect::get(object, &name.into())?;
+    Ok(Some(value).filter(|value| !value.is_undefined() && !value.is_null()))
+}
+
+/// A field that is a text.
+pub(crate) fn text(object: &JsValue, name: &str) -> Result<Option<String>, Thrown> {
+    let text = |value: JsValue| value.as_string().ok_or_else(|| wrong_argument(format!("{name} is no text")));
+    field(object, name)?.map(text).transpose()
+}
+
+fn number(object: &JsValue, name: &str) -> Result<Option<u64>, Thrown> {
+    let number = |value: JsValue| match value.as_f64() {
+        Some(number) if number >= 0.0 && number.fract() == 0.0 && number <= 9_007_199_254_740_991.0 => {
+            Ok(number as u64)
+        }
+        _ => Err(wrong_argument(format!("{name} is no whole number"))),
+    };
+    field(object, name)?.map(number).transpose()
+}

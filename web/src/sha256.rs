@@ -1,0 +1,28 @@
+//! sha256 of bytes that come in pieces: a page hashes a file of any size without holding it.
+
+use sha2::{Digest as _, Sha256 as Hash};
+use wasm_bindgen::prelude::*;
+
+/// The sha256 of a stream.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Sha256(Hash);
+
+#[wasm_bindgen]
+impl Sha256 {
+    /// Of nothing yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes so far, as 64 hexadecimal digits.
+    pub fn hex(&self) -> String {
+        flowhold_core::digest::Digest::from_bytes(self.0.clone().finalize().into()).hex()
+    }
+}

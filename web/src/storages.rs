@@ -1,0 +1,278 @@
+//! The storages of the specification as classes.
+
+use flowhold_core::{
+    blob::{Content, read_all},
+    capability::{Clock, Docker as _, Files as _, Random, Refused},
+    failure::Failure,
+    flow::{Flow as CoreFlow, Format, FormatError},
+    flow_name::FlowNameError,
+    serialized, snapshot,
+    spec::{Spec, StorageSpec},
+    storage::{
+        BytesStorage as CoreBytes, Capabilities, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage,
+        no_content,
+    },
+};
+use js_sys::{Array, JSON, Object, Promise, Uint8Array};
+use wasm_bindgen::{JsCast, prelude::*};
+
+use crate::{
+    error::{Thrown, thrown, wrong_argument},
+    input::{field, spec_text, text},
+};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** A named payload. A text is stored as UTF-8, and as a script unless `format` says otherwise. */
+export interface Flow {
+    name: string;
+    format?: 'pickle' | 'script';
+    content: Uint8Array | string;
+}
+
+/** What a build did: the object of `flowhold build --format json`. */
+export interface BuildReport {
+    plan: string;
+    image: string | null;
+    digest: string | null;
+    pushed: boolean;
+    flows: Record<string, string>;
+    storage: object;
+    steps: { name: string; cached: boolean; seconds: number }[];
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A flow.
+    #[wasm_bindgen(typescript_type = "Flow")]
+    pub type FlowInput;
+
+    /// A storage as JSON (text or object) or as a snapshot.
+    #[wasm_bindgen(typescript_type = "string | object | Uint8Array")]
+    pub type Serialized;
+
+    /// The arguments of a Docker storage.
+    #[wasm_bindgen(typescript_type = "object")]
+    pub type Arguments;
+}
+
+/// A host without files and daemon, and with a clock that only JavaScript has.
+struct Host;
+
+impl Clock for Host {
+    fn now(&self) -> u64 {
+        js_sys::Date::now() as u64
+    }
+}
+
+impl Random for Host {
+    fn uuid(&self) -> String {
+        // Only a build asks, and a build without a daemon is refused.
+        String::new()
+    }
+}
+
+const HOST: Capabilities<'static> = Capabilities { files: &Refused, docker: &Refused, clock: &Host, random: &Host };
+
+/// Declares a class over one kind of storage. What they have in common is in the functions below.
+macro_rules! storage_class {
+    ($(#[$doc:meta])+ $class:ident, $kind:literal, $constructor:item) => {
+        $(#[$doc])+
+        #[wasm_bindgen]
+        pub struct $class(Storage);
+
+        #[wasm_bindgen]
+        impl $class {
+            #[wasm_bindgen(constructor)]
+            $constructor
+
+            /// Reads a storage: JSON as text or object, or a snapshot.
+            pub fn deserialize(serialized: &Serialized) -> Result<$class, Thrown> {
+                Ok(Self(deserialize(serialized, $kind)?))
+            }
+
+            /// The reference of the image, or the directory, or the kind. Throws while an image has no name or tag.
+            #[wasm_bindgen(getter)]
+            pub fn name(&self) -> Result<String, Thrown> {
+                self.0.name().map_err(thrown)
+            }
+
+            /// Flow name -> location.
+            #[wasm_bindgen(getter, unchecked_return_type = "Record<string, string>")]
+            pub fn flows(&self) -> Result<Object, Thrown> {
+                flows(&self.0)
+            }
+
+            /// Adds a flow, and returns its location. Throws if the name is taken.
+            #[wasm_bindgen(js_name = addFlow)]
+            pub fn add_flow(&mut self, flow: &FlowInput) -> Result<String, Thrown> {
+                self.0.add_flow(flow_of(flow)?, HOST).map_err(thrown)
+            }
+
+            /// Whether a flow of that name is in the storage. What is no name is not contained.
+            pub fn contains(&self, #[wasm_bindgen(unchecked_param_type = "unknown")] name: &JsValue) -> bool {
+                name.as_string().is_some_and(|name| self.0.contains(&name))
+            }
+
+            /// The flow at a location. Throws if there is none.
+            #[wasm_bindgen(js_name = getFlow, unchecked_return_type = "Flow & { format: 'pickle' | 'script'; content: Uint8Array }")]
+            pub fn get_flow(&self, location: &str) -> Result<Object, Thrown> {
+                flow_at(&self.0, location)
+            }
+
+            /// The storage as JSON.
+            pub fn serialize(&self) -> Result<String, Thrown> {
+                serialized::to_json(&self.0).map_err(thrown)
+            }
+
+            /// The storage as a snapshot, which `deserialize` reads.
+            pub fn snapshot(&self) -> Result<Vec<u8>, Thrown> {
+                snapshot::encode(&self.0).map_err(thrown)
+            }
+
+            /// Builds the storage. Rejects where that needs a daemon or files, which this host does not have.
+            #[wasm_bindgen(unchecked_return_type = "Promise<BuildReport>")]
+            pub fn build(&mut self) -> Promise {
+                match build(&mut self.0) {
+                    Ok(report) => Promise::resolve(&report),
+                    Err(error) => Promise::reject(&error),
+                }
+            }
+        }
+    };
+}
+
+storage_class! {
+    /// Flows in an image. Here it can be described, not built.
+    DockerStorage, "docker",
+    /// A storage without flows. The arguments have the names of `[storage]` in a spec.
+    pub fn new(settings: Option<Arguments>) -> Result<DockerStorage, Thrown> {
+        Ok(Self(docker(settings.as_ref().map(AsRef::as_ref))?))
+    }
+}
+
+storage_class! {
+    /// Flows as they are, for tests. Serializing it keeps no flows.
+    MemoryStorage, "memory",
+    /// A storage without flows.
+    #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
+    pub fn new() -> MemoryStorage {
+        Self(Storage::Memory(Default::default()))
+    }
+}
+
+storage_class! {
+    /// Flows as bytes, for tests. It survives serializing with everything in it.
+    BytesStorage, "bytes",
+    /// A storage without flows.
+    #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
+    pub fn new() -> BytesStorage {
+        Self(Storage::Bytes(CoreBytes::default()))
+    }
+}
+
+storage_class! {
+    /// Flows in a directory. Here it can be read from JSON; what needs files is refused.
+    LocalStorage, "local",
+    /// A storage in this directory.
+    pub fn new(directory: String) -> LocalStorage {
+        Self(Storage::Local(CoreLocal::new(directory)))
+    }
+}
+
+fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
+    let storage = Object::new();
+    if let Some(settings) = settings {
+        if !settings.is_object() {
+            return Err(wrong_argument("the arguments of a storage are an object"));
+        }
+        Object::assign(&storage, settings.unchecked_ref());
+    }
+    js_sys::Reflect::set(&storage, &"type".into(), &"docker".into())?;
+    let spec = Object::new();
+    js_sys::Reflect::set(&spec, &"storage".into(), &storage)?;
+    let (spec, diagnostics) = Spec::parse(&spec_text(&spec)?);
+    if let Some(error) = diagnostics.into_iter().find(|diagnostic| diagnostic.is_error()) {
+        return Err(thrown(Failure::from(error)));
+    }
+    match spec.map(|spec| spec.storage) {
+        Some(StorageSpec::Docker(settings)) => Ok(Storage::Docker(Box::new(CoreDocker::new(*settings)))),
+        _ => Err(wrong_argument("these are no arguments of a docker storage")),
+    }
+}
+
+fn deserialize(serialized: &JsValue, kind: &str) -> Result<Storage, Thrown> {
+    let storage = match serialized.dyn_ref::<Uint8Array>() {
+        Some(bytes) => serialized::from_bytes(&bytes.to_vec()),
+        None => serialized::from_json(&spec_text(serialized)?),
+    };
+    let storage = storage.map_err(thrown)?;
+    if storage.kind() == kind {
+        Ok(storage)
+    } else {
+        Err(wrong_argument(format!("this is a {} storage", storage.kind())))
+    }
+}
+
+fn flows(storage: &Storage) -> Result<Object, Thrown> {
+    let flows = storage.flows().iter();
+    let flows: Array = flows.map(|(name, location)| Array::of2(&name.as_ref().into(), &location.into())).collect();
+    Object::from_entries(&flows)
+}
+
+fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
+    if !input.is_object() {
+        return Err(wrong_argument("a flow is an object: { name, content }"));
+    }
+    let name = text(input, "name")?.ok_or_else(|| wrong_argument("the flow has no name"))?;
+    let content = field(input, "content")?.ok_or_else(|| wrong_argument("the flow has no content"))?;
+    let (bytes, by_content) = match (content.dyn_ref::<Uint8Array>(), content.as_string()) {
+        (Some(bytes), _) => {
+            let bytes = bytes.to_vec();
+            let format = Format::of(&bytes);
+            (bytes, format)
+        }
+        (None, Some(text)) => (text.into_bytes(), Format::Script),
+        (None, None) => return Err(wrong_argument("the content of a flow is a Uint8Array or a text")),
+    };
+    let format = match text(input, "format")? {
+        Some(format) => format.parse().map_err(|error: FormatError| thrown(Failure::explained(error)))?,
+        None => by_content,
+    };
+    let name = name.parse().map_err(|error: FlowNameError| thrown(Failure::explained(error)))?;
+    Ok(CoreFlow { name, format, content: Content::from_bytes(bytes) })
+}
+
+fn flow_at(storage: &Storage, location: &str) -> Result<Object, Thrown> {
+    let (name, format, blob) = match storage {
+        // A flow that was added is here; inside the image it would be read from a file.
+        Storage::Docker(docker) => {
+            let blob = docker.read_flow(location, &Refused).map_err(thrown)?;
+            let name = docker.flows().at(location).map_err(|error| thrown(error.into()))?;
+            (name.clone(), docker.format(name), Some(blob))
+        }
+        _ => {
+            let flow = storage.get_flow(location, HOST).map_err(thrown)?;
+            (flow.name, flow.format, flow.content.blob)
+        }
+    };
+    let blob = blob.ok_or_else(|| thrown(no_content(&name)))?;
+    let bytes = read_all(blob.as_ref()).map_err(thrown)?;
+    let flow = [
+        Array::of2(&"name".into(), &name.as_ref().into()),
+        Array::of2(&"format".into(), &format.as_str().into()),
+        Array::of2(&"content".into(), &Uint8Array::from(bytes.as_slice())),
+    ];
+    Object::from_entries(&flow.into_iter().collect::<Array>())
+}
+
+fn build(storage: &mut Storage) -> Result<JsValue, Thrown> {
+    match storage {
+        Storage::Docker(docker) => drop(Refused.connect(docker.settings().base_url.as_deref()).map_err(thrown)?),
+        Storage::Local(local) => Refused.create_directory(local.directory()).map_err(thrown)?,
+        Storage::Memory(_) | Storage::Bytes(_) => {}
+    }
+    let report = storage.build(false, None, HOST).map_err(thrown)?;
+    JSON::parse(&storage.report_json(&report).map_err(thrown)?)
+}
