@@ -17,7 +17,6 @@ extern "C" {
 
 /// What an error says besides its message.
 #[derive(serde::Serialize, tsify::Tsify)]
-#[allow(dead_code, reason = "it is there for its TypeScript type")]
 pub struct ErrorDetails {
     /// Who can do something about it: the input is wrong, something is not there, trying again may help, or stopped.
     #[tsify(type = "'input' | 'unavailable' | 'retry' | 'interrupted'")]

@@ -44,7 +44,6 @@ extern "C" {
 #[derive(serde::Serialize, tsify::Tsify)]
 #[tsify(type_prefix = "")]
 #[serde(rename = "Options")]
-#[allow(dead_code, reason = "it is there for its TypeScript type")]
 pub struct OptionsShape {
     /// By path, as the spec names it: `flows/etl.py`, `/abs/model.bin`, and `/abs/dir/below.txt` for a directory
     /// `/abs/dir` in `files`. What is not given and not stated by the spec stays open.

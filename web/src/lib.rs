@@ -1,6 +1,5 @@
 //! The core for JavaScript: wasm-bindgen's bindings, and the translation between JavaScript's values and the core's.
 //! No rule is here.
-#![allow(missing_docs, reason = "tsify's generated code has none")]
 
 pub mod edit;
 pub mod error;
