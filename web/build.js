@@ -19,6 +19,15 @@ function run(command, ...args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 }
 
+/** Builds the module, and returns what core's build script wrote for others. */
+function buildModule() {
+  const build = ['build', '--package', 'flowhold-web', '--target', TARGET, '--profile', 'web'];
+  const options = { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 };
+  const messages = execFileSync('cargo', [...build, '--message-format', 'json-render-diagnostics'], options);
+  const scripts = messages.split('\n').filter((line) => line.includes('"build-script-executed"')).map((line) => JSON.parse(line));
+  return scripts.find((script) => script.package_id.includes('#flowhold-core@')).out_dir;
+}
+
 function step(text) {
   console.log(`==> ${text}`);
 }
@@ -36,13 +45,14 @@ function optimize(module) {
 
 step('the core as WebAssembly');
 addTarget();
-run('cargo', 'build', '--package', 'flowhold-web', '--target', TARGET, '--profile', 'web');
+const tables = buildModule();
 
 step('its JavaScript and types');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 run('cargo', 'run', '--quiet', '--package', 'flowhold-bindgen', '--', join(target, TARGET, 'web', 'flowhold_web.wasm'), dist);
-for (const file of ['index.js', 'node.js', 'start.js', 'error.js']) copyFileSync(join(here, file), join(dist, file));
+for (const file of ['index.js', 'node.js', 'start.js', 'error.js', 'readings.js']) copyFileSync(join(here, file), join(dist, file));
+copyFileSync(join(tables, 'readings.bin'), join(dist, 'readings.bin'));
 // What wasm-bindgen writes for the module itself is replaced by index.js and node.js.
 rmSync(join(dist, 'flowhold.js'));
 renameSync(join(dist, 'flowhold.d.ts'), join(dist, 'index.d.ts'));

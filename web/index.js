@@ -1,10 +1,32 @@
-// The package in browsers and bundlers: the module is a file beside this one.
+// The package in browsers and bundlers: the module and the readings are files beside this one.
 import * as glue from './flowhold_bg.js';
+import { readWith } from './readings.js';
 import { start } from './start.js';
 
-const response = await fetch(new URL('./flowhold_bg.wasm', import.meta.url));
-if (!response.ok) throw new Error(`flowhold_bg.wasm can't be loaded: HTTP status ${response.status}`);
-await start(glue, await response.arrayBuffer());
+const readings = new URL('./readings.bin', import.meta.url);
+
+async function load(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} can't be loaded: HTTP status ${response.status}`);
+  return response.arrayBuffer();
+}
+
+readWith(() => {
+  // A slug is asked for and answered at once, so there is no waiting for fetch. Pages may not ask for bytes in this
+  // way, but for a text whose characters are the bytes.
+  const request = new XMLHttpRequest();
+  request.open('GET', readings, false);
+  request.overrideMimeType('text/plain; charset=x-user-defined');
+  request.send();
+  if (request.status !== 200) throw new Error(`HTTP status ${request.status}`);
+  return Uint8Array.from(request.responseText, (character) => character.charCodeAt(0));
+});
+
+await start(glue, await load(new URL('./flowhold_bg.wasm', import.meta.url)));
+
+export async function loadReadings() {
+  glue.supplyReadings(new Uint8Array(await load(readings)));
+}
 
 export * from './flowhold_bg.js';
 export { FlowholdError } from './error.js';

@@ -1,9 +1,19 @@
 // The package in Node, where files are read and not fetched.
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import * as glue from './flowhold_bg.js';
+import { readWith } from './readings.js';
 import { start } from './start.js';
 
+const readings = new URL('./readings.bin', import.meta.url);
+
+readWith(() => readFileSync(readings));
+
 await start(glue, await readFile(new URL('./flowhold_bg.wasm', import.meta.url)));
+
+export async function loadReadings() {
+  glue.supplyReadings(await readFile(readings));
+}
 
 export * from './flowhold_bg.js';
 export { FlowholdError } from './error.js';

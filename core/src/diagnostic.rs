@@ -96,6 +96,8 @@ codes! {
     Error OtherStorage = "other-storage",
     /// A text that is no flow name.
     Error FlowName = "flow-name",
+    /// A flow name with ideographs, and nobody knows how they are read.
+    Error NoReadings = "no-readings",
     /// Two flows with one name.
     Error DuplicateFlow = "duplicate-flow",
     /// Two flows whose names have one slug, and so one file.

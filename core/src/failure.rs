@@ -17,6 +17,12 @@ pub enum FailureKind {
     Interrupted,
 }
 
+impl From<Code> for FailureKind {
+    fn from(code: Code) -> Self {
+        if code == Code::NoReadings { Self::Unavailable } else { Self::Input }
+    }
+}
+
 /// Why an operation did not happen. The previous state is still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -33,15 +39,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that the user's input causes.
+    /// A failure that the user's input causes, unless the code says otherwise.
     pub fn input(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            kind: FailureKind::Input,
-            code: code.as_str().to_owned(),
-            field: None,
-            message: message.into(),
-            help: None,
-        }
+        Self { kind: code.into(), code: code.as_str().to_owned(), field: None, message: message.into(), help: None }
     }
 
     /// A parser's error as a failure.
@@ -75,7 +75,7 @@ impl std::error::Error for Failure {}
 impl From<Diagnostic> for Failure {
     fn from(diagnostic: Diagnostic) -> Self {
         Self {
-            kind: FailureKind::Input,
+            kind: diagnostic.code.into(),
             code: diagnostic.code.as_str().to_owned(),
             field: Some(diagnostic.field).filter(|field| !field.is_empty()),
             message: diagnostic.message,
@@ -113,7 +113,6 @@ explain! {
     crate::context_path::ContextPathError => InvalidPath,
     crate::env_name::EnvNameError => InvalidVariable,
     crate::env_name::EnvValueError => InvalidVariable,
-    crate::flow_name::FlowNameError => FlowName,
     crate::image::JoinError => RegistryRule,
     crate::image::ReferenceError => InvalidReference,
     crate::image_path::ImagePathError => InvalidPath,

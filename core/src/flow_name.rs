@@ -1,6 +1,10 @@
 //! The name of a flow, and the slug that its file is named after.
 
-use crate::slug::slugify;
+use crate::{
+    diagnostic::Code,
+    failure::Explain,
+    slug::{readings::NoReadings, slugify},
+};
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
@@ -73,6 +77,14 @@ pub enum FlowNameError {
         /// The name.
         name: String,
     },
+    /// An ideograph, and nobody knows how it is read.
+    #[error("flow name {} has ideographs: {reason}", Excerpt(name))]
+    NoReadings {
+        /// The name.
+        name: String,
+        /// Why it can't be read.
+        reason: NoReadings,
+    },
     /// Transliteration may write several letters for one character.
     #[error("flow name {} makes a slug of {bytes} bytes, the most are {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
     SlugTooLong {
@@ -83,10 +95,13 @@ pub enum FlowNameError {
     },
 }
 
-impl FlowNameError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
+impl Explain for FlowNameError {
+    fn code(&self) -> Code {
+        if let Self::NoReadings { .. } = self { Code::NoReadings } else { Code::FlowName }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
             Self::Empty => "give the flow a name".to_owned(),
             Self::TooLong { .. } | Self::SlugTooLong { .. } => {
                 "shorten the name; a description belongs in the flow itself".to_owned()
@@ -100,7 +115,8 @@ impl FlowNameError {
                 }
             }
             Self::EmptySlug { .. } => "use at least one letter or digit".to_owned(),
-        }
+            Self::NoReadings { .. } => "put the readings.bin of this version beside the module".to_owned(),
+        })
     }
 }
 
@@ -127,7 +143,10 @@ impl TryFrom<String> for FlowName {
         if let Some(character) = name.chars().find(|&c| breaks_lines(c)) {
             return Err(FlowNameError::ControlCharacter { name, character });
         }
-        let slug = slugify(&name);
+        let slug = match slugify(&name) {
+            Ok(slug) => slug,
+            Err(reason) => return Err(FlowNameError::NoReadings { name, reason }),
+        };
         match slug.len() {
             0 => Err(FlowNameError::EmptySlug { name }),
             bytes if bytes > Self::MOST_SLUG_BYTES => Err(FlowNameError::SlugTooLong { name, bytes }),
@@ -210,7 +229,7 @@ impl fmt::Display for Excerpt<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Excerpt, FlowName, FlowNameError};
+    use super::{Excerpt, Explain as _, FlowName, FlowNameError};
     use proptest::prelude::*;
 
     #[test]
@@ -253,7 +272,7 @@ mod tests {
         ];
         for (name, message, help) in cases {
             let error = name.parse::<FlowName>().err();
-            let found = error.as_ref().map(|e| (e.to_string(), e.help()));
+            let found = error.as_ref().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{name:?}");
         }
     }
@@ -298,7 +317,7 @@ mod tests {
                     prop_assert_eq!(name.to_string(), text);
                     prop_assert!((1..=FlowName::MOST_SLUG_BYTES).contains(&name.slug().len()));
                 }
-                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty() && error.help().is_some()),
             }
         }
     }

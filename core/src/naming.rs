@@ -25,7 +25,8 @@ pub(crate) fn choose(
 ) -> Result<Chosen, Failure> {
     let name = plan.image.name.clone().unwrap_or_else(|| random.uuid());
     let tag = plan.image.tag.clone().unwrap_or_else(|| match settings.naming {
-        Naming::Flow => slugify(&utc(clock.now())),
+        // A time has no ideographs, which alone could fail.
+        Naming::Flow => slugify(&utc(clock.now())).unwrap_or_default(),
         Naming::Uuid | Naming::Plan => random.uuid(),
     });
     let name: ImageName = name.parse().map_err(Failure::explained)?;

@@ -12,7 +12,7 @@ use crate::{
     digest::Digest,
     failure::Failure,
     flow::{Flow, FlowMap, Format},
-    flow_name::FlowName,
+    flow_name::{FlowName, FlowNameError},
     preview::pretty,
     settings::DockerSettings,
     spec::{
@@ -134,6 +134,9 @@ pub(crate) fn from_parts(text: &str, payloads: Option<Vec<(String, Vec<u8>)>>) -
     let values: Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
     let mut reader = Reader::default();
     let storage = read(&mut reader, Field { path: String::new(), node: &node }, &values, payloads);
+    if let Some(missing) = reader.diagnostics.iter().find(|diagnostic| diagnostic.code == Code::NoReadings) {
+        return Err(Failure { field: None, ..missing.clone().into() });
+    }
     let messages: Vec<_> = reader.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect();
     match storage {
         Some(storage) if messages.is_empty() => Ok(storage),
@@ -260,12 +263,5 @@ fn read_formats(reader: &mut Reader, table: &mut Table<'_>) -> Option<IndexMap<F
 }
 
 fn name(reader: &mut Reader, key: &str, field: &Field<'_>) -> Option<FlowName> {
-    match key.parse() {
-        Ok(name) => Some(name),
-        Err(error) => {
-            let error: crate::flow_name::FlowNameError = error;
-            reader.report(Code::FlowName, field, error.to_string(), None);
-            None
-        }
-    }
+    key.parse().map_err(|error: FlowNameError| reader.refuse(field, &error)).ok()
 }

@@ -8,7 +8,7 @@ use crate::{
     context_path::ContextPath,
     diagnostic::Code,
     digest::Digest,
-    env_name::{EnvName, EnvValue},
+    env_name::{EnvName, EnvNameError, EnvValue},
     failure::Explain,
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
     image_path::ImagePath,
@@ -245,13 +245,7 @@ fn read_variables(reader: &mut Reader, field: Field<'_>) -> IndexMap<EnvName, En
     let Some(mut table) = reader.table(field) else { return IndexMap::new() };
     let mut variables = IndexMap::new();
     for (key, field) in table.rest() {
-        let name = match key.parse::<EnvName>() {
-            Ok(name) => Some(name),
-            Err(error) => {
-                reader.report(error.code(), &field, error.to_string(), Some(error.help()));
-                None
-            }
-        };
+        let name = key.parse().map_err(|error: EnvNameError| reader.refuse(&field, &error)).ok();
         let value = reader.parse::<EnvValue>(&field);
         if let (Some(name), Some(value)) = (name, value) {
             variables.insert(name, value);

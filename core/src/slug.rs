@@ -6,6 +6,8 @@
 
 mod compatibility;
 mod entities;
+mod ideograph;
+pub mod readings;
 #[cfg(test)]
 mod reference;
 mod table;
@@ -13,27 +15,32 @@ mod transliteration;
 
 use compatibility::decomposed;
 use entities::named_entity;
+use readings::NoReadings;
 use transliteration::transliterated;
 
 /// The slug of `text`: lower-case ASCII letters, digits and single dashes, none at either end. May be empty.
 ///
 /// ```
 /// # use flowhold_core::slug::slugify;
-/// assert_eq!(slugify("!&& ~~ cool flow :shades:"), "cool-flow-shades");
-/// assert_eq!(slugify("1,000 &amp; Привет"), "1000-privet");
-/// assert_eq!(slugify(".."), "");
+/// assert_eq!(slugify("!&& ~~ cool flow :shades:")?, "cool-flow-shades");
+/// assert_eq!(slugify("1,000 &amp; Привет")?, "1000-privet");
+/// assert_eq!(slugify("..")?, "");
+/// # Ok::<(), flowhold_core::slug::readings::NoReadings>(())
 /// ```
-pub fn slugify(text: &str) -> String {
+///
+/// # Errors
+/// If it needs the readings of ideographs, and they are not here. With the feature `readings` they are.
+pub fn slugify(text: &str) -> Result<String, NoReadings> {
     // A typed apostrophe separates words; one that transliteration makes (from ’) is dropped further down.
     let text: String = text.chars().map(|c| if c == '\'' { '-' } else { c }).collect();
-    let text = transliterated(&text);
+    let text = transliterated(&text)?;
     let text = with_named_entities(&text);
     let text = with_numeric_entities(text, Radix::Decimal);
     let text = with_numeric_entities(text, Radix::Hexadecimal);
     let text = decomposed(&text);
     // ASCII lower case is enough: no character that NFKD leaves outside ASCII has a lower-case form inside it.
     let characters: Vec<char> = text.chars().filter(|&c| c != '\'').map(|c| c.to_ascii_lowercase()).collect();
-    dashed(&characters)
+    Ok(dashed(&characters))
 }
 
 /// `text` with `&name;` replaced by its character, where the name is known.
@@ -155,8 +162,11 @@ fn dashed(characters: &[char]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::slugify;
     use proptest::prelude::*;
+
+    fn slugify(text: &str) -> String {
+        super::slugify(text).unwrap()
+    }
 
     /// Made by python-slugify 3.0.6 with its own dependency, text-unidecode 1.3.
     const VECTORS: &str = include_str!("../../tests/vectors/slug.json");

@@ -5,5 +5,6 @@ pub mod edit;
 pub mod error;
 pub mod input;
 pub mod preview;
+pub mod readings;
 pub mod sha256;
 pub mod storages;

@@ -2,7 +2,7 @@
 
 use flowhold_core::{
     capability::Segment,
-    diagnostic::Diagnostic as CoreDiagnostic,
+    diagnostic::{Code, Diagnostic as CoreDiagnostic},
     dockerfile::SourceLine as CoreSourceLine,
     preview::{self, ContextLine},
     serialized,
@@ -141,6 +141,10 @@ impl Planned {
         let (spec, diagnostics) = Spec::parse(&spec_text(spec)?);
         let sources = spec.as_ref().map(Spec::sources).unwrap_or_default();
         let preview = preview::Preview::of(spec.as_ref(), diagnostics, options.facts(&sources));
+        // Nothing is wrong with the spec then, and nothing is known of it either.
+        if let Some(missing) = preview.diagnostics.iter().find(|one| one.code == Code::NoReadings) {
+            return Err(thrown(missing.clone().into()));
+        }
         Ok(Self { preview, options })
     }
 }

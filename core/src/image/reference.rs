@@ -189,9 +189,9 @@ impl ReferenceError {
     }
 }
 
-/// A component of a path that resembles `part`; may be empty.
+/// A component of a path that resembles `part`; may be empty, as it is where its ideographs can't be read.
 fn fitting(part: &str) -> String {
-    crate::slug::slugify(part)
+    crate::slug::slugify(part).unwrap_or_default()
 }
 
 /// A tag that resembles `tag`; may be empty.

@@ -6,7 +6,7 @@
 use super::table::Table;
 
 /// What a slug can show of a character, by code point.
-static DECOMPOSITIONS: Table = include!(concat!(env!("OUT_DIR"), "/decompositions.rs"));
+const DECOMPOSITIONS: Table = Table::new(include_bytes!(concat!(env!("OUT_DIR"), "/decompositions.bin")));
 
 /// The NFKD of `text` with spaces in place of what a slug can't show and only separates words by.
 pub(super) fn decomposed(text: &str) -> String {

@@ -1,7 +1,9 @@
 //! Strings by number, packed for the download: the layout of the tables that the build script writes.
 //!
-//! An entry ends with the first byte that has its high bit set, so that nothing but its own bytes is stored; to find
-//! one, its page of 256 is walked from the start. What ends a page without an entry, often all of it, takes no space.
+//! First where each page of 256 entries starts, and after them where the last one ends: offsets of two bytes, the lower
+//! one first. Then the entries. One ends with the first byte that has its high bit set, so that nothing but its own
+//! bytes is stored; to find one, its page is walked from the start. What ends a page without an entry, often all of it,
+//! takes no space.
 
 /// The entries of one page.
 pub(super) const PAGE: usize = 256;
@@ -16,34 +18,38 @@ pub(super) const ABSENT: u8 = END;
 pub(super) const EMPTY: u8 = END | 0x7f;
 
 /// ASCII texts, or numbers above zero, each under a number of its own.
-pub(super) struct Table<'a> {
-    /// Where each page starts in `entries`, and after them where the last one ends.
-    starts: &'a [u16],
-    entries: &'a [u8],
-}
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a>(&'a [u8]);
 
 impl<'a> Table<'a> {
-    pub(super) const fn new(starts: &'a [u16], entries: &'a [u8]) -> Self {
-        Self { starts, entries }
+    pub(super) const fn new(packed: &'a [u8]) -> Self {
+        Self(packed)
     }
 
     /// The text under `number`.
-    pub(super) fn text(&self, number: usize) -> Option<impl Iterator<Item = char> + use<'a>> {
+    pub(super) fn text(self, number: usize) -> Option<impl Iterator<Item = char> + use<'a>> {
         let entry = self.entry(number)?;
         let entry = if entry == [EMPTY] { &[] } else { entry };
         Some(entry.iter().map(|byte| char::from(byte & !END)))
     }
 
     /// The number under `number`: seven bits a byte, the highest first.
-    pub(super) fn number(&self, number: usize) -> Option<usize> {
+    pub(super) fn number(self, number: usize) -> Option<usize> {
         let entry = self.entry(number)?;
         Some(entry.iter().fold(0, |high, byte| high << 7 | usize::from(byte & !END)))
     }
 
-    fn entry(&self, number: usize) -> Option<&'a [u8]> {
+    fn entry(self, number: usize) -> Option<&'a [u8]> {
         let page = number / PAGE;
-        let (start, end) = (*self.starts.get(page)?, *self.starts.get(page + 1)?);
-        let page = self.entries.get(usize::from(start)..usize::from(end))?;
+        // The offsets end where the first page starts.
+        let offsets = self.0.get(..self.offset(0)?)?;
+        let offsets = Self(offsets);
+        let page = self.0.get(offsets.offset(page)?..offsets.offset(page + 1)?)?;
         page.split_inclusive(|byte| byte & END != 0).nth(number % PAGE).filter(|&entry| entry != [ABSENT])
+    }
+
+    fn offset(self, page: usize) -> Option<usize> {
+        let (offsets, _) = self.0.as_chunks();
+        offsets.get(page).map(|&offset| u16::from_le_bytes(offset).into())
     }
 }

@@ -1,19 +1,17 @@
 //! What each character is in ASCII.
 //!
 //! The tables come from deunicode 1.6 (BSD-3-Clause), which continues Perl's Text::Unidecode as text-unidecode does, and
-//! hold what `reference.rs` makes of it. They take 78 KB, 47 KB compressed: most of that is ideographs, and none of it
-//! Hangul, which is spelled by rule.
+//! hold what `reference.rs` makes of it. Letters take 25 KB, 13 KB compressed; ideographs are apart, in `readings.rs`;
+//! Hangul is spelled by rule.
 
-use super::table::Table;
+use super::{
+    ideograph::is_ideograph,
+    readings::{NoReadings, reading},
+    table::Table,
+};
 
-/// The number of each ideograph's reading: 28,000 characters share 1,300 readings.
-static IDEOGRAPHS: Table = include!(concat!(env!("OUT_DIR"), "/ideographs.rs"));
-
-/// The readings from 1 on, the most frequent ones first, so that their numbers are short.
-static READINGS: Table = include!(concat!(env!("OUT_DIR"), "/readings.rs"));
-
-/// Everything else, by code point.
-static LETTERS: Table = include!(concat!(env!("OUT_DIR"), "/letters.rs"));
+/// Everything but ideographs and Hangul, by code point.
+const LETTERS: Table = Table::new(include_bytes!(concat!(env!("OUT_DIR"), "/letters.bin")));
 
 /// What python-slugify's own dependency (text-unidecode 1.3) writes for a character that it doesn't know.
 const UNKNOWN: &str = "[?]";
@@ -22,29 +20,36 @@ const UNKNOWN: &str = "[?]";
 const FIRST_WITHOUT_ROW: char = '\u{10000}';
 
 /// `text` in ASCII, character by character.
-pub(super) fn transliterated(text: &str) -> String {
+///
+/// # Errors
+/// If it has an ideograph, and the readings are not here.
+pub(super) fn transliterated(text: &str) -> Result<String, NoReadings> {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {
         // deunicode drops control characters, which the original keeps and later turns into dashes.
         if character.is_ascii() {
             ascii.push(character);
         } else if character < FIRST_WITHOUT_ROW {
-            push_transliteration(&mut ascii, character as usize);
+            push_transliteration(&mut ascii, character)?;
         }
     }
-    ascii
+    Ok(ascii)
 }
 
-fn push_transliteration(ascii: &mut String, code_point: usize) {
-    if let Some(jamo) = hangul(code_point) {
+fn push_transliteration(ascii: &mut String, character: char) -> Result<(), NoReadings> {
+    if is_ideograph(character) {
+        match reading(character)? {
+            Some(reading) => ascii.extend(reading),
+            None => ascii.push_str(UNKNOWN),
+        }
+    } else if let Some(jamo) = hangul(character as usize) {
         ascii.extend(jamo);
-    } else if let Some(reading) = IDEOGRAPHS.number(code_point).and_then(|number| READINGS.text(number)) {
-        ascii.extend(reading);
-    } else if let Some(letters) = LETTERS.text(code_point) {
+    } else if let Some(letters) = LETTERS.text(character as usize) {
         ascii.extend(letters);
     } else {
         ascii.push_str(UNKNOWN);
     }
+    Ok(())
 }
 
 /// The initial, medial and final sound of a Hangul syllable, which Unicode numbers in that order from U+AC00 on.
@@ -84,7 +89,8 @@ mod tests {
                 FIRST_WITHOUT_ROW.. => String::new(),
                 _ => reference::transliteration(character).unwrap_or(UNKNOWN).to_owned(),
             };
-            assert_eq!(transliterated(character.encode_utf8(&mut [0; 4])), expected, "U+{:04X}", character as u32);
+            let read = transliterated(character.encode_utf8(&mut [0; 4]));
+            assert_eq!(read, Ok(expected), "U+{:04X}", character as u32);
         }
     }
 }

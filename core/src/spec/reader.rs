@@ -115,10 +115,15 @@ impl Reader {
         match self.text(field)?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.report(error.code(), field, error.to_string(), error.help());
+                self.refuse(field, &error);
                 None
             }
         }
+    }
+
+    /// Reports what a parser says of a field.
+    pub(crate) fn refuse(&mut self, field: &Field<'_>, error: &dyn Explain) {
+        self.report(error.code(), field, error.to_string(), error.help());
     }
 
     /// The elements of a field that is an array.

@@ -1,0 +1,35 @@
+//! The readings of ideographs: a file of the package that is loaded when a name first needs it.
+
+use flowhold_core::{
+    diagnostic::Code,
+    failure::Failure,
+    slug::readings::{supply, supply_from},
+};
+use wasm_bindgen::prelude::*;
+
+use crate::error::{Thrown, thrown};
+
+#[wasm_bindgen(raw_module = "./readings.js")]
+extern "C" {
+    fn readings() -> Option<Vec<u8>>;
+}
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = "
+/**
+ * Loads the readings of ideographs (readings.bin, 34 KB compressed) ahead. Without it they are loaded, once and while
+ * the caller waits, when a name first needs them.
+ */
+export function loadReadings(): Promise<void>;
+";
+
+#[wasm_bindgen(start)]
+fn start() {
+    supply_from(readings);
+}
+
+/// Takes the content of `readings.bin`. Throws if it is anything else.
+#[wasm_bindgen(js_name = supplyReadings)]
+pub fn supply_readings(content: Vec<u8>) -> Result<(), Thrown> {
+    supply(content).map_err(|error| thrown(Failure::input(Code::NoReadings, error.to_string())))
+}
