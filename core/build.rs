@@ -2,49 +2,50 @@
 
 #![expect(clippy::disallowed_methods, reason = "it runs while the core is built and is no part of it")]
 
-use ideograph::is_ideograph;
+use script::{is_common, is_ideograph};
 use sha2::{Digest as _, Sha256};
 use std::{cmp::Reverse, collections::BTreeMap, env, error::Error, fs, path::Path};
 use table::{ABSENT, EMPTY, END, PAGE, Table};
 
-#[path = "src/slug/ideograph.rs"]
-mod ideograph;
 #[path = "src/slug/reference.rs"]
 mod reference;
+#[path = "src/slug/script.rs"]
+mod script;
 #[path = "src/slug/table.rs"]
 mod table;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for watched in ["build.rs", "src/slug/ideograph.rs", "src/slug/reference.rs", "src/slug/table.rs"] {
+    for watched in ["build.rs", "src/slug/script.rs", "src/slug/reference.rs", "src/slug/table.rs"] {
         println!("cargo::rerun-if-changed={watched}");
     }
-    let reading = |c| is_ideograph(c).then(|| reference::transliteration(c)).flatten();
-    let letters = |c| is_in_letters(c).then(|| reference::transliteration(c)).flatten();
-    let decomposition = |c: char| Some(reference::compatibility(c)).filter(|text| !c.is_ascii() && text != " ");
-
-    let readings = by_frequency(('\0'..=char::MAX).filter_map(reading));
+    let text_of = |c: char| if c.is_ascii() { None } else { reference::transliteration(c) };
+    let shared = by_frequency(('\0'..=char::MAX).filter(|&c| is_ideograph(c)).filter_map(text_of));
     // A table holds no zero, hence the readings count from 1.
-    let numbers: BTreeMap<&str, usize> = readings.iter().copied().zip(1..).collect();
-    let ideograph =
-        |code_point| numbers.get(reading(char::from_u32(code_point)?)?).map(|&number| Entry::Number(number));
-    // The readings take the numbers of code points that are no ideographs.
-    let texts = readings.iter().map(|&text| Some(Entry::Text(text.to_owned())));
-    let ideographs = (1 + readings.len() as u32..=char::MAX.into()).map(ideograph);
-    let readings = [None].into_iter().chain(texts).chain(ideographs).collect();
+    let numbers: BTreeMap<&str, usize> = shared.iter().copied().zip(1..).collect();
+    // Hangul is spelled by rule, and text-unidecode knows nothing beyond U+FFFF.
+    let read = |c: char| match text_of(c)? {
+        _ if is_common(c) || matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{10000}'..) => None,
+        text if is_ideograph(c) => numbers.get(text).map(|&number| Entry::Number(number)),
+        text => Some(Entry::Text(text.to_owned())),
+    };
+    // The texts take the numbers of characters that are common.
+    let texts = shared.iter().map(|&text| Some(Entry::Text(text.to_owned())));
+    let characters = by_code_point(read).into_iter().skip(1 + shared.len());
+    let readings = [None].into_iter().chain(texts).chain(characters).collect();
+    let letters = by_code_point(|c| text_of(c).filter(|_| is_common(c)).map(|text| Entry::Text(text.to_owned())));
+    let decompositions = by_code_point(|c| {
+        let text = reference::compatibility(c);
+        (!c.is_ascii() && text != " ").then_some(Entry::Text(text))
+    });
 
     let out = env::var("OUT_DIR")?;
     let write = |name: &str, bytes: &[u8]| fs::write(Path::new(&out).join(name), bytes);
     let readings = packed(readings)?;
     write("readings.bin", &readings)?;
     write("readings.sha256", &Sha256::digest(&readings))?;
-    write("letters.bin", &packed(by_code_point(|c| letters(c).map(str::to_owned)))?)?;
-    write("decompositions.bin", &packed(by_code_point(decomposition))?)?;
+    write("letters.bin", &packed(letters)?)?;
+    write("decompositions.bin", &packed(decompositions)?)?;
     Ok(())
-}
-
-/// Neither ASCII nor an ideograph nor a Hangul syllable, and within what text-unidecode has rows for.
-fn is_in_letters(character: char) -> bool {
-    matches!(character, '\u{80}'..='\u{abff}' | '\u{d7a4}'..='\u{ffff}') && !is_ideograph(character)
 }
 
 fn by_frequency(texts: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
@@ -57,8 +58,8 @@ fn by_frequency(texts: impl Iterator<Item = &'static str>) -> Vec<&'static str> 
     texts
 }
 
-fn by_code_point(text: impl Fn(char) -> Option<String>) -> Vec<Option<Entry>> {
-    (0..=u32::from(char::MAX)).map(|code_point| text(char::from_u32(code_point)?).map(Entry::Text)).collect()
+fn by_code_point(entry: impl Fn(char) -> Option<Entry>) -> Vec<Option<Entry>> {
+    (0..=char::MAX.into()).map(|code_point| entry(char::from_u32(code_point)?)).collect()
 }
 
 /// What a `Table` has under a number.
@@ -103,11 +104,11 @@ fn packed(mut entries: Vec<Option<Entry>>) -> Result<Vec<u8>, Box<dyn Error>> {
             page.iter().take(used(page)).flat_map(|one| one.as_ref().map_or(vec![ABSENT], Entry::bytes)).collect()
         })
         .collect();
-    let mut offset = 2 * (pages.len() + 1);
-    let mut packed = u16::try_from(offset)?.to_le_bytes().to_vec();
+    let mut offset = 4 * (pages.len() + 1);
+    let mut packed = u32::try_from(offset)?.to_le_bytes().to_vec();
     for page in &pages {
         offset += page.len();
-        packed.extend(u16::try_from(offset)?.to_le_bytes());
+        packed.extend(u32::try_from(offset)?.to_le_bytes());
     }
     packed.extend(pages.concat());
     let table = Table::new(&packed);

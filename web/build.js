@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
@@ -19,10 +20,21 @@ function run(command, ...args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 }
 
+/** No path of this machine gets into the module: panics name their files. */
+function withoutPaths() {
+  const sysroot = execFileSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' }).trim();
+  const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
+  const paths = { [root]: '', [sysroot]: 'rust', [join(cargo, 'registry', 'src')]: 'crates' };
+  const flags = Object.entries(paths).map(([path, name]) => `--remap-path-prefix=${path}=${name}`);
+  // Separated as Cargo says, so that a path may have a space.
+  return { CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f') };
+}
+
 /** Builds the module, and returns what core's build script wrote for others. */
 function buildModule() {
   const build = ['build', '--package', 'flowhold-web', '--target', TARGET, '--profile', 'web'];
-  const options = { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 };
+  const env = { ...process.env, ...withoutPaths() };
+  const options = { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 };
   const messages = execFileSync('cargo', [...build, '--message-format', 'json-render-diagnostics'], options);
   const scripts = messages.split('\n').filter((line) => line.includes('"build-script-executed"')).map((line) => JSON.parse(line));
   return scripts.find((script) => script.package_id.includes('#flowhold-core@')).out_dir;

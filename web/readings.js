@@ -1,5 +1,5 @@
 /**
- * How the core gets at the readings of ideographs, a file beside the module that is only loaded when a name needs it.
+ * How the core gets at the readings of rarer scripts, a file beside the module that is only loaded when a name needs it.
  * index.js and node.js each say how that file is read at once.
  * @type {() => Uint8Array}
  */

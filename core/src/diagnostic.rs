@@ -96,7 +96,7 @@ codes! {
     Error OtherStorage = "other-storage",
     /// A text that is no flow name.
     Error FlowName = "flow-name",
-    /// A flow name with ideographs, and nobody knows how they are read.
+    /// A flow name in a rarer script, and nobody knows how it is read.
     Error NoReadings = "no-readings",
     /// Two flows with one name.
     Error DuplicateFlow = "duplicate-flow",

@@ -77,8 +77,8 @@ pub enum FlowNameError {
         /// The name.
         name: String,
     },
-    /// An ideograph, and nobody knows how it is read.
-    #[error("flow name {} has ideographs: {reason}", Excerpt(name))]
+    /// A character of a rarer script, and nobody knows how it is read.
+    #[error("flow name {} makes no slug: {reason}", Excerpt(name))]
     NoReadings {
         /// The name.
         name: String,

@@ -25,7 +25,7 @@ pub(crate) fn choose(
 ) -> Result<Chosen, Failure> {
     let name = plan.image.name.clone().unwrap_or_else(|| random.uuid());
     let tag = plan.image.tag.clone().unwrap_or_else(|| match settings.naming {
-        // A time has no ideographs, which alone could fail.
+        // Only rarer scripts could fail, and a time is ASCII.
         Naming::Flow => slugify(&utc(clock.now())).unwrap_or_default(),
         Naming::Uuid | Naming::Plan => random.uuid(),
     });

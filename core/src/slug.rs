@@ -6,10 +6,10 @@
 
 mod compatibility;
 mod entities;
-mod ideograph;
 pub mod readings;
 #[cfg(test)]
 mod reference;
+mod script;
 mod table;
 mod transliteration;
 
@@ -29,7 +29,7 @@ use transliteration::transliterated;
 /// ```
 ///
 /// # Errors
-/// If it needs the readings of ideographs, and they are not here. With the feature `readings` they are.
+/// If it has characters of a rarer script, and their readings are not here. With the feature `readings` they are.
 pub fn slugify(text: &str) -> Result<String, NoReadings> {
     // A typed apostrophe separates words; one that transliteration makes (from ’) is dropped further down.
     let text: String = text.chars().map(|c| if c == '\'' { '-' } else { c }).collect();

@@ -1,4 +1,4 @@
-//! The readings of ideographs: a file of the package that is loaded when a name first needs it.
+//! The readings of rarer scripts: a file of the package that is loaded when a name first needs it.
 
 use flowhold_core::{
     diagnostic::Code,
@@ -17,8 +17,8 @@ extern "C" {
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = "
 /**
- * Loads the readings of ideographs (readings.bin, 34 KB compressed) ahead. Without it they are loaded, once and while
- * the caller waits, when a name first needs them.
+ * Loads ahead how scripts other than Latin, Greek, Cyrillic and Hangul are read (readings.bin, 45 KB compressed).
+ * Without it that is loaded, once and while the caller waits, when a flow's name first needs it.
  */
 export function loadReadings(): Promise<void>;
 ";

@@ -189,7 +189,7 @@ impl ReferenceError {
     }
 }
 
-/// A component of a path that resembles `part`; may be empty, as it is where its ideographs can't be read.
+/// A component of a path that resembles `part`; may be empty, as it is where its script can't be read.
 fn fitting(part: &str) -> String {
     crate::slug::slugify(part).unwrap_or_default()
 }

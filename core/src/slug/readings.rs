@@ -1,18 +1,18 @@
-//! The readings of ideographs: 28,000 characters share 1,300 of them.
+//! The readings of rarer scripts: of all that is neither Latin, Greek nor Cyrillic, nor Hangul, which needs no table.
 //!
-//! They are most of what slugs take from tables, 53 KB, 34 KB compressed, and few names have an ideograph. With the
-//! feature `readings` they are compiled in; without it, whoever embeds the core supplies the build script's
-//! `readings.bin`, at the latest when a name first needs it.
+//! They are most of what slugs take from tables, 75 KB, 45 KB compressed, and few names need them. With the feature
+//! `readings` they are compiled in; without it, whoever embeds the core supplies the build script's `readings.bin`, at
+//! the latest when a name first needs it.
 //!
 //! Invariant: a slug never depends on who supplied them. Only the very bytes that the build script wrote are taken.
 
 use std::sync::OnceLock;
 
-use super::table::Table;
+use super::{script::is_ideograph, table::Table};
 use crate::digest::Digest;
 
-/// Under the code point of an ideograph the number of its reading, and under that number the text, the most frequent
-/// ones first, so that their numbers are short.
+/// Under the code point of a character its reading; under that of an ideograph, of which 28,000 share 1,300 readings,
+/// the number of the reading, and under that number the text.
 const READINGS: Option<&[u8]> =
     if cfg!(feature = "readings") { Some(include_bytes!(concat!(env!("OUT_DIR"), "/readings.bin"))) } else { None };
 
@@ -22,14 +22,14 @@ static SUPPLIED: OnceLock<Vec<u8>> = OnceLock::new();
 
 static SOURCE: OnceLock<fn() -> Option<Vec<u8>>> = OnceLock::new();
 
-/// Why an ideograph can't be read.
+/// Why a character can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReadings {
     /// Nobody supplied them.
-    #[error("the readings of ideographs are not here")]
+    #[error("the readings of its script are not here")]
     Missing,
     /// Something else was supplied.
-    #[error("the readings of ideographs are damaged, or belong to another version")]
+    #[error("the readings of its script are damaged, or belong to another version")]
     Wrong,
 }
 
@@ -52,10 +52,11 @@ pub fn supply_from(source: fn() -> Option<Vec<u8>>) {
     SOURCE.get_or_init(|| source);
 }
 
-/// The reading of an ideograph, or `None` if it has none.
-pub(super) fn reading(ideograph: char) -> Result<Option<impl Iterator<Item = char>>, NoReadings> {
-    let table = table()?;
-    Ok(table.number(ideograph as usize).and_then(|number| table.text(number)))
+/// The reading of a character that is not common, or `None` if it has none.
+pub(super) fn reading(character: char) -> Result<Option<impl Iterator<Item = char>>, NoReadings> {
+    let (table, code_point) = (table()?, character as usize);
+    let number = if is_ideograph(character) { table.number(code_point) } else { Some(code_point) };
+    Ok(number.and_then(|number| table.text(number)))
 }
 
 fn table() -> Result<Table<'static>, NoReadings> {

@@ -1,9 +1,9 @@
 //! Strings by number, packed for the download: the layout of the tables that the build script writes.
 //!
-//! First where each page of 256 entries starts, and after them where the last one ends: offsets of two bytes, the lower
-//! one first. Then the entries. One ends with the first byte that has its high bit set, so that nothing but its own
-//! bytes is stored; to find one, its page is walked from the start. What ends a page without an entry, often all of it,
-//! takes no space.
+//! First where each page of 256 entries starts, and after them where the last one ends: offsets of four bytes, the lowest
+//! first. Then the entries. One ends with the first byte that has its high bit set, so that nothing but its own bytes is
+//! stored; to find one, its page is walked from the start. What ends a page without an entry, often all of it, takes no
+//! space.
 
 /// The entries of one page.
 pub(super) const PAGE: usize = 256;
@@ -50,6 +50,6 @@ impl<'a> Table<'a> {
 
     fn offset(self, page: usize) -> Option<usize> {
         let (offsets, _) = self.0.as_chunks();
-        offsets.get(page).map(|&offset| u16::from_le_bytes(offset).into())
+        offsets.get(page).map(|&offset| u32::from_le_bytes(offset) as usize)
     }
 }

@@ -1,16 +1,16 @@
 //! What each character is in ASCII.
 //!
 //! The tables come from deunicode 1.6 (BSD-3-Clause), which continues Perl's Text::Unidecode as text-unidecode does, and
-//! hold what `reference.rs` makes of it. Letters take 25 KB, 13 KB compressed; ideographs are apart, in `readings.rs`;
+//! hold what `reference.rs` makes of it. Common letters take 6 KB; those of rarer scripts are apart, in `readings.rs`;
 //! Hangul is spelled by rule.
 
 use super::{
-    ideograph::is_ideograph,
     readings::{NoReadings, reading},
+    script::is_common,
     table::Table,
 };
 
-/// Everything but ideographs and Hangul, by code point.
+/// Common letters and symbols, by code point.
 const LETTERS: Table = Table::new(include_bytes!(concat!(env!("OUT_DIR"), "/letters.bin")));
 
 /// What python-slugify's own dependency (text-unidecode 1.3) writes for a character that it doesn't know.
@@ -22,7 +22,7 @@ const FIRST_WITHOUT_ROW: char = '\u{10000}';
 /// `text` in ASCII, character by character.
 ///
 /// # Errors
-/// If it has an ideograph, and the readings are not here.
+/// If it has characters of a rarer script, and their readings are not here.
 pub(super) fn transliterated(text: &str) -> Result<String, NoReadings> {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {
@@ -37,19 +37,21 @@ pub(super) fn transliterated(text: &str) -> Result<String, NoReadings> {
 }
 
 fn push_transliteration(ascii: &mut String, character: char) -> Result<(), NoReadings> {
-    if is_ideograph(character) {
-        match reading(character)? {
-            Some(reading) => ascii.extend(reading),
-            None => ascii.push_str(UNKNOWN),
-        }
-    } else if let Some(jamo) = hangul(character as usize) {
+    if let Some(jamo) = hangul(character as usize) {
         ascii.extend(jamo);
-    } else if let Some(letters) = LETTERS.text(character as usize) {
-        ascii.extend(letters);
+    } else if is_common(character) {
+        push(ascii, LETTERS.text(character as usize));
     } else {
-        ascii.push_str(UNKNOWN);
+        push(ascii, reading(character)?);
     }
     Ok(())
+}
+
+fn push(ascii: &mut String, text: Option<impl Iterator<Item = char>>) {
+    match text {
+        Some(text) => ascii.extend(text),
+        None => ascii.push_str(UNKNOWN),
+    }
 }
 
 /// The initial, medial and final sound of a Hangul syllable, which Unicode numbers in that order from U+AC00 on.
