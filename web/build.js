@@ -1,5 +1,5 @@
 // Builds the npm package into dist/: the core as WebAssembly, its JavaScript and its TypeScript types.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
@@ -35,8 +35,9 @@ function buildModule() {
   const build = ['build', '--package', 'flowhold-web', '--target', TARGET, '--profile', 'web'];
   const env = { ...process.env, ...withoutPaths() };
   const options = { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 };
-  const messages = execFileSync('cargo', [...build, '--message-format', 'json-render-diagnostics'], options);
-  const scripts = messages.split('\n').filter((line) => line.includes('"build-script-executed"')).map((line) => JSON.parse(line));
+  const { status, stdout } = spawnSync('cargo', [...build, '--message-format', 'json-render-diagnostics'], options);
+  if (status !== 0) process.exit(1);
+  const scripts = stdout.split('\n').filter((line) => line.includes('"build-script-executed"')).map((line) => JSON.parse(line));
   return scripts.find((script) => script.package_id.includes('#flowhold-core@')).out_dir;
 }
 

@@ -111,40 +111,41 @@ pub trait Random {
 /// A host without file system and daemon: it refuses every call.
 pub struct Refused;
 
-fn refuse<T>(capability: &str) -> Result<T, Failure> {
-    Err(Failure {
+/// The failure of a host that lacks a capability.
+pub fn refused(capability: &str) -> Failure {
+    Failure {
         kind: FailureKind::Unavailable,
         code: "no-capability".to_owned(),
         field: None,
         message: format!("this host has no {capability}"),
         help: None,
-    })
+    }
 }
 
 impl Files for Refused {
     fn open(&self, _: &str) -> Result<Option<SharedBlob>, Failure> {
-        refuse("files")
+        Err(refused("files"))
     }
 
     fn create(&self, _: &str, _: &SharedBlob) -> Result<bool, Failure> {
-        refuse("files")
+        Err(refused("files"))
     }
 
     fn replace(&self, _: &str, _: &SharedBlob) -> Result<(), Failure> {
-        refuse("files")
+        Err(refused("files"))
     }
 
     fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
-        refuse("files")
+        Err(refused("files"))
     }
 
     fn create_directory(&self, _: &str) -> Result<(), Failure> {
-        refuse("files")
+        Err(refused("files"))
     }
 }
 
 impl Docker for Refused {
     fn connect(&self, _: Option<&str>) -> Result<Box<dyn Daemon>, Failure> {
-        refuse("docker")
+        Err(refused("docker"))
     }
 }

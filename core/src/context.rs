@@ -2,6 +2,10 @@
 //!
 //! Invariant: the bytes of the tar stream depend on the plan alone: no owner, no time, no order of a directory.
 
+mod header;
+
+use header::{BLOCK, Header, Type};
+
 use crate::{
     blob::{Content, SharedBlob},
     capability::Segment,
@@ -50,7 +54,7 @@ pub fn archive(dockerfile: &str, entries: &[ContextEntry]) -> Result<Vec<Segment
     for entry in std::iter::once(&dockerfile).chain(entries) {
         archive.append(entry)?;
     }
-    archive.pending.extend([0; 1024]);
+    archive.pending.extend([0; 2 * BLOCK]);
     archive.flush();
     Ok(archive.segments)
 }
@@ -63,32 +67,18 @@ struct Archive {
 
 impl Archive {
     fn append(&mut self, entry: &ContextEntry) -> Result<(), Failure> {
-        let unfit = |error: std::io::Error| {
-            Failure::input(Code::InvalidPath, format!("{:?} does not fit into a build context: {error}", entry.path))
+        let directory = format!("{}/", entry.path);
+        let (kind, name, target) = match &entry.kind {
+            EntryKind::File(_) => (Type::File, &entry.path, ""),
+            EntryKind::Directory => (Type::Directory, &directory, ""),
+            EntryKind::Symlink(target) => (Type::Symlink, &entry.path, target.as_str()),
         };
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(entry.mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(0);
-        header.set_size(entry.size());
-        let mut builder = tar::Builder::new(std::mem::take(&mut self.pending));
-        match &entry.kind {
-            EntryKind::File(_) => {
-                header.set_entry_type(tar::EntryType::Regular);
-                builder.append_data(&mut header, &entry.path, std::io::empty()).map_err(unfit)?;
-            }
-            EntryKind::Directory => {
-                header.set_entry_type(tar::EntryType::Directory);
-                builder.append_data(&mut header, format!("{}/", entry.path), std::io::empty()).map_err(unfit)?;
-            }
-            EntryKind::Symlink(target) => {
-                header.set_entry_type(tar::EntryType::Symlink);
-                builder.append_link(&mut header, &entry.path, target).map_err(unfit)?;
-            }
+        if matches!(kind, Type::Symlink) && (target.is_empty() || target.contains('\0')) {
+            let message =
+                format!("{:?} does not fit into a build context: {target:?} is no target of a link", entry.path);
+            return Err(Failure::input(Code::InvalidPath, message));
         }
-        // Not `into_inner`, which would end the archive here.
-        self.pending = std::mem::take(builder.get_mut());
+        Header { name, mode: entry.mode, size: entry.size(), kind, target }.write(&mut self.pending);
         if let EntryKind::File(content) = &entry.kind {
             let blob = content.blob.clone().ok_or_else(|| missing(&entry.path))?;
             self.content(blob, content.size);
@@ -101,7 +91,8 @@ impl Archive {
         if size > 0 {
             self.segments.push(Segment::Blob(blob));
         }
-        let padding = (512 - size % 512) % 512;
+        let block = BLOCK as u64;
+        let padding = (block - size % block) % block;
         self.pending.resize(padding as usize, 0);
     }
 
@@ -143,6 +134,7 @@ mod tests {
             ContextEntry::file(long.clone(), Content::from_bytes("")),
             ContextEntry { path: "files/1".to_owned(), mode: 0o750, kind: EntryKind::Directory },
             ContextEntry { path: "files/1/l".to_owned(), mode: 0o777, kind: EntryKind::Symlink("../a b".to_owned()) },
+            ContextEntry { path: "files/a\\b".to_owned(), mode: 0o777, kind: EntryKind::Symlink(long.clone()) },
         ];
         let bytes = archive_bytes(&archive("FROM x\n", &entries)?)?;
         assert_eq!(bytes.len() % 512, 0);
@@ -160,11 +152,56 @@ mod tests {
             [
                 ("Dockerfile".to_owned(), 0o644, 7, None),
                 ("flows/a.prefect".to_owned(), 0o644, 513, None),
-                (long, 0o644, 0, None),
+                (long.clone(), 0o644, 0, None),
                 ("files/1/".to_owned(), 0o750, 0, None),
                 ("files/1/l".to_owned(), 0o777, 0, Some("../a b".to_owned())),
+                ("files/a\\b".to_owned(), 0o777, 0, Some(long)),
             ]
         );
+        Ok(())
+    }
+
+    /// An entry as the tar crate writes it.
+    fn by_the_tar_crate(entry: &ContextEntry) -> std::io::Result<Vec<u8>> {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(entry.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(entry.size());
+        let mut builder = tar::Builder::new(Vec::new());
+        match &entry.kind {
+            EntryKind::File(_) => {
+                header.set_entry_type(tar::EntryType::Regular);
+                builder.append_data(&mut header, &entry.path, std::io::empty())?;
+            }
+            EntryKind::Directory => {
+                header.set_entry_type(tar::EntryType::Directory);
+                builder.append_data(&mut header, format!("{}/", entry.path), std::io::empty())?;
+            }
+            EntryKind::Symlink(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                builder.append_link(&mut header, &entry.path, target)?;
+            }
+        }
+        Ok(std::mem::take(builder.get_mut()))
+    }
+
+    #[test]
+    fn headers_are_those_of_the_tar_crate() -> Result<(), Box<dyn std::error::Error>> {
+        for length in [1, 98, 99, 100, 101, 300] {
+            let path = format!("files/{}é", "x".repeat(length))[..].chars().take(length).collect::<String>();
+            for size in [0, 1, 0o7_777_777_777, 0o77_777_777_777, 0o100_000_000_000, u64::MAX] {
+                let content = Content::stated(size, crate::digest::Digest::of(b""));
+                let link = EntryKind::Symlink(path.chars().take(100).collect());
+                for (mode, kind) in [(0o644, EntryKind::File(content)), (0o7777, EntryKind::Directory), (0, link)] {
+                    let entry = ContextEntry { path: path.clone(), mode, kind };
+                    let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };
+                    // A file has no bytes here, but its header is written before that is found out.
+                    drop(archive.append(&entry));
+                    assert!(archive.pending == by_the_tar_crate(&entry)?, "{entry:?}");
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -193,8 +193,8 @@ impl Storage {
         match self {
             Self::Docker(docker) => docker.build(push, expect, host),
             Self::Local(local) => local.build(expect, host.files),
-            Self::Memory(memory) => report_of(&memory.all(), expect),
-            Self::Bytes(bytes) => report_of(&bytes.all(), expect),
+            Self::Memory(memory) => memory.build(expect),
+            Self::Bytes(bytes) => bytes.build(expect),
         }
     }
 

@@ -2,16 +2,13 @@
 
 use flowhold_core::{
     blob::{Content, read_all},
-    capability::{Clock, Docker as _, Files as _, Random, Refused},
+    capability::refused,
     failure::Failure,
-    flow::{Flow as CoreFlow, Format, FormatError},
+    flow::{Flow as CoreFlow, FlowMapError, Format, FormatError},
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
-    storage::{
-        BytesStorage as CoreBytes, Capabilities, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage,
-        no_content,
-    },
+    storage::{BytesStorage as CoreBytes, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage, no_content},
 };
 use js_sys::{Array, JSON, Object, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::*};
@@ -57,24 +54,6 @@ extern "C" {
     pub type Arguments;
 }
 
-/// A host without files and daemon, and with a clock that only JavaScript has.
-struct Host;
-
-impl Clock for Host {
-    fn now(&self) -> u64 {
-        js_sys::Date::now() as u64
-    }
-}
-
-impl Random for Host {
-    fn uuid(&self) -> String {
-        // Only a build asks, and a build without a daemon is refused.
-        String::new()
-    }
-}
-
-const HOST: Capabilities<'static> = Capabilities { files: &Refused, docker: &Refused, clock: &Host, random: &Host };
-
 /// Declares a class over one kind of storage. What they have in common is in the functions below.
 macro_rules! storage_class {
     ($(#[$doc:meta])+ $class:ident, $kind:literal, $constructor:item) => {
@@ -107,7 +86,7 @@ macro_rules! storage_class {
             /// Adds a flow, and returns its location. Throws if the name is taken.
             #[wasm_bindgen(js_name = addFlow)]
             pub fn add_flow(&mut self, flow: &FlowInput) -> Result<String, Thrown> {
-                self.0.add_flow(flow_of(flow)?, HOST).map_err(thrown)
+                add_flow(&mut self.0, flow_of(flow)?).map_err(thrown)
             }
 
             /// Whether a flow of that name is in the storage. What is no name is not contained.
@@ -133,8 +112,8 @@ macro_rules! storage_class {
 
             /// Builds the storage. Rejects where that needs a daemon or files, which this host does not have.
             #[wasm_bindgen(unchecked_return_type = "Promise<BuildReport>")]
-            pub fn build(&mut self) -> Promise {
-                match build(&mut self.0) {
+            pub fn build(&self) -> Promise {
+                match build(&self.0) {
                     Ok(report) => Promise::resolve(&report),
                     Err(error) => Promise::reject(&error),
                 }
@@ -244,20 +223,39 @@ fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
     Ok(CoreFlow { name, format, content: Content::from_bytes(bytes) })
 }
 
-fn flow_at(storage: &Storage, location: &str) -> Result<Object, Thrown> {
-    let (name, format, blob) = match storage {
-        // A flow that was added is here; inside the image it would be read from a file.
+/// What `Storage::add_flow` does, as far as it needs no files: those of a Local storage are not in the module.
+fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
+    match storage {
+        Storage::Docker(docker) => docker.add_flow(flow),
+        Storage::Memory(memory) => memory.add_flow(flow),
+        Storage::Bytes(bytes) => bytes.add_flow(flow),
+        Storage::Local(local) if local.flows().contains(flow.name.as_ref()) => {
+            Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into())
+        }
+        Storage::Local(_) => Err(refused("files")),
+    }
+}
+
+/// The flow at a location, as far as that needs neither files nor a daemon.
+fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
+    let name = storage.flows().at(location)?;
+    match storage {
+        Storage::Memory(memory) => memory.get_flow(location),
+        Storage::Bytes(bytes) => bytes.get_flow(location),
         Storage::Docker(docker) => {
-            let blob = docker.read_flow(location, &Refused).map_err(thrown)?;
-            let name = docker.flows().at(location).map_err(|error| thrown(error.into()))?;
-            (name.clone(), docker.format(name), Some(blob))
+            let Some(blob) = docker.added(location)? else {
+                docker.name()?;
+                return Err(refused("docker"));
+            };
+            Ok(CoreFlow { name: name.clone(), format: docker.format(name), content: Content::of(blob)? })
         }
-        _ => {
-            let flow = storage.get_flow(location, HOST).map_err(thrown)?;
-            (flow.name, flow.format, flow.content.blob)
-        }
-    };
-    let blob = blob.ok_or_else(|| thrown(no_content(&name)))?;
+        Storage::Local(_) => Err(refused("files")),
+    }
+}
+
+fn flow_at(storage: &Storage, location: &str) -> Result<Object, Thrown> {
+    let CoreFlow { name, format, content } = get_flow(storage, location).map_err(thrown)?;
+    let blob = content.blob.ok_or_else(|| thrown(no_content(&name)))?;
     let bytes = read_all(blob.as_ref()).map_err(thrown)?;
     let flow = [
         Array::of2(&"name".into(), &name.as_ref().into()),
@@ -267,12 +265,13 @@ fn flow_at(storage: &Storage, location: &str) -> Result<Object, Thrown> {
     Object::from_entries(&flow.into_iter().collect::<Array>())
 }
 
-fn build(storage: &mut Storage) -> Result<JsValue, Thrown> {
-    match storage {
-        Storage::Docker(docker) => drop(Refused.connect(docker.settings().base_url.as_deref()).map_err(thrown)?),
-        Storage::Local(local) => Refused.create_directory(local.directory()).map_err(thrown)?,
-        Storage::Memory(_) | Storage::Bytes(_) => {}
-    }
-    let report = storage.build(false, None, HOST).map_err(thrown)?;
-    JSON::parse(&storage.report_json(&report).map_err(thrown)?)
+fn build(storage: &Storage) -> Result<JsValue, Thrown> {
+    let report = match storage {
+        Storage::Docker(_) => Err(refused("docker")),
+        Storage::Local(_) => Err(refused("files")),
+        Storage::Memory(memory) => memory.build(None),
+        Storage::Bytes(bytes) => bytes.build(None),
+    };
+    let report = report.and_then(|report| storage.report_json(&report)).map_err(thrown)?;
+    JSON::parse(&report)
 }

@@ -1,6 +1,6 @@
 //! Bytes storage: flows kept as bytes. Unlike Memory it survives serializing with everything in it.
 
-use super::MemoryStorage;
+use super::{BuildReport, MemoryStorage, report_of};
 use crate::{
     blob::read_all,
     failure::Failure,
@@ -42,5 +42,9 @@ impl BytesStorage {
             Ok((flow, bytes))
         });
         all.collect()
+    }
+    /// Reports that there is nothing to build. With `expect`, refuses flows of any other digest.
+    pub fn build(&self, expect: Option<&str>) -> Result<BuildReport, Failure> {
+        report_of(&self.all(), expect)
     }
 }

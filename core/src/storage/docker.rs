@@ -106,10 +106,15 @@ impl DockerStorage {
         Ok(Flow { format: self.format(&name), content: Content::of(blob)?, name })
     }
 
+    /// The bytes of a flow that was added here; none if they are in the image alone.
+    pub fn added(&self, location: &str) -> Result<Option<SharedBlob>, Failure> {
+        let name = self.map.at(location)?;
+        Ok(self.contents.get(name).and_then(|content| content.blob.clone()))
+    }
+
     /// A flow's bytes: those that were added, else those in the image, which is not run.
     pub fn read_flow(&self, location: &str, docker: &dyn Docker) -> Result<SharedBlob, Failure> {
-        let name = self.map.at(location)?;
-        if let Some(blob) = self.contents.get(name).and_then(|content| content.blob.clone()) {
+        if let Some(blob) = self.added(location)? {
             return Ok(blob);
         }
         let image = self.name()?.to_string();

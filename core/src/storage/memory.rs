@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::{BuildReport, report_of};
 use crate::{
     failure::Failure,
     flow::{Flow, FlowMap},
@@ -39,5 +40,9 @@ impl MemoryStorage {
     /// All flows, in order.
     pub fn all(&self) -> Vec<Flow> {
         self.flows.values().cloned().collect()
+    }
+    /// Reports that there is nothing to build. With `expect`, refuses flows of any other digest.
+    pub fn build(&self, expect: Option<&str>) -> Result<BuildReport, Failure> {
+        report_of(&self.all(), expect)
     }
 }
