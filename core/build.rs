@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "it runs while the core is built and is no part of it")]
 
-use script::{is_common, is_ideograph};
+use script::{SHARED, is_common, is_ideograph};
 use sha2::{Digest as _, Sha256};
 use std::{cmp::Reverse, collections::BTreeMap, env, error::Error, fs, path::Path};
 use table::{ABSENT, EMPTY, END, PAGE, Table};
@@ -28,10 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         text if is_ideograph(c) => numbers.get(text).map(|&number| Entry::Number(number)),
         text => Some(Entry::Text(text.to_owned())),
     };
-    // The texts take the numbers of characters that are common.
-    let texts = shared.iter().map(|&text| Some(Entry::Text(text.to_owned())));
-    let characters = by_code_point(read).into_iter().skip(1 + shared.len());
-    let readings = [None].into_iter().chain(texts).chain(characters).collect();
+    let mut readings = by_code_point(read);
+    for (text, number) in &numbers {
+        readings[SHARED + number] = Some(Entry::Text((*text).to_owned()));
+    }
     let letters = by_code_point(|c| text_of(c).filter(|_| is_common(c)).map(|text| Entry::Text(text.to_owned())));
     let decompositions = by_code_point(|c| {
         let text = reference::compatibility(c);

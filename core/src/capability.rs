@@ -73,7 +73,7 @@ pub struct BuiltImage {
 }
 
 /// One step of a build.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BuildStep {
     /// The instruction, or what else was done.
     pub name: String,

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use crate::json::{Json, Object};
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Stops a build.
     Error,
@@ -16,8 +15,19 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// As programs see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
 /// One finding about a spec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Which kind of finding.
     pub code: Code,
@@ -30,7 +40,6 @@ pub struct Diagnostic {
     /// What to do about it.
     pub help: Option<String>,
     /// Line of the spec text, counted from 1, where the text has lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
 }
 
@@ -190,9 +199,16 @@ impl fmt::Display for Code {
     }
 }
 
-impl Serialize for Code {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+impl From<&Diagnostic> for Json {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let mut fields = Object::default();
+        fields.put("code", diagnostic.code.as_str());
+        fields.put("severity", diagnostic.severity.as_str());
+        fields.put("field", &diagnostic.field);
+        fields.put("message", &diagnostic.message);
+        fields.put("help", diagnostic.help.as_ref());
+        fields.put_some("line", diagnostic.line);
+        fields.into()
     }
 }
 

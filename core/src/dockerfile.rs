@@ -6,6 +6,7 @@
 use crate::{
     env_name::{EnvName, EnvValue},
     image::ImageReference,
+    json::Json,
 };
 
 /// One instruction.
@@ -38,7 +39,7 @@ pub struct Sourced {
 }
 
 /// A line of a Dockerfile and a field that made it. A line that several fields make is there several times.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
     /// Counted from 1.
     pub line: u32,
@@ -47,7 +48,7 @@ pub struct SourceLine {
 }
 
 /// An instruction's place in a Dockerfile, and why it is there.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Its first line, counted from 1.
     pub line: u32,
@@ -124,7 +125,7 @@ fn escape(text: &str, special: &[char]) -> String {
 }
 
 fn json_array<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
-    let words: Vec<String> = words.into_iter().map(|word| serde_json::Value::from(word.as_ref()).to_string()).collect();
+    let words: Vec<String> = words.into_iter().map(|word| Json::from(word.as_ref()).to_string()).collect();
     format!("[{}]", words.join(", "))
 }
 

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
-use crate::{blob::Content, diagnostic::Code, failure::Failure, flow_name::FlowName};
+use crate::{
+    blob::Content,
+    diagnostic::Code,
+    failure::Failure,
+    flow_name::FlowName,
+    json::{Json, Object},
+};
 
 /// What a flow's bytes are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// A pickle of an object with `.run()`, or of a callable.
     Pickle,
@@ -108,9 +112,9 @@ impl FlowMap {
     }
 }
 
-impl Serialize for FlowMap {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter().map(|(name, location)| (name.as_ref(), location)))
+impl From<&FlowMap> for Json {
+    fn from(map: &FlowMap) -> Self {
+        Self::Object(Object(map.iter().map(|(name, location)| (name.to_string(), location.into())).collect()))
     }
 }
 
@@ -151,7 +155,7 @@ mod tests {
         map.insert("b".parse()?, "/b".to_owned())?;
         map.insert("a".parse()?, "/a".to_owned())?;
         assert_eq!(map.insert("b".parse()?, "/c".to_owned()), Err(FlowMapError::Duplicate { name: "b".to_owned() }));
-        assert_eq!(serde_json::to_string(&map)?, r#"{"b":"/b","a":"/a"}"#);
+        assert_eq!(Json::from(&map).to_string(), r#"{"b":"/b","a":"/a"}"#);
         assert!(map.contains("a") && !map.contains("/a"));
         assert_eq!(map.at("/c"), Err(FlowMapError::NotContained { location: "/c".to_owned() }));
         Ok(())

@@ -7,17 +7,20 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     diagnostic::Code,
     failure::Failure,
+    json::{self, Json},
     plan::BuildPlan,
     preview::{ContextLine, context_lines},
+    spec::{
+        document,
+        reader::{Field, Reader},
+    },
 };
 
 /// What is expected of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForecastStep {
     /// The first line of the step in the Dockerfile, counted from 1.
     pub line: u32,
@@ -28,7 +31,7 @@ pub struct ForecastStep {
 }
 
 /// What of a plan decides which steps are cached.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOutline {
     dockerfile: String,
     context: Vec<ContextLine>,
@@ -45,23 +48,43 @@ impl PlanOutline {
     /// # Errors
     /// If the text is no preview, or the preview of a storage without image.
     pub fn from_json(text: &str) -> Result<Self, Failure> {
-        #[derive(Deserialize)]
-        struct Earlier {
-            dockerfile: Option<String>,
-            #[serde(default)]
-            context: Vec<ContextLine>,
-        }
         let refuse = |message: String| {
             Failure::input(Code::InvalidPreview, message)
                 .with_help("keep one for later: flowhold preview --format json > old.json")
         };
-        let earlier: Earlier =
-            serde_json::from_str(text).map_err(|error| refuse(format!("no earlier preview: {error}")))?;
-        match earlier.dockerfile {
-            Some(dockerfile) => Ok(Self { dockerfile, context: earlier.context }),
-            None => Err(refuse("the earlier preview has no Dockerfile".to_owned())),
+        let node =
+            document::parse_json(text).map_err(|error| refuse(format!("no earlier preview: {}", error.message)))?;
+        let mut reader = Reader::default();
+        let outline = read(&mut reader, Field { path: String::new(), node: &node });
+        match reader.diagnostics.into_iter().next() {
+            Some(diagnostic) => Err(refuse(format!("no earlier preview: {}", diagnostic.message))),
+            None => outline.ok_or_else(|| refuse("the earlier preview has no Dockerfile".to_owned())),
         }
     }
+}
+
+fn read(reader: &mut Reader, field: Field<'_>) -> Option<PlanOutline> {
+    let mut table = reader.table(field)?;
+    let dockerfile = table.field("dockerfile").and_then(|field| reader.text(&field));
+    let context = table.field("context").map_or_else(Vec::new, |field| reader.elements(&field));
+    let context = context.into_iter().filter_map(|field| read_line(reader, field)).collect();
+    Some(PlanOutline { dockerfile: dockerfile?.to_owned(), context })
+}
+
+fn read_line(reader: &mut Reader, field: Field<'_>) -> Option<ContextLine> {
+    let place = Field { path: field.path.clone(), node: field.node };
+    let mut table = reader.table(field)?;
+    let text = |reader: &mut Reader, field: Option<Field<'_>>| reader.text(&field?).map(str::to_owned);
+    let path = text(reader, table.field("path"));
+    let size = table.field("size").and_then(|field| reader.number(&field));
+    let sha256 = text(reader, table.field("sha256"));
+    let mode = table.field("mode").and_then(|field| u32::try_from(reader.number(&field)?).ok());
+    let link = text(reader, table.field("link"));
+    let (Some(path), Some(mode)) = (path, mode) else {
+        reader.report(Code::InvalidPreview, &place, format!("{} has no path or no mode", place.path), None);
+        return None;
+    };
+    Some(ContextLine { path, size, sha256, mode, link })
 }
 
 /// One step of a Dockerfile, as far as its cache is concerned.
@@ -70,6 +93,12 @@ struct Step<'o> {
     instruction: &'o str,
     /// What it copies, by path.
     copied: BTreeMap<&'o str, &'o ContextLine>,
+}
+
+impl From<ForecastStep> for Json {
+    fn from(step: ForecastStep) -> Self {
+        Self::object(vec![("line", step.line.into()), ("cached", step.cached.into()), ("reason", step.reason.into())])
+    }
 }
 
 /// Which steps of `now` would be cached by a daemon that has built `earlier`.
@@ -121,8 +150,9 @@ fn instruction(text: &str) -> (usize, u32) {
 
 /// What a COPY copies; nothing for other instructions.
 fn copied<'o>(instruction: &str, context: &'o [ContextLine]) -> BTreeMap<&'o str, &'o ContextLine> {
-    let words = instruction.strip_prefix("COPY ").and_then(|words| serde_json::from_str(words).ok());
-    let Some([source, _]): Option<[String; 2]> = words else { return BTreeMap::new() };
+    let words = instruction.strip_prefix("COPY ").and_then(|words| json::parse(words).ok());
+    let Some(Json::Array(words)) = words else { return BTreeMap::new() };
+    let [Json::String(source), Json::String(_)] = words.as_slice() else { return BTreeMap::new() };
     let source = source.trim_end_matches('/');
     let within = |path: &str| path.strip_prefix(source).is_some_and(|below| below.is_empty() || below.starts_with('/'));
     context.iter().map(|entry| (entry.path.as_str(), entry)).filter(|(path, _)| within(path)).collect()

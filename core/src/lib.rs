@@ -24,6 +24,7 @@ pub mod flow_name;
 pub mod forecast;
 pub mod image;
 pub mod image_path;
+pub mod json;
 mod naming;
 pub mod plan;
 pub mod prefect_version;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -18,6 +16,7 @@ use crate::{
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
     image::{self, ImageName, ImageReference, ImageTag},
+    json::Json,
     settings::{DockerSettings, EntryKind, ImageFile, Naming},
     spec::reader::join_path,
 };
@@ -51,7 +50,7 @@ pub struct BuildPlan {
 }
 
 /// The parts of an image reference; those that only the build will choose are `None`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageChoice {
     /// `registry_url`.
     pub registry: Option<String>,
@@ -61,6 +60,17 @@ pub struct ImageChoice {
     pub tag: Option<String>,
     /// All three, where none is missing.
     pub reference: Option<String>,
+}
+
+impl From<&ImageChoice> for Json {
+    fn from(image: &ImageChoice) -> Self {
+        Self::object(vec![
+            ("registry", image.registry.as_ref().into()),
+            ("name", image.name.as_ref().into()),
+            ("tag", image.tag.as_ref().into()),
+            ("reference", image.reference.as_ref().into()),
+        ])
+    }
 }
 
 /// Plans. There is a plan where no diagnostic is an error.
@@ -299,10 +309,13 @@ impl Planner<'_> {
             .flows
             .iter()
             .zip(locations.iter())
-            .map(|(flow, (name, location))| json!({ "name": name.as_ref(), "location": location, "format": flow.format.as_str() }))
+            .map(|(flow, (name, location))| {
+                let format = flow.format.as_str().into();
+                Json::object(vec![("name", name.as_ref().into()), ("location", location.into()), ("format", format)])
+            })
             .collect();
         let python = self.settings.python_version.map(|version| version.to_string());
-        let manifest = json!({ "python": python, "flows": flows }).to_string() + "\n";
+        let manifest = Json::object(vec![("python", python.into()), ("flows", flows.into())]).to_string() + "\n";
         for (name, content) in [("health_check.py", SCRIPT.to_owned()), ("manifest.json", manifest)] {
             self.take(format!("{OWN_DIRECTORY}/{name}"), "flows", false);
             self.context.push(ContextEntry::file(format!("flowhold/{name}"), Content::from_bytes(content)));

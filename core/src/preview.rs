@@ -1,8 +1,5 @@
 //! What people look at before they build: a spec with its facts, as one value.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-
 use crate::{
     capability::{Clock, Random},
     context::ContextEntry,
@@ -12,8 +9,9 @@ use crate::{
     failure::Failure,
     flow::{Flow, FlowMap},
     forecast::{ForecastStep, PlanOutline, forecast},
+    json::{Json, Object},
     naming,
-    plan::{self, BuildPlan, ImageChoice},
+    plan::{self, BuildPlan},
     resolve::{Facts, ResolvedSpec, ResolvedStorage, resolve},
     settings::EntryKind,
     spec::Spec,
@@ -140,36 +138,24 @@ impl Preview {
 
     /// The object of `flowhold preview --format json`, with a forecast if there is an earlier plan.
     pub fn to_json(&self, since: Option<&PlanOutline>) -> String {
-        #[derive(Serialize)]
-        struct Shape<'p> {
-            plan: Option<String>,
-            image: Option<&'p ImageChoice>,
-            dockerfile: Option<&'p str>,
-            source_map: &'p [SourceLine],
-            steps: Vec<Step>,
-            context: Vec<ContextLine>,
-            flows: &'p FlowMap,
-            diagnostics: &'p [Diagnostic],
-            #[serde(skip_serializing_if = "Option::is_none")]
-            forecast: Option<Vec<ForecastStep>>,
-        }
         let plan = self.plan.as_ref();
-        pretty(&Shape {
-            plan: self.digest().map(|digest| digest.to_string()),
-            image: plan.map(|plan| &plan.image),
-            dockerfile: plan.map(|plan| plan.dockerfile.as_str()),
-            source_map: plan.map_or(&[], |plan| &plan.source_map),
-            steps: self.steps(),
-            context: context_lines(self.context()).collect(),
-            flows: &self.flows,
-            diagnostics: &self.diagnostics,
-            forecast: since.map(|since| self.forecast(since)),
-        })
+        let source_map = plan.map_or(&[][..], |plan| &plan.source_map);
+        let mut fields = Object::default();
+        fields.put("plan", self.digest().map(|digest| digest.to_string()));
+        fields.put("image", plan.map(|plan| &plan.image));
+        fields.put("dockerfile", plan.map(|plan| &plan.dockerfile));
+        fields.put("source_map", source_map.iter().collect::<Json>());
+        fields.put("steps", self.steps().iter().collect::<Json>());
+        fields.put("context", context_lines(self.context()).collect::<Json>());
+        fields.put("flows", &self.flows);
+        fields.put("diagnostics", self.diagnostics.iter().collect::<Json>());
+        fields.put_some("forecast", since.map(|since| self.forecast(since).into_iter().collect::<Json>()));
+        format!("{:#}", Json::from(fields))
     }
 }
 
 /// What people see of something in the build context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextLine {
     /// Relative, with `/`.
     pub path: String,
@@ -180,7 +166,6 @@ pub struct ContextLine {
     /// Unix permission bits.
     pub mode: u32,
     /// Where a link leads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
 }
 
@@ -195,17 +180,36 @@ pub fn context_lines(context: &[ContextEntry]) -> impl Iterator<Item = ContextLi
     })
 }
 
-/// The digest of flows that no image holds.
-pub(crate) fn flows_digest(flows: &[Flow]) -> Digest {
-    let flows: Vec<_> = flows
-        .iter()
-        .map(|flow| json!([flow.name.as_ref(), flow.format.as_str(), flow.content.size, flow.content.sha256.hex()]))
-        .collect();
-    Digest::of(json!(["flowhold flows 1", flows]).to_string().as_bytes())
+impl From<ContextLine> for Json {
+    fn from(line: ContextLine) -> Self {
+        let mut fields = Object::default();
+        fields.put("path", line.path);
+        fields.put("size", line.size);
+        fields.put("sha256", line.sha256);
+        fields.put("mode", line.mode);
+        fields.put_some("link", line.link);
+        fields.into()
+    }
 }
 
-/// JSON for people: two spaces of indent.
-pub(crate) fn pretty(value: &impl Serialize) -> String {
-    // Serializing plain data into a string has nothing that could fail.
-    serde_json::to_string_pretty(value).unwrap_or_default()
+impl From<&SourceLine> for Json {
+    fn from(source: &SourceLine) -> Self {
+        Self::object(vec![("line", source.line.into()), ("field", (&source.field).into())])
+    }
+}
+
+impl From<&Step> for Json {
+    fn from(step: &Step) -> Self {
+        Self::object(vec![("line", step.line.into()), ("lines", step.lines.into()), ("why", step.why.into())])
+    }
+}
+
+/// The digest of flows that no image holds.
+pub(crate) fn flows_digest(flows: &[Flow]) -> Digest {
+    let flow = |flow: &Flow| {
+        let (size, sha256) = (flow.content.size, flow.content.sha256.hex());
+        Json::Array(vec![flow.name.as_ref().into(), flow.format.as_str().into(), size.into(), sha256.into()])
+    };
+    let flows = flows.iter().map(flow).collect::<Json>();
+    Digest::of(Json::Array(vec!["flowhold flows 1".into(), flows]).to_string().as_bytes())
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-
 use crate::{
     blob::{Content, SharedBlob},
     context_path::ContextPath,
@@ -12,6 +10,7 @@ use crate::{
     flow::{Flow, FlowMapError},
     flow_name::FlowName,
     image::ImageReference,
+    json::{Json, Object},
     prefect_version::PrefectVersion,
     python::PythonVersion,
     settings::{DockerSettings, EntryKind, FileEntry},
@@ -412,42 +411,36 @@ fn is_floating(base: &ImageReference) -> bool {
 
 impl ResolvedSpec {
     /// The same shape as a spec, with nothing left open.
-    pub fn to_json(&self) -> Value {
-        let mut storage = Map::new();
+    pub fn to_json(&self) -> Json {
+        let mut storage = Object::default();
         match &self.storage {
             ResolvedStorage::Docker(settings) => {
-                storage.insert("type".to_owned(), json!("docker"));
+                storage.put("type", "docker");
                 settings.write(&mut storage);
             }
             ResolvedStorage::Local { directory } => {
-                storage.insert("type".to_owned(), json!("local"));
-                storage.insert("directory".to_owned(), json!(directory));
+                storage.put("type", "local");
+                storage.put("directory", directory);
             }
-            ResolvedStorage::Memory => drop(storage.insert("type".to_owned(), json!("memory"))),
-            ResolvedStorage::Bytes => drop(storage.insert("type".to_owned(), json!("bytes"))),
+            ResolvedStorage::Memory => storage.put("type", "memory"),
+            ResolvedStorage::Bytes => storage.put("type", "bytes"),
         }
-        if let Some(python) = &self.python {
-            storage.insert("python".to_owned(), json!(python));
-        }
-        let flows: Vec<Value> = self.flows.iter().map(ResolvedFlow::to_json).collect();
-        json!({ "storage": storage, "flows": flows })
+        storage.put_some("python", self.python.as_ref());
+        let flows = self.flows.iter().map(ResolvedFlow::to_json).collect();
+        Json::object(vec![("storage", storage.into()), ("flows", flows)])
     }
 }
 
 impl ResolvedFlow {
-    fn to_json(&self) -> Value {
-        let mut fields = Map::new();
-        if let Some(path) = &self.path {
-            fields.insert("path".to_owned(), json!(path));
-        }
-        if let Some(object) = &self.object {
-            fields.insert("object".to_owned(), json!(object));
-        }
-        fields.insert("name".to_owned(), json!(self.flow.name.as_ref()));
-        fields.insert("format".to_owned(), json!(self.flow.format.as_str()));
-        fields.insert("size".to_owned(), json!(self.flow.content.size));
-        fields.insert("sha256".to_owned(), json!(self.flow.content.sha256.hex()));
-        Value::Object(fields)
+    fn to_json(&self) -> Json {
+        let mut fields = Object::default();
+        fields.put_some("path", self.path.as_ref());
+        fields.put_some("object", self.object.as_ref());
+        fields.put("name", self.flow.name.as_ref());
+        fields.put("format", self.flow.format.as_str());
+        fields.put("size", self.flow.content.size);
+        fields.put("sha256", self.flow.content.sha256.hex());
+        fields.into()
     }
 }
 

@@ -4,7 +4,6 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
 
 use crate::{
     blob::Content,
@@ -13,10 +12,10 @@ use crate::{
     failure::Failure,
     flow::{Flow, FlowMap, Format},
     flow_name::{FlowName, FlowNameError},
-    preview::pretty,
+    json::{self, Json, Object},
     settings::DockerSettings,
     spec::{
-        document,
+        document::Node,
         reader::{Field, Reader, Table},
     },
     storage::{BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, docker::Built, write_formats},
@@ -26,73 +25,66 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extra {
     /// `__version__`, if it was read from somewhere.
-    version: Option<Value>,
-    fields: Map<String, Value>,
+    version: Option<Json>,
+    fields: Object,
 }
 
 /// JSON for people: two spaces of indent.
 pub fn to_json(storage: &Storage) -> Result<String, Failure> {
-    Ok(pretty(&to_value(storage)?))
+    Ok(format!("{:#}", to_value(storage)?))
 }
 
 /// The JSON of a storage as a value.
-pub fn to_value(storage: &Storage) -> Result<Value, Failure> {
+pub fn to_value(storage: &Storage) -> Result<Json, Failure> {
     value_of(storage, true)
 }
 
-/// With `contents`, a Bytes storage's flows are in it as base64; without, an empty string stands for each.
-pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Value, Failure> {
+/// With `contents`, a Bytes storage's flows are in it as base64; without, none are.
+pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failure> {
     let extra = extra_of(storage);
-    let mut fields = Map::new();
-    let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
-    let (kind, version) = (original_kind(storage), extra.version.clone());
-    put("type", json!(kind));
-    put("__version__", version.unwrap_or_else(|| json!(env!("CARGO_PKG_VERSION"))));
+    let mut fields = Object::default();
+    fields.put("type", original_kind(storage));
+    fields.put("__version__", extra.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()));
     match storage {
         Storage::Docker(docker) => {
             for key in ["registry_url", "image_name", "image_tag"] {
-                put(key, Value::Null);
+                fields.put(key, Json::Null);
             }
-            put("flows", json!(docker.flows()));
-            put("prefect_version", Value::Null);
+            fields.put("flows", docker.flows());
+            fields.put("prefect_version", Json::Null);
             write_docker(docker, &mut fields);
         }
         Storage::Local(local) => {
-            put("directory", json!(local.directory()));
-            put("flows", json!(local.all()));
-            write_formats(&mut fields, local.formats.iter().map(|(name, format)| (name.as_ref(), *format)));
+            fields.put("directory", local.directory());
+            fields.put("flows", &local.all());
+            write_formats(&mut fields, local.formats.iter().map(|(name, format)| (name, *format)));
         }
         Storage::Memory(_) => {}
         Storage::Bytes(bytes) => {
-            let mut flows = Map::new();
+            let mut flows = Vec::new();
             if contents {
                 for (flow, content) in bytes.contents()? {
-                    flows.insert(flow.name.to_string(), json!(BASE64_STANDARD.encode(content)));
+                    flows.push((flow.name.to_string(), BASE64_STANDARD.encode(content).into()));
                 }
             }
-            put("flows", Value::Object(flows));
-            let all = bytes.all();
-            write_formats(&mut fields, all.iter().map(|flow| (flow.name.as_ref(), flow.format)));
+            fields.put("flows", Object(flows));
+            write_formats(&mut fields, bytes.all().iter().map(|flow| (&flow.name, flow.format)));
         }
     }
-    fields.extend(extra.fields.clone());
-    Ok(Value::Object(fields))
+    fields.0.extend(extra.fields.0.iter().cloned());
+    Ok(fields.into())
 }
 
-fn write_docker(docker: &DockerStorage, fields: &mut Map<String, Value>) {
+fn write_docker(docker: &DockerStorage, fields: &mut Object) {
     docker.settings.write(fields);
-    write_formats(fields, docker.formats.iter().map(|(name, format)| (name.as_ref(), *format)));
-    let contents: Map<_, _> = docker
-        .contents
-        .iter()
-        .map(|(name, content)| (name.to_string(), json!({ "size": content.size, "sha256": content.sha256.hex() })))
-        .collect();
-    if !contents.is_empty() {
-        fields.insert("contents".to_owned(), Value::Object(contents));
-    }
+    write_formats(fields, docker.formats.iter().map(|(name, format)| (name, *format)));
+    let content =
+        |content: &Content| Json::object(vec![("size", content.size.into()), ("sha256", content.sha256.hex().into())]);
+    let contents = docker.contents.iter().map(|(name, one)| (name.to_string(), content(one)));
+    fields.put_some("contents", (!docker.contents.is_empty()).then(|| Object(contents.collect())));
     if let Some(built) = &docker.built {
-        fields.insert("plan".to_owned(), json!(built.plan.to_string()));
-        fields.insert("digest".to_owned(), json!(built.digest));
+        fields.put("plan", built.plan.to_string());
+        fields.put("digest", built.digest.as_ref());
     }
 }
 
@@ -130,8 +122,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Storage, Failure> {
 
 /// Reads a storage whose Bytes flows are beside the text.
 pub(crate) fn from_parts(text: &str, payloads: Option<Vec<(String, Vec<u8>)>>) -> Result<Storage, Failure> {
-    let node = document::parse_json(text).map_err(|error| invalid(error.message))?;
-    let values: Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+    let values = json::parse(text).map_err(|error| invalid(format!("not JSON: {error}")))?;
+    let node = Node::from(&values);
     let mut reader = Reader::default();
     let storage = read(&mut reader, Field { path: String::new(), node: &node }, &values, payloads);
     if let Some(missing) = reader.diagnostics.iter().find(|diagnostic| diagnostic.code == Code::NoReadings) {
@@ -152,7 +144,7 @@ fn invalid(message: impl std::fmt::Display) -> Failure {
 fn read(
     reader: &mut Reader,
     field: Field<'_>,
-    values: &Value,
+    values: &Json,
     payloads: Option<Vec<(String, Vec<u8>)>>,
 ) -> Option<Storage> {
     let place = Field { path: "type".to_owned(), node: field.node };
@@ -175,7 +167,7 @@ fn read(
         }
     };
     let fields = table.rest().into_iter().filter_map(|(key, _)| Some((key.to_owned(), values.get(key)?.clone())));
-    let extra = Extra { version: values.get("__version__").cloned(), fields: fields.collect() };
+    let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields.collect()) };
     match &mut storage {
         Storage::Docker(docker) => docker.extra = extra,
         Storage::Local(local) => local.extra = extra,

@@ -1,7 +1,6 @@
 //! The arguments of the Docker storage, as the specification names them, and how they are read and written.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
 
 use crate::{
     blob::Content,
@@ -12,6 +11,7 @@ use crate::{
     failure::Explain,
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
     image_path::ImagePath,
+    json::{Json, Object},
     prefect_version::PrefectVersion,
     python::PythonVersion,
     requirement::Requirement,
@@ -158,40 +158,27 @@ impl DockerSettings {
     }
 
     /// The settings that differ from their defaults, in the order of the specification.
-    pub(crate) fn write(&self, fields: &mut Map<String, Value>) {
-        let mut put = |key: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                fields.insert(key.to_owned(), value);
-            }
-        };
-        put("registry_url", self.registry_url.as_ref().map(|url| json!(url.to_string())));
-        put("base_image", self.base_image.as_ref().map(|image| json!(image.to_string())));
-        put(
+    pub(crate) fn write(&self, fields: &mut Object) {
+        fields.put_some("registry_url", text(self.registry_url.as_ref()));
+        fields.put_some("base_image", text(self.base_image.as_ref()));
+        let dependencies = self.python_dependencies.iter().map(ToString::to_string);
+        fields.put_some(
             "python_dependencies",
-            (!self.python_dependencies.is_empty())
-                .then(|| self.python_dependencies.iter().map(|one| json!(one.to_string())).collect()),
+            (!self.python_dependencies.is_empty()).then(|| dependencies.collect::<Json>()),
         );
-        put("image_name", self.image_name.as_ref().map(|name| json!(name.to_string())));
-        put("image_tag", self.image_tag.as_ref().map(|tag| json!(tag.to_string())));
-        put(
-            "env_vars",
-            (!self.env_vars.is_empty()).then(|| {
-                let variables = self.env_vars.iter();
-                Value::Object(variables.map(|(name, value)| (name.to_string(), json!(value.to_string()))).collect())
-            }),
-        );
-        put(
-            "files",
-            (!self.files.is_empty())
-                .then(|| Value::Object(self.files.iter().map(|file| (file.source.clone(), file.to_json())).collect())),
-        );
-        put("base_url", self.base_url.as_ref().map(|url| json!(url)));
-        put("prefect_version", self.prefect_version.as_ref().map(|version| json!(version.to_string())));
-        put("local_image", self.local_image.then_some(json!(true)));
-        put("naming", (self.naming != Naming::default()).then(|| json!(self.naming.as_str())));
-        put("prefect_directory", self.prefect_directory.as_ref().map(|path| json!(path.to_string())));
-        put("python_version", self.python_version.as_ref().map(|version| json!(version.to_string())));
-        put("cloudpickle_version", self.cloudpickle_version.as_ref().map(|version| json!(version)));
+        fields.put_some("image_name", text(self.image_name.as_ref()));
+        fields.put_some("image_tag", text(self.image_tag.as_ref()));
+        let variables = self.env_vars.iter().map(|(name, value)| (name.to_string(), Json::from(value.to_string())));
+        fields.put_some("env_vars", (!self.env_vars.is_empty()).then(|| Object(variables.collect())));
+        let files = self.files.iter().map(|file| (file.source.clone(), file.to_json()));
+        fields.put_some("files", (!self.files.is_empty()).then(|| Object(files.collect())));
+        fields.put_some("base_url", self.base_url.as_ref());
+        fields.put_some("prefect_version", text(self.prefect_version.as_ref()));
+        fields.put_some("local_image", self.local_image.then_some(true));
+        fields.put_some("naming", (self.naming != Naming::default()).then(|| self.naming.as_str()));
+        fields.put_some("prefect_directory", text(self.prefect_directory.as_ref()));
+        fields.put_some("python_version", text(self.python_version.as_ref()));
+        fields.put_some("cloudpickle_version", self.cloudpickle_version.as_ref());
     }
 
     /// Where flows are in the image, without a slash at the end.
@@ -200,26 +187,37 @@ impl DockerSettings {
     }
 }
 
+fn text<T: ToString>(value: Option<&T>) -> Option<String> {
+    value.map(T::to_string)
+}
+
 impl ImageFile {
-    fn to_json(&self) -> Value {
-        let Some(entries) = &self.entries else {
-            return json!(self.destination.to_string());
-        };
-        let entries: Vec<Value> = entries.iter().map(FileEntry::to_json).collect();
-        json!({ "destination": self.destination.to_string(), "entries": entries })
+    fn to_json(&self) -> Json {
+        let destination = self.destination.to_string().into();
+        match &self.entries {
+            None => destination,
+            Some(entries) => {
+                let entries = entries.iter().map(FileEntry::to_json).collect();
+                Json::object(vec![("destination", destination), ("entries", entries)])
+            }
+        }
     }
 }
 
 impl FileEntry {
-    fn to_json(&self) -> Value {
-        let path = self.path.as_ref().map_or("", |path| path.as_str());
+    fn to_json(&self) -> Json {
+        let mut fields = Object::default();
+        fields.put("path", self.path.as_ref().map_or("", |path| path.as_str()));
+        fields.put("mode", self.mode);
         match &self.kind {
             EntryKind::File(content) => {
-                json!({ "path": path, "mode": self.mode, "size": content.size, "sha256": content.sha256.hex() })
+                fields.put("size", content.size);
+                fields.put("sha256", content.sha256.hex());
             }
-            EntryKind::Directory => json!({ "path": path, "mode": self.mode }),
-            EntryKind::Symlink(target) => json!({ "path": path, "mode": self.mode, "link": target }),
+            EntryKind::Directory => {}
+            EntryKind::Symlink(target) => fields.put("link", target),
         }
+        fields.into()
     }
 }
 

@@ -2,10 +2,8 @@
 //!
 //! Invariant: nothing else in the project knows of bincode. Decoding has a limit, and never allocates more than it.
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use serde::{Deserialize, Serialize};
-
 use crate::{diagnostic::Code, failure::Failure, serialized, storage::Storage};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 
 const MAGIC: &[u8] = b"flowhold";
 const VERSION: u16 = 1;
@@ -18,11 +16,7 @@ fn config() -> Configuration<LittleEndian, Varint, Limit<LARGEST>> {
 }
 
 /// The JSON of the storage, which keeps unknown fields, and beside it the flows of a Bytes storage.
-#[derive(Serialize, Deserialize)]
-struct Body {
-    json: String,
-    payloads: Vec<(String, Vec<u8>)>,
-}
+type Body = (String, Vec<(String, Vec<u8>)>);
 
 /// Why bytes are no snapshot of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +61,9 @@ pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
     if let Storage::Bytes(bytes) = storage {
         payloads.extend(bytes.contents()?.into_iter().map(|(flow, content)| (flow.name.to_string(), content)));
     }
-    let body = Body { json: serialized::value_of(storage, false)?.to_string(), payloads };
+    let body: Body = (serialized::value_of(storage, false)?.to_string(), payloads);
     let mut bytes = [MAGIC, &VERSION.to_be_bytes()].concat();
-    let encoded = bincode::serde::encode_to_vec(&body, config());
+    let encoded = bincode::encode_to_vec(&body, config());
     bytes.extend(encoded.map_err(|error| SnapshotError::TooLarge(error.to_string()))?);
     if bytes.len() > LARGEST {
         return Err(SnapshotError::TooLarge(format!("{} bytes", bytes.len())).into());
@@ -85,12 +79,12 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     if version != VERSION {
         return Err(SnapshotError::Version(version).into());
     }
-    let (decoded, read): (Body, usize) = bincode::serde::decode_from_slice(body, config())
-        .map_err(|error| SnapshotError::Damaged(words(&error).to_owned()))?;
+    let ((json, payloads), read): (Body, usize) =
+        bincode::decode_from_slice(body, config()).map_err(|error| SnapshotError::Damaged(words(&error).to_owned()))?;
     if read != body.len() {
         return Err(SnapshotError::Damaged(format!("{} bytes follow its end", body.len() - read)).into());
     }
-    serialized::from_parts(&decoded.json, Some(decoded.payloads))
+    serialized::from_parts(&json, Some(payloads))
 }
 
 /// What bincode says, in words: its own texts are Rust's.

@@ -7,15 +7,14 @@ pub mod memory;
 
 pub use self::{bytes::BytesStorage, docker::DockerStorage, local::LocalStorage, memory::MemoryStorage};
 
-use serde_json::{Map, Value, json};
-
 use crate::{
     blob::SharedBlob,
     capability::{BuildStep, Clock, Docker, Files, Random},
     diagnostic::Code,
     failure::Failure,
     flow::{Flow, FlowMap, Format},
-    preview::pretty,
+    flow_name::FlowName,
+    json::{Json, Object},
     resolve::{ResolvedSpec, ResolvedStorage},
 };
 
@@ -200,15 +199,16 @@ impl Storage {
 
     /// The object of `flowhold build --format json`.
     pub fn report_json(&self, report: &BuildReport) -> Result<String, Failure> {
-        Ok(pretty(&json!({
-            "plan": report.plan,
-            "image": report.image,
-            "digest": report.digest,
-            "pushed": report.pushed,
-            "flows": self.flows(),
-            "storage": crate::serialized::to_value(self)?,
-            "steps": report.steps,
-        })))
+        let report = Json::object(vec![
+            ("plan", (&report.plan).into()),
+            ("image", report.image.as_ref().into()),
+            ("digest", report.digest.as_ref().into()),
+            ("pushed", report.pushed.into()),
+            ("flows", self.flows().into()),
+            ("storage", crate::serialized::to_value(self)?),
+            ("steps", report.steps.iter().collect()),
+        ]);
+        Ok(format!("{report:#}"))
     }
 
     /// The Docker storage that this is.
@@ -260,13 +260,24 @@ pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
         .with_help("build from the spec")
 }
 
-/// Formats other than pickle, the only one that the original knows, by flow name.
-pub(crate) fn write_formats<'f>(fields: &mut Map<String, Value>, flows: impl Iterator<Item = (&'f str, Format)>) {
-    let formats: Map<_, _> = flows
-        .filter(|(_, format)| *format != Format::Pickle)
-        .map(|(name, format)| (name.to_owned(), json!(format.as_str())))
-        .collect();
-    if !formats.is_empty() {
-        fields.insert("formats".to_owned(), Value::Object(formats));
+impl From<&BuildStep> for Json {
+    fn from(step: &BuildStep) -> Self {
+        // In milliseconds, which is what clocks tell.
+        let milliseconds = (step.seconds * 1000.0).round() as u64;
+        let seconds = format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
+        let seconds = seconds.trim_end_matches('0');
+        let seconds = if seconds.ends_with('.') { format!("{seconds}0") } else { seconds.to_owned() };
+        let mut fields = Object::default();
+        fields.put("name", &step.name);
+        fields.put("cached", step.cached);
+        fields.put("seconds", Self::Number(seconds));
+        fields.into()
     }
+}
+
+/// Formats other than pickle, the only one that the original knows, by flow name.
+pub(crate) fn write_formats<'f>(fields: &mut Object, flows: impl Iterator<Item = (&'f FlowName, Format)>) {
+    let formats = flows.filter(|(_, format)| *format != Format::Pickle);
+    let formats: Vec<_> = formats.map(|(name, format)| (name.to_string(), format.as_str().into())).collect();
+    fields.put_some("formats", (!formats.is_empty()).then_some(Object(formats)));
 }

@@ -105,7 +105,7 @@ pub struct Diagnostic {
     code: &'static str,
     /// An error stops a build.
     #[tsify(type = "'error' | 'warning' | 'info'")]
-    severity: flowhold_core::diagnostic::Severity,
+    severity: &'static str,
     /// Such as `storage.python_dependencies[0]`; empty for the spec as a whole.
     field: String,
     /// What is the matter.
@@ -254,6 +254,6 @@ impl From<ContextLine> for ContextEntry {
 impl From<CoreDiagnostic> for Diagnostic {
     fn from(diagnostic: CoreDiagnostic) -> Self {
         let CoreDiagnostic { code, severity, field, message, help, line } = diagnostic;
-        Self { code: code.as_str(), severity, field, message, help, line }
+        Self { code: code.as_str(), severity: severity.as_str(), field, message, help, line }
     }
 }

@@ -8,11 +8,14 @@
 
 use std::sync::OnceLock;
 
-use super::{script::is_ideograph, table::Table};
+use super::{
+    script::{SHARED, is_ideograph},
+    table::Table,
+};
 use crate::digest::Digest;
 
 /// Under the code point of a character its reading; under that of an ideograph, of which 28,000 share 1,300 readings,
-/// the number of the reading, and under that number the text.
+/// the number of the reading, and under [`SHARED`] and that number the text.
 const READINGS: Option<&[u8]> =
     if cfg!(feature = "readings") { Some(include_bytes!(concat!(env!("OUT_DIR"), "/readings.bin"))) } else { None };
 
@@ -55,7 +58,7 @@ pub fn supply_from(source: fn() -> Option<Vec<u8>>) {
 /// The reading of a character that is not common, or `None` if it has none.
 pub(super) fn reading(character: char) -> Result<Option<impl Iterator<Item = char>>, NoReadings> {
     let (table, code_point) = (table()?, character as usize);
-    let number = if is_ideograph(character) { table.number(code_point) } else { Some(code_point) };
+    let number = if is_ideograph(character) { table.number(code_point).map(|n| SHARED + n) } else { Some(code_point) };
     Ok(number.and_then(|number| table.text(number)))
 }
 

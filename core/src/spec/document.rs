@@ -1,8 +1,6 @@
 //! The text of a spec or of a serialized storage, TOML or JSON, as one tree that knows its lines.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use crate::json::{self, Json};
 
 /// A value and where it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,11 +72,10 @@ pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
 
 /// Reads JSON.
 pub(crate) fn parse_json(text: &str) -> Result<Node, SyntaxError> {
-    serde_json::from_str(text).map_err(|error| SyntaxError {
-        message: format!("not JSON: {error}"),
-        line: u32::try_from(error.line()).ok().filter(|line| *line > 0),
-        place: None,
-    })
+    match json::parse(text) {
+        Ok(json) => Ok(Node::from(&json)),
+        Err(error) => Err(SyntaxError { message: format!("not JSON: {error}"), line: Some(error.line), place: None }),
+    }
 }
 
 fn parse_toml(text: &str) -> Result<Node, SyntaxError> {
@@ -148,59 +145,24 @@ impl Lines {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue).map(|value| Self { value, place: None })
-    }
-}
-
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map_or(Value::Other("a number"), Value::Integer))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Other("a number with a fraction"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = access.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Value::Table(entries))
+impl From<&Json> for Node {
+    fn from(json: &Json) -> Self {
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Boolean(value) => Value::Boolean(*value),
+            Json::Number(digits) => match digits.parse() {
+                Ok(_) if digits == "-0" => Value::Other("a number with a fraction"),
+                Ok(number) => Value::Integer(number),
+                Err(_) if digits.parse::<u64>().is_ok() => Value::Other("a number"),
+                Err(_) => Value::Other("a number with a fraction"),
+            },
+            Json::String(text) => Value::String(text.clone()),
+            Json::Array(values) => Value::Array(values.iter().map(Self::from).collect()),
+            Json::Object(object) => {
+                Value::Table(object.0.iter().map(|(key, value)| (key.clone(), Self::from(value))).collect())
+            }
+        };
+        Self { value, place: None }
     }
 }
 

@@ -5,7 +5,6 @@
 //! file is made first: whoever makes it owns the slug, and a note without its flow can't exist for long.
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 use super::{BuildReport, check_expected, no_content};
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     failure::Failure,
     flow::{Flow, FlowMap, FlowMapError, Format},
     flow_name::FlowName,
+    json::{self, Json},
     plan,
     serialized::Extra,
 };
@@ -31,10 +31,17 @@ pub struct LocalStorage {
 }
 
 /// What a flow's file alone does not tell.
-#[derive(Serialize, Deserialize)]
 struct Note {
     name: String,
     format: Format,
+}
+
+impl Note {
+    fn read(text: &str) -> Option<Self> {
+        let note = json::parse(text).ok()?;
+        let text = |key| note.get(key).and_then(Json::as_str);
+        Some(Self { name: text("name")?.to_owned(), format: text("format")?.parse().ok()? })
+    }
 }
 
 impl LocalStorage {
@@ -170,7 +177,8 @@ impl LocalStorage {
         let Some(blob) = files.open(&self.note_path(slug))?.filter(|blob| blob.length() <= LARGEST) else {
             return Ok(None);
         };
-        let note: Option<Note> = serde_json::from_slice(&read_all(blob.as_ref())?).ok();
+        let bytes = read_all(blob.as_ref())?;
+        let note = std::str::from_utf8(&bytes).ok().and_then(Note::read);
         Ok(note.filter(|note| note.name.parse::<FlowName>().is_ok_and(|name| name.slug() == slug)))
     }
 
@@ -179,8 +187,8 @@ impl LocalStorage {
         if flow.name.as_ref() == slug && Format::of(&blob.read(0, 1)?) == flow.format {
             return Ok(());
         }
-        let note = Note { name: flow.name.to_string(), format: flow.format };
+        let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
         files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
-        files.replace(&self.note_path(slug), &in_memory(crate::preview::pretty(&note)))
+        files.replace(&self.note_path(slug), &in_memory(format!("{note:#}")))
     }
 }

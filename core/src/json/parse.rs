@@ -1,0 +1,263 @@
+//! Reads JSON. What it takes, and what it says of anything else, is what serde_json does; only numbers are kept as they
+//! are written, however large.
+
+use super::{Json, Object};
+
+/// How deep values may be within each other.
+const DEEPEST: usize = 127;
+
+/// Why a text is no JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub struct SyntaxError {
+    what: &'static str,
+    /// Counted from 1.
+    pub line: u32,
+    column: usize,
+}
+
+/// Reads a text that is one value.
+///
+/// # Errors
+/// If it is anything else.
+pub fn parse(text: &str) -> Result<Json, SyntaxError> {
+    let mut parser = Parser { text, at: 0, depth: 0 };
+    let value = parser.value()?;
+    match parser.next_token() {
+        None => Ok(value),
+        Some(_) => Err(parser.unexpected("trailing characters")),
+    }
+}
+
+const END_OF_VALUE: &str = "EOF while parsing a value";
+const END_OF_STRING: &str = "EOF while parsing a string";
+const INVALID_NUMBER: &str = "invalid number";
+const LONE_SURROGATE: &str = "lone leading surrogate in hex escape";
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// The next byte that is no white space.
+    fn next_token(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+        self.peek()
+    }
+
+    /// An error about what was just read.
+    fn error(&self, what: &'static str) -> SyntaxError {
+        let before = self.text.as_bytes().get(..self.at.min(self.text.len())).unwrap_or_default();
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let lines = before.iter().filter(|byte| **byte == b'\n').count();
+        SyntaxError { what, line: u32::try_from(lines + 1).unwrap_or(u32::MAX), column: before.len() - line_start }
+    }
+
+    /// An error about what comes next.
+    fn unexpected(&mut self, what: &'static str) -> SyntaxError {
+        self.at += 1;
+        self.error(what)
+    }
+
+    fn value(&mut self) -> Result<Json, SyntaxError> {
+        match self.next_token() {
+            Some(b'n') => self.word("null", Json::Null),
+            Some(b't') => self.word("true", Json::Boolean(true)),
+            Some(b'f') => self.word("false", Json::Boolean(false)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'"') => self.string().map(Json::String),
+            Some(b'[' | b'{') if self.depth == DEEPEST => Err(self.unexpected("recursion limit exceeded")),
+            Some(open @ (b'[' | b'{')) => {
+                self.at += 1;
+                self.depth += 1;
+                let value = if open == b'[' { self.array() } else { self.object() };
+                self.depth -= 1;
+                value
+            }
+            Some(_) => Err(self.unexpected("expected value")),
+            None => Err(self.unexpected(END_OF_VALUE)),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json) -> Result<Json, SyntaxError> {
+        for expected in word.bytes() {
+            match self.next() {
+                Some(byte) if byte == expected => {}
+                Some(_) => return Err(self.error("expected ident")),
+                None => return Err(self.error(END_OF_VALUE)),
+            }
+        }
+        Ok(value)
+    }
+
+    fn array(&mut self) -> Result<Json, SyntaxError> {
+        let mut values = Vec::new();
+        loop {
+            match self.next_token() {
+                Some(b']') => break,
+                Some(b',') if !values.is_empty() => {
+                    self.at += 1;
+                    match self.next_token() {
+                        Some(b']') => return Err(self.unexpected("trailing comma")),
+                        Some(_) => {}
+                        None => return Err(self.unexpected(END_OF_VALUE)),
+                    }
+                }
+                Some(_) if values.is_empty() => {}
+                Some(_) => return Err(self.unexpected("expected `,` or `]`")),
+                None => return Err(self.unexpected("EOF while parsing a list")),
+            }
+            values.push(self.value()?);
+        }
+        self.at += 1;
+        Ok(Json::Array(values))
+    }
+
+    fn object(&mut self) -> Result<Json, SyntaxError> {
+        let mut members = Vec::new();
+        loop {
+            match self.next_token() {
+                Some(b'}') => break,
+                Some(b',') if !members.is_empty() => {
+                    self.at += 1;
+                    match self.next_token() {
+                        Some(b'"') => {}
+                        Some(b'}') => return Err(self.unexpected("trailing comma")),
+                        Some(_) => return Err(self.unexpected("key must be a string")),
+                        None => return Err(self.unexpected(END_OF_VALUE)),
+                    }
+                }
+                Some(b'"') if members.is_empty() => {}
+                Some(_) if members.is_empty() => return Err(self.unexpected("key must be a string")),
+                Some(_) => return Err(self.unexpected("expected `,` or `}`")),
+                None => return Err(self.unexpected("EOF while parsing an object")),
+            }
+            let key = self.string()?;
+            match self.next_token() {
+                Some(b':') => self.at += 1,
+                Some(_) => return Err(self.unexpected("expected `:`")),
+                None => return Err(self.unexpected("EOF while parsing an object")),
+            }
+            members.push((key, self.value()?));
+        }
+        self.at += 1;
+        Ok(Json::Object(Object(members)))
+    }
+
+    fn number(&mut self) -> Result<Json, SyntaxError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.next() {
+            Some(b'0') if matches!(self.peek(), Some(b'0'..=b'9')) => return Err(self.unexpected(INVALID_NUMBER)),
+            Some(b'0'..=b'9') => self.digits(),
+            Some(_) => return Err(self.error(INVALID_NUMBER)),
+            None => return Err(self.error(END_OF_VALUE)),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            match self.peek() {
+                Some(b'0'..=b'9') => self.digits(),
+                Some(_) => return Err(self.unexpected(INVALID_NUMBER)),
+                None => return Err(self.unexpected(END_OF_VALUE)),
+            }
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            match self.next() {
+                Some(b'0'..=b'9') => self.digits(),
+                Some(_) => return Err(self.error(INVALID_NUMBER)),
+                None => return Err(self.error(END_OF_VALUE)),
+            }
+        }
+        Ok(Json::Number(self.text.get(start..self.at).unwrap_or_default().to_owned()))
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// A string whose opening quote comes next.
+    fn string(&mut self) -> Result<String, SyntaxError> {
+        self.at += 1;
+        let mut string = String::new();
+        loop {
+            let start = self.at;
+            while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..b' ')) {
+                self.at += 1;
+            }
+            string.push_str(self.text.get(start..self.at).unwrap_or_default());
+            match self.next() {
+                Some(b'"') => return Ok(string),
+                Some(b'\\') => string.push(self.escape()?),
+                Some(_) => return Err(self.error("control character (\\u0000-\\u001F) found while parsing a string")),
+                None => return Err(self.error(END_OF_STRING)),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, SyntaxError> {
+        Ok(match self.next() {
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => self.code_point()?,
+            Some(_) => return Err(self.error("invalid escape")),
+            None => return Err(self.error(END_OF_STRING)),
+        })
+    }
+
+    /// What follows `\u`: four digits, or twice that for characters beyond U+FFFF.
+    fn code_point(&mut self) -> Result<char, SyntaxError> {
+        let high = self.four_digits()?;
+        if let Some(character) = char::from_u32(high) {
+            return Ok(character);
+        }
+        if high >= 0xdc00 {
+            return Err(self.error(LONE_SURROGATE));
+        }
+        for expected in [b'\\', b'u'] {
+            match self.next() {
+                Some(byte) if byte == expected => {}
+                Some(_) => return Err(self.error("unexpected end of hex escape")),
+                None => return Err(self.error(END_OF_STRING)),
+            }
+        }
+        let low = self.four_digits()?;
+        let low = low.checked_sub(0xdc00).filter(|low| *low < 0x400).ok_or_else(|| self.error(LONE_SURROGATE))?;
+        char::from_u32(0x10000 + ((high - 0xd800) << 10) + low).ok_or_else(|| self.error(LONE_SURROGATE))
+    }
+
+    fn four_digits(&mut self) -> Result<u32, SyntaxError> {
+        let Some(digits) = self.text.as_bytes().get(self.at..self.at + 4) else {
+            self.at = self.text.len();
+            return Err(self.error(END_OF_STRING));
+        };
+        self.at += 4;
+        let digit = |number: Option<u32>, byte: &u8| Some(number? << 4 | char::from(*byte).to_digit(16)?);
+        digits.iter().fold(Some(0), digit).ok_or_else(|| self.error("invalid escape"))
+    }
+}
