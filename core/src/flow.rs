@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 use crate::{
     blob::Content,
     diagnostic::Code,
     failure::Failure,
     flow_name::FlowName,
     json::{Json, Object},
+    name_map::NameMap,
 };
 
 /// What a flow's bytes are.
@@ -66,7 +65,7 @@ pub struct Flow {
 /// Insertion-ordered flow name -> location. Names are unique.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowMap {
-    flows: IndexMap<FlowName, String>,
+    flows: NameMap<String>,
     /// Location -> index of the flow, so that looking one up does not walk over all.
     locations: BTreeMap<String, usize>,
 }
@@ -74,41 +73,38 @@ pub struct FlowMap {
 impl FlowMap {
     /// Adds a flow; an error if its name is taken.
     pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
-        let index = self.flows.len();
-        match self.flows.entry(name) {
-            indexmap::map::Entry::Occupied(taken) => Err(FlowMapError::Duplicate { name: taken.key().to_string() }),
-            indexmap::map::Entry::Vacant(free) => {
-                self.locations.insert(location.clone(), index);
-                free.insert(location);
-                Ok(())
-            }
+        if self.contains(name.as_ref()) {
+            return Err(FlowMapError::Duplicate { name: name.to_string() });
         }
+        self.locations.insert(location.clone(), self.len());
+        self.flows.insert(name, location);
+        Ok(())
     }
 
     /// Whether a flow of that name is in the map.
     pub fn contains(&self, name: &str) -> bool {
-        self.flows.contains_key(name)
+        self.flows.get(name).is_some()
     }
 
     /// The flow at a location; an error if there is none.
     pub fn at(&self, location: &str) -> Result<&FlowName, FlowMapError> {
-        let found = self.locations.get(location).and_then(|index| self.flows.get_index(*index));
+        let found = self.locations.get(location).and_then(|index| self.flows.entries().get(*index));
         found.map(|(name, _)| name).ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })
     }
 
     /// Names and locations in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&FlowName, &str)> {
-        self.flows.iter().map(|(name, location)| (name, location.as_str()))
+        self.flows.entries().iter().map(|(name, location)| (name, location.as_str()))
     }
 
     /// How many flows there are.
     pub fn len(&self) -> usize {
-        self.flows.len()
+        self.flows.entries().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
+        self.flows.entries().is_empty()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     diagnostic::{Code, Diagnostic},
     digest::Digest,
     dockerfile::{self, Instruction, SourceLine, Sourced},
-    env_name::EnvName,
+    env_name::{EnvName, EnvValue},
     failure::{Explain, Failure},
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
@@ -101,7 +101,7 @@ impl Planner<'_> {
     fn run(&mut self) -> Option<BuildPlan> {
         let mut instructions = vec![self.base()?];
         let (installer, other): (Vec<_>, Vec<_>) =
-            self.settings.env_vars.keys().partition(|name| is_installer_variable(name));
+            self.settings.env_vars.iter().partition(|(name, _)| is_installer_variable(name));
         instructions.extend(self.env(why::INSTALLER_VARIABLES, &installer));
         instructions.extend(self.install());
         instructions.extend(self.env(why::VARIABLES, &other));
@@ -144,12 +144,9 @@ impl Planner<'_> {
         Some(sourced(why::BASE, Instruction::From(base), ["storage.base_image".to_owned()]))
     }
 
-    fn env(&self, why: &'static str, names: &[&EnvName]) -> Option<Sourced> {
-        let variables: Vec<_> = names
-            .iter()
-            .filter_map(|name| Some(((*name).clone(), self.settings.env_vars.get(*name)?.clone())))
-            .collect();
-        let fields = names.iter().map(|name| vec![join_path("storage.env_vars", name.as_str())]).collect();
+    fn env(&self, why: &'static str, variables: &[&(EnvName, EnvValue)]) -> Option<Sourced> {
+        let fields = variables.iter().map(|(name, _)| vec![join_path("storage.env_vars", name.as_str())]).collect();
+        let variables: Vec<_> = variables.iter().map(|one| (*one).clone()).collect();
         (!variables.is_empty()).then_some(Sourced { instruction: Instruction::Env(variables), fields, why })
     }
 

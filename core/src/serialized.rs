@@ -3,7 +3,6 @@
 //! JSON written by Prefect 0.6.6 loads, and comes out again with every field that it had.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use indexmap::IndexMap;
 
 use crate::{
     blob::Content,
@@ -13,6 +12,7 @@ use crate::{
     flow::{Flow, FlowMap, Format},
     flow_name::{FlowName, FlowNameError},
     json::{self, Json, Object},
+    name_map::NameMap,
     settings::DockerSettings,
     spec::{
         document::Node,
@@ -57,7 +57,7 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
         Storage::Local(local) => {
             fields.put("directory", local.directory());
             fields.put("flows", &local.all());
-            write_formats(&mut fields, local.formats.iter().map(|(name, format)| (name, *format)));
+            write_formats(&mut fields, local.formats.entries().iter().map(|(name, format)| (name, *format)));
         }
         Storage::Memory(_) => {}
         Storage::Bytes(bytes) => {
@@ -77,11 +77,11 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
 
 fn write_docker(docker: &DockerStorage, fields: &mut Object) {
     docker.settings.write(fields);
-    write_formats(fields, docker.formats.iter().map(|(name, format)| (name, *format)));
+    write_formats(fields, docker.formats.entries().iter().map(|(name, format)| (name, *format)));
     let content =
         |content: &Content| Json::object(vec![("size", content.size.into()), ("sha256", content.sha256.hex().into())]);
-    let contents = docker.contents.iter().map(|(name, one)| (name.to_string(), content(one)));
-    fields.put_some("contents", (!docker.contents.is_empty()).then(|| Object(contents.collect())));
+    let contents = docker.contents.entries().iter().map(|(name, one)| (name.to_string(), content(one)));
+    fields.put_some("contents", (!docker.contents.entries().is_empty()).then(|| Object(contents.collect())));
     if let Some(built) = &docker.built {
         fields.put("plan", built.plan.to_string());
         fields.put("digest", built.digest.as_ref());
@@ -180,7 +180,7 @@ fn read(
 fn read_docker(reader: &mut Reader, table: &mut Table<'_>) -> Option<DockerStorage> {
     let settings = DockerSettings::read(reader, table);
     let (map, formats) = read_flows(reader, table)?;
-    let mut contents = IndexMap::new();
+    let mut contents = NameMap::default();
     if let Some(field) = table.field("contents") {
         for (key, field) in reader.table(field)?.rest() {
             let name = name(reader, key, &field)?;
@@ -225,13 +225,13 @@ fn read_bytes(
     }
     let mut storage = BytesStorage::default();
     for (name, bytes) in contents {
-        let format = formats.get(&name).copied().unwrap_or(Format::Pickle);
+        let format = formats.get(name.as_ref()).copied().unwrap_or(Format::Pickle);
         storage.add_flow(Flow { name, format, content: Content::from_bytes(bytes) }).ok()?;
     }
     Some(storage)
 }
 
-fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, IndexMap<FlowName, Format>)> {
+fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, NameMap<Format>)> {
     let mut map = FlowMap::default();
     if let Some(field) = table.field("flows") {
         for (key, field) in reader.table(field)?.rest() {
@@ -244,8 +244,8 @@ fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, In
     Some((map, read_formats(reader, table)?))
 }
 
-fn read_formats(reader: &mut Reader, table: &mut Table<'_>) -> Option<IndexMap<FlowName, Format>> {
-    let mut formats = IndexMap::new();
+fn read_formats(reader: &mut Reader, table: &mut Table<'_>) -> Option<NameMap<Format>> {
+    let mut formats = NameMap::default();
     if let Some(field) = table.field("formats") {
         for (key, field) in reader.table(field)?.rest() {
             formats.insert(name(reader, key, &field)?, reader.parse(&field)?);

@@ -1,7 +1,5 @@
 //! The arguments of the Docker storage, as the specification names them, and how they are read and written.
 
-use indexmap::IndexMap;
-
 use crate::{
     blob::Content,
     context_path::ContextPath,
@@ -34,8 +32,8 @@ pub struct DockerSettings {
     pub image_name: Option<ImageName>,
     /// Chosen by `naming` when left out.
     pub image_tag: Option<ImageTag>,
-    /// Environment variables of the image.
-    pub env_vars: IndexMap<EnvName, EnvValue>,
+    /// Environment variables of the image, each once.
+    pub env_vars: Vec<(EnvName, EnvValue)>,
     /// Files and directories that are copied into the image.
     pub files: Vec<ImageFile>,
     /// Address of the Docker daemon; left out, the host chooses.
@@ -145,7 +143,7 @@ impl DockerSettings {
             }),
             image_name: table.field("image_name").and_then(|field| reader.parse(&field)),
             image_tag: table.field("image_tag").and_then(|field| reader.parse(&field)),
-            env_vars: table.field("env_vars").map_or_else(IndexMap::new, |field| read_variables(reader, field)),
+            env_vars: table.field("env_vars").map_or_else(Vec::new, |field| read_variables(reader, field)),
             files: table.field("files").map_or_else(Vec::new, |field| read_files(reader, field)),
             base_url: table.field("base_url").and_then(|field| read_base_url(reader, &field)),
             prefect_version: table.field("prefect_version").and_then(|field| reader.parse(&field)),
@@ -239,14 +237,14 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
     }
 }
 
-fn read_variables(reader: &mut Reader, field: Field<'_>) -> IndexMap<EnvName, EnvValue> {
-    let Some(mut table) = reader.table(field) else { return IndexMap::new() };
-    let mut variables = IndexMap::new();
+fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvValue)> {
+    let Some(mut table) = reader.table(field) else { return Vec::new() };
+    let mut variables = Vec::new();
     for (key, field) in table.rest() {
         let name = key.parse().map_err(|error: EnvNameError| reader.refuse(&field, &error)).ok();
         let value = reader.parse::<EnvValue>(&field);
         if let (Some(name), Some(value)) = (name, value) {
-            variables.insert(name, value);
+            variables.push((name, value));
         }
     }
     variables

@@ -7,7 +7,6 @@ pub mod keys;
 pub(crate) mod reader;
 
 pub use self::document::Place;
-use indexmap::IndexMap;
 
 use self::{
     document::{Node, Value},
@@ -32,7 +31,7 @@ pub struct Spec {
     /// The flows, in order.
     pub flows: Vec<FlowSpec>,
     /// Where each field is in the text.
-    places: IndexMap<String, Place>,
+    places: Vec<(String, Place)>,
 }
 
 /// A storage and its arguments.
@@ -113,8 +112,8 @@ impl Spec {
 
     /// Where each field is in a text, whatever is wrong with it; of a text that has no syntax, where that went wrong.
     /// JSON has no places.
-    pub fn places(text: &str) -> IndexMap<String, Place> {
-        let mut places = IndexMap::new();
+    pub fn places(text: &str) -> Vec<(String, Place)> {
+        let mut places = Vec::new();
         match document::parse(text) {
             Ok(node) => collect_places("", &node, &mut places),
             Err(error) => places.extend(error.place.map(|place| (String::new(), place))),
@@ -145,7 +144,7 @@ impl Spec {
     pub fn line(&self, field: &str) -> Option<u32> {
         let mut around = field;
         loop {
-            if let Some(place) = self.places.get(around) {
+            if let Some((_, place)) = self.places.iter().find(|(field, _)| field == around) {
                 return Some(place.line);
             }
             around = &around[..around.rfind(['.', '['])?];
@@ -164,7 +163,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     let fields = table.field("flows").map_or_else(Vec::new, |field| reader.elements(&field));
     let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, field)).collect();
     reader.finish(table);
-    let mut places = IndexMap::new();
+    let mut places = Vec::new();
     collect_places("", node, &mut places);
     Some(Spec { storage, python, flows, places })
 }
@@ -281,9 +280,9 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-fn collect_places(path: &str, node: &Node, places: &mut IndexMap<String, Place>) {
+fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>) {
     if let Some(place) = node.place {
-        places.insert(path.to_owned(), place);
+        places.push((path.to_owned(), place));
     }
     match &node.value {
         Value::Table(entries) => {

@@ -49,19 +49,14 @@ pub struct Key {
 #[wasm_bindgen]
 pub fn places(text: &str) -> Result<Vec<Ts<Place>>, Thrown> {
     let places = Spec::places(text);
-    // Every offset that is asked for, in order, so that one walk over the text finds them all.
-    let mut offsets: Vec<usize> = places.values().flat_map(|place| [place.start, place.end]).collect();
-    offsets.sort_unstable();
-    offsets.dedup();
-    let mut units = Vec::with_capacity(offsets.len());
-    let (mut byte, mut unit) = (0, 0_u32);
-    for offset in &offsets {
-        let between = text.get(byte..*offset).unwrap_or_default();
-        unit += between.encode_utf16().count() as u32;
-        byte = *offset;
-        units.push(unit);
+    // The UTF-16 offset of every byte, from one walk over the text.
+    let mut units = Vec::with_capacity(text.len() + 1);
+    let mut unit = 0_u32;
+    for character in text.chars() {
+        units.extend(std::iter::repeat_n(unit, character.len_utf8()));
+        unit += character.len_utf16() as u32;
     }
-    let utf16 = |offset| offsets.binary_search(&offset).ok().and_then(|at| units.get(at)).copied().unwrap_or(unit);
+    let utf16 = |offset: usize| units.get(offset).copied().unwrap_or(unit);
     let places = places.into_iter();
     let places = places.map(|(field, place)| Place { field, from: utf16(place.start), to: utf16(place.end) });
     places.map(to_js).collect()

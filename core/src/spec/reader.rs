@@ -2,7 +2,7 @@
 //!
 //! Which keys a table knows is what the reading code asked for: there is no second list to keep in step.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use super::document::{Node, Value};
 use crate::{
@@ -67,17 +67,17 @@ impl Reader {
             self.wrong_type(&field, "a table");
             return None;
         };
-        let mut first = indexmap::IndexMap::new();
+        let mut seen = BTreeSet::new();
+        let mut first = Vec::with_capacity(entries.len());
         for (key, node) in entries {
-            if first.contains_key(key.as_str()) {
+            if seen.insert(key.as_str()) {
+                first.push((key.as_str(), node));
+            } else {
                 let field = Field { path: join_path(&field.path, key), node };
                 self.report(Code::DuplicateKey, &field, format!("{} is there twice", field.path), None);
-            } else {
-                first.insert(key.as_str(), node);
             }
         }
-        let entries = first.into_iter().collect();
-        Some(Table { path: field.path, entries, known: Vec::new() })
+        Some(Table { path: field.path, entries: first, known: Vec::new() })
     }
 
     /// The string that a field is.

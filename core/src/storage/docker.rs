@@ -1,7 +1,5 @@
 //! Docker storage: flows in an image.
 
-use indexmap::IndexMap;
-
 use super::{BuildReport, Capabilities, RUNNER, check_expected, no_content};
 use crate::{
     blob::{Content, SharedBlob},
@@ -12,6 +10,7 @@ use crate::{
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
     image::{self, ImageReference},
+    name_map::NameMap,
     naming,
     plan::{self, BuildPlan},
     serialized::Extra,
@@ -26,9 +25,9 @@ pub const PLAN_LABEL: &str = "io.flowhold.plan";
 pub struct DockerStorage {
     pub(crate) settings: DockerSettings,
     pub(crate) map: FlowMap,
-    pub(crate) formats: IndexMap<FlowName, Format>,
+    pub(crate) formats: NameMap<Format>,
     /// Of a storage that was read from JSON, the bytes are in the image alone.
-    pub(crate) contents: IndexMap<FlowName, Content>,
+    pub(crate) contents: NameMap<Content>,
     pub(crate) built: Option<Built>,
     pub(crate) extra: Extra,
 }
@@ -109,7 +108,7 @@ impl DockerStorage {
     /// The bytes of a flow that was added here; none if they are in the image alone.
     pub fn added(&self, location: &str) -> Result<Option<SharedBlob>, Failure> {
         let name = self.map.at(location)?;
-        Ok(self.contents.get(name).and_then(|content| content.blob.clone()))
+        Ok(self.contents.get(name.as_ref()).and_then(|content| content.blob.clone()))
     }
 
     /// A flow's bytes: those that were added, else those in the image, which is not run.
@@ -135,7 +134,7 @@ impl DockerStorage {
     pub fn plan(&self) -> Result<(BuildPlan, Vec<Diagnostic>), Failure> {
         let mut flows = Vec::with_capacity(self.map.len());
         for (name, _) in self.map.iter() {
-            let content = self.contents.get(name).cloned().ok_or_else(|| no_content(name))?;
+            let content = self.contents.get(name.as_ref()).cloned().ok_or_else(|| no_content(name))?;
             flows.push(Flow { name: name.clone(), format: self.format(name), content });
         }
         match plan::plan(&self.settings, &flows) {
@@ -228,7 +227,7 @@ impl DockerStorage {
 
     /// What a flow's bytes are.
     pub fn format(&self, name: &FlowName) -> Format {
-        self.formats.get(name).copied().unwrap_or(Format::Pickle)
+        self.formats.get(name.as_ref()).copied().unwrap_or(Format::Pickle)
     }
 }
 

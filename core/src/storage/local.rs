@@ -4,8 +4,6 @@
 //! not its own slug, a format that its first byte doesn't show) is in `.flowhold/<slug>.json` beside it. The flow's
 //! file is made first: whoever makes it owns the slug, and a note without its flow can't exist for long.
 
-use indexmap::IndexMap;
-
 use super::{BuildReport, check_expected, no_content};
 use crate::{
     blob::{Content, SharedBlob, in_memory, read_all},
@@ -15,6 +13,7 @@ use crate::{
     flow::{Flow, FlowMap, FlowMapError, Format},
     flow_name::FlowName,
     json::{self, Json},
+    name_map::NameMap,
     plan,
     serialized::Extra,
 };
@@ -24,7 +23,7 @@ use crate::{
 pub struct LocalStorage {
     pub(crate) directory: String,
     pub(crate) map: FlowMap,
-    pub(crate) formats: IndexMap<FlowName, Format>,
+    pub(crate) formats: NameMap<Format>,
     pub(crate) extra: Extra,
     /// Flows that `build` will add.
     staged: Vec<Flow>,
@@ -117,7 +116,7 @@ impl LocalStorage {
         let blob = files.open(location)?.ok_or_else(|| {
             Failure::input(Code::FlowNotFound, format!("the file of the flow {:?} is gone: {location}", name.as_ref()))
         })?;
-        let format = match self.formats.get(&name) {
+        let format = match self.formats.get(name.as_ref()) {
             Some(format) => *format,
             None => Format::of(&blob.read(0, 1)?),
         };

@@ -1,19 +1,17 @@
 //! Memory storage: flows kept as they are. For tests; serializing it keeps no flows.
 
-use indexmap::IndexMap;
-
 use super::{BuildReport, report_of};
 use crate::{
     failure::Failure,
     flow::{Flow, FlowMap},
-    flow_name::FlowName,
+    name_map::NameMap,
 };
 
 /// Flows in memory. A flow's location is its name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MemoryStorage {
     map: FlowMap,
-    flows: IndexMap<FlowName, Flow>,
+    flows: NameMap<Flow>,
     pub(crate) extra: crate::serialized::Extra,
 }
 
@@ -34,12 +32,12 @@ impl MemoryStorage {
     /// The flow at a location. An error if there is none.
     pub fn get_flow(&self, location: &str) -> Result<Flow, Failure> {
         let name = self.map.at(location)?;
-        self.flows.get(name).cloned().ok_or_else(|| super::no_content(name))
+        self.flows.get(name.as_ref()).cloned().ok_or_else(|| super::no_content(name))
     }
 
     /// All flows, in order.
     pub fn all(&self) -> Vec<Flow> {
-        self.flows.values().cloned().collect()
+        self.flows.entries().iter().map(|(_, flow)| flow.clone()).collect()
     }
     /// Reports that there is nothing to build. With `expect`, refuses flows of any other digest.
     pub fn build(&self, expect: Option<&str>) -> Result<BuildReport, Failure> {
