@@ -1,14 +1,13 @@
 // The package in Node: its functions, its errors, and what it does with input that makes no sense.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import {
   FlowholdError, Sha256, archive, check, keys, places, preview, resolve, serialize,
 } from '../dist/node.js';
 import { flowhold, folder } from './binary.js';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 const FLOW = new TextEncoder().encode('print("hello")\n');
 const SPEC = `[storage]
@@ -121,7 +120,7 @@ test('arguments of the wrong type are errors, and never anything else', () => {
   for (const spec of [1, null, undefined, true, () => 1, Symbol('x'), circular, { toJSON: () => { throw new Error('no'); } }, 10n]) {
     assert.equal(thrown(() => preview(spec)).code, 'wrong-type', String(spec?.toString?.()));
   }
-  for (const options of [1, 'x', { files: 1 }, { files: { a: 1 } }, { files: { a: {} } }, { files: { a: { size: -1, sha256: '' } } },
+  for (const options of [1, 'x', { files: 1 }, { files: 'x' }, { files: { a: 1 } }, { files: { a: {} } }, { files: { a: { size: -1, sha256: '' } } },
     { files: { a: { size: 1, sha256: 'no' } } }, { files: { a: { content: 'text' } } }, { home: 1 }, { now: -1 }, { now: 'x' }, { python: {} }]) {
     assert.equal(thrown(() => preview(SPEC, options)).code, 'wrong-type', JSON.stringify(options));
   }
@@ -142,13 +141,13 @@ test('places are offsets into the text as JavaScript has it', () => {
   const text = '# 🚀 é\n[storage]\ntype = "docker"\npython_dependencies = ["é", "🚀", "x"]\nfiles."/a b" = "/c"\n';
   const found = Object.fromEntries(places(text).map(({ field, from, to }) => [field, text.slice(from, to)]));
   assert.deepEqual(found, {
-    storage: 'storage',
+    storage: '[storage]',
     'storage.type': 'type = "docker"',
     'storage.python_dependencies': 'python_dependencies = ["é", "🚀", "x"]',
     'storage.python_dependencies[0]': '"é"',
     'storage.python_dependencies[1]': '"🚀"',
     'storage.python_dependencies[2]': '"x"',
-    'storage.files': 'files."/a b" = "/c"',
+    'storage.files': 'files',
     'storage.files["/a b"]': '"/a b" = "/c"',
   });
   const [error, ...rest] = places('a = 1\nb = \n');

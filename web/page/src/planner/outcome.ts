@@ -27,7 +27,7 @@ export function outcome(request: PlanRequest, since: string | null): Outcome {
     dockerfile: result.dockerfile,
     steps: steps(result),
     lineFields: lineFields(result),
-    spans: spans(result, text, where),
+    spans: spans(result, where),
     around: around(result, where),
     flows: flows.slice(0, SHOWN),
     flowCount: flows.length,
@@ -77,21 +77,14 @@ function lineFields({ sourceMap }: Preview): LineFields[] {
   return Array.from(lines, (fields) => fields ?? { fields: [], count: 0 });
 }
 
-function spans({ sourceMap }: Preview, text: string, where: Places): Uint32Array {
+function spans({ sourceMap }: Preview, where: Places): Uint32Array {
   const list: number[] = [];
   for (const { line, field } of sourceMap) {
     // A field that isn't in the text is a default: the table that it belongs to made the line.
     const range = where.has(field) ? where.extent(field) : where.nearest(field);
-    if (range) list.push(headerStart(text, range), range.to, line);
+    if (range) list.push(range.from, range.to, line);
   }
   return Uint32Array.from(list);
-}
-
-/** The place of a table begins with its name; the brackets before it belong to it. */
-function headerStart(text: string, { from, to }: Range): number {
-  let start = from;
-  if (text[to - 1] === "]" && !text.slice(from, to).includes("=")) while (text[start - 1] === "[") start -= 1;
-  return start;
 }
 
 /** A list of requirements makes the lines that each of them makes; [storage] as a whole says nothing about a line. */
