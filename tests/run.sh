@@ -27,6 +27,9 @@ quick_stages() {
     stage 'host'           cargo test -p flowhold
     stage 'release build'  cargo build --release -p flowhold
     stage 'quick tests'    cargo test -p flowhold-tests --test quick
+    stage 'npm package'    build_package
+    stage 'page'           build_page
+    stage 'package tests'  test_package
 }
 
 server_stages() {
@@ -67,6 +70,25 @@ complete_toolchain() {
     command -v cc >/dev/null || fail "a C linker is needed; on Debian: apt-get install gcc libc6-dev"
     rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
     { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
+}
+
+build_package() {
+    local version
+    version=$(node --version 2>/dev/null) || fail "Node 20 or later is needed, with npm"
+    [[ $version == v[2-9][0-9].* ]] || fail "Node 20 or later is needed, not $version"
+    cd web && npm ci && npm run build
+}
+
+build_page() {
+    cd web/page && npm ci && npm run build
+}
+
+test_package() {
+    cd web && npm test
+}
+
+test_in_browser() {
+    cd web && npm run test:browser
 }
 
 # Starts the environment and takes over its variables. The lock tells other runs that it is in use.
@@ -122,6 +144,7 @@ run_tests() {
 everything() {
     stage 'packages' "$environment" install
     quick_stages
+    stage 'browser tests'  test_in_browser
     server_stages
 }
 

@@ -1,15 +1,7 @@
 //! The component's imports, supplied: each call of a guest ends here, and nothing that it says is trusted.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{io, sync::Arc};
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use tokio_util::sync::CancellationToken;
 use wasmtime::{
     Result as Trap, StoreLimits,
     component::{HasData, Resource, ResourceTable},
@@ -18,36 +10,31 @@ use wasmtime::{
 use crate::{
     bindings::flowhold::storage::{
         clock, diagnostics,
-        docker::{self as wit_docker, BuildStep, BuiltImage, ContainerRun, LocalImage, Segment},
+        docker::{self as wit_docker, BuiltImage, ContainerRun, LocalImage, Segment},
         files as wit_files, random,
     },
     blob::Blob,
-    docker::{BuildRequest, Daemon, OutputStream, RunRequest, Settings},
-    failure::{Failure, FailureKind},
+    capability::{Clock, Daemon, Docker, Files, Random},
+    failure::Failure,
     files::Grants,
-    progress::Progress,
 };
-
-/// Takes what a flow's container prints.
-pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 /// What one instance of the component may use.
 pub(crate) struct Capabilities {
     pub(crate) table: ResourceTable,
     pub(crate) limits: StoreLimits,
+    /// Ticks of the host's clock in which the guest may still run; none without a deadline.
+    pub(crate) ticks: Option<u32>,
     pub(crate) grants: Grants,
-    pub(crate) docker: Option<Docker>,
-    /// Where files that come out of images are kept while a guest has handles of them.
-    pub(crate) temporary: Mutex<Option<tempfile::TempDir>>,
+    /// An embedder's own files, in place of the grants.
+    pub(crate) files: Option<Arc<dyn Files>>,
+    pub(crate) docker: Arc<dyn Docker>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
 }
 
-/// The Docker capability.
-#[derive(Clone)]
-pub(crate) struct Docker {
-    pub(crate) progress: Arc<dyn Progress>,
-    pub(crate) interrupt: CancellationToken,
-    pub(crate) output: Output,
-}
+/// What a guest has a handle of for its connection to a daemon.
+pub struct Connected(Arc<dyn Daemon>);
 
 /// Ties the bindings to [`Capabilities`].
 pub(crate) struct Has;
@@ -99,7 +86,7 @@ impl wit_files::HostBlob for Capabilities {
 
 impl wit_files::Host for Capabilities {
     async fn open(&mut self, path: String) -> Trap<Result<Option<Resource<Blob>>, Failure>> {
-        match self.grants.open(&path) {
+        match self.files().open(&path) {
             Ok(Some(blob)) => Ok(Ok(Some(self.table.push(blob)?))),
             Ok(None) => Ok(Ok(None)),
             Err(failure) => Ok(Err(failure)),
@@ -107,49 +94,46 @@ impl wit_files::Host for Capabilities {
     }
 
     async fn create(&mut self, path: String, content: Resource<Blob>) -> Trap<Result<bool, Failure>> {
-        Ok(self.grants.create(&path, self.table.get(&content)?))
+        Ok(self.files().create(&path, self.table.get(&content)?))
     }
 
     async fn replace(&mut self, path: String, content: Resource<Blob>) -> Trap<Result<(), Failure>> {
-        Ok(self.grants.replace(&path, self.table.get(&content)?))
+        Ok(self.files().replace(&path, self.table.get(&content)?))
     }
 
     async fn entries(&mut self, directory: String) -> Trap<Result<Vec<String>, Failure>> {
-        Ok(self.grants.entries(&directory))
+        Ok(self.files().entries(&directory))
     }
 
     async fn create_directory(&mut self, directory: String) -> Trap<Result<(), Failure>> {
-        Ok(self.grants.create_directory(&directory))
+        Ok(self.files().create_directory(&directory))
     }
 }
 
 impl wit_docker::HostDaemon for Capabilities {
     async fn image(
         &mut self,
-        daemon: Resource<Daemon>,
+        daemon: Resource<Connected>,
         reference: String,
     ) -> Trap<Result<Option<LocalImage>, Failure>> {
-        let image = self.table.get(&daemon)?.clone().image(&reference).await;
-        let local =
-            |image: crate::docker::LocalImage| LocalImage { id: image.id, labels: image.labels.into_iter().collect() };
-        Ok(image.map(|image| image.map(local)).map_err(Failure::from))
+        Ok(self.daemon(&daemon)?.image(&reference).await)
     }
 
     async fn published(
         &mut self,
-        daemon: Resource<Daemon>,
+        daemon: Resource<Connected>,
         reference: String,
     ) -> Trap<Result<Option<String>, Failure>> {
-        Ok(self.table.get(&daemon)?.clone().published(&reference).await.map_err(Failure::from))
+        Ok(self.daemon(&daemon)?.published(&reference).await)
     }
 
-    async fn pull(&mut self, daemon: Resource<Daemon>, reference: String) -> Trap<Result<(), Failure>> {
-        Ok(self.table.get(&daemon)?.clone().pull(&reference).await.map_err(Failure::from))
+    async fn pull(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<(), Failure>> {
+        Ok(self.daemon(&daemon)?.pull(&reference).await)
     }
 
     async fn build(
         &mut self,
-        daemon: Resource<Daemon>,
+        daemon: Resource<Connected>,
         archive: Vec<Segment>,
         reference: String,
         labels: Vec<(String, String)>,
@@ -161,98 +145,65 @@ impl wit_docker::HostDaemon for Capabilities {
                 Segment::Blob(blob) => self.table.get(&blob)?.clone(),
             });
         }
-        let archive = stream::iter(pieces).flat_map(|piece: Blob| match piece.as_bytes() {
-            Some(bytes) => stream::once(async move { Ok::<Bytes, io::Error>(bytes) }).left_stream(),
-            None => piece.stream().right_stream(),
-        });
-        let labels: BTreeMap<_, _> = labels.into_iter().collect();
-        let built = self.table.get(&daemon)?.clone().build(archive, BuildRequest { reference, labels }).await;
-        Ok(built.map_err(Failure::from).map(|built| BuiltImage {
-            id: built.image_id,
-            steps: built
-                .steps
-                .into_iter()
-                .map(|step| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds })
-                .collect(),
-        }))
+        Ok(self.daemon(&daemon)?.build(pieces, &reference, labels).await)
     }
 
-    async fn push(&mut self, daemon: Resource<Daemon>, reference: String) -> Trap<Result<Option<String>, Failure>> {
-        Ok(self.table.get(&daemon)?.clone().push(&reference).await.map(Some).map_err(Failure::from))
+    async fn push(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<Option<String>, Failure>> {
+        Ok(self.daemon(&daemon)?.push(&reference).await)
     }
 
-    async fn run(&mut self, daemon: Resource<Daemon>, run: ContainerRun) -> Trap<Result<i64, Failure>> {
-        let daemon = self.table.get(&daemon)?.clone();
-        let Some(docker) = &self.docker else { return Ok(Err(no_docker())) };
-        let output = Arc::clone(&docker.output);
-        let request = RunRequest {
-            image: run.image,
-            command: run.command,
-            env: run.env,
-            timeout: run.timeout_seconds.map(Duration::from_secs),
-        };
-        Ok(daemon.run(request, &mut move |to, bytes| output(to, bytes)).await.map_err(Failure::from))
+    async fn run(&mut self, daemon: Resource<Connected>, run: ContainerRun) -> Trap<Result<i64, Failure>> {
+        Ok(self.daemon(&daemon)?.run(run).await)
     }
 
     async fn copy_out(
         &mut self,
-        daemon: Resource<Daemon>,
+        daemon: Resource<Connected>,
         image: String,
         path: String,
     ) -> Trap<Result<Option<Resource<Blob>>, Failure>> {
-        let daemon = self.table.get(&daemon)?.clone();
-        let to = match self.temporary_path() {
-            Ok(to) => to,
-            Err(error) => return Ok(Err(Failure::of_path("a temporary file", &error))),
-        };
-        match daemon.copy_out(&image, &path, &to).await {
-            Ok(false) => Ok(Ok(None)),
-            Ok(true) => match Blob::open(&to) {
-                Ok(blob) => Ok(Ok(Some(self.table.push(blob)?))),
-                Err(error) => Ok(Err(Failure::of_path(to.display(), &error))),
-            },
-            Err(error) => Ok(Err(error.into())),
+        match self.daemon(&daemon)?.copy_out(&image, &path).await {
+            Ok(Some(blob)) => Ok(Ok(Some(self.table.push(blob)?))),
+            Ok(None) => Ok(Ok(None)),
+            Err(failure) => Ok(Err(failure)),
         }
     }
 
-    async fn drop(&mut self, daemon: Resource<Daemon>) -> Trap<()> {
+    async fn drop(&mut self, daemon: Resource<Connected>) -> Trap<()> {
         self.table.delete(daemon)?;
         Ok(())
     }
 }
 
 impl wit_docker::Host for Capabilities {
-    async fn connect(&mut self, base_url: Option<String>) -> Trap<Result<Resource<Daemon>, Failure>> {
-        let Some(docker) = &self.docker else { return Ok(Err(no_docker())) };
-        let settings = Settings { progress: Arc::clone(&docker.progress), interrupt: docker.interrupt.clone() };
-        match Daemon::connect(base_url.as_deref(), settings).await {
-            Ok(daemon) => Ok(Ok(self.table.push(daemon)?)),
-            Err(error) => Ok(Err(error.into())),
+    async fn connect(&mut self, base_url: Option<String>) -> Trap<Result<Resource<Connected>, Failure>> {
+        let docker = Arc::clone(&self.docker);
+        match docker.connect(base_url.as_deref()).await {
+            Ok(daemon) => Ok(Ok(self.table.push(Connected(daemon))?)),
+            Err(failure) => Ok(Err(failure)),
         }
     }
 }
 
 impl clock::Host for Capabilities {
     async fn now(&mut self) -> Trap<u64> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Ok(self.clock.now())
     }
 }
 
 impl random::Host for Capabilities {
     async fn uuid(&mut self) -> Trap<String> {
-        Ok(uuid::Uuid::new_v4().to_string())
+        Ok(self.random.uuid())
     }
 }
 
 impl Capabilities {
-    fn temporary_path(&self) -> io::Result<std::path::PathBuf> {
-        let mut temporary = self.temporary.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let folder = match &*temporary {
-            Some(folder) => folder.path().to_owned(),
-            None => temporary.insert(tempfile::tempdir()?).path().to_owned(),
-        };
-        Ok(folder.join(uuid::Uuid::new_v4().to_string()))
+    fn files(&self) -> &dyn Files {
+        self.files.as_deref().unwrap_or(&self.grants)
+    }
+
+    fn daemon(&self, daemon: &Resource<Connected>) -> Trap<Arc<dyn Daemon>> {
+        Ok(Arc::clone(&self.table.get(daemon)?.0))
     }
 }
 
@@ -262,8 +213,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 fn unreadable(error: &io::Error) -> Failure {
     Failure::input("file-error", error.to_string())
-}
-
-fn no_docker() -> Failure {
-    Failure::new(FailureKind::Unavailable, "no-capability", "this host has no docker")
 }

@@ -1,6 +1,7 @@
 //! The command line: its arguments, and which file carries out which command.
 
 mod build;
+mod component;
 mod console;
 mod dockerfile;
 mod exit;
@@ -16,7 +17,7 @@ mod view;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use flowhold::{Failure, Host, progress};
+use flowhold::{Engine, Failure, Host, progress};
 use tokio_util::sync::CancellationToken;
 
 /// Storage for workflow flows, and the most transparent way to turn them into container images.
@@ -65,6 +66,8 @@ enum Command {
     Push(image::PushArguments),
     /// Pull the base image of a spec
     Pull(image::PullArguments),
+    /// Write the core as a WebAssembly component, for other runtimes
+    Component(component::Arguments),
     /// Print completions for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -157,6 +160,7 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Serialize(arguments) => serialize::serialize(arguments).await,
         Command::Push(arguments) => image::push(arguments).await,
         Command::Pull(arguments) => image::pull(arguments).await,
+        Command::Component(arguments) => component::component(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "flowhold", &mut script);
@@ -169,6 +173,7 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
 fn docker_host(mode: Mode) -> Result<(Host, CancellationToken), Failure> {
     let interrupt = exit::on_signal();
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
-    let host = Host::builder().docker(progress::to_stderr(mode.into()), interrupt.clone(), output).build()?;
+    let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
+    let host = Host::builder().docker(Arc::new(docker)).build()?;
     Ok((host, interrupt))
 }

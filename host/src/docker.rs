@@ -11,6 +11,7 @@ pub mod build;
 mod container;
 mod copy_out;
 pub mod credentials;
+pub mod engine;
 pub mod error;
 mod failure;
 pub mod fault;

@@ -47,6 +47,10 @@ impl Failure {
 
     /// The guest broke, or was stopped.
     pub(crate) fn of_guest(error: &wasmtime::Error) -> Self {
+        if matches!(error.downcast_ref(), Some(wasmtime::Trap::Interrupt)) {
+            return Self::new(FailureKind::Unavailable, "deadline", "the core was stopped at its deadline")
+                .with_help("give it less to do, or a later deadline".to_owned());
+        }
         Self::new(FailureKind::Unavailable, "core-stopped", format!("the core stopped: {:#}", error.root_cause()))
             .with_help("this is a bug of flowhold: please report it with the spec".to_owned())
     }

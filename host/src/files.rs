@@ -8,9 +8,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, OpenOptions},
+};
 
-use crate::{blob::Blob, failure::Failure};
+use crate::{blob::Blob, capability::Files, failure::Failure};
 
 /// What a guest may do in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,15 +77,14 @@ impl Grants {
             _ => Err(Failure::input("not-granted", format!("{} was not granted", path.display()))),
         }
     }
+}
 
-    pub(crate) fn open(&self, path: &str) -> Result<Option<Blob>, Failure> {
+impl Files for Grants {
+    fn open(&self, path: &str) -> Result<Option<Blob>, Failure> {
         let (dir, within) = self.find(path, Access::Read)?;
         let open = || {
-            // Before it is opened, because opening a pipe waits for its writer.
-            if !dir.metadata(&within)?.is_file() {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-            }
-            Blob::of_file(PathBuf::from(path), dir.open(&within)?.into_std())
+            // What it is, is asked of the open file: a path may lead elsewhere a moment later.
+            Blob::of_file(PathBuf::from(path), dir.open_with(&within, &without_waiting())?.into_std())
         };
         match open() {
             Ok(blob) => Ok(Some(blob)),
@@ -92,7 +94,7 @@ impl Grants {
     }
 
     /// Writes the whole file under a name that nobody looks for, syncs it, and links it: whoever links first has it.
-    pub(crate) fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure> {
+    fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
         let unfinished = unfinished_name(&within);
         let result = write(dir, &unfinished, content).and_then(|()| match dir.hard_link(&unfinished, dir, &within) {
@@ -106,7 +108,7 @@ impl Grants {
         Ok(created)
     }
 
-    pub(crate) fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure> {
+    fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
         let unfinished = unfinished_name(&within);
         let replaced = write(dir, &unfinished, content)
@@ -119,7 +121,7 @@ impl Grants {
         })
     }
 
-    pub(crate) fn entries(&self, path: &str) -> Result<Vec<String>, Failure> {
+    fn entries(&self, path: &str) -> Result<Vec<String>, Failure> {
         let (dir, within) = self.find(path, Access::Read)?;
         let list = || {
             let mut names = Vec::new();
@@ -136,13 +138,25 @@ impl Grants {
         }
     }
 
-    pub(crate) fn create_directory(&self, path: &str) -> Result<(), Failure> {
+    fn create_directory(&self, path: &str) -> Result<(), Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
         match dir.create_dir_all(&within) {
             Err(error) if !dir.is_dir(&within) => Err(Failure::of_path(path, &error)),
             _ => Ok(()),
         }
     }
+}
+
+/// Opening a pipe would wait for its writer.
+fn without_waiting() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options
 }
 
 fn unfinished_name(within: &Path) -> PathBuf {

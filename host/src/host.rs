@@ -1,55 +1,118 @@
 //! The host: the compiled core, and sessions in which it runs with just what it was granted.
 
 use std::{
-    path::Path,
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
-use tokio_util::sync::CancellationToken;
 use wasmtime::{
-    Config, Engine, Store, StoreLimitsBuilder,
+    Config, Engine, Store, StoreLimitsBuilder, UpdateDeadline,
     component::{Component, Linker, ResourceAny, ResourceTable},
 };
 
 use crate::{
     bindings::{Flowhold, FlowholdPre},
-    capabilities::{Capabilities, Docker, Has, Output},
+    capabilities::{Capabilities, Has},
+    capability::{Clock, Docker, Files, NoDocker, Random, System},
+    deadline::Ticker,
     engine_config,
     failure::Failure,
     files::{Access, Grants},
-    progress::Progress,
 };
 
 /// The core, compiled ahead of time by the build script.
 static CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm"));
 
-/// The component that [`CORE`] was compiled from.
+/// The component that [`CORE`] was compiled from: what `flowhold component` writes.
 pub static COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm"));
 
-/// The compiled core and what every session of it may use. Cheap to share.
+/// The interface of the component.
+pub static WIT: &str = include_str!("../../core/wit/storage.wit");
+
+/// The compiled core and what every session of it may use. Cheap to share: many sessions run at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flowhold::Failure> {
+/// use flowhold::{Host, Need, SpecText};
+///
+/// let host = Host::builder().memory_limit(64 << 20).build()?;
+/// let mut session = host.session().await?;
+/// let text = "[storage]\ntype = \"docker\"\nbase_image = \"python:3.11-slim\"\n".to_owned();
+/// let spec = SpecText { text, folder: "/".into() };
+/// let plan = session.plan(&spec, None, Need::Preview).await?;
+/// let dockerfile = session.dockerfile(plan).await?;
+/// assert_eq!(dockerfile.as_deref(), Some("FROM python:3.11-slim\n"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Host {
     engine: Engine,
     pre: FlowholdPre<Capabilities>,
     settings: Builder,
+    /// Counts time while there are sessions with a deadline.
+    ticker: Option<Ticker>,
 }
 
-/// What the sessions of a host may use; nothing unless it is said.
+/// What the sessions of a host may use; nothing but clock and randomness unless it is said.
 pub struct Builder {
-    docker: Option<Docker>,
+    grants: Vec<(PathBuf, Access)>,
+    files: Option<Arc<dyn Files>>,
+    docker: Arc<dyn Docker>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     memory_limit: usize,
+    deadline: Option<Duration>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { docker: None, memory_limit: 1 << 30 }
+        Self {
+            grants: Vec::new(),
+            files: None,
+            docker: Arc::new(NoDocker),
+            clock: Arc::new(System),
+            random: Arc::new(System),
+            memory_limit: 1 << 30,
+            deadline: None,
+        }
     }
 }
 
 impl Builder {
-    /// Grants the Docker daemon. `interrupt` stops whatever it is doing; `output` takes what flows print.
+    /// Grants a directory to every session. It need not exist yet.
     #[must_use]
-    pub fn docker(mut self, progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
-        self.docker = Some(Docker { progress, interrupt, output });
+    pub fn files(mut self, directory: impl Into<PathBuf>, access: Access) -> Self {
+        self.grants.push((directory.into(), access));
+        self
+    }
+
+    /// Supplies files in place of granted directories.
+    #[must_use]
+    pub fn own_files(mut self, files: Arc<dyn Files>) -> Self {
+        self.files = Some(files);
+        self
+    }
+
+    /// Grants a container engine: [`docker::Engine`](crate::docker::engine::Engine), or one of the embedder's own.
+    #[must_use]
+    pub fn docker(mut self, docker: Arc<dyn Docker>) -> Self {
+        self.docker = docker;
+        self
+    }
+
+    /// Supplies the time; the system's unless it is said.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Supplies randomness; the system's unless it is said.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
         self
     }
 
@@ -57,6 +120,14 @@ impl Builder {
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
+        self
+    }
+
+    /// How long the core may compute within one call; for ever unless it is said. Time in which it waits for its host,
+    /// such as for a build, does not count.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -76,7 +147,8 @@ impl Builder {
         Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
         let component = load_core(&engine)?;
         let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Host { engine, pre, settings: self })
+        let ticker = self.deadline.map(|_| Ticker::start(&engine)).transpose()?;
+        Ok(Host { engine, pre, settings: self, ticker })
     }
 }
 
@@ -97,27 +169,59 @@ impl Host {
     /// # Errors
     /// If it can't be instantiated.
     pub async fn session(&self) -> Result<Session, Failure> {
-        let limits = StoreLimitsBuilder::new().memory_size(self.settings.memory_limit).build();
+        let settings = &self.settings;
+        let limits =
+            StoreLimitsBuilder::new().memory_size(settings.memory_limit).table_elements(TABLE_ELEMENTS).build();
+        let mut grants = Grants::default();
+        for (directory, access) in &settings.grants {
+            grants.grant(directory, *access)?;
+        }
         let capabilities = Capabilities {
             table: ResourceTable::new(),
             limits,
-            grants: Grants::default(),
-            docker: self.settings.docker.clone(),
-            temporary: Mutex::default(),
+            ticks: None,
+            grants,
+            files: settings.files.clone(),
+            docker: Arc::clone(&settings.docker),
+            clock: Arc::clone(&settings.clock),
+            random: Arc::clone(&settings.random),
         };
         let mut store = Store::new(&self.engine, capabilities);
         store.limiter(|state| &mut state.limits);
-        // Nobody counts the epoch up yet: deadlines are for hosts that set one.
-        store.set_epoch_deadline(u64::MAX / 2);
+        let ticks = self.ticker.as_ref().zip(settings.deadline).map(|(ticker, deadline)| ticker.ticks(deadline));
+        match ticks {
+            Some(ticks) => {
+                store.data_mut().ticks = Some(ticks);
+                store.set_epoch_deadline(1);
+                // Asked once for each tick in which the guest runs, and never while it waits for its host.
+                store.epoch_deadline_callback(|mut store| {
+                    Ok(match &mut store.data_mut().ticks {
+                        Some(0) => UpdateDeadline::Interrupt,
+                        Some(left) => {
+                            *left -= 1;
+                            UpdateDeadline::Yield(1)
+                        }
+                        None => UpdateDeadline::Yield(1),
+                    })
+                });
+            }
+            // Nobody counts the epoch up.
+            None => store.set_epoch_deadline(u64::MAX / 2),
+        }
         let core = self.pre.instantiate_async(&mut store).await.map_err(|error| Failure::of_guest(&error))?;
-        Ok(Session { store, core, printed: None, kept: Vec::new() })
+        Ok(Session { store, core, ticks, printed: None, kept: Vec::new() })
     }
 }
+
+/// The core has one table, of its functions, which does not grow.
+const TABLE_ELEMENTS: usize = 100_000;
 
 /// One instance of the core and what it was granted.
 pub struct Session {
     pub(crate) store: Store<Capabilities>,
     pub(crate) core: Flowhold,
+    /// What each call may take.
+    ticks: Option<u32>,
     /// Takes the lines that flows' files print while they are pickled.
     pub(crate) printed: Option<tokio::sync::mpsc::UnboundedSender<String>>,
     /// Directories with files that blobs are of.
@@ -138,7 +242,13 @@ impl Session {
         self.printed = lines;
     }
 
+    /// Before each call: it has the whole deadline for itself.
+    pub(crate) fn begin(&mut self) {
+        self.store.data_mut().ticks = self.ticks;
+    }
+
     pub(crate) async fn release(&mut self, resource: ResourceAny) -> Result<(), Failure> {
+        self.begin();
         resource.resource_drop_async(&mut self.store).await.map_err(|error| Failure::of_guest(&error))
     }
 }

@@ -6,6 +6,8 @@
 pub mod bindings;
 pub mod blob;
 mod capabilities;
+pub mod capability;
+mod deadline;
 pub mod docker;
 mod engine_config;
 pub mod failure;
@@ -18,7 +20,7 @@ mod sources;
 pub mod storages;
 
 pub use bindings::exports::flowhold::storage::planning::ForecastStep;
-pub use capabilities::Output;
+pub use docker::engine::{Engine, Output};
 pub use failure::{Failure, FailureKind};
 pub use files::Access;
 pub use host::{Host, Session};

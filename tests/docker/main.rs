@@ -8,6 +8,7 @@ mod daemon;
 mod env_vars;
 mod fake;
 mod files;
+mod forecast;
 mod get;
 mod health_check;
 mod interrupt;

@@ -1,6 +1,6 @@
 //! `dockerfile DIR`: a whole build context, and nothing that was there is touched.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use flowhold_tests::Folder;
 
@@ -49,6 +49,22 @@ fn it_is_what_the_preview_shows() {
     assert_eq!(fs::read_link(out.join("files/0-data/link")).unwrap().to_str(), Some("sub/é"));
     let mode = fs::metadata(out.join("files/0-data/run me.sh")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o750);
+}
+
+#[test]
+fn to_standard_output_it_is_a_tar_of_the_same() {
+    let folder = folder();
+    folder.run(&["dockerfile", "out"]).ok();
+    let output = folder.command(&["dockerfile", "-"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    folder.write("context.tar", &output.stdout);
+    fs::create_dir(folder.path().join("unpacked")).unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).current_dir(folder.path()).output().unwrap();
+        assert!(done.status.success(), "{program}: {done:?}");
+    };
+    run("tar", &["--extract", "--preserve-permissions", "--file", "context.tar", "--directory", "unpacked"]);
+    run("diff", &["--recursive", "--no-dereference", "out", "unpacked"]);
 }
 
 #[test]

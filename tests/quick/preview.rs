@@ -49,7 +49,7 @@ fn the_formats_show_one_plan() {
     let folder = folder();
     let json = folder.json(&["preview", "--format", "json"]);
     let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["plan", "image", "dockerfile", "source_map", "context", "flows", "diagnostics"]);
+    assert_eq!(keys, ["plan", "image", "dockerfile", "source_map", "steps", "context", "flows", "diagnostics"]);
     assert_eq!(folder.run(&["preview"]).ok().stdout, json["dockerfile"].as_str().unwrap());
     assert_eq!(
         json["image"],
@@ -155,4 +155,49 @@ fn other_storages_have_no_dockerfile() {
         assert_eq!(location, if kind == "local" { home.to_str().unwrap() } else { "a" });
         assert!(!home.exists(), "a preview stores nothing");
     }
+}
+
+#[test]
+fn each_step_says_where_it_is_and_why() {
+    let folder = folder();
+    let json = folder.json(&["preview", "--format", "json"]);
+    let dockerfile: Vec<_> = json["dockerfile"].as_str().unwrap().lines().collect();
+    let mut next = 1;
+    for step in json["steps"].as_array().unwrap() {
+        let (line, lines) = (step["line"].as_u64().unwrap(), step["lines"].as_u64().unwrap());
+        assert_eq!(line, next, "{step}");
+        assert!(step["why"].as_str().unwrap().ends_with('.'), "{step}");
+        let first = dockerfile[usize::try_from(line).unwrap() - 1];
+        assert!(["FROM ", "ENV ", "COPY ", "RUN "].iter().any(|word| first.starts_with(word)), "{first}");
+        next = line + lines;
+    }
+    assert_eq!(next, dockerfile.len() as u64 + 1);
+}
+
+#[test]
+fn a_forecast_says_what_runs_again_since_an_earlier_preview() {
+    let folder = folder();
+    folder.write("old.json", folder.run(&["preview", "--format", "json"]).ok().stdout);
+    let since = ["preview", "--since", "old.json", "--format", "json"];
+    let cached = |json: &Value| -> Vec<bool> {
+        json["forecast"].as_array().unwrap().iter().map(|step| step["cached"].as_bool().unwrap()).collect()
+    };
+    let same = folder.json(&since);
+    assert!(cached(&same).iter().all(|cached| *cached), "{same:#}");
+    folder.write("nightly.py", "y");
+    let edited = folder.json(&since);
+    // FROM, requirements, pip, ENV, two files and the manifest stay; the flows and the health check run again.
+    assert_eq!(cached(&edited), [true, true, true, true, true, true, true, false, false], "{edited:#}");
+    assert_eq!(edited["forecast"][7]["reason"], "flows/nightly-report.prefect changed");
+
+    let done = folder.run(&["preview", "--since", "old.json"]).ok();
+    assert_eq!(done.stdout, edited["dockerfile"].as_str().unwrap());
+    assert!(done.stderr.contains("2 of 9 steps run again"), "{done:?}");
+    for (text, words) in
+        [("", "no earlier preview"), ("{}", "no Dockerfile"), ("{\"dockerfile\": 1}", "no earlier preview")]
+    {
+        folder.write("bad.json", text);
+        folder.run(&["preview", "--since", "bad.json"]).fails(1, &[words, "help:"]);
+    }
+    folder.run(&["preview", "--since", "none.json"]).fails(1, &["none.json"]);
 }

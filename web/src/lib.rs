@@ -4,6 +4,7 @@
 pub mod edit;
 pub mod error;
 pub mod input;
+pub mod options;
 pub mod preview;
 pub mod readings;
 pub mod sha256;

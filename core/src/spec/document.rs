@@ -98,9 +98,10 @@ fn toml_table(table: toml::de::DeTable<'_>, lines: &Lines) -> Value {
         entries
             .into_iter()
             .map(|(key, value)| {
-                // A table's own span is that of its header, which may stand before or after one of its keys.
+                // A table's own span is that of its header, whose bracket stands before the key.
+                let start = key.span().start.min(value.span().start);
                 let end = key.span().end.max(value.span().end);
-                let place = Some(lines.place(key.span().start..end));
+                let place = Some(lines.place(start..end));
                 let value = toml_value(value.into_inner(), lines);
                 (key.into_inner().into_owned(), Node { value, place })
             })

@@ -1,7 +1,7 @@
 //! What people see: results on stdout, everything else on stderr, colours only on a terminal.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal, Read, Write},
     process::ExitCode,
 };
 
@@ -18,6 +18,19 @@ use super::exit;
 pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Writes a result of any size that is not for people.
+pub(crate) fn stream(mut from: impl Read) -> Result<ExitCode, Failure> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        return Err(Failure::input("terminal", "stdout is a terminal, and this is no text")
+            .with_help("write it to a file or a program: … > FILE".to_owned()));
+    }
+    match io::copy(&mut from, &mut out).and_then(|_| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
         _ => Ok(ExitCode::SUCCESS),
     }

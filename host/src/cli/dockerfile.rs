@@ -12,9 +12,11 @@ use flowhold::{Failure, Host, Need, blob::Blob};
 use super::{SpecArguments, console, spec_file};
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  flowhold dockerfile context && docker build context")]
+#[command(after_help = "Examples:
+  flowhold dockerfile context && docker build context
+  flowhold dockerfile - | docker build -")]
 pub(crate) struct Arguments {
-    /// The directory, made if it is missing; nothing in it is overwritten
+    /// The directory, made if it is missing; nothing in it is overwritten. `-` writes the context as tar to stdout
     #[arg(default_value = ".")]
     dir: PathBuf,
     #[command(flatten)]
@@ -29,8 +31,11 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(super::exit::code(&failure));
     }
-    let archive = session.archive(plan).await?;
+    let archive = Pieces { left: session.archive(plan).await?.into_iter(), current: None };
     let dir = arguments.dir;
+    if dir == Path::new("-") {
+        return console::stream(archive);
+    }
     // What the plan has at the top of its context: if none of it is there, nothing can be overwritten.
     for name in ["Dockerfile", "requirements.txt", "files", "flows", "flowhold"] {
         let path = dir.join(name);
@@ -43,9 +48,9 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     console::text(&dir.join("Dockerfile").display().to_string())
 }
 
-fn unpack(archive: Vec<Blob>, dir: &Path) -> io::Result<()> {
+fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {
     super::init::make_directory(dir)?;
-    let mut archive = tar::Archive::new(Pieces { left: archive.into_iter(), current: None });
+    let mut archive = tar::Archive::new(archive);
     archive.set_overwrite(false);
     archive.set_preserve_permissions(true);
     archive.set_preserve_mtime(false);

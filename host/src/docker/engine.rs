@@ -1,0 +1,109 @@
+//! The capability `docker` by a real daemon.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use super::{BuildRequest, Daemon, OutputStream, RunRequest, Settings};
+use crate::{
+    blob::Blob,
+    capability::{self, Answer, BuildStep, BuiltImage, ContainerRun, LocalImage},
+    failure::Failure,
+    progress::Progress,
+};
+
+/// Takes what a flow's container prints.
+pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
+
+/// Docker daemons, wherever they are.
+pub struct Engine {
+    settings: Settings,
+    output: Output,
+}
+
+impl Engine {
+    /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
+    pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
+        Self { settings: Settings { progress, interrupt }, output }
+    }
+}
+
+impl capability::Docker for Engine {
+    fn connect<'a>(&'a self, base_url: Option<&'a str>) -> Answer<'a, Arc<dyn capability::Daemon>> {
+        Box::pin(async move {
+            let daemon = Daemon::connect(base_url, self.settings.clone()).await?;
+            let connection = Connection { daemon, output: Arc::clone(&self.output) };
+            Ok(Arc::new(connection) as Arc<dyn capability::Daemon>)
+        })
+    }
+}
+
+struct Connection {
+    daemon: Daemon,
+    output: Output,
+}
+
+impl capability::Daemon for Connection {
+    fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<LocalImage>> {
+        Box::pin(async move {
+            let image = self.daemon.image(reference).await?;
+            Ok(image.map(|image| LocalImage { id: image.id, labels: image.labels.into_iter().collect() }))
+        })
+    }
+
+    fn published<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(async move { Ok(self.daemon.published(reference).await?) })
+    }
+
+    fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { Ok(self.daemon.pull(reference).await?) })
+    }
+
+    fn build<'a>(
+        &'a self,
+        archive: Vec<Blob>,
+        reference: &'a str,
+        labels: Vec<(String, String)>,
+    ) -> Answer<'a, BuiltImage> {
+        Box::pin(async move {
+            let archive = stream::iter(archive).flat_map(|piece: Blob| match piece.as_bytes() {
+                Some(bytes) => stream::once(async move { Ok::<Bytes, io::Error>(bytes) }).left_stream(),
+                None => piece.stream().right_stream(),
+            });
+            let request = BuildRequest { reference: reference.to_owned(), labels: labels.into_iter().collect() };
+            let built = self.daemon.build(archive, request).await?;
+            let steps = built.steps.into_iter();
+            let steps = steps.map(|step| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds });
+            Ok(BuiltImage { id: built.image_id, steps: steps.collect() })
+        })
+    }
+
+    fn push<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(async move { Ok(Some(self.daemon.push(reference).await?)) })
+    }
+
+    fn run(&self, run: ContainerRun) -> Answer<'_, i64> {
+        Box::pin(async move {
+            let timeout = run.timeout_seconds.map(Duration::from_secs);
+            let request = RunRequest { image: run.image, command: run.command, env: run.env, timeout };
+            let output = Arc::clone(&self.output);
+            Ok(self.daemon.run(request, &mut move |to, bytes| output(to, bytes)).await?)
+        })
+    }
+
+    fn copy_out<'a>(&'a self, image: &'a str, path: &'a str) -> Answer<'a, Option<Blob>> {
+        Box::pin(async move {
+            let unwritten = |error| Failure::of_path("a temporary file", &error);
+            let folder = tempfile::tempdir().map_err(unwritten)?;
+            let to: PathBuf = folder.path().join("flow");
+            if !self.daemon.copy_out(image, path, &to).await? {
+                return Ok(None);
+            }
+            // Held open, it outlives its name, and nothing is left behind whatever happens.
+            let file = std::fs::File::open(&to).map_err(unwritten)?;
+            Blob::of_file(to, file).map(Some).map_err(unwritten)
+        })
+    }
+}

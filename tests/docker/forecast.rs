@@ -1,0 +1,66 @@
+//! The forecast against what the daemon then does.
+
+use flowhold_tests::Folder;
+use serde_json::Value;
+
+use crate::project::{Project, quoted};
+
+const STORAGE: &str = "python_dependencies = [\"iniconfig==2.0.0\"]\nenv_vars.MODE = \"a\"";
+
+/// Whether each step was cached, the first left out: a base image is always there.
+fn cached(steps: &Value, is_step: impl Fn(&Value) -> bool) -> Vec<bool> {
+    let steps = steps.as_array().unwrap().iter().filter(|step| is_step(step));
+    steps.skip(1).map(|step| step["cached"].as_bool().unwrap()).collect()
+}
+
+/// Builds, changes something, and compares what was foreseen with what is done. Returns what was foreseen.
+fn foreseen(project: &Project, change: impl FnOnce()) -> Vec<bool> {
+    project.folder.write("old.json", project.folder.run(&["preview", "--format", "json"]).ok().stdout);
+    project.build(&["--no-push"]);
+    change();
+    let preview = project.folder.json(&["preview", "--since", "old.json", "--format", "json"]);
+    let report = project.build(&["--no-push"]);
+    let ours = |step: &Value| {
+        let name = step["name"].as_str().unwrap();
+        ["FROM ", "COPY ", "RUN ", "ENV "].iter().any(|word| name.starts_with(word))
+    };
+    let done = cached(&report["steps"], ours);
+    let foreseen = cached(&preview["forecast"], |_| true);
+    assert_eq!(foreseen, done, "{:#}\n{report:#}", preview["forecast"]);
+    foreseen
+}
+
+fn change_spec(project: &Project, from: &str, to: &str) {
+    let spec = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    assert!(spec.contains(from), "{spec}");
+    project.folder.write("flowhold.toml", spec.replace(from, to));
+}
+
+#[test]
+fn it_is_what_the_daemon_does() {
+    let data = Folder::new();
+    data.write("tree/a", "a");
+    data.write("tree/b", "b");
+    let tree = data.path().join("tree");
+    let storage = format!("{STORAGE}\nfiles.{} = \"/opt/tree\"", quoted(tree.to_str().unwrap()));
+    let project = Project::of_script(&storage, "print(1)\n");
+    let all = |steps: &[bool], expected: bool| steps.iter().all(|step| *step == expected);
+
+    assert!(all(&foreseen(&project, || {}), true));
+    let steps = foreseen(&project, || drop(project.folder.write("flow.py", "print(2)\n")));
+    // requirements, pip, ENV, files, manifest; then the flows and the health check.
+    assert_eq!(steps, [true, true, true, true, true, false, false]);
+    let steps = foreseen(&project, || drop(data.write("tree/b", "c")));
+    assert_eq!(steps, [true, true, true, false, false, false, false]);
+    let steps = foreseen(&project, || drop(data.write("tree/new", "")));
+    assert_eq!(steps, [true, true, true, false, false, false, false]);
+    let steps = foreseen(&project, || {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(tree.join("a"), permissions).unwrap();
+    });
+    assert_eq!(steps, [true, true, true, false, false, false, false]);
+    let steps = foreseen(&project, || change_spec(&project, "MODE = \"a\"", "MODE = \"b\""));
+    assert_eq!(steps, [true, true, false, false, false, false, false]);
+    let steps = foreseen(&project, || change_spec(&project, "iniconfig==2.0.0", "iniconfig==1.1.1"));
+    assert!(all(&steps, false));
+}

@@ -1,0 +1,36 @@
+/** Keeps the page for when there is no network, and tells of new versions. */
+
+import { byId } from "./dom";
+import { notify } from "./view/notices";
+
+export async function offline(): Promise<void> {
+  if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
+  try {
+    const registration = await navigator.serviceWorker.register(new URL("./service-worker.js", document.baseURI));
+    registration.addEventListener("updatefound", () => watch(registration));
+    watch(registration);
+    await navigator.serviceWorker.ready;
+    byId("offline").textContent = "Works offline";
+  } catch {
+    // Private windows and plain http refuse service workers; the page works as long as there is a network.
+    byId("offline").textContent = "";
+  }
+}
+
+function watch(registration: ServiceWorkerRegistration): void {
+  const tell = (): void => {
+    if (!registration.waiting || !navigator.serviceWorker.controller) return;
+    const run = (): void => {
+      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
+      registration.waiting?.postMessage("take over");
+    };
+    notify({
+      kind: "info",
+      about: "version",
+      text: "A new version of this page is ready.",
+      action: { label: "Load it", run },
+    });
+  };
+  registration.installing?.addEventListener("statechange", tell);
+  tell();
+}

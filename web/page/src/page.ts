@@ -1,0 +1,246 @@
+/** The page: the parts, and what they tell each other. */
+
+import { byId, setText } from "./dom";
+import type { Addition } from "./drop/additions";
+import { Contents } from "./drop/contents";
+import { Drop } from "./drop/drop";
+import { Editor } from "./editor/editor";
+import type { Insertion, Outcome } from "./planner/protocol";
+import type { Planner } from "./planner/planner";
+import { remember } from "./remembered";
+import { copy } from "./sharing/clipboard";
+import { save } from "./sharing/download";
+import { EXAMPLES } from "./sharing/examples";
+import { decode, encode, isLink, refuseLink } from "./sharing/link";
+import { Context } from "./view/context";
+import { Dockerfile } from "./view/dockerfile";
+import { Forecast } from "./view/forecast";
+import { Image } from "./view/image";
+import { Json } from "./view/json";
+import { menu } from "./view/menu";
+import { dismiss, notify } from "./view/notices";
+import { Plan, command } from "./view/plan";
+import { Problems } from "./view/problems";
+import { Tabs } from "./view/tabs";
+import { reason } from "./wording";
+
+const SAVE_AFTER = 300;
+
+export class Page {
+  readonly #editor: Editor;
+  readonly #planner: Planner;
+  readonly #contents = new Contents();
+  readonly #context = new Context(() => this.#plan());
+  readonly #tabs = new Tabs(() => this.#plan());
+  readonly #problems = new Problems((problem) => {
+    showPane("source");
+    this.#editor.select(problem);
+  });
+  readonly #dockerfile: Dockerfile;
+  readonly #forecast: Forecast;
+  readonly #image = new Image();
+  readonly #json = new Json();
+  readonly #planView = new Plan();
+  #outcome: Outcome | null = null;
+  #saving = 0;
+
+  constructor(planner: Planner, text: string) {
+    this.#planner = planner;
+    this.#editor = new Editor(byId("editor"), text, {
+      changed: () => this.#changed(),
+      cursorMoved: () => this.#follow(),
+    });
+    this.#dockerfile = new Dockerfile({
+      looked: (ranges, show) => {
+        if (this.#isCurrent()) this.#editor.link(ranges, show);
+      },
+      chosen: (range) => {
+        showPane("source");
+        if (this.#isCurrent()) this.#editor.select(range);
+      },
+    });
+    this.#forecast = new Forecast({
+      pinned: (preview) => {
+        this.#planner.compareWith(preview);
+        this.#plan();
+      },
+      capture: () => this.#planner.ask({ kind: "capture", text: this.#editor.text }),
+    });
+    new Drop(
+      { insert: (additions) => this.#insert(additions), replace: (spec) => this.#editor.replaceAll(spec) },
+      this.#contents,
+    );
+    this.#buttons();
+    planner.listen({
+      ready: (keys) => (this.#editor.keys = keys),
+      outcome: (outcome) => this.#show(outcome),
+      fault: (message, when) => this.#fault(message, when),
+    });
+    this.#plan();
+  }
+
+  /** Reads the spec in the page's fragment. Whatever is wrong with it is said, and the text stays as it is. */
+  async open(hash: string): Promise<void> {
+    try {
+      const text = await decode(hash);
+      dismiss("link");
+      if (text !== this.#editor.text) this.#editor.replaceAll(text);
+      // Somebody else's spec does not take the place of the kept one until it is edited.
+      clearTimeout(this.#saving);
+      this.#saving = 0;
+      history.replaceState(null, "", hash);
+    } catch (error) {
+      refuseLink(error);
+    }
+  }
+
+  #plan(): void {
+    const { text, revision } = this.#editor;
+    this.#planner.plan({ kind: "plan", revision, text, view: this.#tabs.view, folds: this.#context.folds });
+  }
+
+  #changed(): void {
+    this.#plan();
+    clearTimeout(this.#saving);
+    this.#saving = window.setTimeout(() => this.#save(), SAVE_AFTER);
+    // The link no longer says what the page shows.
+    if (isLink(location.hash)) history.replaceState(null, "", location.pathname + location.search);
+  }
+
+  #save(): void {
+    clearTimeout(this.#saving);
+    this.#saving = 0;
+    if (remember("spec", this.#editor.text)) dismiss("storage");
+    else
+      notify({
+        kind: "info",
+        about: "storage",
+        text: "The browser does not keep this spec: it will be gone when the page is closed.",
+      });
+  }
+
+  #show(outcome: Outcome): void {
+    this.#outcome = outcome;
+    dismiss("fault");
+    this.#planView.show(outcome);
+    this.#problems.show(outcome);
+    this.#dockerfile.show(outcome);
+    this.#forecast.show(outcome);
+    this.#context.show(outcome);
+    this.#image.show(outcome);
+    this.#json.show(outcome);
+    if (this.#isCurrent()) {
+      this.#editor.show(outcome.problems);
+      this.#follow();
+    }
+    document.body.dataset["revision"] = String(outcome.revision);
+  }
+
+  #fault(message: string, when: "loading" | "planning"): void {
+    this.#outcome = null;
+    this.#dockerfile.outdate("The planner stopped.");
+    this.#planView.unknown(when === "loading" ? "the planner could not be loaded" : "the planner stopped");
+    if (when === "loading") {
+      notify({
+        kind: "error",
+        about: "fault",
+        text: `The planner could not be loaded, and is tried again every few seconds. (${message})`,
+      });
+      this.#plan();
+      return;
+    }
+    const text = `The planner stopped and was started again. The spec is safe; the next change is planned afresh. (${message})`;
+    notify({ kind: "error", about: "fault", text, action: { label: "Try again", run: () => this.#plan() } });
+  }
+
+  /** Places in an outcome are places in the text that was planned. */
+  #isCurrent(): boolean {
+    return this.#outcome?.revision === this.#editor.revision;
+  }
+
+  #follow(): void {
+    if (this.#isCurrent()) this.#dockerfile.follow(this.#editor.cursor);
+  }
+
+  /** The text may change while the worker finds the places: then it looks again. */
+  async #insert(additions: Addition[]): Promise<Insertion> {
+    for (;;) {
+      const { revision, text } = this.#editor;
+      const insertion = await this.#planner.ask({ kind: "insert", text, additions });
+      if (revision !== this.#editor.revision) continue;
+      if (insertion.changes.length > 0) this.#editor.apply(insertion.changes);
+      return insertion;
+    }
+  }
+
+  #buttons(): void {
+    const on = (id: string, act: () => Promise<void> | void): void =>
+      byId(id).addEventListener("click", () => void act());
+    const dockerfile = (): string => this.#outcome?.dockerfile ?? "";
+    on("copy-dockerfile", () => copied("copy-dockerfile", dockerfile()));
+    on("copy-plan", () => copied("copy-plan", this.#outcome?.plan ?? ""));
+    on("copy-command", () => copied("copy-command", command(this.#outcome?.plan ?? "")));
+    on("download-dockerfile", () => save("Dockerfile", new Blob([dockerfile()], { type: "application/octet-stream" })));
+    on("download-context", () => this.#download());
+    on("share", () => this.#share());
+    on("show-source", () => showPane("source"));
+    on("show-result", () => showPane("result"));
+    on("skip-source", () => (showPane("source"), this.#editor.focus()));
+    on("skip-result", () => (showPane("result"), byId(`tab-${this.#tabs.view}`).focus()));
+    for (const id of ["skip-source", "skip-result"])
+      byId(id).addEventListener("click", (event) => event.preventDefault());
+    const items = EXAMPLES.map(({ title, detail, text }) => ({
+      title,
+      detail,
+      run: () => (this.#editor.replaceAll(text), showPane("source"), this.#editor.focus()),
+    }));
+    menu(byId("examples"), byId("examples-menu"), items);
+    window.addEventListener("hashchange", () => isLink(location.hash) && void this.open(location.hash));
+    window.addEventListener("pagehide", () => this.#saving && this.#save());
+  }
+
+  async #download(): Promise<void> {
+    try {
+      const parts = await this.#planner.ask({
+        kind: "archive",
+        text: this.#editor.text,
+        known: this.#contents.known(),
+      });
+      save("context.tar", await this.#contents.fill(parts));
+      dismiss("context");
+    } catch (error) {
+      notify({ kind: "error", about: "context", text: `The context can't be downloaded: ${reason(error)}` });
+    }
+  }
+
+  async #share(): Promise<void> {
+    try {
+      const hash = await encode(this.#editor.text);
+      history.replaceState(null, "", hash);
+      await copied("share", location.href);
+    } catch (error) {
+      notify({ kind: "error", about: "link", text: `There is no link: ${reason(error)}.` });
+    }
+  }
+}
+
+function showPane(pane: "source" | "result"): void {
+  document.body.dataset["pane"] = pane;
+  for (const one of ["source", "result"]) byId(`show-${one}`).setAttribute("aria-pressed", String(one === pane));
+}
+
+async function copied(button: string, text: string): Promise<void> {
+  if (await copy(text)) {
+    const use = byId(button).querySelector("use");
+    const icon = button === "share" ? "#icon-link" : "#icon-copy";
+    const before = byId("status").textContent;
+    use?.setAttribute("href", "#icon-check");
+    setText(byId("status"), "Copied.");
+    setTimeout(() => {
+      use?.setAttribute("href", icon);
+      if (byId("status").textContent === "Copied.") setText(byId("status"), before);
+    }, 2000);
+  } else {
+    notify({ kind: "error", about: "copy", text: `The browser lets nothing be copied. This was it: ${text}` });
+  }
+}

@@ -1,0 +1,169 @@
+/** Reduces a preview to what the page shows, so that a spec of thousands of flows costs the page's own thread little. */
+
+import { FlowholdError, places, preview, resolve, serialize, type Diagnostic, type Preview } from "flowhold";
+import { Places, parent, type Range } from "../fields";
+import type { Content, LineFields, Outcome, PlanRequest, Problem, Step } from "./protocol";
+import { rows } from "./tree";
+
+/** Lists show this many; what is left is counted. */
+export const SHOWN = 200;
+
+/** The code of what is named, but not here. */
+const UNSEEN = "unseen-source";
+
+export function outcome(request: PlanRequest, since: string | null): Outcome {
+  const begin = performance.now();
+  const { revision, text } = request;
+  const result = preview(text, since === null ? {} : { since });
+  const where = new Places(places(text));
+  const flows = Object.entries(result.flows);
+  return {
+    revision,
+    plan: result.plan,
+    whyNoPlan: result.plan === null ? whyNoPlan(result) : "",
+    type: setting(text, where, "type") ?? "local",
+    naming: setting(text, where, "naming") ?? "uuid",
+    image: result.image,
+    dockerfile: result.dockerfile,
+    steps: steps(result),
+    lineFields: lineFields(result),
+    spans: spans(result, where),
+    around: around(result, where),
+    flows: flows.slice(0, SHOWN),
+    flowCount: flows.length,
+    problems: problems(result, text, where),
+    counts: counts(result),
+    context: totals(result),
+    content: content(request, result),
+    milliseconds: performance.now() - begin,
+  };
+}
+
+function whyNoPlan({ diagnostics }: Preview): string {
+  const cause =
+    diagnostics.find(({ severity }) => severity === "error") ?? diagnostics.find(({ code }) => code === UNSEEN);
+  if (!cause) return "something that it is made of is not here";
+  const help = advice(cause);
+  return help === null ? cause.message : `${cause.message}: ${help}`;
+}
+
+/** On a page, bytes are given in another way than on a command line. */
+function advice({ code, help }: Diagnostic): string | null {
+  return code === UNSEEN ? "drop the file onto the page, and its size and digest are filled in" : help;
+}
+
+/** A string of [storage], as far as it can be told from a text that may be half written. */
+function setting(text: string, where: Places, key: string): string | undefined {
+  const place = where.own(`storage.${key}`);
+  const source = place ? text.slice(place.from, place.to) : text.trimStart().startsWith("{") ? text : "";
+  return new RegExp(`"?\\b${key}"?\\s*[=:]\\s*["']([^"']*)["']`).exec(source)?.[1];
+}
+
+function steps(result: Preview): Step[] {
+  const forecasts = new Map(result.forecast?.map((one) => [one.line, one]));
+  return result.steps.map(({ line, lines, why }) => {
+    const found = forecasts.get(line);
+    return { line, lines, why, forecast: found ? { cached: found.cached, reason: found.reason } : null };
+  });
+}
+
+function lineFields({ sourceMap }: Preview): LineFields[] {
+  const lines: LineFields[] = [];
+  for (const { line, field } of sourceMap) {
+    const fields = (lines[line] ??= { fields: [], count: 0 });
+    fields.count += 1;
+    if (fields.fields.length < 3) fields.fields.push(field);
+  }
+  return Array.from(lines, (fields) => fields ?? { fields: [], count: 0 });
+}
+
+function spans({ sourceMap }: Preview, where: Places): Uint32Array {
+  const list: number[] = [];
+  for (const { line, field } of sourceMap) {
+    // A field that isn't in the text is a default: the table that it belongs to made the line.
+    const range = where.has(field) ? where.extent(field) : where.nearest(field);
+    if (range) list.push(range.from, range.to, line);
+  }
+  return Uint32Array.from(list);
+}
+
+/** A list of requirements makes the lines that each of them makes; [storage] as a whole says nothing about a line. */
+function around({ sourceMap }: Preview, where: Places): Uint32Array {
+  const lines = new Map<string, Set<number>>();
+  for (const { line, field } of sourceMap) {
+    for (let at: string | null = field; at && at !== "storage" && !(at === "flows" && field !== at); at = parent(at)) {
+      const known = lines.get(at);
+      if (known?.has(line)) continue;
+      if (known) known.add(line);
+      else lines.set(at, new Set([line]));
+    }
+  }
+  const list: number[] = [];
+  for (const [field, made] of lines) {
+    const range = where.has(field) ? where.extent(field) : where.nearest(field);
+    if (range) for (const line of made) list.push(range.from, range.to, line);
+  }
+  return Uint32Array.from(list);
+}
+
+function problems({ diagnostics }: Preview, text: string, where: Places): Problem[] {
+  const weight = { error: 0, warning: 1, info: 2 };
+  const worst = [...diagnostics].sort((a, b) => weight[a.severity] - weight[b.severity]).slice(0, SHOWN);
+  const starts = lineStarts(text);
+  return worst.map((diagnostic) => {
+    const { severity, message, code, field } = diagnostic;
+    const help = advice(diagnostic);
+    const range = where.nearest(field) ?? lineRange(text, starts, diagnostic.line ?? 1);
+    return { severity, message, help, code, field, ...range, line: lineAt(starts, range.from) };
+  });
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+function lineRange(text: string, starts: number[], line: number): Range {
+  const from = starts[Math.min(line, starts.length) - 1] ?? 0;
+  const end = text.indexOf("\n", from);
+  return { from, to: end < 0 ? text.length : end };
+}
+
+function lineAt(starts: number[], offset: number): number {
+  let [low, high] = [0, starts.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle;
+  }
+  return low + 1;
+}
+
+function counts({ diagnostics }: Preview): Outcome["counts"] {
+  const counted = { error: 0, warning: 0, info: 0 };
+  for (const { severity } of diagnostics) counted[severity] += 1;
+  return counted;
+}
+
+function totals({ context }: Preview): Outcome["context"] {
+  const sum = { files: 0, bytes: 0, unknown: 0 };
+  for (const { size, sha256, link } of context) {
+    if (sha256 === "" && link === undefined) continue;
+    sum.files += 1;
+    if (size === null) sum.unknown += 1;
+    else sum.bytes += size;
+  }
+  return sum;
+}
+
+function content({ view, text, folds }: PlanRequest, result: Preview): Content {
+  if (view === "context") return { view, rows: rows(result.context, folds) };
+  if (view === "dockerfile" || view === "image") return { view };
+  try {
+    return { view, json: view === "spec" ? resolve(text) : serialize(text), message: "" };
+  } catch (error) {
+    if (!(error instanceof FlowholdError)) throw error;
+    return { view, json: null, message: error.help ? `${error.message}: ${error.help}` : error.message };
+  }
+}

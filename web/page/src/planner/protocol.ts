@@ -1,0 +1,125 @@
+/** What page and planning worker say to each other. */
+
+import type { Addition } from "../drop/additions";
+import type { Diagnostic, Preview, keys } from "flowhold";
+
+export type View = "dockerfile" | "context" | "image" | "spec" | "storage";
+
+export type Key = ReturnType<typeof keys>[number];
+
+/** Directories that somebody opened or closed, and of how many children each shows. */
+export interface Folds {
+  open: Record<string, boolean>;
+  shown: Record<string, number>;
+}
+
+export interface PlanRequest {
+  kind: "plan";
+  /** Of the editor's text. */
+  revision: number;
+  text: string;
+  view: View;
+  folds: Folds;
+}
+
+export type Question =
+  | { kind: "insert"; text: string; additions: Addition[] }
+  | { kind: "capture"; text: string }
+  | { kind: "archive"; text: string; known: Known[] };
+
+/** What each question is answered with. */
+export interface Answers {
+  insert: Insertion;
+  capture: string;
+  archive: (Uint8Array<ArrayBuffer> | Known)[];
+}
+
+export type Request =
+  PlanRequest | { kind: "since"; preview: string | null } | { kind: "ask"; id: number; question: Question };
+
+export type Reply =
+  | { kind: "ready"; keys: Key[] }
+  | { kind: "outcome"; outcome: Outcome }
+  | { kind: "answer"; id: number; answer: Answers[keyof Answers] }
+  | { kind: "refusal"; id: number; message: string }
+  | { kind: "fault"; message: string };
+
+export interface Known {
+  size: number;
+  sha256: string;
+}
+
+export interface Change {
+  from: number;
+  to: number;
+  insert: string;
+}
+
+export interface Insertion {
+  changes: Change[];
+  added: number;
+  replaced: number;
+  refused: string[];
+}
+
+export interface Problem extends Pick<Diagnostic, "severity" | "message" | "help" | "code" | "field"> {
+  from: number;
+  to: number;
+  /** Of the spec's text, from 1. */
+  line: number;
+}
+
+export interface Step {
+  line: number;
+  lines: number;
+  why: string;
+  forecast: { cached: boolean; reason: string } | null;
+}
+
+/** The fields that made a line: the first few, and how many there are. */
+export interface LineFields {
+  fields: string[];
+  count: number;
+}
+
+/** One row of the build context as it is shown. */
+export interface Row {
+  kind: "directory" | "file" | "link" | "more";
+  path: string;
+  name: string;
+  depth: number;
+  /** Of a directory, everything below it; null where it isn't known. */
+  size: number | null;
+  detail: string;
+  /** Null of everything that isn't a directory. */
+  open: boolean | null;
+}
+
+export type Content =
+  | { view: "dockerfile" | "image" }
+  | { view: "context"; rows: Row[] }
+  | { view: "spec" | "storage"; json: string | null; message: string };
+
+/** A preview, reduced to what is on the screen. */
+export interface Outcome {
+  revision: number;
+  milliseconds: number;
+  plan: string | null;
+  whyNoPlan: string;
+  type: string;
+  naming: string;
+  image: Preview["image"];
+  dockerfile: string | null;
+  steps: Step[];
+  lineFields: LineFields[];
+  /** Threes of numbers: from and to in the editor's text, and the line of the Dockerfile that this made. */
+  spans: Uint32Array;
+  /** The same, with the fields around them: where the cursor may be to mark a line. */
+  around: Uint32Array;
+  flows: [name: string, location: string][];
+  flowCount: number;
+  problems: Problem[];
+  counts: Record<Diagnostic["severity"], number>;
+  context: { files: number; bytes: number; unknown: number };
+  content: Content;
+}

@@ -1,0 +1,82 @@
+/** The build context as the rows of a tree: only those that are visible, however many files there are. */
+
+import type { Preview } from "flowhold";
+import type { Folds, Row } from "./protocol";
+
+/** Directories with more children than this are closed at first, and show this many at a time. */
+export const MANY = 200;
+
+type Entry = Preview["context"][number];
+
+interface Directory {
+  path: string;
+  name: string;
+  directories: Map<string, Directory>;
+  files: { name: string; entry: Entry }[];
+  size: number | null;
+  count: number;
+}
+
+export function rows(context: readonly Entry[], folds: Folds): Row[] {
+  const root = directory("", "");
+  for (const entry of context) place(root, entry);
+  const list: Row[] = [];
+  append(list, root, 0, folds);
+  return list;
+}
+
+function directory(path: string, name: string): Directory {
+  return { path, name, directories: new Map(), files: [], size: 0, count: 0 };
+}
+
+function place(root: Directory, entry: Entry): void {
+  const parts = entry.path.split("/");
+  const isDirectory = entry.sha256 === "" && entry.link === undefined;
+  const name = isDirectory ? "" : (parts.pop() ?? "");
+  let at = root;
+  const add = (to: Directory): void => {
+    if (isDirectory) return;
+    to.count += 1;
+    to.size = to.size === null || entry.size === null ? null : to.size + entry.size;
+  };
+  add(root);
+  for (const part of parts) {
+    if (part === "") continue;
+    let next = at.directories.get(part);
+    if (!next) {
+      next = directory(`${at.path}${part}/`, part);
+      at.directories.set(part, next);
+    }
+    at = next;
+    add(at);
+  }
+  if (!isDirectory) at.files.push({ name, entry });
+}
+
+function append(list: Row[], at: Directory, depth: number, folds: Folds): void {
+  const total = at.directories.size + at.files.length;
+  const limit = folds.shown[at.path] ?? MANY;
+  let left = limit;
+  for (const below of at.directories.values()) {
+    if (left-- <= 0) break;
+    const children = below.directories.size + below.files.length;
+    const open = folds.open[below.path] ?? children <= MANY;
+    const detail = below.count === 1 ? "1 file" : `${below.count.toLocaleString("en")} files`;
+    list.push({ kind: "directory", path: below.path, name: below.name, depth, size: below.size, detail, open });
+    if (open) append(list, below, depth + 1, folds);
+  }
+  for (const { name, entry } of at.files) {
+    if (left-- <= 0) break;
+    const { path, size } = entry;
+    if (entry.link === undefined) {
+      const detail = entry.sha256 ? entry.sha256.slice(0, 12) : "bytes not here";
+      list.push({ kind: "file", path, name, depth, size, detail, open: null });
+    } else {
+      list.push({ kind: "link", path, name, depth, size: null, detail: `→ ${entry.link}`, open: null });
+    }
+  }
+  if (total > limit) {
+    const rest = (total - limit).toLocaleString("en");
+    list.push({ kind: "more", path: at.path, name: `${rest} more`, depth, size: null, detail: "", open: null });
+  }
+}

@@ -1,0 +1,68 @@
+/** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
+
+import { FlowholdError, archive, keys, places, preview } from "flowhold";
+import { insertion } from "../drop/insertion";
+import { outcome } from "./outcome";
+import type { Answers, Known, Question, Reply, Request } from "./protocol";
+
+let since: string | null = null;
+
+self.onmessage = ({ data }: MessageEvent<Request>) => {
+  try {
+    receive(data);
+  } catch (error) {
+    reply({ kind: "fault", message: String(error) });
+  }
+};
+// Messages that arrive before the module is loaded would be lost: the page waits for this one.
+reply({ kind: "ready", keys: keys() });
+
+function receive(request: Request): void {
+  if (request.kind === "since") {
+    since = request.preview;
+  } else if (request.kind === "plan") {
+    const result = planned(request);
+    reply({ kind: "outcome", outcome: result }, [result.spans.buffer, result.around.buffer]);
+  } else {
+    const { id, question } = request;
+    try {
+      reply({ kind: "answer", id, answer: answer(question) });
+    } catch (error) {
+      if (!(error instanceof FlowholdError)) throw error;
+      // On a page, bytes are given in another way than on a command line.
+      const help = error.code === "no-content" ? "drop the file onto the page" : error.help;
+      reply({ kind: "refusal", id, message: help ? `${error.message}: ${help}` : error.message });
+    }
+  }
+}
+
+function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome> {
+  try {
+    return outcome(request, since);
+  } catch (error) {
+    // What was pinned comes from the browser's storage and may be anything.
+    if (since === null || !(error instanceof FlowholdError)) throw error;
+    since = null;
+    return outcome(request, null);
+  }
+}
+
+function answer(question: Question): Answers[keyof Answers] {
+  switch (question.kind) {
+    case "insert":
+      return insertion(question.text, question.additions, places);
+    case "capture":
+      return JSON.stringify(preview(question.text));
+    case "archive":
+      return archive(question.text, { files: byDigest(question.known) }) as Answers["archive"];
+  }
+}
+
+/** The package finds bytes by their digest too, so the names do not matter. */
+function byDigest(known: Known[]): Record<string, Known> {
+  return Object.fromEntries(known.map(({ size, sha256 }) => [sha256, { size, sha256 }]));
+}
+
+function reply(message: Reply, transfer: Transferable[] = []): void {
+  self.postMessage(message, { transfer });
+}

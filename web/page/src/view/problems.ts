@@ -1,0 +1,54 @@
+/** The list of problems below the editor. */
+
+import { byId, element, icon, setText } from "../dom";
+import type { Outcome, Problem } from "../planner/protocol";
+import { count } from "../wording";
+
+export class Problems {
+  readonly #list = byId("problems");
+  readonly #title = byId("problems-title");
+  readonly #jump: (problem: Problem) => void;
+  #shown = "";
+
+  constructor(jump: (problem: Problem) => void) {
+    this.#jump = jump;
+  }
+
+  show({ problems, counts }: Outcome): void {
+    setText(this.#title, tally(counts));
+    this.#list.hidden = problems.length === 0;
+    const shown = JSON.stringify(problems.map(({ line, message, help }) => [line, message, help]));
+    // The places are read when a problem is chosen, so they are always those of the latest text.
+    this.#current = problems;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const rows = problems.map((problem, index) => this.#row(problem, index));
+    const rest = counts.error + counts.warning + counts.info - problems.length;
+    if (rest > 0) rows.push(element("li", { class: "rest" }, `and ${rest.toLocaleString("en")} more`));
+    this.#list.replaceChildren(...rows);
+  }
+
+  #current: readonly Problem[] = [];
+
+  #row({ severity, message, help, line }: Problem, index: number): HTMLLIElement {
+    const text = element("span", { class: "text" }, element("span", { class: "hidden" }, `${severity}: `), message);
+    if (help !== null) text.append(element("span", { class: "help" }, help));
+    const place = element("span", { class: "line" }, `line ${line}`);
+    const button = element("button", { type: "button", class: `problem ${severity}` }, icon(severity), text, place);
+    button.addEventListener("click", () => {
+      const problem = this.#current[index];
+      if (problem) this.#jump(problem);
+    });
+    return element("li", {}, button);
+  }
+}
+
+/** `2 errors, 1 warning` */
+export function tally({ error, warning, info }: Outcome["counts"]): string {
+  const parts = [
+    error > 0 ? count(error, "error") : "",
+    warning > 0 ? count(warning, "warning") : "",
+    info > 0 ? count(info, "hint") : "",
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "No problems" : parts.join(", ");
+}

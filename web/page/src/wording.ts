@@ -1,0 +1,24 @@
+/** Numbers and errors as people read them. */
+
+const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+
+/** `412 B`, `3.4 kB`, `1.1 GB`: thousands, as Docker counts. */
+export function bytes(count: number): string {
+  let value = count;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** `1 flow`, `2 flows`, `20,000 flows` */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+export function reason(error: unknown): string {
+  return error instanceof Error || error instanceof DOMException ? error.message : String(error);
+}
