@@ -46,8 +46,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A finding with the severity that its code has.
     pub fn new(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
-        let (severity, field, message) = (code.severity(), field.into(), message.into());
-        Self { code, severity, field, message, help: None, line: None }
+        Self::of(code, field.into(), message.into())
+    }
+
+    #[inline(never)]
+    /// Apart from `new`, which is compiled anew for every kind of text.
+    fn of(code: Code, field: String, message: String) -> Self {
+        Self { code, severity: code.severity(), field, message, help: None, line: None }
     }
 
     /// The same, with what to do about it.

@@ -155,7 +155,11 @@ fn copied<'o>(instruction: &str, context: &'o [ContextLine]) -> BTreeMap<&'o str
     let [Json::String(source), Json::String(_)] = words.as_slice() else { return BTreeMap::new() };
     let source = source.trim_end_matches('/');
     let within = |path: &str| path.strip_prefix(source).is_some_and(|below| below.is_empty() || below.starts_with('/'));
-    context.iter().map(|entry| (entry.path.as_str(), entry)).filter(|(path, _)| within(path)).collect()
+    let mut copied = BTreeMap::new();
+    for entry in context.iter().filter(|entry| within(&entry.path)) {
+        copied.insert(entry.path.as_str(), entry);
+    }
+    copied
 }
 
 /// Why a step runs again, if it does, when all before it are cached.
