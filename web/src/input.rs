@@ -115,6 +115,9 @@ impl Options {
         }
         let mut options = Self { home: text(input, "home")?, folder: text(input, "folder")?, ..Self::default() };
         if let Some(files) = field(input, "files")? {
+            if !files.is_object() {
+                return Err(wrong_argument("files are an object: { path: bytes }"));
+            }
             for entry in Object::entries(files.unchecked_ref()).iter() {
                 let entry: Array = entry.unchecked_into();
                 let path = entry.get(0).as_string().unwrap_or_default();

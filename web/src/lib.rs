@@ -8,4 +8,5 @@ pub mod options;
 pub mod preview;
 pub mod readings;
 pub mod sha256;
+pub mod shapes;
 pub mod storages;
