@@ -102,6 +102,7 @@ impl Explain for FlowNameError {
 
     fn help(&self) -> Option<String> {
         Some(match self {
+            Self::NoReadings { reason, .. } => return reason.help(),
             Self::Empty => "give the flow a name".to_owned(),
             Self::TooLong { .. } | Self::SlugTooLong { .. } => {
                 "shorten the name; a description belongs in the flow itself".to_owned()
@@ -115,7 +116,6 @@ impl Explain for FlowNameError {
                 }
             }
             Self::EmptySlug { .. } => "use at least one letter or digit".to_owned(),
-            Self::NoReadings { .. } => "put the readings.bin of this version beside the module".to_owned(),
         })
     }
 }

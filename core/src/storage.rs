@@ -281,3 +281,17 @@ pub(crate) fn write_formats<'f>(fields: &mut Object, flows: impl Iterator<Item =
     let formats: Vec<_> = formats.map(|(name, format)| (name.to_string(), format.as_str().into())).collect();
     fields.put_some("formats", (!formats.is_empty()).then_some(Object(formats)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_decimal_fractions() {
+        for (seconds, written) in [(0.0, "0.0"), (0.0004, "0.0"), (1.5, "1.5"), (0.123, "0.123"), (600.0, "600.0")] {
+            let step = BuildStep { name: "x".to_owned(), cached: true, seconds };
+            let expected = format!("{{\"name\":\"x\",\"cached\":true,\"seconds\":{written}}}");
+            assert_eq!(Json::from(&step).to_string(), expected);
+        }
+    }
+}

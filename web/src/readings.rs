@@ -1,9 +1,8 @@
 //! The readings of rarer scripts: a file of the package that is loaded when a name first needs it.
 
 use flowhold_core::{
-    diagnostic::Code,
     failure::Failure,
-    slug::readings::{supply, supply_from},
+    slug::readings::{NoReadings, supply, supply_from},
 };
 use wasm_bindgen::prelude::*;
 
@@ -28,8 +27,8 @@ fn start() {
     supply_from(readings);
 }
 
-/// Takes the content of `readings.bin`. Throws if it is anything else.
+/// Takes the content of `readings.bin`. Throws if it is anything else, or nothing.
 #[wasm_bindgen(js_name = supplyReadings)]
-pub fn supply_readings(content: Vec<u8>) -> Result<(), Thrown> {
-    supply(content).map_err(|error| thrown(Failure::input(Code::NoReadings, error.to_string())))
+pub fn supply_readings(content: Option<Vec<u8>>) -> Result<(), Thrown> {
+    content.ok_or(NoReadings::Missing).and_then(supply).map_err(|error| thrown(Failure::explained(error)))
 }

@@ -46,7 +46,7 @@ test('without the file only names in rarer scripts are refused', async () => {
   assert.equal(storage.addFlow({ name: 'x', content: '' }), 'x');
   const json = '{"type": "Local", "directory": "/", "flows": {"日本": "/a.prefect"}}';
   assert.throws(() => flowhold.LocalStorage.deserialize(json), refused);
-  await assert.rejects(flowhold.loadReadings());
+  await assert.rejects(flowhold.loadReadings(), refused);
   // They may still come.
   flowhold.supplyReadings(readFileSync(join(dist, 'readings.bin')));
   assert.equal(slug(flowhold, '日本'), 'ri-ben');

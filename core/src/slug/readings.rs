@@ -12,7 +12,7 @@ use super::{
     script::{SHARED, is_ideograph},
     table::Table,
 };
-use crate::digest::Digest;
+use crate::{diagnostic::Code, digest::Digest, failure::Explain};
 
 /// Under the code point of a character its reading; under that of an ideograph, of which 28,000 share 1,300 readings,
 /// the number of the reading, and under [`SHARED`] and that number the text.
@@ -29,11 +29,21 @@ static SOURCE: OnceLock<fn() -> Option<Vec<u8>>> = OnceLock::new();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReadings {
     /// Nobody supplied them.
-    #[error("the readings of its script are not here")]
+    #[error("the readings of this script are not here")]
     Missing,
     /// Something else was supplied.
-    #[error("the readings of its script are damaged, or belong to another version")]
+    #[error("the readings of this script are damaged, or belong to another version")]
     Wrong,
+}
+
+impl Explain for NoReadings {
+    fn code(&self) -> Code {
+        Code::NoReadings
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("put the readings.bin of this version beside the module".to_owned())
+    }
 }
 
 /// Supplies the content of `readings.bin`.

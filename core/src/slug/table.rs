@@ -42,8 +42,7 @@ impl<'a> Table<'a> {
     fn entry(self, number: usize) -> Option<&'a [u8]> {
         let page = number / PAGE;
         // The offsets end where the first page starts.
-        let offsets = self.0.get(..self.offset(0)?)?;
-        let offsets = Self(offsets);
+        let offsets = Self(self.0.get(..self.offset(0)?)?);
         let page = self.0.get(offsets.offset(page)?..offsets.offset(page + 1)?)?;
         page.split_inclusive(|byte| byte & END != 0).nth(number % PAGE).filter(|&entry| entry != [ABSENT])
     }
