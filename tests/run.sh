@@ -27,6 +27,7 @@ quick_stages() {
     stage 'host'           cargo test -p flowhold
     stage 'release build'  cargo build --release -p flowhold
     stage 'quick tests'    cargo test -p flowhold-tests --test quick
+    stage 'sandbox tests'  cargo test -p flowhold-tests --test sandbox
     stage 'npm package'    build_package
     stage 'page'           build_page
     stage 'package tests'  test_package
@@ -87,6 +88,20 @@ test_package() {
     cd web && npm test
 }
 
+# The component that the binary runs, in other runtimes.
+embed_in_python() {
+    cd host/examples/python
+    "$FLOWHOLD_BIN" component -o component.wasm
+    python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+    FLOWHOLD_COMPONENT=component.wasm .venv/bin/python -W error -m unittest
+}
+
+embed_in_javascript() {
+    cd host/examples/javascript
+    "$FLOWHOLD_BIN" component -o component.wasm
+    npm ci && FLOWHOLD_COMPONENT=component.wasm npm test
+}
+
 test_in_browser() {
     cd web && npm run test:browser
 }
@@ -145,6 +160,8 @@ everything() {
     stage 'packages' "$environment" install
     quick_stages
     stage 'browser tests'  test_in_browser
+    stage 'in Python'      embed_in_python
+    stage 'in JavaScript'  embed_in_javascript
     server_stages
 }
 

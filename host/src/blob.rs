@@ -4,7 +4,10 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -24,14 +27,41 @@ enum Source {
     Memory {
         bytes: Bytes,
         sha256: OnceLock<[u8; 32]>,
+        /// Gives back what a guest may still make its host hold.
+        #[expect(dead_code, reason = "it is dropped")]
+        permit: Option<Permit>,
     },
     /// Most files are opened when they are read: a spec may name more of them than a process may have open.
-    File {
-        path: PathBuf,
-        held: Option<File>,
-        stamp: Stamp,
-        sha256: OnceLock<[u8; 32]>,
-    },
+    File { path: PathBuf, held: Option<File>, stamp: Stamp, sha256: OnceLock<[u8; 32]> },
+}
+
+/// How many bytes a guest may make its host hold at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Quota(Arc<AtomicUsize>);
+
+impl Quota {
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// Takes so many bytes of it; none where not so many are left.
+    pub(crate) fn take(&self, bytes: usize) -> Option<Permit> {
+        let left = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(bytes));
+        left.ok().map(|_| Permit { quota: self.clone(), bytes })
+    }
+}
+
+/// A part of a quota, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    quota: Quota,
+    bytes: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.quota.0.fetch_add(self.bytes, Ordering::AcqRel);
+    }
 }
 
 /// By which a change is noticed.
@@ -63,7 +93,12 @@ impl Stamp {
 impl Blob {
     /// These bytes.
     pub fn in_memory(bytes: impl Into<Bytes>) -> Self {
-        Self(Arc::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new() }))
+        Self(Arc::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new(), permit: None }))
+    }
+
+    /// Bytes that a guest makes its host hold, until the last handle of them is dropped.
+    pub(crate) fn of_guest(bytes: Vec<u8>, permit: Permit) -> Self {
+        Self(Arc::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new(), permit: Some(permit) }))
     }
 
     /// A file by its path. Only a regular one: nothing here waits for a pipe or reads a device.

@@ -13,7 +13,7 @@ use crate::{
         docker::{self as wit_docker, BuiltImage, ContainerRun, LocalImage, Segment},
         files as wit_files, random,
     },
-    blob::Blob,
+    blob::{Blob, Quota},
     capability::{Clock, Daemon, Docker, Files, Random},
     failure::Failure,
     files::Grants,
@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct Capabilities {
     pub(crate) table: ResourceTable,
     pub(crate) limits: StoreLimits,
+    /// What the guest may still make its host hold.
+    pub(crate) quota: Quota,
     /// Ticks of the host's clock in which the guest may still run; none without a deadline.
     pub(crate) ticks: Option<u32>,
     pub(crate) grants: Grants,
@@ -47,7 +49,9 @@ impl diagnostics::Host for Capabilities {}
 
 impl wit_files::HostBlob for Capabilities {
     async fn new(&mut self, bytes: Vec<u8>) -> Trap<Resource<Blob>> {
-        Ok(self.table.push(Blob::in_memory(bytes))?)
+        let permit = self.quota.take(bytes.len());
+        let permit = permit.ok_or_else(|| wasmtime::format_err!("the guest makes its host hold too many bytes"))?;
+        Ok(self.table.push(Blob::of_guest(bytes, permit))?)
     }
 
     async fn length(&mut self, blob: Resource<Blob>) -> Trap<u64> {

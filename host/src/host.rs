@@ -13,6 +13,7 @@ use wasmtime::{
 
 use crate::{
     bindings::{Flowhold, FlowholdPre},
+    blob::Quota,
     capabilities::{Capabilities, Has},
     capability::{Clock, Docker, Files, NoDocker, Random, System},
     deadline::Ticker,
@@ -64,6 +65,7 @@ pub struct Builder {
     random: Arc<dyn Random>,
     memory_limit: usize,
     deadline: Option<Duration>,
+    component: Option<Vec<u8>>,
 }
 
 impl Default for Builder {
@@ -76,6 +78,7 @@ impl Default for Builder {
             random: Arc::new(System),
             memory_limit: 1 << 30,
             deadline: None,
+            component: None,
         }
     }
 }
@@ -131,10 +134,18 @@ impl Builder {
         self
     }
 
+    /// Runs another component in the place of the core, such as another version of it: as WebAssembly, which is
+    /// compiled first. It has no more than the core would have.
+    #[must_use]
+    pub fn component(mut self, component: impl Into<Vec<u8>>) -> Self {
+        self.component = Some(component.into());
+        self
+    }
+
     /// Loads the core.
     ///
     /// # Errors
-    /// If this machine can't run it.
+    /// If this machine can't run it, or a component was given that is none or asks for more than there is.
     pub fn build(self) -> Result<Host, Failure> {
         self.load().map_err(|error| Failure::of_guest(&error))
     }
@@ -145,7 +156,10 @@ impl Builder {
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
-        let component = load_core(&engine)?;
+        let component = match &self.component {
+            Some(bytes) => Component::from_binary(&engine, bytes)?,
+            None => load_core(&engine)?,
+        };
         let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
         let ticker = self.deadline.map(|_| Ticker::start(&engine)).transpose()?;
         Ok(Host { engine, pre, settings: self, ticker })
@@ -172,13 +186,16 @@ impl Host {
         let settings = &self.settings;
         let limits =
             StoreLimitsBuilder::new().memory_size(settings.memory_limit).table_elements(TABLE_ELEMENTS).build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
         let mut grants = Grants::default();
         for (directory, access) in &settings.grants {
             grants.grant(directory, *access)?;
         }
         let capabilities = Capabilities {
-            table: ResourceTable::new(),
+            table,
             limits,
+            quota: Quota::of(settings.memory_limit),
             ticks: None,
             grants,
             files: settings.files.clone(),
@@ -212,6 +229,9 @@ impl Host {
         Ok(Session { store, core, ticks, printed: None, kept: Vec::new() })
     }
 }
+
+/// The most handles that a session has at once: of each flow and file of a spec, and of what the core makes of them.
+const HANDLES: usize = 1 << 21;
 
 /// The core has one table, of its functions, which does not grow.
 const TABLE_ELEMENTS: usize = 100_000;

@@ -17,27 +17,34 @@ function randomOf(seed) {
 const ODD = ['"', "'", '\\', '$', '${HOME}', '`', '#', '=', '\t', '<<EOF', ' \\ ', '&&', '--from=x', 'é', '🚀', '\u2028',
   ',', '\n', '\0', '\u007f', '\u001b[31m', '漢字', 'Привет', '&amp;', '__proto__', 'x'.repeat(300), ' ', ''];
 
+/** For each field, values that it takes, and others. */
 const POOLS = {
-  type: ['docker', 'docker', 'docker', 'docker', 'local', 'memory', 'bytes', 'dokcer'],
-  registry_url: ['acme', 'localhost:5000/acme', 'gcr.io/p', 'docker.io/a/b', 'https://gcr.io'],
-  base_image: ['python:3.9', 'python', 'acme/base:latest', 'Python:3', `python@sha256:${SHA256}`],
-  image_name: ['etl', 'team/etl', 'ETL'],
-  image_tag: ['v1', '-v1', '2019-10-17'],
-  base_url: ['unix:///x.sock', 'tcp://h:1', 'ftp://x'],
-  prefect_version: ['0.6.6', 'master', '0.6.6+1.gabc', 'a b'],
-  naming: ['uuid', 'flow', 'plan', 'name'],
-  prefect_directory: ['/srv/flows', '/srv/', 'srv'],
-  python_version: ['3.9', '3.11', 'three'],
-  cloudpickle_version: ['1.2.2', 'new'],
-  directory: ['/srv', '~', '~/x', './x', ''],
-  local_image: [true, false],
+  type: [['docker'], ['local', 'memory', 'bytes', 'dokcer']],
+  registry_url: [['acme', 'localhost:5000/acme', 'gcr.io/p'], ['docker.io/a/b', 'https://gcr.io']],
+  base_image: [['python:3.9', 'python', 'acme/base:latest', `python@sha256:${SHA256}`], ['Python:3']],
+  image_name: [['etl', 'nightly.report'], ['team/etl', 'ETL']],
+  image_tag: [['v1', '2019-10-17'], ['-v1']],
+  base_url: [['unix:///x.sock', 'tcp://h:1'], ['ftp://x']],
+  prefect_version: [['0.6.6', 'master', '0.6.6+1.gabc'], ['a b']],
+  naming: [['uuid', 'plan'], ['flow', 'name']],
+  prefect_directory: [['/srv/flows', '/srv/'], ['srv']],
+  python_version: [['3.9', '3.11'], ['three']],
+  cloudpickle_version: [['1.2.2'], ['new']],
+  local_image: [[true, false], []],
 };
-const REQUIREMENTS = ['pandas>=2,<3', 'Pandas', 'b @ https://example.com/b.whl', '-e .', 'x # y', "a[b]; python_version<'3'"];
-const NAMES = ['etl', 'ETL', 'Nightly Report', 'Привет мир', '漢字 flow', 'a/b', '..', 'a', '1', '__proto__', 'ﬁx &eacute;'];
+const DIRECTORY = [['/srv', '~', '~/x', './x'], ['']];
+const REQUIREMENT = [['pandas>=2,<3', 'Pandas', 'b @ https://example.com/b.whl', "a[b]; python_version<'3'"], ['-e .', 'x # y']];
+const NAME = [['etl', 'ETL 2', 'Nightly Report', 'Привет мир', 'x 漢字', '1', '__proto__', 'ﬁx &eacute;'], ['etl', 'a/b', '..']];
+const PATH = [['etl.py', 'flows/a.pkl', 'b.py'], []];
+const VARIABLE = [['MODE', 'PIP_INDEX_URL', 'A', 'HTTP_PROXY'], ['1A', 'a b']];
+const SOURCE = [['/a', '/b/c', "/it's"], ['x', './y']];
+const DESTINATION = [['/opt/x', '/opt/', '/srv/a b'], ['x']];
 
 class Generator {
   constructor(seed) {
     this.random = randomOf(seed);
+    /** Half of the specs have none but values that their fields take: most of those are planned. */
+    this.good = this.chance(0.5);
   }
 
   below(n) {
@@ -57,9 +64,14 @@ class Generator {
   }
 
   /** Mostly a value that the field takes. */
-  value(pool) {
-    if (this.chance(0.8)) return this.pick(pool);
+  value([good, bad]) {
+    if (this.good || this.chance(0.6)) return this.pick(good);
+    if (bad.length > 0 && this.chance(0.6)) return this.pick(bad);
     return this.chance(0.7) ? this.odd() : this.pick([1, true, [], {}, ['x'], -2.5, null, 9007199254740991]);
+  }
+
+  list(most, make) {
+    return Array.from({ length: this.below(most + 1) }, make);
   }
 
   content() {
@@ -67,40 +79,44 @@ class Generator {
   }
 
   flow() {
-    const flow = { name: this.value(NAMES), ...this.content() };
-    if (this.chance(0.5)) flow.path = this.value(['etl.py', 'flows/a.pkl', 'b.py']);
-    if (this.chance(0.4)) flow.format = this.value(['pickle', 'script', 'wasm']);
-    if (this.chance(0.3)) flow.object = this.value(['flow', 'a.b', '1x']);
+    const flow = { name: this.value(NAME), ...this.content() };
+    if (this.chance(0.5)) flow.path = this.value(PATH);
+    if (this.chance(0.4)) flow.format = this.value([['pickle'], ['script', 'wasm']]);
+    if (!this.good && this.chance(0.3)) flow.object = this.value([['flow', 'a.b'], ['1x']]);
     return flow;
   }
 
   entry() {
-    const entry = this.chance(0.5) ? this.content() : {};
-    if (this.chance(0.7)) entry.path = this.value(['', 'a', 'a/b', '../x', 'é b']);
-    if (this.chance(0.2)) entry.link = '../target';
-    return { ...entry, mode: this.below(0o7777) };
+    const path = this.value([['', 'a', 'a/b', 'é b'], ['../x']]);
+    const kind = this.pick([this.content(), {}, { link: '../target' }]);
+    return { path, ...(path === '' && this.good ? {} : kind), mode: this.below(0o7777) };
+  }
+
+  file() {
+    if (this.good) return { destination: this.value(DESTINATION), entries: [{ path: '', mode: 420, ...this.content() }] };
+    return { destination: this.value(DESTINATION), entries: this.list(3, () => this.entry()) };
   }
 
   storage() {
     const storage = {};
     for (const [key, pool] of Object.entries(POOLS)) if (this.chance(0.4)) storage[key] = this.value(pool);
-    if (this.chance(0.7)) {
-      storage.type = 'docker';
-      delete storage.directory;
-    }
-    storage.python_dependencies = Array.from({ length: this.below(4) }, () => this.value(REQUIREMENTS));
-    storage.env_vars = Object.fromEntries(Array.from({ length: this.below(5) },
-      () => [this.chance(0.8) ? this.pick(['MODE', 'PIP_INDEX_URL', 'A', 'B', 'HTTP_PROXY']) : this.odd(), this.odd()]));
-    storage.files = Object.fromEntries(Array.from({ length: this.below(3) },
-      () => [this.chance(0.8) ? this.pick(['/a', '/b/c', '/it\'s']) : this.odd(),
-        { destination: this.value(['/opt/x', '/opt/', '/srv/a b', 'x']), entries: Array.from({ length: this.below(4) }, () => this.entry()) }]));
+    if (this.good || this.chance(0.7)) storage.type = 'docker';
+    else if (this.chance(0.5)) storage.directory = this.value(DIRECTORY);
+    storage.python_dependencies = this.list(3, () => this.value(REQUIREMENT));
+    storage.env_vars = Object.fromEntries(this.list(4, () => [this.value(VARIABLE), this.good ? this.text() : this.odd()]));
+    storage.files = Object.fromEntries(this.list(2, () => [this.value(SOURCE), this.file()]));
     return storage;
+  }
+
+  /** Text that an environment variable can have. */
+  text() {
+    return this.odd().replaceAll(/[\n\0\u001b\u007f]/g, '');
   }
 
   spec() {
     if (this.chance(0.03)) return this.odd();
-    const spec = { storage: this.storage(), flows: Array.from({ length: this.below(4) }, () => this.flow()) };
-    if (this.chance(0.1)) spec[this.pick(['schedule', 'storag', 'flow'])] = 1;
+    const spec = { storage: this.storage(), flows: this.list(3, () => this.flow()) };
+    if (!this.good && this.chance(0.1)) spec[this.pick(['schedule', 'storag', 'flow'])] = 1;
     return this.chance(0.5) ? toml(spec) : JSON.stringify(spec);
   }
 }

@@ -1,0 +1,60 @@
+//! The hostile guest, built from tests/guests/hostile, and what it is told to do.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use flowhold::{Failure, Host, Need, Plan, Session, SpecText, host::Builder};
+
+/// The component, compiled once for all tests.
+fn component() -> &'static [u8] {
+    static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
+    COMPONENT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let target = root.join("target/guests");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "flowhold-hostile-guest", "--profile", "component-dev"])
+            .args(["--target", "wasm32-unknown-unknown", "--target-dir"])
+            .arg(&target)
+            .current_dir(&root)
+            .env_remove("RUSTFLAGS")
+            .status()
+            .unwrap();
+        assert!(built.success(), "the hostile guest can't be built");
+        let module: PathBuf = target.join("wasm32-unknown-unknown/component-dev/flowhold_hostile_guest.wasm");
+        let encoder = wit_component::ComponentEncoder::default();
+        encoder.module(&std::fs::read(module).unwrap()).unwrap().validate(true).encode().unwrap()
+    })
+}
+
+/// A host that runs the guest in the core's place, with as little memory as it needs.
+pub(crate) fn host(set: impl FnOnce(Builder) -> Builder) -> Host {
+    set(Host::builder().memory_limit(64 << 20)).component(component()).build().unwrap()
+}
+
+/// Runs what the future does, on a thread of its own runtime.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Gives the guest its orders.
+pub(crate) async fn ordered(session: &mut Session, orders: &str) -> Plan {
+    let spec = SpecText { text: orders.to_owned(), folder: "/".into() };
+    session.plan(&spec, None, Need::Preview).await.unwrap()
+}
+
+/// What came of each order.
+pub(crate) async fn obeyed(session: &mut Session, orders: &str) -> Result<Vec<String>, Failure> {
+    let plan = ordered(session, orders).await;
+    Ok(session.diagnostics(plan).await?.into_iter().map(|one| one.message).collect())
+}
+
+/// What came of one order, in a session of its own.
+pub(crate) fn alone(host: &Host, order: &str) -> Result<String, Failure> {
+    wait(async {
+        let mut session = host.session().await.unwrap();
+        Ok(obeyed(&mut session, order).await?.remove(0))
+    })
+}

@@ -1,0 +1,85 @@
+//! Memory, time and the size of what crosses the boundary have limits, and whoever breaks one harms nobody else.
+
+use std::time::Duration;
+
+use flowhold::Failure;
+
+use crate::guest::{alone, host, obeyed, ordered, wait};
+
+/// Runs an order beside a session that must not notice, and returns how it was stopped.
+fn stopped(order: &str) -> Failure {
+    let host = host(|host| host.deadline(Duration::from_secs(20)));
+    wait(async {
+        let mut other = host.session().await.unwrap();
+        let mut broken = host.session().await.unwrap();
+        let failure = obeyed(&mut broken, order).await.unwrap_err();
+        assert_eq!(obeyed(&mut other, "say 3").await.unwrap(), ["xxx"], "{order}");
+        let mut new = host.session().await.unwrap();
+        assert_eq!(obeyed(&mut new, "say 3").await.unwrap(), ["xxx"], "{order}");
+        failure
+    })
+}
+
+#[test]
+fn what_a_guest_does_to_itself_stops_it_alone() {
+    for order in ["trap", "grow", "recurse", "blobs 100", "handles 3000000"] {
+        let failure = stopped(order);
+        assert_eq!(failure.code, "core-stopped", "{order}: {failure:?}");
+    }
+    assert!(stopped("blobs 100").message.contains("too many bytes"), "{:?}", stopped("blobs 100"));
+}
+
+#[test]
+fn handles_that_are_dropped_are_given_back() {
+    let host = host(|host| host);
+    wait(async {
+        let mut session = host.session().await.unwrap();
+        for _ in 0..20 {
+            assert_eq!(obeyed(&mut session, "blobs 50").await.unwrap(), ["50"]);
+        }
+    });
+}
+
+#[test]
+fn a_guest_that_loops_is_stopped_while_others_go_on() {
+    let host = host(|host| host.deadline(Duration::from_millis(300)));
+    wait(async {
+        let mut looping = host.session().await.unwrap();
+        let mut other = host.session().await.unwrap();
+        let work = async {
+            let mut rounds = 0;
+            while rounds < 50 {
+                assert_eq!(obeyed(&mut other, "say 3").await.unwrap(), ["xxx"]);
+                tokio::task::yield_now().await;
+                rounds += 1;
+            }
+            rounds
+        };
+        // Both on one thread: the other goes on because the looping guest yields, and not after it was stopped.
+        let (looped, rounds) = tokio::join!(obeyed(&mut looping, "loop"), work);
+        assert_eq!(looped.unwrap_err().code, "deadline");
+        assert_eq!(rounds, 50);
+    });
+    // The deadline is each call's own.
+    wait(async {
+        let mut session = host.session().await.unwrap();
+        for _ in 0..200 {
+            obeyed(&mut session, "say 1000").await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn huge_answers_are_refused() {
+    let host = host(|host| host.memory_limit(1 << 30));
+    wait(async {
+        let mut session = host.session().await.unwrap();
+        let plan = ordered(&mut session, "500000000").await;
+        assert_eq!(session.dockerfile(plan).await.unwrap_err().code, "core-stopped");
+        // A list whose elements are together larger than the guest itself.
+        let mut session = host.session().await.unwrap();
+        let plan = ordered(&mut session, "900").await;
+        assert_eq!(session.planned_flows(plan).await.unwrap_err().code, "core-stopped");
+    });
+    assert_eq!(alone(&host, "read-far").unwrap(), "0");
+}

@@ -1,0 +1,8 @@
+//! The sandbox holds: a guest that was written for the purpose tries to break out of it.
+#![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+
+mod files;
+mod guest;
+mod instances;
+mod limits;
+mod powers;

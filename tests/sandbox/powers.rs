@@ -1,0 +1,91 @@
+//! A guest has what its host supplies, and learns nothing else.
+
+use std::sync::Arc;
+
+use flowhold::{
+    Failure, Host,
+    blob::Blob,
+    capability::{Answer, Clock, Daemon, Docker, Files, Random},
+};
+
+use crate::guest::{alone, host};
+
+struct Mine;
+
+impl Clock for Mine {
+    fn now(&self) -> u64 {
+        42
+    }
+}
+
+impl Random for Mine {
+    fn uuid(&self) -> String {
+        "not random at all".to_owned()
+    }
+}
+
+impl Files for Mine {
+    fn open(&self, path: &str) -> Result<Option<Blob>, Failure> {
+        Ok((path == "note").then(|| Blob::in_memory("from memory")))
+    }
+
+    fn create(&self, _: &str, _: &Blob) -> Result<bool, Failure> {
+        Err(Failure::input("read-only", "these files are read-only"))
+    }
+
+    fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure> {
+        self.create(path, content).map(drop)
+    }
+
+    fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
+        Ok(vec!["note".to_owned()])
+    }
+
+    fn create_directory(&self, _: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Docker for Mine {
+    fn connect<'a>(&'a self, _: Option<&'a str>) -> Answer<'a, Arc<dyn Daemon>> {
+        Box::pin(async { Err(Failure::input("mine", "the embedder's own daemon")) })
+    }
+}
+
+#[test]
+fn an_embedder_can_supply_each_capability() {
+    let mine = Arc::new(Mine);
+    let host = host(|host| host.clock(mine.clone()).random(mine.clone()).own_files(mine.clone()).docker(mine.clone()));
+    for (order, answer) in [
+        ("now", "42"),
+        ("uuid", "not random at all"),
+        ("open note", "from memory"),
+        ("open other", "nothing there"),
+        ("create x", "read-only: these files are read-only"),
+        ("entries x", "note"),
+        ("docker", "mine: the embedder's own daemon"),
+    ] {
+        assert_eq!(alone(&host, order).unwrap(), answer, "{order}");
+    }
+}
+
+#[test]
+fn what_is_not_supplied_is_refused_and_no_trap() {
+    let host = host(|host| host);
+    assert_eq!(alone(&host, "docker").unwrap(), "no-capability: this host has no docker");
+    for order in ["open /etc/hostname", "create /tmp/flowhold-evil", "entries /", "create-directory /tmp/flowhold-evil"]
+    {
+        assert!(alone(&host, order).unwrap().starts_with("not-granted: "), "{order}");
+    }
+}
+
+#[test]
+fn what_is_no_component_is_refused() {
+    for bytes in [&b""[..], b"\0asm", b"\0asm\x0d\0\x01\0", b"(component", &[0xff; 1000]] {
+        let failure = Host::builder().component(bytes).build().map(drop).unwrap_err();
+        assert_eq!(failure.code, "core-stopped", "{failure:?}");
+    }
+    // A component that has more imports than there are capabilities.
+    let greedy = b"(component (import \"wasi:cli/environment@0.2.0\" (instance)))";
+    assert!(Host::builder().component(greedy.as_slice()).build().is_err());
+}

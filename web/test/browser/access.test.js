@@ -1,0 +1,120 @@
+// Who can use the page: with a keyboard, a screen reader, a small screen, in the dark.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { browserTest, pageServer } from './browser.js';
+import { PreviewPage } from './page.js';
+
+const server = pageServer();
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SHA256 = '5755c8adc8f1011f96fee8103450a2642293466ddeae397ae5c4b958bf67b681';
+const LATER = `[storage]
+type = "docker"
+base_image = "python"
+env_vars = { A = "1" }
+
+[[flows]]
+path = "a.pkl"
+size = 2
+sha256 = "${SHA256}"
+`;
+const WRONG = '[storage]\ntype = "docker"\nbaseimage = 1\nfiles = 3\n';
+
+/** Nothing that axe knows of is wrong. @param {PreviewPage} page */
+async function assertAccessible(page, state) {
+  // As an expression, as the page's policy refuses scripts from elsewhere.
+  if (!(await page.page.evaluate(() => 'axe' in globalThis))) await page.page.evaluate(AXE);
+  const violations = await page.page.evaluate(async () => {
+    // @ts-ignore: just loaded
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    return violations.map(({ id, impact, nodes }) => {
+      const places = nodes.slice(0, 3).map((node) => `${node.target.join(' ')}: ${node.failureSummary}`);
+      return `${impact}: ${id}\n${places.join('\n')}`;
+    });
+  });
+  assert.deepEqual(violations, [], state);
+}
+
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+  browserTest(`axe finds nothing in the ${colorScheme} page`, { context: { colorScheme }, timeout: 120_000 }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    assert.equal(await page.byId('theme').getAttribute('aria-pressed'), String(colorScheme === 'dark'));
+    await assertAccessible(page, 'the first view');
+    await page.byId('pin').click();
+    await page.shows('forecast', 'All 7 steps are cached');
+    await page.write(LATER);
+    await page.shows('forecast', 'run again');
+    await page.cursorBehind('base_image');
+    await assertAccessible(page, 'a forecast, hints and a marked line');
+    for (const tab of ['context', 'image', 'spec', 'storage']) {
+      await page.byId(`tab-${tab}`).click();
+      await page.shows(`panel-${tab}`, /\w/);
+      await assertAccessible(page, tab);
+    }
+    await page.byId('tab-dockerfile').click();
+    await page.write(WRONG);
+    await page.page.evaluate(() => {
+      location.hash = '#spec=!';
+    });
+    await page.shows('notice', 'could not be read');
+    await assertAccessible(page, 'errors and a message');
+    await page.byId('examples').click();
+    await assertAccessible(page, 'a menu');
+  });
+}
+
+browserTest('axe finds nothing on a screen of 360 px, and nothing is wider than it', {
+  context: { viewport: { width: 360, height: 740 } },
+}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const width = () => page.page.evaluate(() => document.documentElement.scrollWidth);
+  await assertAccessible(page, 'the spec');
+  assert.equal(await width(), 360);
+  await page.write(WRONG);
+  await page.shows('status', 'error');
+  await assertAccessible(page, 'the spec with an error');
+  assert.equal(await width(), 360);
+  await page.write(LATER);
+  await page.page.click('#show-result');
+  assert.equal(await page.byId('dockerfile').isVisible(), true);
+  assert.equal(await page.byId('editor').isVisible(), false);
+  await assertAccessible(page, 'the result');
+  assert.equal(await width(), 360);
+});
+
+browserTest('everything is reached with the Tab key alone', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const wanted = ['examples', 'share', 'theme', 'choose-files', 'choose-directory', 'editor', 'tab-dockerfile', 'pin', 'copy-dockerfile',
+    'download-dockerfile', 'download-context', 'expect-plan', 'copy-command'];
+  const reached = [];
+  for (let presses = 0; presses < 40; presses++) {
+    await page.keyboard.press('Tab');
+    const id = await page.page.evaluate(() => {
+      const focused = document.activeElement;
+      return focused?.getAttribute('data-testid') ?? focused?.getAttribute('data-line') ?? '';
+    });
+    reached.push(id);
+    if (id === 'copy-command') break;
+  }
+  assert.deepEqual(wanted.filter((id) => !reached.includes(id)), [], reached.join(' '));
+  // One line of the Dockerfile, from which the arrows go on.
+  assert.deepEqual(reached.filter((id) => /^\d+$/.test(id)), ['1']);
+});
+
+browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.page.locator('[data-line="1"]').focus();
+  await page.shows('why', 'Line 1 made by storage.base_image');
+  await page.lists('#editor .cm-linked', ['base_image = "python:3.11-slim"']);
+  await page.keyboard.press('End');
+  await page.keyboard.press('Home');
+  await page.keyboard.press('ArrowDown');
+  await page.shows('why', 'Line 2 made by storage.python_dependencies[0]');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  const revision = await page.revision();
+  await page.keyboard.insertText('base_image = "python:3.12"');
+  await page.planned(revision);
+  await page.lists('[data-line="1"] code', ['FROM python:3.12']);
+});

@@ -1,0 +1,177 @@
+// Flows, files and folders that are dropped or chosen: they end up in the spec, and their bytes in the context.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before } from 'node:test';
+import { flowhold } from '../binary.js';
+import { browserTest, pageServer } from './browser.js';
+import { PreviewPage } from './page.js';
+
+const server = pageServer();
+
+const EMPTY = '[storage]\ntype = "docker"\nbase_image = "python:3.11-slim"\npython_version = "3.11"\n';
+
+/** @type {string} */
+let directory;
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'flowhold-drop-'));
+});
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+/** A new file. @param {string | Buffer} content */
+function file(name, content) {
+  const path = join(directory, name);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  writeFileSync(path, content);
+  chmodSync(path, 0o644);
+  return path;
+}
+
+const sha256 = (path) => createHash('sha256').update(readFileSync(path)).digest('hex');
+
+/** What the host makes of a spec in the folder of the files: plan, Dockerfile and the context as tar. */
+async function onHost(spec) {
+  writeFileSync(join(directory, 'flowhold.toml'), spec);
+  const run = async (args, encoding = 'utf8') => {
+    const { code, stdout, stderr } = await flowhold(args, { cwd: directory, encoding: /** @type {any} */ (encoding) });
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  return {
+    plan: JSON.parse(await run(['preview', '--format', 'json'])).plan,
+    dockerfile: await run(['preview']),
+    context: await run(['dockerfile', '-'], 'buffer'),
+  };
+}
+
+browserTest('a dropped flow is in spec, context and Dockerfile, and what is downloaded is what the host builds', {}, async (visitor) => {
+  const flow = file('nightly report.py', 'print("é")\n');
+  const data = file('model.bin', randomBytes(100_000));
+  const page = await PreviewPage.open(visitor, server.url());
+  // Where a file is on this machine only its user knows; dropping it fills in the rest.
+  await page.write(`${EMPTY}files = { ${JSON.stringify(data)} = "/opt/model.bin" }\n`);
+  assert.equal(await page.byId('plan').textContent(), 'none yet');
+  await page.shows('why-no-plan', 'drop the file onto the page');
+  await page.drop(flow, data);
+  await page.shows('plan', /^sha256:/);
+  const spec = await page.text();
+  for (const path of [flow, data]) assert.ok(spec.includes(sha256(path)), spec);
+  assert.ok(spec.includes('[[flows]]\npath = "nightly report.py"\nsize = 12\n'), spec);
+  await page.shows('dockerfile', 'COPY ["flows/", "/root/.prefect/"]');
+  await page.shows('dockerfile', '"/opt/model.bin"');
+  await page.byId('tab-context').click();
+  await page.shows('panel-context', 'nightly-report.prefect');
+  await page.shows('panel-context', sha256(flow).slice(0, 12));
+
+  const host = await onHost(spec);
+  assert.equal(await page.byId('plan').textContent(), host.plan);
+  const dockerfile = await page.download('download-dockerfile');
+  assert.equal(dockerfile.name, 'Dockerfile');
+  assert.equal(dockerfile.bytes.toString(), host.dockerfile);
+  const context = await page.download('download-context');
+  assert.equal(context.name, 'context.tar');
+  assert.ok(context.bytes.equals(host.context), 'another context than the host builds');
+
+  // An edited flow takes its place, and undoing brings the former back.
+  writeFileSync(flow, 'print("edited")\n');
+  await page.drop(flow);
+  const edited = await page.text();
+  assert.equal(edited, spec.replace(/size = 12\nsha256 = "\w+"/, `size = 16\nsha256 = "${sha256(flow)}"`));
+  await page.focus();
+  await page.keyboard.press('Control+Z');
+  assert.equal(await page.text(), spec);
+});
+
+browserTest('a directory, an empty file and 10 MB of noise', {}, async (visitor) => {
+  const noise = file('noise.bin', randomBytes(10_000_000));
+  const empty = file('empty.dat', '');
+  const deep = file('deep/a/b/c.txt', 'c');
+  const flow = file('flow.py', 'print()\n');
+  file('deep/z.py', 'z = 1\n');
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(EMPTY);
+  await page.drop(noise, empty, join(directory, 'deep'), flow);
+  await page.shows('plan', /^sha256:/);
+  await page.shows('status', 'No problems');
+  const spec = await page.text();
+  for (const path of [noise, empty, deep, flow]) assert.ok(spec.includes(sha256(path)), spec);
+  await page.byId('tab-context').click();
+  for (const name of ['noise.bin', 'empty.dat', 'deep/', 'a/', 'b/', 'c.txt', 'z.py']) await page.shows('panel-context', name);
+  // Where the files were is not known to a page; with that filled in, the host builds the same.
+  const context = await page.download('download-context');
+  const host = await onHost(spec.replaceAll('"/path/to/', `"${directory}/`));
+  assert.ok(context.bytes.equals(host.context), 'another context than the host builds');
+  // Dropped again, they take the place of themselves.
+  await page.drop(noise, empty, join(directory, 'deep'), flow);
+  assert.equal(await page.text(), spec);
+});
+
+browserTest('a chosen file of 1 GiB is read bit by bit, and can be cancelled', {}, async (visitor) => {
+  const huge = file('huge.bin', '');
+  // Sparse: it has a size, and takes no room.
+  truncateSync(huge, 1 << 30);
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(EMPTY);
+  await page.byId('choose-files').setInputFiles(huge);
+  const done = () => page.page.evaluate(() => document.querySelector('progress')?.value ?? 0);
+  await page.page.waitForFunction(() => (document.querySelector('progress')?.value ?? 0) > 0);
+  const first = await done();
+  await page.page.waitForFunction((value) => (document.querySelector('progress')?.value ?? 0) > value, first);
+  await page.shows('drop-progress', /huge\.bin · .* of 1\.1 GB/);
+  assert.ok(await done() < 1);
+  // The page stays usable meanwhile, and another drop has to wait.
+  await page.write(`${EMPTY}image_name = "etl"\n`);
+  await page.drop(file('later.py', ''));
+  await page.shows('notice', 'another drop is still being read');
+  await page.byId('drop-cancel').click();
+  await page.shows('notice', 'Cancelled: nothing was added.');
+  assert.equal(await page.byId('drop-progress').isVisible(), false);
+  assert.equal(await page.text(), `${EMPTY}image_name = "etl"\n`);
+});
+
+browserTest('a chosen folder is as good as a dropped one', {}, async (visitor) => {
+  file('chosen/one.txt', '1');
+  file('chosen/sub/two.txt', '2');
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(EMPTY);
+  await page.drop(join(directory, 'chosen'));
+  const dropped = await page.text();
+  await page.write(EMPTY);
+  const revision = await page.revision();
+  await page.byId('choose-directory').setInputFiles(join(directory, 'chosen'));
+  await page.planned(revision);
+  assert.equal(await page.text(), dropped);
+});
+
+browserTest('what can not be added is refused, and the spec stays as it is', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const flow = file('hello.py', 'print()\n');
+  for (const [spec, path, wanted] of /** @type {const} */ ([
+    ['[storage\n', flow, /syntax error/],
+    [`${EMPTY}[[flows]]\npath = "hello.py"\nobject = "flow"\n`, flow, /Python pickles an object/],
+    [EMPTY, file('binary.toml', Buffer.from([0, 1, 2, 255])), /it is no text/],
+    [EMPTY, file('large.toml', '#'.repeat(1_000_000)), /less than 1 MB/],
+  ])) {
+    await page.write(spec);
+    await page.drop(path);
+    await page.shows('notice', wanted);
+    assert.equal(await page.text(), spec);
+  }
+  const other = file('other.toml', '[storage]\ntype = "memory"\n');
+  await page.drop(other);
+  await page.shows('notice', 'other.toml is the spec now');
+  assert.equal(await page.text(), readFileSync(other, 'utf8'));
+});
+
+browserTest('a file that changed since it was dropped is not downloaded as what it was', {}, async (visitor) => {
+  const flow = file('changing.py', 'print(1)\n');
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(EMPTY);
+  await page.drop(flow);
+  await page.shows('plan', /^sha256:/);
+  writeFileSync(flow, 'print("something else")\n');
+  await page.byId('download-context').click();
+  await page.shows('notice', /changing\.py changed or is gone since it was dropped/);
+});

@@ -1,0 +1,129 @@
+// The package as others get it: it installs without anything else, runs, and its types are sound.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { flowhold } from './binary.js';
+import { install, run } from './browser/installed.js';
+
+const TSC = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+const SPEC = '[storage]\ntype = "memory"\n';
+
+/** @type {Awaited<ReturnType<typeof install>>} */
+let installed;
+before(async () => {
+  installed = await install();
+}, { timeout: 120_000 });
+after(() => installed?.remove());
+
+test('nothing else is installed with it', () => {
+  const found = readdirSync(join(installed.project, 'node_modules')).filter((name) => !name.startsWith('.'));
+  assert.deepEqual(found, ['flowhold']);
+  const { dependencies, peerDependencies, optionalDependencies, scripts } = JSON.parse(
+    readFileSync(join(installed.project, 'node_modules/flowhold/package.json'), 'utf8'),
+  );
+  assert.deepEqual([dependencies, peerDependencies, optionalDependencies], [undefined, undefined, undefined]);
+  // npm runs these on the machine of whoever installs.
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(scripts?.[name], undefined);
+});
+
+test('it has what it needs, and nothing of how it is made', () => {
+  const names = installed.packed.files.map((file) => file.path).sort();
+  for (const name of ['package.json', 'dist/index.js', 'dist/node.js', 'dist/index.d.ts', 'dist/flowhold_bg.wasm']) {
+    assert.ok(names.includes(name), name);
+  }
+  assert.deepEqual(names.filter((name) => !/^(package\.json|README\.md|LICENSE|dist\/[\w.]+)$/.test(name)), []);
+  for (const name of names.filter((one) => /\.(js|ts|json|md)$/.test(one))) {
+    const text = readFileSync(join(installed.project, 'node_modules/flowhold', name), 'utf8');
+    assert.doesNotMatch(text, /\/(home|root|work|Users)\/[\w.-]+\/(?!\.prefect)/, `${name} has a path of the machine that built it`);
+  }
+});
+
+test('it runs in Node', { timeout: 60_000 }, async () => {
+  installed.write('use.js', `
+    import { FlowholdError, preview, resolve } from 'flowhold';
+    import { readFile } from 'node:fs/promises';
+    const { plan } = preview(${JSON.stringify(SPEC)});
+    let code;
+    try { resolve('['); } catch (error) { code = error instanceof FlowholdError && error.code; }
+    const module = await readFile(new URL(import.meta.resolve('flowhold/flowhold.wasm')));
+    console.log(JSON.stringify({ plan, code, wasm: WebAssembly.validate(module) }));
+  `);
+  const printed = JSON.parse(await run(process.execPath, ['use.js'], installed.project));
+  const host = JSON.parse((await flowhold(['preview', '--format', 'json', '-f', '-'], { cwd: tmpdir(), input: SPEC })).stdout);
+  assert.deepEqual(printed, { plan: host.plan, code: 'syntax', wasm: true });
+});
+
+const CONSUMER = `
+import {
+  BytesStorage, DockerStorage, FlowholdError, Sha256, archive, check, keys, places, preview, resolve, serialize,
+  type ContextEntry, type Diagnostic, type FileInput, type Flow, type ForecastStep, type Image, type Key, type Options, type Place, type Preview,
+  type SourceLine, type Spec, type Step,
+} from 'flowhold';
+
+const spec: Spec = { storage: { type: 'docker' }, flows: [{ path: 'a.py' }] };
+const files: Record<string, FileInput> = {
+  'a.py': new Uint8Array(1), '/b': { content: new Uint8Array(1), mode: 0o755 }, '/c': { size: 1, sha256: '0'.repeat(64) },
+};
+const first: Preview = preview(spec);
+const options: Options = { files, home: '/root', folder: '/', python: { version: '3.11' }, uuid: () => 'x', now: 0, since: first };
+const seen: Preview = preview('', options);
+const plan: string | null = seen.plan;
+const image: Image | null = seen.image;
+const lines: SourceLine[] = seen.sourceMap;
+const steps: Step[] = seen.steps;
+const forecast: ForecastStep[] | undefined = seen.forecast;
+const entries: ContextEntry[] = seen.context;
+const size: number | null | undefined = entries[0]?.size;
+const location: string | undefined = seen.flows['a'];
+const found: Diagnostic[] = check(spec, options);
+const severity: 'error' | 'warning' | 'info' | undefined = found[0]?.severity;
+const known: Key[] = keys();
+const where: Place[] = places('');
+const texts: string[] = [resolve(spec, options), serialize(spec), new Sha256().hex()];
+const parts: (Uint8Array | { size: number; sha256: string })[] = archive(spec, options);
+const flow: Flow = { name: 'a', content: 'print()' };
+const storage = new DockerStorage({ image_name: 'etl' });
+const added: string = storage.addFlow(flow);
+const content: Uint8Array = storage.getFlow(added).content;
+const read: BytesStorage = BytesStorage.deserialize(storage.snapshot());
+const built: Promise<{ plan: string }> = storage.build();
+try {
+  resolve(spec);
+} catch (error) {
+  if (error instanceof FlowholdError) {
+    const said: [string, string | null, string | null] = [error.code, error.field, error.help];
+    const kind: 'input' | 'unavailable' | 'retry' | 'interrupted' = error.kind;
+    console.log(said, kind, error.message, error.stack);
+  }
+}
+console.log(plan, image, lines, steps, forecast, size, location, severity, known, where, texts, parts, content, read, built);
+
+// @ts-expect-error a spec is no number
+preview(1);
+// @ts-expect-error no such option
+preview(spec, { fils: {} });
+// @ts-expect-error a file is bytes, not text
+preview(spec, { files: { 'a.py': 'print()' } });
+// @ts-expect-error a flow has a name
+storage.addFlow({ content: '' });
+// @ts-expect-error no such field
+seen.dockerFile;
+`;
+
+for (const [name, settings] of Object.entries({
+  'in Node': { module: 'nodenext', target: 'es2022' },
+  'with a bundler': { module: 'esnext', moduleResolution: 'bundler', target: 'es2022', lib: ['es2022', 'dom'] },
+  'with the newest library': { module: 'nodenext', target: 'esnext' },
+})) {
+  test(`its types are sound and strict ${name}`, { timeout: 120_000 }, async () => {
+    installed.write('consumer.ts', CONSUMER);
+    const compilerOptions = {
+      ...settings, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, noEmit: true, types: [],
+    };
+    installed.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+    await run(process.execPath, [TSC, '--project', '.'], installed.project);
+  });
+}
