@@ -50,6 +50,13 @@ function addTarget() {
   if (!installed.split('\n').includes(TARGET)) run('rustup', 'target', 'add', TARGET);
 }
 
+/** `Symbol.dispose` is there at run time; naming it in the types would ask a library of every consumer that not all have. */
+function writeTypes(generated) {
+  const types = readFileSync(generated, 'utf8').replaceAll(/^ *\[Symbol\.dispose\]\(\): void;\n/gm, '');
+  writeFileSync(join(dist, 'index.d.ts'), types);
+  rmSync(generated);
+}
+
 function optimize(module) {
   const binaryen = dirname(createRequire(import.meta.url).resolve('binaryen/package.json'));
   run(process.execPath, join(binaryen, 'bin', 'wasm-opt'), module, '-Oz', '--strip-producers', '-o', `${module}.opt`);
@@ -68,7 +75,10 @@ for (const file of ['index.js', 'node.js', 'start.js', 'error.js', 'readings.js'
 copyFileSync(join(tables, 'readings.bin'), join(dist, 'readings.bin'));
 // What wasm-bindgen writes for the module itself is replaced by index.js and node.js.
 rmSync(join(dist, 'flowhold.js'));
-renameSync(join(dist, 'flowhold.d.ts'), join(dist, 'index.d.ts'));
+rmSync(join(dist, 'flowhold_bg.wasm.d.ts'));
+writeTypes(join(dist, 'flowhold.d.ts'));
+copyFileSync(join(root, 'LICENSE'), join(dist, 'LICENSE'));
+copyFileSync(join(here, 'NOTICE'), join(dist, 'NOTICE'));
 
 step('smaller');
 const module = join(dist, 'flowhold_bg.wasm');

@@ -136,13 +136,8 @@ impl Preview {
         self.plan.as_ref().map_or(&[], |plan| &plan.context)
     }
 
-    /// The text of `flowhold preview --format json`.
-    pub fn to_json(&self, since: Option<&PlanOutline>) -> String {
-        format!("{:#}", Json::from(self.to_object(since)))
-    }
-
     /// The object of `flowhold preview --format json`, with a forecast if there is an earlier plan.
-    pub fn to_object(&self, since: Option<&PlanOutline>) -> Object {
+    pub fn to_json(&self, since: Option<&PlanOutline>) -> String {
         let plan = self.plan.as_ref();
         let source_map = plan.map_or(&[][..], |plan| &plan.source_map);
         let mut fields = Object::default();
@@ -155,7 +150,7 @@ impl Preview {
         fields.put("flows", &self.flows);
         fields.put("diagnostics", self.diagnostics.iter().collect::<Json>());
         fields.put_some("forecast", since.map(|since| self.forecast(since).into_iter().collect::<Json>()));
-        fields
+        format!("{:#}", Json::from(fields))
     }
 }
 

@@ -1,9 +1,6 @@
 //! Failures as JavaScript errors.
 
-use flowhold_core::{
-    failure::{Failure, FailureKind},
-    json::Json,
-};
+use flowhold_core::failure::{Failure, FailureKind};
 use wasm_bindgen::prelude::*;
 
 /// What can be thrown.
@@ -58,7 +55,7 @@ pub(crate) fn wrong_argument(message: impl Into<String>) -> Thrown {
     thrown(Failure::input(flowhold_core::diagnostic::Code::WrongType, message))
 }
 
-/// JSON as JavaScript's values.
-pub(crate) fn to_js(json: impl Into<Json>) -> Result<JsValue, Thrown> {
-    js_sys::JSON::parse(&json.into().to_string())
+/// Plain data as JavaScript's.
+pub(crate) fn to_js<T: tsify::Tsify + serde::Serialize>(value: T) -> Result<tsify::Ts<T>, Thrown> {
+    value.into_ts().map_err(|error| js_sys::Error::new(&error.to_string()).into())
 }

@@ -8,5 +8,4 @@ pub mod options;
 pub mod preview;
 pub mod readings;
 pub mod sha256;
-pub mod shapes;
 pub mod storages;

@@ -1,10 +1,18 @@
 //! From a spec to what people look at: previews, diagnostics, resolved specs, storages and build contexts.
 
 use flowhold_core::{
-    capability::Segment, diagnostic::Code, json::Json, preview::Preview, serialized, settings::EntryKind, spec::Spec,
+    capability::Segment,
+    diagnostic::{Code, Diagnostic as CoreDiagnostic},
+    dockerfile::SourceLine as CoreSourceLine,
+    preview::{self, ContextLine},
+    serialized,
+    settings::EntryKind,
+    spec::Spec,
     storage::Storage,
 };
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Object, Uint8Array};
+use serde::Serialize;
+use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -12,9 +20,118 @@ use crate::{
     input::{Options, OptionsInput, SpecInput, spec_text},
 };
 
+/// What `flowhold preview --format json` prints.
+#[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// `sha256:…` of all that ends up in the image; null while something is an error or not here.
+    plan: Option<String>,
+    /// The reference that the image will have; null for storages without image.
+    image: Option<Image>,
+    /// Null for storages without image.
+    dockerfile: Option<String>,
+    /// A line that several fields make is there several times.
+    source_map: Vec<SourceLine>,
+    /// The instructions of the Dockerfile.
+    steps: Vec<Step>,
+    /// What is sent beside the Dockerfile.
+    context: Vec<ContextEntry>,
+    /// Flow name -> location.
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    #[tsify(type = "Record<string, string>")]
+    flows: Object,
+    /// Everything there is to say about the spec.
+    diagnostics: Vec<Diagnostic>,
+    /// With `since`: what is expected of each step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    forecast: Option<Vec<ForecastStep>>,
+}
+
+/// Parts that only a build chooses are null.
+#[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct Image {
+    registry: Option<String>,
+    name: Option<String>,
+    tag: Option<String>,
+    reference: Option<String>,
+}
+
+/// Which field made a line of the Dockerfile.
+#[derive(Serialize, Tsify)]
+pub struct SourceLine {
+    /// Counted from 1.
+    line: u32,
+    /// Such as `storage.env_vars.MODE`.
+    field: String,
+}
+
+/// An instruction of the Dockerfile.
+#[derive(Serialize, Tsify)]
+pub struct Step {
+    /// Its first line, counted from 1.
+    line: u32,
+    /// How many lines it has.
+    lines: u32,
+    /// Why it is there, and where it is, in a sentence.
+    why: &'static str,
+}
+
+/// Something in the build context.
+#[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct ContextEntry {
+    /// Relative, with `/`.
+    path: String,
+    /// In bytes; 0 for directories and links, null where the bytes are not here.
+    size: Option<f64>,
+    /// Hexadecimal; empty for directories and links, null where the bytes are not here.
+    sha256: Option<String>,
+    /// Unix permission bits.
+    mode: u32,
+    /// Where a link leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    link: Option<String>,
+}
+
+/// A finding about the spec.
+#[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct Diagnostic {
+    /// Stable, kebab-case: for programs.
+    code: &'static str,
+    /// An error stops a build.
+    #[tsify(type = "'error' | 'warning' | 'info'")]
+    severity: &'static str,
+    /// Such as `storage.python_dependencies[0]`; empty for the spec as a whole.
+    field: String,
+    /// What is the matter.
+    message: String,
+    /// What to do about it.
+    help: Option<String>,
+    /// Line of the spec's text, counted from 1, where the text is TOML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    line: Option<u32>,
+}
+
+/// What is expected of a step by a daemon that has built the earlier plan.
+#[derive(Serialize, Tsify)]
+pub struct ForecastStep {
+    /// The step's first line, counted from 1.
+    line: u32,
+    /// Whether it is taken from the cache.
+    cached: bool,
+    /// Why, in words.
+    reason: String,
+}
+
 /// A spec and what came of it.
 struct Planned {
-    preview: Preview,
+    preview: preview::Preview,
     options: Options,
 }
 
@@ -23,7 +140,7 @@ impl Planned {
         let options = Options::read(options.map(AsRef::as_ref))?;
         let (spec, diagnostics) = Spec::parse(&spec_text(spec)?);
         let sources = spec.as_ref().map(Spec::sources).unwrap_or_default();
-        let preview = Preview::of(spec.as_ref(), diagnostics, options.facts(&sources));
+        let preview = preview::Preview::of(spec.as_ref(), diagnostics, options.facts(&sources));
         // Nothing is wrong with the spec then, and nothing is known of it either.
         if let Some(missing) = preview.diagnostics.iter().find(|one| one.code == Code::NoReadings) {
             return Err(thrown(missing.clone().into()));
@@ -33,23 +150,41 @@ impl Planned {
 }
 
 /// What would be built: the object of `flowhold preview --format json`, in camelCase.
-#[wasm_bindgen(unchecked_return_type = "Preview")]
-pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<JsValue, Thrown> {
+#[wasm_bindgen]
+pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Preview>, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;
     if options.uuid.is_some() {
         preview.choose_names(&options, &options).map_err(thrown)?;
     }
-    let mut object = preview.to_object(options.since.as_ref());
-    // The one name of two words.
-    object.0.iter_mut().filter(|(key, _)| key == "source_map").for_each(|(key, _)| "sourceMap".clone_into(key));
-    to_js(object)
+    let forecast = options.since.as_ref().map(|since| preview.forecast(since));
+    let steps = preview.steps().into_iter();
+    let flows = preview.flows.iter().map(|(name, location)| Array::of2(&name.as_ref().into(), &location.into()));
+    let flows: Array = flows.collect();
+    to_js(Preview {
+        plan: preview.digest().map(|digest| digest.to_string()),
+        steps: steps.map(|step| Step { line: step.line, lines: step.lines, why: step.why }).collect(),
+        context: preview::context_lines(preview.context()).map(Into::into).collect(),
+        // Also of names such as `__proto__`, which setting a property would lose.
+        flows: Object::from_entries(&flows)?,
+        forecast: forecast.map(|steps| {
+            let steps = steps.into_iter();
+            steps.map(|step| ForecastStep { line: step.line, cached: step.cached, reason: step.reason }).collect()
+        }),
+        diagnostics: preview.diagnostics.into_iter().map(Into::into).collect(),
+        image: preview.plan.as_ref().map(|plan| {
+            let image = plan.image.clone();
+            Image { registry: image.registry, name: image.name, tag: image.tag, reference: image.reference }
+        }),
+        source_map: preview.plan.iter().flat_map(|plan| &plan.source_map).map(Into::into).collect(),
+        dockerfile: preview.plan.map(|plan| plan.dockerfile),
+    })
 }
 
 /// What is wrong with a spec, and what else there is to say about it.
-#[wasm_bindgen(unchecked_return_type = "Diagnostic[]")]
-pub fn check(spec: &SpecInput, options: Option<OptionsInput>) -> Result<JsValue, Thrown> {
-    let Planned { preview, .. } = Planned::of(spec, options.as_ref())?;
-    to_js(preview.diagnostics.iter().collect::<Json>())
+#[wasm_bindgen]
+pub fn check(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Vec<Ts<Diagnostic>>, Thrown> {
+    let planned = Planned::of(spec, options.as_ref())?;
+    planned.preview.diagnostics.into_iter().map(|one| to_js(Diagnostic::from(one))).collect()
 }
 
 /// The resolved spec as JSON: the same shape with nothing left open.
@@ -100,4 +235,25 @@ pub fn archive(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Array,
         });
     }
     Ok(parts.into_iter().collect())
+}
+
+impl From<&CoreSourceLine> for SourceLine {
+    fn from(source: &CoreSourceLine) -> Self {
+        Self { line: source.line, field: source.field.clone() }
+    }
+}
+
+impl From<ContextLine> for ContextEntry {
+    fn from(line: ContextLine) -> Self {
+        let ContextLine { path, size, sha256, mode, link } = line;
+        // Beyond 2^53 JavaScript's own JSON.parse rounds in the same way.
+        Self { path, size: size.map(|size| size as f64), sha256, mode, link }
+    }
+}
+
+impl From<CoreDiagnostic> for Diagnostic {
+    fn from(diagnostic: CoreDiagnostic) -> Self {
+        let CoreDiagnostic { code, severity, field, message, help, line } = diagnostic;
+        Self { code: code.as_str(), severity: severity.as_str(), field, message, help, line }
+    }
 }

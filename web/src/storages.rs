@@ -54,7 +54,8 @@ extern "C" {
     pub type Arguments;
 }
 
-/// Declares a class over one kind of storage. What they have in common is in the functions below.
+/// Declares a class over one kind of storage. What they have in common is in the functions below. Documentation is given
+/// as attributes: wasm-bindgen quotes what comes as comments through a macro.
 macro_rules! storage_class {
     ($(#[$doc:meta])+ $class:ident, $kind:literal, $constructor:item) => {
         $(#[$doc])+
@@ -123,18 +124,18 @@ macro_rules! storage_class {
 }
 
 storage_class! {
-    /// Flows in an image. Here it can be described, not built.
+    #[doc = "Flows in an image. Here it can be described, not built."]
     DockerStorage, "docker",
-    /// A storage without flows. The arguments have the names of `[storage]` in a spec.
+    #[doc = "A storage without flows. The arguments have the names of `[storage]` in a spec."]
     pub fn new(settings: Option<Arguments>) -> Result<DockerStorage, Thrown> {
         Ok(Self(docker(settings.as_ref().map(AsRef::as_ref))?))
     }
 }
 
 storage_class! {
-    /// Flows as they are, for tests. Serializing it keeps no flows.
+    #[doc = "Flows as they are, for tests. Serializing it keeps no flows."]
     MemoryStorage, "memory",
-    /// A storage without flows.
+    #[doc = "A storage without flows."]
     #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
     pub fn new() -> MemoryStorage {
         Self(Storage::Memory(Default::default()))
@@ -142,9 +143,9 @@ storage_class! {
 }
 
 storage_class! {
-    /// Flows as bytes, for tests. It survives serializing with everything in it.
+    #[doc = "Flows as bytes, for tests. It survives serializing with everything in it."]
     BytesStorage, "bytes",
-    /// A storage without flows.
+    #[doc = "A storage without flows."]
     #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
     pub fn new() -> BytesStorage {
         Self(Storage::Bytes(CoreBytes::default()))
@@ -152,9 +153,9 @@ storage_class! {
 }
 
 storage_class! {
-    /// Flows in a directory. Here it can be read from JSON; what needs files is refused.
+    #[doc = "Flows in a directory. Here it can be read from JSON; what needs files is refused."]
     LocalStorage, "local",
-    /// A storage in this directory.
+    #[doc = "A storage in this directory."]
     pub fn new(directory: String) -> LocalStorage {
         Self(Storage::Local(CoreLocal::new(directory)))
     }

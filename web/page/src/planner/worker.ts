@@ -1,6 +1,6 @@
 /** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
 
-import { FlowholdError, archive, keys, places, preview } from "flowhold";
+import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
 import { insertion } from "../drop/insertion";
 import { outcome } from "./outcome";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
@@ -16,6 +16,8 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
 };
 // Messages that arrive before the module is loaded would be lost: the page waits for this one.
 reply({ kind: "ready", keys: keys() });
+// Ahead of the first name that needs them, and of the network going away; where that fails, the name says so.
+void loadReadings().catch(() => undefined);
 
 function receive(request: Request): void {
   if (request.kind === "since") {
