@@ -74,9 +74,26 @@ browserTest('it loads its own files and nothing else', {}, async (visitor) => {
   const before = server.requests.length;
   await open(visitor);
   const asked = server.requests.slice(before).sort();
-  const own = ['error.js', 'flowhold_bg.js', 'flowhold_bg.wasm', 'index.js', 'start.js'];
+  const own = ['error.js', 'flowhold_bg.js', 'flowhold_bg.wasm', 'index.js', 'readings.js', 'start.js'];
   assert.deepEqual(asked, ['/', ...own.map((name) => `/package/${name}`)]);
   // A module without imports but its own JavaScript can reach nothing that was not given to it.
   const module = await WebAssembly.compile(readFileSync(new URL('../../dist/flowhold_bg.wasm', import.meta.url)));
   assert.deepEqual([...new Set(WebAssembly.Module.imports(module).map((one) => one.module))], ['./flowhold_bg.js']);
+});
+
+browserTest('what rarer scripts need is loaded when a name needs it, and once', {}, async (visitor) => {
+  const page = await open(visitor);
+  const named = (name) => page.evaluate((name) => {
+    const flows = [{ name, size: 1, sha256: '0'.repeat(64) }];
+    // @ts-ignore: the module of the page
+    return globalThis.flowhold.preview({ storage: { type: 'docker' }, flows }).flows[name];
+  }, name);
+  const loaded = () => server.requests.filter((path) => path.endsWith('readings.bin')).length;
+  const before = loaded();
+  assert.equal(await named('Größe'), '/root/.prefect/grosse.prefect');
+  assert.equal(loaded(), before);
+  // The example of python-slugify's own documentation.
+  assert.equal(await named('影師嗎'), '/root/.prefect/ying-shi-ma.prefect');
+  assert.equal(await named('師'), '/root/.prefect/shi.prefect');
+  assert.equal(loaded(), before + 1);
 });
