@@ -39,7 +39,7 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Line of the spec text, counted from 1, where the text has lines.
+    /// Line of the spec text, counted from 1, where it is about something in the text.
     pub line: Option<u32>,
 }
 

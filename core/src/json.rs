@@ -4,6 +4,7 @@
 
 mod parse;
 
+pub(crate) use parse::parse_with_places;
 pub use parse::{SyntaxError, parse};
 use std::fmt::{self, Write as _};
 

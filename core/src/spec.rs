@@ -8,6 +8,8 @@ pub(crate) mod reader;
 
 pub use self::document::Place;
 
+use std::{cell::OnceCell, collections::BTreeMap};
+
 use self::{
     document::{Node, Value},
     reader::{Field, Reader, Table},
@@ -32,6 +34,8 @@ pub struct Spec {
     pub flows: Vec<FlowSpec>,
     /// Where each field is in the text.
     places: Vec<(String, Place)>,
+    /// Field -> index of its place; made when a line is first asked for.
+    index: OnceCell<BTreeMap<String, usize>>,
 }
 
 /// A storage and its arguments.
@@ -111,7 +115,6 @@ impl Spec {
     }
 
     /// Where each field is in a text, whatever is wrong with it; of a text that has no syntax, where that went wrong.
-    /// JSON has no places.
     pub fn places(text: &str) -> Vec<(String, Place)> {
         let mut places = Vec::new();
         match document::parse(text) {
@@ -142,9 +145,17 @@ impl Spec {
 
     /// The line of a field, or of the nearest field around it.
     pub fn line(&self, field: &str) -> Option<u32> {
+        let index = self.index.get_or_init(|| {
+            let mut index = BTreeMap::new();
+            for (at, (field, _)) in self.places.iter().enumerate() {
+                // A key that is there twice is read once: the first.
+                index.entry(field.clone()).or_insert(at);
+            }
+            index
+        });
         let mut around = field;
         loop {
-            if let Some((_, place)) = self.places.iter().find(|(field, _)| field == around) {
+            if let Some((_, place)) = index.get(around).and_then(|index| self.places.get(*index)) {
                 return Some(place.line);
             }
             around = &around[..around.rfind(['.', '['])?];
@@ -165,7 +176,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     reader.finish(table);
     let mut places = Vec::new();
     collect_places("", node, &mut places);
-    Some(Spec { storage, python, flows, places })
+    Some(Spec { storage, python, flows, places, index: OnceCell::new() })
 }
 
 fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Option<String>) {

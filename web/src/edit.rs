@@ -45,7 +45,7 @@ pub struct Key {
     storage: Option<&'static str>,
 }
 
-/// Where each field is in the text of a spec, whatever is wrong with it. JSON has no places.
+/// Where each field is in the text of a spec, whatever is wrong with it.
 #[wasm_bindgen]
 pub fn places(text: &str) -> Result<Vec<Ts<Place>>, Thrown> {
     let places = Spec::places(text);

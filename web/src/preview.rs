@@ -112,7 +112,7 @@ pub struct Diagnostic {
     message: String,
     /// What to do about it.
     help: Option<String>,
-    /// Line of the spec's text, counted from 1, where the text is TOML.
+    /// Line of the spec's text, counted from 1, where it is about something in the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[tsify(optional)]
     line: Option<u32>,

@@ -153,7 +153,17 @@ test('places are offsets into the text as JavaScript has it', () => {
   const [error, ...rest] = places('a = 1\nb = \n');
   assert.deepEqual([error.field, rest.length], ['', 0]);
   assert.ok(error.from >= 6);
-  assert.deepEqual(places('{"a": 1}'), []);
+  const json = '{\n "🚀": { "type" : "x" }, "flows": [ {}, 1 ] }';
+  const inJson = Object.fromEntries(places(json).map(({ field, from, to }) => [field, json.slice(from, to)]));
+  assert.deepEqual(inJson, {
+    '🚀': '"🚀": { "type" : "x" }',
+    '🚀.type': '"type" : "x"',
+    flows: '"flows": [ {}, 1 ]',
+    'flows[0]': '{}',
+    'flows[1]': '1',
+  });
+  assert.deepEqual(places('{"a": }').map(({ field, from }) => [field, from]), [['', 6]]);
+  assert.equal(check('{\n"storage": {\n"type": 1}}')[0].line, 3);
 });
 
 test('keys are those that the reader knows', () => {

@@ -1,6 +1,8 @@
 //! Reads JSON. What it takes, and what it says of anything else, is what serde_json does; only numbers are kept as they
 //! are written, however large.
 
+use std::ops::Range;
+
 use super::{Json, Object};
 
 /// How deep values may be within each other.
@@ -14,6 +16,8 @@ pub struct SyntaxError {
     /// Counted from 1.
     pub line: u32,
     column: usize,
+    /// In bytes, of what is wrong.
+    pub(crate) at: usize,
 }
 
 /// Reads a text that is one value.
@@ -21,10 +25,16 @@ pub struct SyntaxError {
 /// # Errors
 /// If it is anything else.
 pub fn parse(text: &str) -> Result<Json, SyntaxError> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
-    let value = parser.value()?;
+    parse_with_places(text).map(|(value, _)| value)
+}
+
+/// Reads a text that is one value, and tells where it and each value in it are: in bytes, in the order in which they
+/// begin; a member of an object begins with its key.
+pub(crate) fn parse_with_places(text: &str) -> Result<(Json, Vec<Range<usize>>), SyntaxError> {
+    let mut parser = Parser { text, at: 0, depth: 0, places: Vec::new() };
+    let value = parser.value(None)?;
     match parser.next_token() {
-        None => Ok(value),
+        None => Ok((value, parser.places)),
         Some(_) => Err(parser.unexpected("trailing characters")),
     }
 }
@@ -38,6 +48,7 @@ struct Parser<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    places: Vec<Range<usize>>,
 }
 
 impl Parser<'_> {
@@ -64,7 +75,8 @@ impl Parser<'_> {
         let before = self.text.as_bytes().get(..self.at.min(self.text.len())).unwrap_or_default();
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines = before.iter().filter(|byte| **byte == b'\n').count();
-        SyntaxError { what, line: u32::try_from(lines + 1).unwrap_or(u32::MAX), column: before.len() - line_start }
+        let (line, column) = (u32::try_from(lines + 1).unwrap_or(u32::MAX), before.len() - line_start);
+        SyntaxError { what, line, column, at: before.len().saturating_sub(1) }
     }
 
     /// An error about what comes next.
@@ -73,8 +85,20 @@ impl Parser<'_> {
         self.error(what)
     }
 
-    fn value(&mut self) -> Result<Json, SyntaxError> {
-        match self.next_token() {
+    /// A value, which begins with its key if it has one.
+    fn value(&mut self, key: Option<usize>) -> Result<Json, SyntaxError> {
+        self.next_token();
+        let place = self.places.len();
+        self.places.push(key.unwrap_or(self.at)..self.at);
+        let value = self.kind_of_value()?;
+        if let Some(place) = self.places.get_mut(place) {
+            place.end = self.at;
+        }
+        Ok(value)
+    }
+
+    fn kind_of_value(&mut self) -> Result<Json, SyntaxError> {
+        match self.peek() {
             Some(b'n') => self.word("null", Json::Null),
             Some(b't') => self.word("true", Json::Boolean(true)),
             Some(b'f') => self.word("false", Json::Boolean(false)),
@@ -121,7 +145,7 @@ impl Parser<'_> {
                 Some(_) => return Err(self.unexpected("expected `,` or `]`")),
                 None => return Err(self.unexpected("EOF while parsing a list")),
             }
-            values.push(self.value()?);
+            values.push(self.value(None)?);
         }
         self.at += 1;
         Ok(Json::Array(values))
@@ -146,13 +170,14 @@ impl Parser<'_> {
                 Some(_) => return Err(self.unexpected("expected `,` or `}`")),
                 None => return Err(self.unexpected("EOF while parsing an object")),
             }
+            let start = self.at;
             let key = self.string()?;
             match self.next_token() {
                 Some(b':') => self.at += 1,
                 Some(_) => return Err(self.unexpected("expected `:`")),
                 None => return Err(self.unexpected("EOF while parsing an object")),
             }
-            members.push((key, self.value()?));
+            members.push((key, self.value(Some(start))?));
         }
         self.at += 1;
         Ok(Json::Object(Object(members)))

@@ -6,7 +6,7 @@ use crate::json::{self, Json};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) value: Value,
-    /// None in JSON.
+    /// None of the document as a whole.
     pub(crate) place: Option<Place>,
 }
 
@@ -61,7 +61,6 @@ impl Value {
 pub(crate) struct SyntaxError {
     pub(crate) message: String,
     pub(crate) line: Option<u32>,
-    /// None in JSON.
     pub(crate) place: Option<Place>,
 }
 
@@ -72,9 +71,18 @@ pub(crate) fn parse(text: &str) -> Result<Node, SyntaxError> {
 
 /// Reads JSON.
 pub(crate) fn parse_json(text: &str) -> Result<Node, SyntaxError> {
-    match json::parse(text) {
-        Ok(json) => Ok(Node::from(&json)),
-        Err(error) => Err(SyntaxError { message: format!("not JSON: {error}"), line: Some(error.line), place: None }),
+    let lines = Lines::of(text);
+    match json::parse_with_places(text) {
+        Ok((json, places)) => {
+            let mut places = places.into_iter().map(|span| lines.place(span));
+            let mut node = Node::placed(&json, &mut places);
+            node.place = None;
+            Ok(node)
+        }
+        Err(error) => {
+            let place = Some(lines.place(error.at..error.at + 1));
+            Err(SyntaxError { message: format!("not JSON: {error}"), line: Some(error.line), place })
+        }
     }
 }
 
@@ -148,6 +156,14 @@ impl Lines {
 
 impl From<&Json> for Node {
     fn from(json: &Json) -> Self {
+        Self::placed(json, &mut std::iter::empty())
+    }
+}
+
+impl Node {
+    /// The places are those of the value and of all in it, in the order in which they begin.
+    fn placed(json: &Json, places: &mut dyn Iterator<Item = Place>) -> Self {
+        let place = places.next();
         let value = match json {
             Json::Null => Value::Null,
             Json::Boolean(value) => Value::Boolean(*value),
@@ -158,12 +174,12 @@ impl From<&Json> for Node {
                 Err(_) => Value::Other("a number with a fraction"),
             },
             Json::String(text) => Value::String(text.clone()),
-            Json::Array(values) => Value::Array(values.iter().map(Self::from).collect()),
+            Json::Array(values) => Value::Array(values.iter().map(|value| Self::placed(value, places)).collect()),
             Json::Object(object) => {
-                Value::Table(object.0.iter().map(|(key, value)| (key.clone(), Self::from(value))).collect())
+                Value::Table(object.0.iter().map(|(key, value)| (key.clone(), Self::placed(value, places))).collect())
             }
         };
-        Self { value, place: None }
+        Self { value, place }
     }
 }
 
@@ -190,6 +206,20 @@ mod tests {
     fn depth_has_a_limit() {
         assert!(parse(&format!("a = {}", "[".repeat(100_000))).is_err());
         assert!(parse(&format!("{{\"a\": {}", "[".repeat(100_000))).is_err());
+    }
+
+    #[test]
+    fn json_has_places_too() {
+        let text = "{\n  \"a\" : [ 1,\n {\"é\": \"x\"} ],\n \"b\": null }";
+        let Ok(Node { value: Value::Table(entries), place: None }) = parse(text) else { panic!("no table") };
+        let seen = |node: &Node| node.place.map(|place| (place.line, &text[place.start..place.end]));
+        let [(_, a), (_, b)] = entries.as_slice() else { panic!("not two") };
+        assert_eq!(seen(a), Some((2, "\"a\" : [ 1,\n {\"é\": \"x\"} ]")));
+        assert_eq!(seen(b), Some((4, "\"b\": null")));
+        let Value::Array(values) = &a.value else { panic!("no array") };
+        assert_eq!(values.iter().map(seen).collect::<Vec<_>>(), [Some((2, "1")), Some((3, "{\"é\": \"x\"}"))]);
+        let error = parse("{\n\"a\": }").unwrap_err().place.unwrap();
+        assert_eq!((error.line, error.start), (2, 7));
     }
 
     #[test]
