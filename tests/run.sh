@@ -19,15 +19,18 @@ environment=$here/environment/environment.sh
 
 # ---- The stages: a name, and the command. Add yours here. ----------------------------------------------------------
 
+# Always all of them: with fewer, cargo would choose other features, and build everything below them once more.
+crates=(-p flowhold-core -p flowhold -p flowhold-tests)
+
 quick_stages() {
     stage 'toolchain'      complete_toolchain
     stage 'format'         cargo fmt --all --check
     stage 'clippy'         cargo clippy --workspace --all-targets -- -D warnings
-    stage 'core'           cargo test -p flowhold-core
-    stage 'host'           cargo test -p flowhold
+    stage 'unit tests'     cargo test "${crates[@]}" --lib --bins
+    stage 'doc tests'      cargo test "${crates[@]}" --doc
     stage 'release build'  cargo build --release -p flowhold
-    stage 'quick tests'    cargo test -p flowhold-tests --test quick
-    stage 'sandbox tests'  cargo test -p flowhold-tests --test sandbox
+    stage 'quick tests'    cargo test "${crates[@]}" --test quick
+    stage 'sandbox tests'  cargo test "${crates[@]}" --test sandbox
     stage 'npm package'    build_package
     stage 'page'           build_page
     stage 'package tests'  test_package
@@ -35,7 +38,7 @@ quick_stages() {
 
 server_stages() {
     with_environment || return 0
-    stage 'docker tests'   cargo test -p flowhold-tests --test docker
+    stage 'docker tests'   cargo test "${crates[@]}" --test docker
 }
 
 # ---- How stages run ------------------------------------------------------------------------------------------------
