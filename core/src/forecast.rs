@@ -3,7 +3,8 @@
 //!
 //! Both builders of Docker take a step from the cache as long as no step before it ran again, its instruction is the
 //! same to the letter, and, for COPY, everything that it copies has the same path, mode, kind and bytes. A daemon that
-//! has lost its cache, or a base image that changed under its name, is not foreseen.
+//! has lost its cache, one that has more in it than the earlier plan, or a base image that changed under its name, is
+//! not foreseen.
 
 use std::collections::BTreeMap;
 
