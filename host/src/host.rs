@@ -65,6 +65,7 @@ pub struct Builder {
     random: Arc<dyn Random>,
     memory_limit: usize,
     deadline: Option<Duration>,
+    #[cfg(feature = "compiler")]
     component: Option<Vec<u8>>,
 }
 
@@ -78,6 +79,7 @@ impl Default for Builder {
             random: Arc::new(System),
             memory_limit: 1 << 30,
             deadline: None,
+            #[cfg(feature = "compiler")]
             component: None,
         }
     }
@@ -135,7 +137,8 @@ impl Builder {
     }
 
     /// Runs another component in the place of the core, such as another version of it: as WebAssembly, which is
-    /// compiled first. It has no more than the core would have.
+    /// compiled first. It has no more than the core would have. Needs the feature `compiler`.
+    #[cfg(feature = "compiler")]
     #[must_use]
     pub fn component(mut self, component: impl Into<Vec<u8>>) -> Self {
         self.component = Some(component.into());
@@ -156,10 +159,13 @@ impl Builder {
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
+        #[cfg(feature = "compiler")]
         let component = match &self.component {
             Some(bytes) => Component::from_binary(&engine, bytes)?,
             None => load_core(&engine)?,
         };
+        #[cfg(not(feature = "compiler"))]
+        let component = load_core(&engine)?;
         let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
         let ticker = self.deadline.map(|_| Ticker::start(&engine)).transpose()?;
         Ok(Host { engine, pre, settings: self, ticker })
