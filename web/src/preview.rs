@@ -18,6 +18,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     error::{Thrown, thrown, to_js},
     input::{Options, OptionsInput, SpecInput, spec_text},
+    storages::locations,
 };
 
 /// What `flowhold preview --format json` prints.
@@ -158,14 +159,11 @@ pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Pre
     }
     let forecast = options.since.as_ref().map(|since| preview.forecast(since));
     let steps = preview.steps().into_iter();
-    let flows = preview.flows.iter().map(|(name, location)| Array::of2(&name.as_ref().into(), &location.into()));
-    let flows: Array = flows.collect();
     to_js(Preview {
         plan: preview.digest().map(|digest| digest.to_string()),
         steps: steps.map(|step| Step { line: step.line, lines: step.lines, why: step.why }).collect(),
         context: preview::context_lines(preview.context()).map(Into::into).collect(),
-        // Also of names such as `__proto__`, which setting a property would lose.
-        flows: Object::from_entries(&flows)?,
+        flows: locations(&preview.flows)?,
         forecast: forecast.map(|steps| {
             let steps = steps.into_iter();
             steps.map(|step| ForecastStep { line: step.line, cached: step.cached, reason: step.reason }).collect()

@@ -4,7 +4,7 @@ use flowhold_core::{
     blob::{Content, read_all},
     capability::refused,
     failure::Failure,
-    flow::{Flow as CoreFlow, FlowMapError, Format, FormatError},
+    flow::{Flow as CoreFlow, FlowMap, FlowMapError, Format, FormatError},
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
@@ -81,7 +81,7 @@ macro_rules! storage_class {
             /// Flow name -> location.
             #[wasm_bindgen(getter, unchecked_return_type = "Record<string, string>")]
             pub fn flows(&self) -> Result<Object, Thrown> {
-                flows(&self.0)
+                locations(self.0.flows())
             }
 
             /// Adds a flow, and returns its location. Throws if the name is taken.
@@ -195,10 +195,10 @@ fn deserialize(serialized: &JsValue, kind: &str) -> Result<Storage, Thrown> {
     }
 }
 
-fn flows(storage: &Storage) -> Result<Object, Thrown> {
-    let flows = storage.flows().iter();
-    let flows: Array = flows.map(|(name, location)| Array::of2(&name.as_ref().into(), &location.into())).collect();
-    Object::from_entries(&flows)
+/// Flow name -> location, also of names such as `__proto__`, which setting a property would lose.
+pub(crate) fn locations(flows: &FlowMap) -> Result<Object, Thrown> {
+    let flows = flows.iter().map(|(name, location)| Array::of2(&name.as_ref().into(), &location.into()));
+    Object::from_entries(&flows.collect::<Array>())
 }
 
 fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
