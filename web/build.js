@@ -71,7 +71,7 @@ step('its JavaScript and types');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 run('cargo', 'run', '--quiet', '--package', 'flowhold-bindgen', '--', join(target, TARGET, 'web', 'flowhold_web.wasm'), dist);
-for (const file of ['index.js', 'node.js', 'start.js', 'error.js', 'readings.js']) copyFileSync(join(here, file), join(dist, file));
+for (const file of ['index.js', 'node.js', 'start.js', 'error.js', 'judge.js', 'readings.js']) copyFileSync(join(here, file), join(dist, file));
 copyFileSync(join(tables, 'readings.bin'), join(dist, 'readings.bin'));
 // What wasm-bindgen writes for the module itself is replaced by index.js and node.js.
 rmSync(join(dist, 'flowhold.js'));

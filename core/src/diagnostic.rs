@@ -41,6 +41,17 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Line of the spec text, counted from 1, where it is about something in the text.
     pub line: Option<u32>,
+    /// Whose finding it is, where it is a policy's.
+    pub policy: Option<PolicyCode>,
+}
+
+/// A policy, and what it calls its finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyCode {
+    /// As the spec or the user names it.
+    pub policy: String,
+    /// Kebab-case.
+    pub code: String,
 }
 
 impl Diagnostic {
@@ -52,7 +63,7 @@ impl Diagnostic {
     #[inline(never)]
     /// Apart from `new`, which is compiled anew for every kind of text.
     fn of(code: Code, field: String, message: String) -> Self {
-        Self { code, severity: code.severity(), field, message, help: None, line: None }
+        Self { code, severity: code.severity(), field, message, help: None, line: None, policy: None }
     }
 
     /// The same, with what to do about it.
@@ -60,6 +71,11 @@ impl Diagnostic {
     pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into();
         self
+    }
+
+    /// The code as programs see it: our own, or a policy's.
+    pub fn code(&self) -> &str {
+        self.policy.as_ref().map_or(self.code.as_str(), |policy| &policy.code)
     }
 
     /// Whether it stops a build.
@@ -164,6 +180,12 @@ codes! {
     Error NoContent = "no-content",
     /// Bytes that a preview was asked for without.
     Warning UnseenSource = "unseen-source",
+    /// A policy that the spec names and nobody has run.
+    Warning UnjudgedPlan = "unjudged-plan",
+    /// A policy that can't be run, or whose answer is none.
+    Error PolicyFailed = "policy-failed",
+    /// What a policy says; it has a code and a severity of its own.
+    Error Verdict = "verdict",
     /// A source that is not what the resolved spec says.
     Error SourceChanged = "source-changed",
     /// A text that is no serialized storage.
@@ -207,12 +229,13 @@ impl fmt::Display for Code {
 impl From<&Diagnostic> for Json {
     fn from(diagnostic: &Diagnostic) -> Self {
         let mut fields = Object::default();
-        fields.put("code", diagnostic.code.as_str());
+        fields.put("code", diagnostic.code());
         fields.put("severity", diagnostic.severity.as_str());
         fields.put("field", &diagnostic.field);
         fields.put("message", &diagnostic.message);
         fields.put("help", diagnostic.help.as_ref());
         fields.put_some("line", diagnostic.line);
+        fields.put_some("policy", diagnostic.policy.as_ref().map(|policy| &policy.policy));
         fields.into()
     }
 }

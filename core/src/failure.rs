@@ -76,7 +76,7 @@ impl From<Diagnostic> for Failure {
     fn from(diagnostic: Diagnostic) -> Self {
         Self {
             kind: diagnostic.code.into(),
-            code: diagnostic.code.as_str().to_owned(),
+            code: diagnostic.code().to_owned(),
             field: Some(diagnostic.field).filter(|field| !field.is_empty()),
             message: diagnostic.message,
             help: diagnostic.help,

@@ -28,6 +28,7 @@ pub mod json;
 mod name_map;
 mod naming;
 pub mod plan;
+pub mod policy;
 pub mod prefect_version;
 pub mod preview;
 pub mod python;

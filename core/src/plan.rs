@@ -17,6 +17,7 @@ use crate::{
     flow_name::FlowName,
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
+    policy::NamedText,
     settings::{DockerSettings, EntryKind, ImageFile, Naming},
     spec::reader::join_path,
 };
@@ -37,6 +38,8 @@ pub struct BuildPlan {
     pub digest: Option<Digest>,
     /// The instructions.
     pub instructions: Vec<Sourced>,
+    /// What is installed: names of packages, and requirements.
+    pub requirements: Vec<NamedText>,
     /// The instructions as text.
     pub dockerfile: String,
     /// Which field made which line.
@@ -75,7 +78,14 @@ impl From<&ImageChoice> for Json {
 
 /// Plans. There is a plan where no diagnostic is an error.
 pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Vec<Diagnostic>) {
-    let mut planner = Planner { settings, flows, diagnostics: Vec::new(), taken: BTreeMap::new(), context: Vec::new() };
+    let mut planner = Planner {
+        settings,
+        flows,
+        diagnostics: Vec::new(),
+        taken: BTreeMap::new(),
+        context: Vec::new(),
+        requirements: Vec::new(),
+    };
     let plan = planner.run();
     let failed = planner.diagnostics.iter().any(Diagnostic::is_error);
     (plan.filter(|_| !failed), planner.diagnostics)
@@ -95,6 +105,7 @@ struct Planner<'s> {
     /// Paths in the image, and the fields that put something there. The flag tells directories, which may be shared.
     taken: BTreeMap<String, (String, bool)>,
     context: Vec<ContextEntry>,
+    requirements: Vec<NamedText>,
 }
 
 impl Planner<'_> {
@@ -125,7 +136,8 @@ impl Planner<'_> {
         let seen = context.iter().all(ContextEntry::is_seen);
         let digest = seen.then(|| digest(&dockerfile, &context));
         let image = self.image(digest.as_ref());
-        Some(BuildPlan { digest, instructions, dockerfile, source_map, context, image, flows: locations })
+        let requirements = std::mem::take(&mut self.requirements);
+        Some(BuildPlan { digest, instructions, requirements, dockerfile, source_map, context, image, flows: locations })
     }
 
     fn check_lines(&mut self, dockerfile: &str, source_map: &[SourceLine]) {
@@ -153,7 +165,9 @@ impl Planner<'_> {
     /// Dependencies travel in a requirements file, and one pip resolves them together with Prefect.
     fn install(&mut self) -> Vec<Sourced> {
         let mut lines = Vec::new();
-        let mut fields = Vec::new();
+        let mut require = |name: &str, text, field: String| {
+            lines.push(NamedText { name: name.to_owned(), text, field });
+        };
         let mut names = BTreeMap::new();
         for (index, requirement) in self.settings.python_dependencies.iter().enumerate() {
             let field = format!("storage.python_dependencies[{index}]");
@@ -161,16 +175,14 @@ impl Planner<'_> {
                 let message = format!("{} is required here and in {first}", requirement.name());
                 self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, &field, message));
             }
-            lines.push(requirement.to_string());
-            fields.push(field);
+            require(requirement.name(), requirement.to_string(), field);
         }
         if let Some(version) = &self.settings.prefect_version {
             if let Some(field) = names.get("prefect") {
                 let message = format!("prefect is required here and by prefect_version {version}");
                 self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field, message));
             }
-            lines.push(version.requirement());
-            fields.push("storage.prefect_version".to_owned());
+            require("prefect", version.requirement(), "storage.prefect_version".to_owned());
         }
         let pickled = self.flows.iter().any(|flow| flow.format == Format::Pickle);
         // Prefect brings cloudpickle, but not the version that made these pickles: the one that wrote them reads them.
@@ -180,14 +192,16 @@ impl Planner<'_> {
                 None => self.settings.prefect_version.is_none().then(|| "cloudpickle".to_owned()),
             };
             if let Some(line) = line {
-                lines.push(line);
-                fields.push("flows".to_owned());
+                require("cloudpickle", line, "flows".to_owned());
             }
         }
         if lines.is_empty() {
             return Vec::new();
         }
-        self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(lines.join("\n") + "\n")));
+        let fields: Vec<_> = lines.iter().map(|line| line.field.clone()).collect();
+        let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
+        self.requirements = lines;
+        self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(text)));
         let requirements = format!("{OWN_DIRECTORY}/requirements.txt");
         let copy = Instruction::Copy { source: "requirements.txt".to_owned(), destination: requirements.clone() };
         const PIP: [&str; 7] =

@@ -1,7 +1,9 @@
 //! What people look at before they build: a spec with its facts, as one value.
 
+use std::rc::Rc;
+
 use crate::{
-    capability::{Clock, Random},
+    capability::{Clock, Random, Segment},
     context::ContextEntry,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
@@ -28,19 +30,41 @@ pub struct Preview {
     pub flows: FlowMap,
     /// Everything there is to say, in the order of the spec.
     pub diagnostics: Vec<Diagnostic>,
+    /// Fields and names of the policies that have yet to judge the plan.
+    pub(crate) unjudged: Vec<(String, String)>,
+    /// The type of storage.
+    pub(crate) storage: &'static str,
+    /// Knows the lines of fields.
+    pub(crate) spec: Option<Rc<Spec>>,
 }
 
 impl Preview {
     /// Reads a spec and finds out all that can be known without a host.
-    pub fn of(spec: Option<&Spec>, mut diagnostics: Vec<Diagnostic>, facts: Facts) -> Self {
-        let mut preview = Self { resolved: None, plan: None, flows: FlowMap::default(), diagnostics: Vec::new() };
-        if let Some(spec) = spec {
-            let (resolved, found) = resolve(spec, facts);
+    pub fn of(spec: Option<Rc<Spec>>, mut diagnostics: Vec<Diagnostic>, facts: Facts) -> Self {
+        let mut preview = Self {
+            resolved: None,
+            plan: None,
+            flows: FlowMap::default(),
+            diagnostics: Vec::new(),
+            unjudged: Vec::new(),
+            storage: "",
+            spec,
+        };
+        if let Some(spec) = preview.spec.clone() {
+            preview.storage = spec.storage.kind();
+            let (resolved, found) = resolve(&spec, facts);
             diagnostics.extend(found);
             if let Some(resolved) = &resolved {
-                preview.plan(resolved, spec, &mut diagnostics);
+                preview.plan(resolved, &spec, &mut diagnostics);
             }
             preview.resolved = resolved;
+            for (field, policy) in &spec.policies {
+                let message = format!("the policy {policy} has not judged the plan, which stays open");
+                let mut diagnostic = Diagnostic::new(Code::UnjudgedPlan, field, message);
+                diagnostic.line = spec.line(field);
+                diagnostics.push(diagnostic);
+            }
+            preview.unjudged.clone_from(&spec.policies);
         }
         diagnostics.dedup();
         if diagnostics.iter().any(|diagnostic| diagnostic.code == Code::UnseenSource) {
@@ -84,8 +108,33 @@ impl Preview {
         }
     }
 
+    /// The resolved spec, once nothing keeps it from being built.
+    ///
+    /// # Errors
+    /// Why not: the first error, what was not seen, or a policy that has yet to judge.
+    pub fn ready(&self) -> Result<&ResolvedSpec, Failure> {
+        match &self.resolved {
+            Some(resolved) if self.unjudged.is_empty() => Ok(resolved),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// The build context as tar, Dockerfile first.
+    ///
+    /// # Errors
+    /// As [`Preview::ready`]; if the storage has no build context; or if bytes are missing.
+    pub fn archive(&self) -> Result<Vec<Segment>, Failure> {
+        self.ready()?;
+        self.plan.as_ref().ok_or_else(|| self.refusal())?.archive()
+    }
+
     /// The plan digest: of the image for a Docker storage, of the flows for any other.
     pub fn digest(&self) -> Option<Digest> {
+        self.ready().ok().and_then(|_| self.computed_digest())
+    }
+
+    /// The digest, whatever policies say.
+    pub fn computed_digest(&self) -> Option<Digest> {
         let resolved = self.resolved.as_ref()?;
         match &self.plan {
             Some(plan) => plan.digest,
@@ -93,11 +142,12 @@ impl Preview {
         }
     }
 
-    /// Why there is no resolved spec, or, with one, no build context: the first error, or what was not seen.
+    /// Why there is no resolved spec, or, with one, no build context: the first error, what was not seen, or a policy
+    /// that has yet to judge.
     pub fn refusal(&self) -> Failure {
         let error = self.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
-        let unseen = || self.diagnostics.iter().find(|diagnostic| diagnostic.code == Code::UnseenSource);
-        match error.or_else(unseen) {
+        let open = |code| self.diagnostics.iter().find(|diagnostic| diagnostic.code == code);
+        match error.or_else(|| open(Code::UnseenSource)).or_else(|| open(Code::UnjudgedPlan)) {
             Some(diagnostic) => Failure::from(diagnostic.clone()),
             None => Failure::input(Code::Unsupported, "only a docker storage has a build context")
                 .with_help("write type = \"docker\" in [storage]"),

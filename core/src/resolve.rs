@@ -87,6 +87,8 @@ pub struct ResolvedSpec {
     pub python: Option<String>,
     /// The flows, in order; names and slugs are unique.
     pub flows: Vec<ResolvedFlow>,
+    /// The policies that must judge the plan, as in the spec.
+    pub policies: Vec<String>,
 }
 
 /// A storage and its arguments.
@@ -173,7 +175,8 @@ impl Resolver<'_> {
             StorageSpec::Memory => ResolvedStorage::Memory,
             StorageSpec::Bytes => ResolvedStorage::Bytes,
         };
-        Some(ResolvedSpec { storage, python: self.spec.python.clone(), flows })
+        let policies = self.spec.policies.iter().map(|(_, path)| path.clone()).collect();
+        Some(ResolvedSpec { storage, python: self.spec.python.clone(), flows, policies })
     }
 
     fn flow(&mut self, spec: &FlowSpec, finding: Finding) -> Option<ResolvedFlow> {
@@ -391,7 +394,7 @@ impl Resolver<'_> {
             };
             entries.push(FileEntry { path, mode: entry.mode & 0o7777, kind });
         }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         entries
     }
 }
@@ -426,8 +429,14 @@ impl ResolvedSpec {
             ResolvedStorage::Bytes => storage.put("type", "bytes"),
         }
         storage.put_some("python", self.python.as_ref());
-        let flows = self.flows.iter().map(ResolvedFlow::to_json).collect();
-        Json::object(vec![("storage", storage.into()), ("flows", flows)])
+        let flows = self.flows.iter().map(ResolvedFlow::to_json).collect::<Json>();
+        let mut fields = Object::default();
+        fields.put("storage", storage);
+        fields.put("flows", flows);
+        if !self.policies.is_empty() {
+            fields.put("policies", self.policies.iter().map(Json::from).collect::<Json>());
+        }
+        fields.into()
     }
 }
 

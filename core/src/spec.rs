@@ -32,6 +32,8 @@ pub struct Spec {
     pub python: Option<String>,
     /// The flows, in order.
     pub flows: Vec<FlowSpec>,
+    /// Field and path, relative to the spec, of each policy that must judge the plan.
+    pub policies: Vec<(String, String)>,
     /// Where each field is in the text.
     places: Vec<(String, Place)>,
     /// Field -> index of its place; made when a line is first asked for.
@@ -52,6 +54,18 @@ pub enum StorageSpec {
     Memory,
     /// Bytes inside the serialized storage.
     Bytes,
+}
+
+impl StorageSpec {
+    /// The type of storage.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Docker(_) => "docker",
+            Self::Local { .. } => "local",
+            Self::Memory => "memory",
+            Self::Bytes => "bytes",
+        }
+    }
 }
 
 /// One of `[[flows]]`.
@@ -173,10 +187,26 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     };
     let fields = table.field("flows").map_or_else(Vec::new, |field| reader.elements(&field));
     let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, field)).collect();
+    let policies = table.field("policies").map_or_else(Vec::new, |field| read_policies(reader, &field));
     reader.finish(table);
     let mut places = Vec::new();
     collect_places("", node, &mut places);
-    Some(Spec { storage, python, flows, places, index: OnceCell::new() })
+    Some(Spec { storage, python, flows, policies, places, index: OnceCell::new() })
+}
+
+fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)> {
+    let mut policies: Vec<(String, String)> = Vec::new();
+    for field in reader.elements(field) {
+        let Some(path) = reader.text(&field) else { continue };
+        if path.is_empty() || path.contains(char::is_control) {
+            reader.report(Code::InvalidValue, &field, format!("{path:?} is no path of a policy"), None);
+        } else if policies.iter().any(|(_, other)| other == path) {
+            reader.report(Code::InvalidValue, &field, format!("the policy {path:?} is there twice"), None);
+        } else {
+            policies.push((field.path.clone(), path.to_owned()));
+        }
+    }
+    policies
 }
 
 fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Option<String>) {
@@ -281,8 +311,9 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
 fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     let identifier = |part: &str| {
-        let mut chars = part.chars();
-        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_')
+        // Beyond ASCII Python itself says what a letter is.
+        let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+        part.starts_with(letter) && part.chars().all(|c| letter(c) || c.is_ascii_digit())
     };
     if text.split('.').all(identifier) {
         return Some(text.to_owned());

@@ -11,7 +11,7 @@ use crate::{
     bindings::flowhold::storage::{
         clock, diagnostics,
         docker::{self as wit_docker, BuiltImage, ContainerRun, LocalImage, Segment},
-        files as wit_files, random,
+        files as wit_files, plans, random,
     },
     blob::{Blob, Quota},
     capability::{Clock, Daemon, Docker, Files, Random},
@@ -46,6 +46,7 @@ impl HasData for Has {
 }
 
 impl diagnostics::Host for Capabilities {}
+impl plans::Host for Capabilities {}
 
 impl wit_files::HostBlob for Capabilities {
     async fn new(&mut self, bytes: Vec<u8>) -> Trap<Resource<Blob>> {

@@ -17,7 +17,7 @@ mod view;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use flowhold::{Engine, Failure, Host, progress};
+use flowhold::{Engine, Failure, Host, host, progress};
 use tokio_util::sync::CancellationToken;
 
 /// Storage for workflow flows, and the most transparent way to turn them into container images.
@@ -93,6 +93,19 @@ struct SpecArguments {
     /// The Python that pickles flows [default: the spec's, else the active virtual environment's, else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<String>,
+    /// A component that judges the plan, besides the policies that the spec names; may be given several times
+    #[arg(long = "policy", value_name = "POLICY.wasm")]
+    policies: Vec<PathBuf>,
+}
+
+impl SpecArguments {
+    /// A host that judges plans as it was told.
+    fn host(&self) -> Result<host::Builder, Failure> {
+        self.policies.iter().try_fold(Host::builder(), |host, path| {
+            let bytes = spec_file::read_some(path).map_err(|error| Failure::of_path(path.display(), &error))?;
+            Ok(host.policy(path.display().to_string(), bytes))
+        })
+    }
 }
 
 /// How progress is shown on stderr.
@@ -170,10 +183,10 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
 }
 
 /// A host with the Docker daemon, and what is cancelled by Ctrl-C or SIGTERM.
-fn docker_host(mode: Mode) -> Result<(Host, CancellationToken), Failure> {
+fn docker_host(host: host::Builder, mode: Mode) -> Result<(Host, CancellationToken), Failure> {
     let interrupt = exit::on_signal();
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
-    let host = Host::builder().docker(Arc::new(docker)).build()?;
+    let host = host.docker(Arc::new(docker)).build()?;
     Ok((host, interrupt))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use wasmtime::{
     Config, Engine, Store, StoreLimitsBuilder, UpdateDeadline,
-    component::{Component, Linker, ResourceAny, ResourceTable},
+    component::{Component, Instance, Linker, ResourceAny, ResourceTable},
 };
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     engine_config,
     failure::Failure,
     files::{Access, Grants},
+    policy::Policy,
 };
 
 /// The core, compiled ahead of time by the build script.
@@ -51,6 +52,8 @@ pub static WIT: &str = include_str!("../../core/wit/storage.wit");
 pub struct Host {
     engine: Engine,
     pre: FlowholdPre<Capabilities>,
+    component: Component,
+    policies: Vec<Policy>,
     settings: Builder,
     /// Counts time while there are sessions with a deadline.
     ticker: Option<Ticker>,
@@ -65,8 +68,8 @@ pub struct Builder {
     random: Arc<dyn Random>,
     memory_limit: usize,
     deadline: Option<Duration>,
-    #[cfg(feature = "compiler")]
     component: Option<Vec<u8>>,
+    policies: Vec<(String, Vec<u8>)>,
 }
 
 impl Default for Builder {
@@ -79,8 +82,8 @@ impl Default for Builder {
             random: Arc::new(System),
             memory_limit: 1 << 30,
             deadline: None,
-            #[cfg(feature = "compiler")]
             component: None,
+            policies: Vec::new(),
         }
     }
 }
@@ -137,20 +140,32 @@ impl Builder {
     }
 
     /// Runs another component in the place of the core, such as another version of it: as WebAssembly, which is
-    /// compiled first. It has no more than the core would have. Needs the feature `compiler`.
-    #[cfg(feature = "compiler")]
+    /// compiled first. It has no more than the core would have.
     #[must_use]
     pub fn component(mut self, component: impl Into<Vec<u8>>) -> Self {
         self.component = Some(component.into());
         self
     }
 
-    /// Loads the core.
+    /// Has a policy judge every plan, besides those that a spec names: a component of the WIT world `policy`, or a
+    /// module that wit-bindgen has made for it. Diagnostics call it by its name.
+    #[must_use]
+    pub fn policy(mut self, name: impl Into<String>, component: impl Into<Vec<u8>>) -> Self {
+        self.policies.push((name.into(), component.into()));
+        self
+    }
+
+    /// Loads the core, and compiles the policies.
     ///
     /// # Errors
-    /// If this machine can't run it, or a component was given that is none or asks for more than there is.
-    pub fn build(self) -> Result<Host, Failure> {
-        self.load().map_err(|error| Failure::of_guest(&error))
+    /// If this machine can't run it, a component was given that is none or asks for more than there is, or a policy is
+    /// none.
+    pub fn build(mut self) -> Result<Host, Failure> {
+        let policies = std::mem::take(&mut self.policies);
+        let mut host = self.load().map_err(|error| Failure::of_guest(&error))?;
+        let compile = |(name, bytes): &(String, Vec<u8>)| Policy::compile(&host.component, name, bytes);
+        host.policies = policies.iter().map(compile).collect::<Result<_, _>>()?;
+        Ok(host)
     }
 
     fn load(self) -> wasmtime::Result<Host> {
@@ -159,16 +174,13 @@ impl Builder {
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
-        #[cfg(feature = "compiler")]
         let component = match &self.component {
             Some(bytes) => Component::from_binary(&engine, bytes)?,
             None => load_core(&engine)?,
         };
-        #[cfg(not(feature = "compiler"))]
-        let component = load_core(&engine)?;
         let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
         let ticker = self.deadline.map(|_| Ticker::start(&engine)).transpose()?;
-        Ok(Host { engine, pre, settings: self, ticker })
+        Ok(Host { engine, pre, component, policies: Vec::new(), settings: self, ticker })
     }
 }
 
@@ -231,8 +243,11 @@ impl Host {
             // Nobody counts the epoch up.
             None => store.set_epoch_deadline(u64::MAX / 2),
         }
-        let core = self.pre.instantiate_async(&mut store).await.map_err(|error| Failure::of_guest(&error))?;
-        Ok(Session { store, core, ticks, printed: None, kept: Vec::new() })
+        let instance = self.pre.instance_pre().instantiate_async(&mut store).await;
+        let instance = instance.map_err(|error| Failure::of_guest(&error))?;
+        let core = Flowhold::new(&mut store, &instance).map_err(|error| Failure::of_guest(&error))?;
+        let (component, policies) = (self.component.clone(), self.policies.clone());
+        Ok(Session { store, core, instance, component, policies, ticks, printed: None, kept: Vec::new() })
     }
 }
 
@@ -246,6 +261,10 @@ const TABLE_ELEMENTS: usize = 100_000;
 pub struct Session {
     pub(crate) store: Store<Capabilities>,
     pub(crate) core: Flowhold,
+    pub(crate) instance: Instance,
+    pub(crate) component: Component,
+    /// They judge every plan.
+    pub(crate) policies: Vec<Policy>,
     /// What each call may take.
     ticks: Option<u32>,
     /// Takes the lines that flows' files print while they are pickled.

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod files;
 pub mod host;
 pub mod planning;
+mod policy;
 pub mod progress;
 pub mod python;
 mod sources;

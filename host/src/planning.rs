@@ -48,6 +48,7 @@ impl Session {
     pub async fn plan(&mut self, spec: &SpecText, python: Option<&str>, need: Need) -> Result<Plan, Failure> {
         let handle = call!(self.flowhold_storage_planning.spec.call_constructor(&spec.text))?;
         let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
+        let policies = call!(self.flowhold_storage_planning.spec.call_policies(handle))?;
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
         let look =
             sources::look(&sources, &spec.folder, python.or(stated.as_deref()), self.printed.clone(), need).await;
@@ -68,7 +69,10 @@ impl Session {
         };
         let resource = call!(self.flowhold_storage_planning.spec.call_plan(handle, &facts))?;
         self.release(handle).await?;
-        Ok(Plan { resource, unavailable })
+        let plan = Plan { resource, unavailable };
+        let policies = self.judges(policies, &spec.folder).await;
+        self.judge(plan, policies).await?;
+        Ok(plan)
     }
 
     /// Everything there is to say about the spec.

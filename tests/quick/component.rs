@@ -16,8 +16,8 @@ fn its_imports_are_exactly_our_interfaces() {
     let ours = |interfaces: &[&str]| -> BTreeSet<String> {
         interfaces.iter().map(|name| format!("flowhold:storage/{name}@0.1.0")).collect()
     };
-    // diagnostics has types only, which the functions of the others use.
-    let imports = ["clock", "diagnostics", "docker", "files", "random"];
+    // diagnostics and plans have types only, which the functions of the others use.
+    let imports = ["clock", "diagnostics", "docker", "files", "plans", "random"];
     assert_eq!(names(&mut world.imports.keys()), ours(&imports));
     assert_eq!(names(&mut world.exports.keys()), ours(&["planning", "storages"]));
 }

@@ -1,7 +1,7 @@
 //! No string that a user writes adds, ends or alters an instruction: an independent parser reads from the Dockerfile
 //! just what the spec says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use flowhold_core::{
     blob,
@@ -48,7 +48,7 @@ fn preview(spec: &Value) -> Preview {
     let (spec, diagnostics) = Spec::parse(&spec.to_string());
     let sources = spec.as_ref().map_or(0, |spec| spec.sources().len());
     let findings = (0..sources).map(|_| Finding::Skipped).collect();
-    Preview::of(spec.as_ref(), diagnostics, Facts { findings, ..Facts::default() })
+    Preview::of(spec.map(Rc::new), diagnostics, Facts { findings, ..Facts::default() })
 }
 
 fn read(dockerfile: &str) -> Result<Vec<Read>, String> {

@@ -1,6 +1,6 @@
 //! The core says the same natively, inside wasmtime, and through the binary: byte for byte.
 
-use std::{io::Write, path::PathBuf, process::Stdio};
+use std::{io::Write, path::PathBuf, process::Stdio, rc::Rc};
 
 use flowhold::{Host, Need, SpecText};
 use flowhold_core::{
@@ -98,7 +98,7 @@ fn natively(text: &str, folder: &str) -> String {
         folder: Some(folder.to_owned()),
         findings: sources.iter().map(|_| Finding::Skipped).collect(),
     };
-    Preview::of(spec.as_ref(), diagnostics, facts).to_json(None)
+    Preview::of(spec.map(Rc::new), diagnostics, facts).to_json(None)
 }
 
 fn through_the_binary(text: &str) -> (String, String) {

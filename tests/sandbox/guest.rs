@@ -1,4 +1,4 @@
-//! The hostile guest, built from tests/guests/hostile, and what it is told to do.
+//! Guests, built from source, and what the hostile one is told to do.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,25 +8,30 @@ use std::{
 
 use flowhold::{Failure, Host, Need, Plan, Session, SpecText, host::Builder};
 
-/// The component, compiled once for all tests.
+/// The hostile guest as a component, compiled once for all tests.
 fn component() -> &'static [u8] {
     static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
     COMPONENT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let target = root.join("target/guests");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "flowhold-hostile-guest", "--profile", "component-dev"])
-            .args(["--target", "wasm32-unknown-unknown", "--target-dir"])
-            .arg(&target)
-            .current_dir(&root)
-            .env_remove("RUSTFLAGS")
-            .status()
-            .unwrap();
-        assert!(built.success(), "the hostile guest can't be built");
-        let module: PathBuf = target.join("wasm32-unknown-unknown/component-dev/flowhold_hostile_guest.wasm");
         let encoder = wit_component::ComponentEncoder::default();
-        encoder.module(&std::fs::read(module).unwrap()).unwrap().validate(true).encode().unwrap()
+        let module = std::fs::read(module("flowhold-hostile-guest")).unwrap();
+        encoder.module(&module).unwrap().validate(true).encode().unwrap()
     })
+}
+
+/// Builds a package of the workspace as a user would, and returns the module.
+pub(crate) fn module(package: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = root.join("target/guests");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", package, "--profile", "component-dev"])
+        .args(["--target", "wasm32-unknown-unknown", "--target-dir"])
+        .arg(&target)
+        .current_dir(&root)
+        .env_remove("RUSTFLAGS")
+        .status()
+        .unwrap();
+    assert!(built.success(), "{package} can't be built");
+    target.join("wasm32-unknown-unknown/component-dev").join(format!("{}.wasm", package.replace('-', "_")))
 }
 
 /// A host that runs the guest in the core's place, with as little memory as it needs.

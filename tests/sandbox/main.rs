@@ -5,4 +5,5 @@ mod files;
 mod guest;
 mod instances;
 mod limits;
+mod policies;
 mod powers;

@@ -54,7 +54,7 @@ pub(crate) fn spec_text(spec: &JsValue) -> Result<String, Thrown> {
 }
 
 /// What a JavaScript error says.
-fn said(error: &JsValue) -> String {
+pub(crate) fn said(error: &JsValue) -> String {
     error.dyn_ref::<js_sys::Error>().map_or_else(|| "it can't be told why".to_owned(), |error| error.message().into())
 }
 
@@ -68,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) uuid: Option<JsValue>,
     now: Option<u64>,
     pub(crate) since: Option<PlanOutline>,
+    pub(crate) policies: Vec<(String, Function)>,
 }
 
 /// A file that was given.
@@ -114,16 +115,13 @@ impl Options {
             return Err(wrong_argument("options are an object"));
         }
         let mut options = Self { home: text(input, "home")?, folder: text(input, "folder")?, ..Self::default() };
-        if let Some(files) = field(input, "files")? {
-            if !files.is_object() {
-                return Err(wrong_argument("files are an object: { path: bytes }"));
-            }
-            for entry in Object::entries(files.unchecked_ref()).iter() {
-                let entry: Array = entry.unchecked_into();
-                let path = entry.get(0).as_string().unwrap_or_default();
-                let given = Given::read(&path, entry.get(1))?;
-                options.files.insert(path, given);
-            }
+        for (path, given) in entries(input, "files", "{ path: bytes }")? {
+            let given = Given::read(&path, given)?;
+            options.files.insert(path, given);
+        }
+        for (name, policy) in entries(input, "policies", "{ name: function }")? {
+            let policy = policy.dyn_into().map_err(|_| wrong_argument(format!("policies[{name:?}] is no function")))?;
+            options.policies.push((name, policy));
         }
         if let Some(python) = field(input, "python")? {
             let version = text(&python, "version")?.ok_or_else(|| wrong_argument("python has no version"))?;
@@ -253,6 +251,19 @@ impl Random for Options {
 pub(crate) fn field(object: &JsValue, name: &str) -> Result<Option<JsValue>, Thrown> {
     let value = Reflect::get(object, &name.into())?;
     Ok(Some(value).filter(|value| !value.is_undefined() && !value.is_null()))
+}
+
+/// The members of a field that is an object.
+fn entries(object: &JsValue, name: &str, shape: &str) -> Result<Vec<(String, JsValue)>, Thrown> {
+    let Some(members) = field(object, name)? else { return Ok(Vec::new()) };
+    if !members.is_object() {
+        return Err(wrong_argument(format!("{name} are an object: {shape}")));
+    }
+    let member = |entry: JsValue| {
+        let entry: Array = entry.unchecked_into();
+        (entry.get(0).as_string().unwrap_or_default(), entry.get(1))
+    };
+    Ok(Object::entries(members.unchecked_ref()).iter().map(member).collect())
 }
 
 /// A field that is a text.

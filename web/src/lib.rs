@@ -5,6 +5,7 @@ pub mod edit;
 pub mod error;
 pub mod input;
 pub mod options;
+pub mod policies;
 pub mod preview;
 pub mod readings;
 pub mod sha256;

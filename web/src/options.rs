@@ -22,6 +22,9 @@ pub struct Options {
     /// The time for names that have it, in milliseconds since 1970; now, unless it is said.
     #[tsify(optional, type = "number")]
     now: (),
+    /// Policies that judge the plan, by the names that the spec has for them or by any other.
+    #[tsify(optional, type = "Record<string, Policy>")]
+    policies: (),
     /// An earlier preview, or its JSON as `flowhold preview --format json` prints it: adds `forecast`.
     #[tsify(optional, type = "string | Preview")]
     since: (),

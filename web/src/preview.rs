@@ -1,9 +1,12 @@
 //! From a spec to what people look at: previews, diagnostics, resolved specs, storages and build contexts.
 
+use std::rc::Rc;
+
 use flowhold_core::{
     capability::Segment,
     diagnostic::{Code, Diagnostic as CoreDiagnostic},
     dockerfile::SourceLine as CoreSourceLine,
+    forecast::PlanOutline,
     preview::{self, ContextLine},
     serialized,
     settings::EntryKind,
@@ -18,6 +21,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     error::{Thrown, thrown, to_js},
     input::{Options, OptionsInput, SpecInput, spec_text},
+    policies::judge_all,
     storages::locations,
 };
 
@@ -103,7 +107,7 @@ pub struct ContextEntry {
 #[tsify(missing_as_null)]
 pub struct Diagnostic {
     /// Stable, kebab-case: for programs.
-    code: &'static str,
+    code: String,
     /// An error stops a build.
     #[tsify(type = "'error' | 'warning' | 'info'")]
     severity: &'static str,
@@ -117,6 +121,10 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[tsify(optional)]
     line: Option<u32>,
+    /// The policy whose verdict it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    policy: Option<String>,
 }
 
 /// What is expected of a step by a daemon that has built the earlier plan.
@@ -141,7 +149,8 @@ impl Planned {
         let options = Options::read(options.map(AsRef::as_ref))?;
         let (spec, diagnostics) = Spec::parse(&spec_text(spec)?);
         let sources = spec.as_ref().map(Spec::sources).unwrap_or_default();
-        let preview = preview::Preview::of(spec.as_ref(), diagnostics, options.facts(&sources));
+        let mut preview = preview::Preview::of(spec.map(Rc::new), diagnostics, options.facts(&sources));
+        judge_all(&mut preview, &options.policies)?;
         // Nothing is wrong with the spec then, and nothing is known of it either.
         if let Some(missing) = preview.diagnostics.iter().find(|one| one.code == Code::NoReadings) {
             return Err(thrown(missing.clone().into()));
@@ -157,7 +166,12 @@ pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Pre
     if options.uuid.is_some() {
         preview.choose_names(&options, &options).map_err(thrown)?;
     }
-    let forecast = options.since.as_ref().map(|since| preview.forecast(since));
+    to_object(&preview, options.since.as_ref())
+}
+
+/// A preview as JavaScript's, with a forecast if there is an earlier plan.
+pub(crate) fn to_object(preview: &preview::Preview, since: Option<&PlanOutline>) -> Result<Ts<Preview>, Thrown> {
+    let forecast = since.map(|since| preview.forecast(since));
     let steps = preview.steps().into_iter();
     to_js(Preview {
         plan: preview.digest().map(|digest| digest.to_string()),
@@ -168,13 +182,13 @@ pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Pre
             let steps = steps.into_iter();
             steps.map(|step| ForecastStep { line: step.line, cached: step.cached, reason: step.reason }).collect()
         }),
-        diagnostics: preview.diagnostics.into_iter().map(Into::into).collect(),
+        diagnostics: preview.diagnostics.iter().cloned().map(Into::into).collect(),
         image: preview.plan.as_ref().map(|plan| {
             let image = plan.image.clone();
             Image { registry: image.registry, name: image.name, tag: image.tag, reference: image.reference }
         }),
         source_map: preview.plan.iter().flat_map(|plan| &plan.source_map).map(Into::into).collect(),
-        dockerfile: preview.plan.map(|plan| plan.dockerfile),
+        dockerfile: preview.plan.as_ref().map(|plan| plan.dockerfile.clone()),
     })
 }
 
@@ -189,16 +203,14 @@ pub fn check(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Vec<Ts<D
 #[wasm_bindgen]
 pub fn resolve(spec: &SpecInput, options: Option<OptionsInput>) -> Result<String, Thrown> {
     let Planned { preview, .. } = Planned::of(spec, options.as_ref())?;
-    match &preview.resolved {
-        Some(resolved) => Ok(format!("{:#}", resolved.to_json())),
-        None => Err(thrown(preview.refusal())),
-    }
+    preview.ready().map(|resolved| format!("{:#}", resolved.to_json())).map_err(thrown)
 }
 
 /// The storage of the spec with its flows in it, serialized as JSON. Nothing is built.
 #[wasm_bindgen]
 pub fn serialize(spec: &SpecInput, options: Option<OptionsInput>) -> Result<String, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;
+    preview.ready().map_err(thrown)?;
     match &mut preview.resolved {
         Some(resolved) => {
             resolved.flows.iter_mut().for_each(|one| options.attach(&mut one.flow.content));
@@ -213,6 +225,7 @@ pub fn serialize(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Stri
 #[wasm_bindgen(unchecked_return_type = "(Uint8Array | { size: number; sha256: string })[]")]
 pub fn archive(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Array, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;
+    preview.ready().map_err(thrown)?;
     let Some(plan) = &mut preview.plan else { return Err(thrown(preview.refusal())) };
     for entry in &mut plan.context {
         if let EntryKind::File(content) = &mut entry.kind {
@@ -251,7 +264,9 @@ impl From<ContextLine> for ContextEntry {
 
 impl From<CoreDiagnostic> for Diagnostic {
     fn from(diagnostic: CoreDiagnostic) -> Self {
-        let CoreDiagnostic { code, severity, field, message, help, line } = diagnostic;
-        Self { code: code.as_str(), severity: severity.as_str(), field, message, help, line }
+        let code = diagnostic.code().to_owned();
+        let CoreDiagnostic { severity, field, message, help, line, policy, .. } = diagnostic;
+        let policy = policy.map(|policy| policy.policy);
+        Self { code, severity: severity.as_str(), field, message, help, line, policy }
     }
 }

@@ -11,7 +11,7 @@ use flowhold_core::{
     storage::Capabilities,
 };
 
-use crate::flowhold::storage::{clock, diagnostics, docker, files, random};
+use crate::flowhold::storage::{clock, diagnostics, docker, files, plans, random};
 
 /// The host.
 pub(crate) struct Host;
@@ -206,15 +206,16 @@ pub(crate) fn failure_to_host(failure: Failure) -> diagnostics::Failure {
 /// A diagnostic that the host is told.
 pub(crate) fn diagnostic_to_host(diagnostic: &Diagnostic) -> diagnostics::Diagnostic {
     diagnostics::Diagnostic {
-        code: diagnostic.code.as_str().to_owned(),
+        code: diagnostic.code().to_owned(),
         severity: match diagnostic.severity {
-            Severity::Error => diagnostics::Severity::Error,
-            Severity::Warning => diagnostics::Severity::Warning,
-            Severity::Info => diagnostics::Severity::Info,
+            Severity::Error => plans::Severity::Error,
+            Severity::Warning => plans::Severity::Warning,
+            Severity::Info => plans::Severity::Info,
         },
         field: diagnostic.field.clone(),
         message: diagnostic.message.clone(),
         help: diagnostic.help.clone(),
         line: diagnostic.line,
+        policy: diagnostic.policy.as_ref().map(|policy| policy.policy.clone()),
     }
 }

@@ -46,14 +46,14 @@ impl wit::GuestStorage for GuestStorage {
     }
 
     fn from_plan(plan: wit::PlanBorrow<'_>) -> Result<wit::Storage, diagnostics::Failure> {
-        let plan = plan.get::<GuestPlan>();
-        let Some(resolved) = &plan.0.resolved else { return Err(failure_to_host(plan.0.refusal())) };
+        let plan = plan.get::<GuestPlan>().0.borrow();
+        let resolved = plan.ready().map_err(failure_to_host)?;
         Ok(new(Storage::of(resolved).map_err(failure_to_host)?))
     }
 
     fn add_planned(plan: wit::PlanBorrow<'_>) -> Result<(String, String), diagnostics::Failure> {
-        let plan = plan.get::<GuestPlan>();
-        let Some(resolved) = &plan.0.resolved else { return Err(failure_to_host(plan.0.refusal())) };
+        let plan = plan.get::<GuestPlan>().0.borrow();
+        let resolved = plan.ready().map_err(failure_to_host)?;
         storage::add_planned(resolved, &Host).map_err(failure_to_host)
     }
 

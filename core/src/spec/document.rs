@@ -101,7 +101,7 @@ fn parse_toml(text: &str) -> Result<Node, SyntaxError> {
 fn toml_table(table: toml::de::DeTable<'_>, lines: &Lines) -> Value {
     let mut entries: Vec<_> = table.into_iter().collect();
     // The parser's map is ordered by key; people expect the order of their file, in the plan too.
-    entries.sort_by_key(|(key, _)| key.span().start);
+    entries.sort_unstable_by_key(|(key, _)| key.span().start);
     Value::Table(
         entries
             .into_iter()

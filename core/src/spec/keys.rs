@@ -82,6 +82,7 @@ use KeyType::{Array, Boolean, Number, String, Table};
 pub const KEYS: &[Key] = &[
     key(Spec, "storage", Table, "Which storage, and its arguments."),
     key(Spec, "flows", Table, "The flows, each a table of its own: [[flows]]."),
+    key(Spec, "policies", Array, "WebAssembly components that judge the plan, relative to the spec."),
     key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(&TYPES),
     key(Storage, "directory", String, "The directory of the flows; ~/.prefect/flows where it is left out.").of("local"),
     key(Storage, "registry_url", String, "The registry to push to; not pushed without. No https:// before it.")

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), arguments.path.as_deref())?;
-    let (host, interrupt) = docker_host(arguments.progress.progress)?;
+    let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
     let plan = tokio::select! {
         plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build) => plan?,

@@ -80,7 +80,9 @@ pub(crate) fn show(diagnostics: &[Diagnostic], spec: &str) {
         let head = paint(&format!("{word}[{}]", diagnostic.code), colour);
         let line = diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
         let field = if diagnostic.field.is_empty() { String::new() } else { format!(" ({})", diagnostic.field) };
-        let mut lines = format!("{head}: {}\n  at {spec}{line}{}", tidy(&diagnostic.message), tidy(&field));
+        let policy = diagnostic.policy.as_ref().map(|policy| format!(", says {policy}")).unwrap_or_default();
+        let place = format!("{spec}{line}{field}{policy}");
+        let mut lines = format!("{head}: {}\n  at {}", tidy(&diagnostic.message), tidy(&place));
         if let Some(help) = &diagnostic.help {
             lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
         }

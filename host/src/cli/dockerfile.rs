@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Failure, Host, Need, blob::Blob};
+use flowhold::{Failure, Need, blob::Blob};
 
 use super::{SpecArguments, console, spec_file};
 
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
-    let mut session = Host::builder().build()?.session().await?;
+    let mut session = arguments.spec.host()?.build()?.session().await?;
     let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
     console::show(&session.diagnostics(plan).await?, &spec.name);
     if let Err(failure) = session.need_plan(plan).await {

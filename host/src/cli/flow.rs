@@ -106,7 +106,7 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
-    let (host, _) = docker_host(super::Mode::None)?;
+    let (host, _) = docker_host(Host::builder(), super::Mode::None)?;
     let mut session = host.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
     let location = store::locate(&mut session, storage, &arguments.location).await?;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use flowhold::{Failure, Need};
+use flowhold::{Failure, Host, Need};
 use serde_json::json;
 
 use super::{Format, ProgressArguments, SpecArguments, build, console, docker_host, spec_file, store};
@@ -36,7 +36,7 @@ pub(crate) struct PullArguments {
 }
 
 pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> {
-    let (host, _) = docker_host(arguments.progress.progress)?;
+    let (host, _) = docker_host(Host::builder(), arguments.progress.progress)?;
     let mut session = host.session().await?;
     let beside = || arguments.file.clone().unwrap_or_else(|| spec_file::NAME.into()).with_file_name("storage.json");
     let file = arguments.storage.clone().unwrap_or_else(beside);
@@ -48,7 +48,7 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
 
 pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
-    let (host, _) = docker_host(arguments.progress.progress)?;
+    let (host, _) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
     let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     session.need_plan(plan).await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Failure, FailureKind, Session, Storage, python::Interpreter};
+use flowhold::{Failure, FailureKind, Host, Session, Storage, python::Interpreter};
 use tokio_util::sync::CancellationToken;
 
 use super::{ProgressArguments, docker_host, flow, spec_file, store};
@@ -52,7 +52,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (host, interrupt) = docker_host(arguments.progress.progress)?;
+    let (host, interrupt) = docker_host(Host::builder(), arguments.progress.progress)?;
     let mut session = host.session().await?;
     let storage = open(&mut session, &arguments).await?;
     let location = store::locate(&mut session, storage, &arguments.flow).await?;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use flowhold::{Failure, ForecastStep, Host, Need, failure::Severity};
+use flowhold::{Failure, ForecastStep, Need, failure::Severity};
 use serde_json::{Value, json};
 
 use super::{Format, SpecArguments, console, spec_file};
@@ -51,7 +51,7 @@ pub(crate) struct CheckArguments {
 pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let since = arguments.since.as_deref().map(spec_file::read_text).transpose()?;
-    let mut session = Host::builder().build()?.session().await?;
+    let mut session = arguments.spec.host()?.build()?.session().await?;
     let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     let diagnostics = session.diagnostics(plan).await?;
     console::show(&diagnostics, &spec.name);
@@ -94,7 +94,7 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
 
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
-    let mut session = Host::builder().build()?.session().await?;
+    let mut session = arguments.spec.host()?.build()?.session().await?;
     let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {

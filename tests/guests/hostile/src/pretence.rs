@@ -7,8 +7,8 @@ use crate::{
     attack::obey,
     exports::flowhold::storage::{
         planning::{
-            ArchiveSegment, ContextEntry, Facts, ForecastStep, Guest as Planning, GuestPlan, GuestSpec, Image, Plan,
-            PlanBorrow, Source, SourceLine, Step,
+            ArchiveSegment, BuildPlan, ContextEntry, Facts, ForecastStep, Guest as Planning, GuestPlan, GuestSpec,
+            Image, Plan, PlanBorrow, Source, SourceLine, Step, Verdict,
         },
         storages::{Flow, Guest as Storages, GuestEnvRunner, GuestStorage, PythonRun, Storage},
     },
@@ -46,6 +46,10 @@ impl GuestSpec for Orders {
         Vec::new()
     }
 
+    fn policies(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn plan(&self, _: Facts) -> Plan {
         Plan::new(Obeyed(RefCell::new(self.0.lines().map(str::to_owned).collect())))
     }
@@ -62,6 +66,7 @@ impl GuestPlan for Obeyed {
             message: obey(line),
             help: None,
             line: None,
+            policy: None,
         });
         said.collect()
     }
@@ -76,6 +81,12 @@ impl GuestPlan for Obeyed {
     fn digest(&self) -> Option<String> {
         None
     }
+
+    fn build_plan(&self) -> Option<BuildPlan> {
+        None
+    }
+
+    fn judge(&self, _: String, _: Result<Vec<Verdict>, Failure>) {}
 
     fn dockerfile(&self) -> Option<String> {
         Some("x".repeat(self.0.borrow()[0].parse().unwrap()))

@@ -1,0 +1,291 @@
+//! Policies: an organisation's own rules. What they are told of a plan, and what becomes of their verdicts.
+//!
+//! Invariant: a plan has no digest, and nothing is built of it, while a policy that its spec names has not judged it.
+
+use crate::{
+    diagnostic::{Code, Diagnostic, PolicyCode, Severity},
+    dockerfile::{Instruction, Sourced},
+    failure::Failure,
+    image::ImageReference,
+    preview::Preview,
+};
+
+/// The registry of references that name none.
+const DEFAULT_REGISTRY: &str = "docker.io";
+
+/// More verdicts of one policy would be read by nobody.
+const MOST_VERDICTS: usize = 1_000;
+
+/// An image reference in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// As it is in the Dockerfile.
+    pub reference: String,
+    /// Host and port; `docker.io` where none is named.
+    pub registry: String,
+    /// Without registry and tag: `library/python`.
+    pub repository: String,
+    /// Tag; none is `latest`, unless there is a digest.
+    pub tag: Option<String>,
+    /// `sha256:…`
+    pub digest: Option<String>,
+}
+
+/// A requirement or variable, and the field of the spec that it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedText {
+    /// Normalized name of the package, or name of the variable.
+    pub name: String,
+    /// The requirement as it is installed, or the variable's value.
+    pub text: String,
+    /// Such as `storage.env_vars.MODE`.
+    pub field: String,
+}
+
+/// A `COPY` and the first field that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyLine {
+    /// In the context.
+    pub source: String,
+    /// In the image.
+    pub destination: String,
+    /// Such as `storage.files["/etc/app.conf"]`.
+    pub field: String,
+}
+
+/// What a policy says of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Kebab-case, the policy's own.
+    pub code: String,
+    /// An error stops the build.
+    pub severity: Severity,
+    /// The field of the spec; empty for the spec as a whole.
+    pub field: String,
+    /// What is the matter.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Preview {
+    /// Whether policies can judge: not while an error keeps the spec from having a plan.
+    pub fn can_be_judged(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The type of storage.
+    pub const fn storage(&self) -> &'static str {
+        self.storage
+    }
+
+    /// The image to start from.
+    pub fn base_image(&self) -> Option<BaseImage> {
+        self.instructions().find_map(|sourced| match &sourced.instruction {
+            Instruction::From(image) => Some(BaseImage::from(image)),
+            _ => None,
+        })
+    }
+
+    /// What is installed.
+    pub fn requirements(&self) -> &[NamedText] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.requirements)
+    }
+
+    /// Environment variables.
+    pub fn variables(&self) -> Vec<NamedText> {
+        let mut all = Vec::new();
+        for sourced in self.instructions() {
+            if let Instruction::Env(variables) = &sourced.instruction {
+                all.extend(variables.iter().zip(&sourced.fields).map(|((name, value), fields)| NamedText {
+                    name: name.as_str().to_owned(),
+                    text: value.as_str().to_owned(),
+                    field: fields.first().cloned().unwrap_or_default(),
+                }));
+            }
+        }
+        all
+    }
+
+    /// What is copied into the image.
+    pub fn copies(&self) -> Vec<CopyLine> {
+        let mut all = Vec::new();
+        for sourced in self.instructions() {
+            if let Instruction::Copy { source, destination } = &sourced.instruction {
+                let field = sourced.fields.iter().flatten().next().cloned().unwrap_or_default();
+                all.push(CopyLine { source: source.clone(), destination: destination.clone(), field });
+            }
+        }
+        all
+    }
+
+    fn instructions(&self) -> impl Iterator<Item = &Sourced> {
+        self.plan.iter().flat_map(|plan| &plan.instructions)
+    }
+
+    /// Takes a policy's verdicts, or why there are none, among the diagnostics. `policy` is the text by which the spec
+    /// or the user names it.
+    pub fn judge(&mut self, policy: &str, verdicts: Result<Vec<Verdict>, Failure>) {
+        let field = self.unjudged.iter().find(|(_, name)| name == policy).map(|(field, _)| field.clone());
+        if let Some(field) = &field {
+            self.unjudged.retain(|(other, _)| other != field);
+            self.diagnostics.retain(|one| one.code != Code::UnjudgedPlan || one.field != *field);
+        }
+        let field = field.unwrap_or_default();
+        match verdicts {
+            Ok(verdicts) if verdicts.len() > MOST_VERDICTS => {
+                let message = format!("{policy} gave {} verdicts, and {MOST_VERDICTS} are taken", verdicts.len());
+                self.report(Diagnostic::new(Code::PolicyFailed, field, message));
+            }
+            Ok(verdicts) => verdicts.into_iter().for_each(|verdict| self.take(policy, &field, verdict)),
+            Err(failure) => {
+                let message = format!("{policy} could not judge the plan: {}", failure.message);
+                self.report(Diagnostic::new(Code::PolicyFailed, field, message).with_help(failure.help));
+            }
+        }
+        if self.diagnostics.iter().any(Diagnostic::is_error) {
+            (self.resolved, self.plan) = (None, None);
+        }
+    }
+
+    fn take(&mut self, policy: &str, field: &str, verdict: Verdict) {
+        let Verdict { code, severity, field: about, message, help } = verdict;
+        if !is_kebab_case(&code) {
+            let message = format!("{policy} gave a verdict with the code {code:?}, which is not kebab-case: {message}");
+            return self.report(Diagnostic::new(Code::PolicyFailed, field, message));
+        }
+        let mut diagnostic = Diagnostic::new(Code::Verdict, about, message).with_help(help);
+        diagnostic.severity = severity;
+        diagnostic.policy = Some(PolicyCode { policy: policy.to_owned(), code });
+        self.report(diagnostic);
+    }
+
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.line = self.spec.as_ref().and_then(|spec| spec.line(&diagnostic.field));
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+impl From<&ImageReference> for BaseImage {
+    fn from(image: &ImageReference) -> Self {
+        let path = image.path();
+        // Docker's own rule: an official image is written without its namespace.
+        let official = image.registry().is_none() && !path.contains('/');
+        Self {
+            reference: image.to_string(),
+            registry: image.registry().unwrap_or(DEFAULT_REGISTRY).to_owned(),
+            repository: if official { format!("library/{path}") } else { path.to_owned() },
+            tag: image.tag().map(str::to_owned),
+            digest: image.digest().map(str::to_owned),
+        }
+    }
+}
+
+fn is_kebab_case(code: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    code.len() <= 64 && code.split('-').all(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::{resolve::Facts, spec::Spec};
+
+    const SPEC: &str = r#"
+policies = ["deny.wasm"]
+[storage]
+type = "docker"
+base_image = "localhost:5000/team/python:3.11"
+registry_url = "localhost:5000/team"
+python_dependencies = ["Requests >= 2"]
+image_name = "etl"
+image_tag = "1"
+[storage.env_vars]
+MODE = "a b"
+PIP_INDEX_URL = "https://index"
+"#;
+
+    fn preview(text: &str) -> Preview {
+        let (spec, diagnostics) = Spec::parse(text);
+        Preview::of(spec.map(Rc::new), diagnostics, Facts::default())
+    }
+
+    fn codes(preview: &Preview) -> Vec<&str> {
+        preview.diagnostics.iter().map(Diagnostic::code).filter(|code| *code != "no-flows").collect()
+    }
+
+    fn verdict(code: &str, severity: Severity) -> Verdict {
+        let (field, message) = ("storage.env_vars.MODE".to_owned(), "no".to_owned());
+        Verdict { code: code.to_owned(), severity, field, message, help: None }
+    }
+
+    #[test]
+    fn a_plan_is_told_in_parts() {
+        let judged = preview(SPEC);
+        let base = judged.base_image().unwrap();
+        assert_eq!((base.registry.as_str(), base.repository.as_str()), ("localhost:5000", "team/python"));
+        assert_eq!((base.tag.as_deref(), base.digest), (Some("3.11"), None));
+        let named = |texts: &[NamedText]| {
+            texts.iter().map(|one| format!("{} {} {}", one.name, one.text, one.field)).collect::<Vec<_>>()
+        };
+        assert_eq!(named(judged.requirements()), ["requests Requests>=2 storage.python_dependencies[0]"]);
+        let variables =
+            ["PIP_INDEX_URL https://index storage.env_vars.PIP_INDEX_URL", "MODE a b storage.env_vars.MODE"];
+        assert_eq!(named(&judged.variables()), variables);
+        assert_eq!(judged.copies()[0].field, "storage.python_dependencies[0]");
+        assert!(judged.computed_digest().is_some());
+    }
+
+    #[test]
+    fn references_without_registry_are_docker_hubs() {
+        let text = SPEC.replace("localhost:5000/team/python:3.11", "python");
+        let base = preview(&text).base_image().unwrap();
+        assert_eq!((base.registry.as_str(), base.repository.as_str(), base.tag), ("docker.io", "library/python", None));
+    }
+
+    #[test]
+    fn what_a_policy_has_not_judged_has_no_digest() {
+        let mut preview = preview(SPEC);
+        assert_eq!((codes(&preview), preview.digest()), (vec!["unjudged-plan"], None));
+        assert_eq!(preview.ready().unwrap_err().code, "unjudged-plan");
+        preview.judge("other.wasm", Ok(Vec::new()));
+        assert_eq!(preview.digest(), None);
+        preview.judge("deny.wasm", Ok(Vec::new()));
+        assert!(codes(&preview).is_empty() && preview.digest().is_some());
+    }
+
+    #[test]
+    fn an_error_of_a_policy_stops_the_build_and_a_warning_does_not() {
+        let mut preview = preview(SPEC);
+        preview.judge("deny.wasm", Ok(vec![verdict("think-again", Severity::Warning)]));
+        assert!(preview.digest().is_some());
+        preview.judge("deny.wasm", Ok(vec![verdict("no-mode", Severity::Error)]));
+        assert_eq!(codes(&preview), ["think-again", "no-mode"]);
+        assert_eq!((preview.digest(), preview.diagnostics.last().unwrap().line), (None, Some(11)));
+        assert_eq!(preview.ready().unwrap_err().code, "no-mode");
+    }
+
+    #[test]
+    fn a_policy_that_fails_or_talks_nonsense_stops_the_build() {
+        let nonsense = [
+            Err(Failure::input(Code::HostFault, "it trapped")),
+            Ok(vec![verdict("\x1b[2J", Severity::Info)]),
+            Ok(vec![verdict("", Severity::Info)]),
+            Ok(vec![verdict("fine", Severity::Info); 1_001]),
+        ];
+        for verdicts in nonsense {
+            let mut preview = preview(SPEC);
+            preview.judge("deny.wasm", verdicts);
+            assert_eq!((codes(&preview), preview.digest()), (vec!["policy-failed"], None));
+            assert_eq!(preview.diagnostics.last().unwrap().field, "policies[0]");
+        }
+    }
+
+    #[test]
+    fn a_spec_with_mistakes_is_not_judged() {
+        assert!(preview(SPEC).can_be_judged());
+        assert!(!preview(&SPEC.replace("docker", "dokcer")).can_be_judged());
+    }
+}

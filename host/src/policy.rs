@@ -1,0 +1,209 @@
+//! Policies: components that an organisation writes and that judge plans. They have no imports, and so no power at all.
+//!
+//! Plans and verdicts travel from one component to the other as they are: this file knows neither's fields.
+
+use std::{io::Read, path::Path, time::Duration};
+
+use wasmtime::{
+    Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
+    component::{
+        Component, Func, Linker, Val,
+        types::{ComponentFunc, ComponentItem, Type},
+    },
+};
+
+use crate::{
+    Session,
+    deadline::Ticker,
+    failure::{Failure, FailureKind},
+    planning::{Plan, call},
+};
+
+/// No policy is larger, in bytes.
+const LARGEST: usize = 16 << 20;
+
+/// The memory that one judgement may use, in bytes.
+const MEMORY: usize = 64 << 20;
+
+/// The time that one judgement may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The interface and function of the world `policy`.
+const JUDGING: [&str; 2] = ["flowhold:storage/judging@0.1.0", "judge"];
+
+/// The core's side of it.
+const PLANNING: &str = "flowhold:storage/planning@0.1.0";
+const BUILD_PLAN: &str = "[method]plan.build-plan";
+const JUDGE: &str = "[method]plan.judge";
+
+/// A policy, compiled. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Policy {
+    /// As the user or the spec names it.
+    pub(crate) name: String,
+    component: Component,
+}
+
+impl Policy {
+    fn read(core: &Component, name: &str, path: &Path) -> Result<Self, Failure> {
+        let failure = |error| Failure::of_path(path.display(), &error);
+        // Only regular files: nothing else has an end for sure.
+        if !std::fs::metadata(path).map_err(failure)?.is_file() {
+            return Err(Failure::input("file-error", format!("{} is no file", path.display())));
+        }
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).map_err(failure)?;
+        file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(failure)?;
+        Self::compile(core, name, &bytes)
+    }
+
+    /// Compiles a policy: a component, or a module out of which one can be made, as wit-bindgen leaves it.
+    pub(crate) fn compile(core: &Component, name: &str, bytes: &[u8]) -> Result<Self, Failure> {
+        let engine = core.engine();
+        let invalid = |what: String| {
+            Failure::input("invalid-policy", format!("{name} is no policy: {what}"))
+                .with_help("build it for the WIT world `policy`: flowhold component --wit prints it".to_owned())
+        };
+        if bytes.len() > LARGEST {
+            return Err(invalid(format!("it is larger than {} MiB", LARGEST >> 20)));
+        }
+        if !bytes.starts_with(b"\0asm") {
+            return Err(invalid("it is not WebAssembly".to_owned()));
+        }
+        let component = match bytes.get(4..8) {
+            Some([1, 0, 0, 0]) => Some(encode(bytes).map_err(|error| invalid(format!("{error:#}")))?),
+            _ => None,
+        };
+        let component = Component::from_binary(engine, component.as_deref().unwrap_or(bytes))
+            .map_err(|error| invalid(format!("{:#}", error.root_cause())))?;
+        if let Some((import, _)) = component.component_type().imports(engine).next() {
+            return Err(invalid(format!("it imports {import}, and a policy imports nothing")));
+        }
+        let judge = function(&component, JUDGING).ok_or_else(|| invalid(format!("it has no {}", JUDGING.join("#"))))?;
+        if !fits(core, &judge) {
+            return Err(invalid("it is made for another version of this interface".to_owned()));
+        }
+        Ok(Self { name: name.to_owned(), component })
+    }
+
+    /// Judges a plan, in an instance of its own.
+    async fn judge(&self, plan: Val) -> wasmtime::Result<Val> {
+        let engine = self.component.engine();
+        let limits = StoreLimitsBuilder::new().memory_size(MEMORY).trap_on_grow_failure(true).build();
+        let ticker = Ticker::start(engine)?;
+        let mut store = Store::new(engine, (limits, ticker.ticks(DEADLINE)));
+        store.limiter(|(limits, _): &mut (StoreLimits, u32)| limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| {
+            let (_, left) = store.data_mut();
+            *left = left.saturating_sub(1);
+            Ok(if *left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        });
+        let instance = Linker::new(engine).instantiate_async(&mut store, &self.component).await?;
+        let [interface, name] = JUDGING;
+        let interface = self.component.get_export_index(None, interface);
+        let index = self.component.get_export_index(interface.as_ref(), name);
+        let judge = index.and_then(|index| instance.get_func(&mut store, index));
+        called(&mut store, judge, &[plan]).await
+    }
+}
+
+impl Session {
+    /// The policies that judge a plan: those that the spec names, read and compiled, and those of the host.
+    pub(crate) async fn judges(&mut self, named: Vec<String>, folder: &Path) -> Vec<(String, Result<Policy, Failure>)> {
+        let mut policies = Vec::new();
+        for name in named {
+            let (core, path, by_name) = (self.component.clone(), folder.join(&name), name.clone());
+            // Compiling takes a while, and others may be waiting in this thread.
+            let compiled = tokio::task::spawn_blocking(move || Policy::read(&core, &by_name, &path)).await;
+            let broken = |error| Failure::new(FailureKind::Unavailable, "policy-stopped", format!("{error}"));
+            policies.push((name, compiled.unwrap_or_else(|error| Err(broken(error)))));
+        }
+        policies.extend(self.policies.iter().map(|policy| (policy.name.clone(), Ok(policy.clone()))));
+        policies
+    }
+
+    /// Has policies judge a plan; their verdicts, or why there are none, are among its diagnostics then.
+    pub(crate) async fn judge(
+        &mut self,
+        plan: Plan,
+        policies: Vec<(String, Result<Policy, Failure>)>,
+    ) -> Result<(), Failure> {
+        if policies.is_empty() {
+            return Ok(());
+        }
+        // All are told the same plan: none hears of what another said.
+        let told = self.call_plan(BUILD_PLAN, &[Val::Resource(plan.resource)]).await?;
+        let Val::Option(Some(told)) = told else { return Ok(()) };
+        for (name, policy) in policies {
+            let verdicts = match policy {
+                Ok(policy) => policy.judge((*told).clone()).await.map_err(|error| stopped(&error)),
+                Err(failure) => Err(failure),
+            };
+            match verdicts {
+                Ok(verdicts) => {
+                    let verdicts = Val::Result(Ok(Some(Box::new(verdicts))));
+                    self.call_plan(JUDGE, &[Val::Resource(plan.resource), Val::String(name), verdicts]).await?;
+                }
+                Err(failure) => {
+                    call!(self.flowhold_storage_planning.plan.call_judge(plan.resource, &name, Err(&failure)))?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls a function of the core with values whose types nobody here knows.
+    async fn call_plan(&mut self, name: &str, arguments: &[Val]) -> Result<Val, Failure> {
+        self.begin();
+        let interface = self.instance.get_export_index(&mut self.store, None, PLANNING);
+        let index = self.instance.get_export_index(&mut self.store, interface.as_ref(), name);
+        let function = index.and_then(|index| self.instance.get_func(&mut self.store, index));
+        called(&mut self.store, function, arguments).await.map_err(|error| Failure::of_guest(&error))
+    }
+}
+
+async fn called<T: Send>(store: &mut Store<T>, function: Option<Func>, arguments: &[Val]) -> wasmtime::Result<Val> {
+    let function = function.ok_or_else(|| wasmtime::format_err!("it lacks a function"))?;
+    let mut results = vec![Val::Bool(false); function.ty(&mut *store).results().len()];
+    function.call_async(store, arguments, &mut results).await?;
+    Ok(results.pop().unwrap_or(Val::Bool(false)))
+}
+
+/// A component out of a module that has its interface beside it.
+fn encode(module: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    let encoded = wit_component::ComponentEncoder::default().module(module).and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|error| wasmtime::format_err!("{error:#}"))
+}
+
+fn function(component: &Component, [interface, name]: [&str; 2]) -> Option<ComponentFunc> {
+    let (_, interface) = component.get_export(None, interface)?;
+    match component.get_export(Some(&interface), name)? {
+        (ComponentItem::ComponentFunc(function), _) => Some(function),
+        _ => None,
+    }
+}
+
+/// Whether the core's plans are what a policy takes, and its verdicts what the core takes.
+fn fits(core: &Component, judge: &ComponentFunc) -> bool {
+    let told = function(core, [PLANNING, BUILD_PLAN]).and_then(|build_plan| match build_plan.results().next() {
+        Some(Type::Option(plan)) => Some(plan.ty()),
+        _ => None,
+    });
+    let taken = function(core, [PLANNING, JUDGE]).and_then(|judge| match judge.params().nth(2) {
+        Some((_, Type::Result(verdicts))) => verdicts.ok(),
+        _ => None,
+    });
+    let takes: Vec<_> = judge.params().map(|(_, plan)| plan).collect();
+    let gives: Vec<_> = judge.results().collect();
+    told.is_some_and(|told| takes == [told]) && taken.is_some_and(|taken| gives == [taken])
+}
+
+fn stopped(error: &wasmtime::Error) -> Failure {
+    let message = match error.downcast_ref() {
+        Some(Trap::Interrupt) => format!("it took longer than {} s", DEADLINE.as_secs()),
+        _ => format!("it stopped: {:#}", error.root_cause()),
+    };
+    Failure::new(FailureKind::Input, "policy-stopped", message)
+        .with_help("ask whoever wrote the policy; a plan that it can't judge is not built".to_owned())
+}
