@@ -60,7 +60,7 @@ fn an_embedder_can_supply_each_capability() {
         ("now", "42"),
         ("uuid", "not random at all"),
         ("open note", "from memory"),
-        ("open other", "nothing there"),
+        ("open other", "missing-file: other: no such file"),
         ("create x", "read-only: these files are read-only"),
         ("entries x", "note"),
         ("docker", "mine: the embedder's own daemon"),

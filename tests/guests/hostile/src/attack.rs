@@ -6,10 +6,9 @@ use crate::flowhold::storage::{clock, diagnostics::Failure, docker, files, rando
 pub(crate) fn obey(line: &str) -> String {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
-        "open" => told(files::open(rest).map(|blob| match blob {
-            Some(blob) => String::from_utf8_lossy(&blob.read(0, 100).unwrap_or_default()).into_owned(),
-            None => "nothing there".to_owned(),
-        })),
+        "open" => told(
+            files::open(rest).map(|blob| String::from_utf8_lossy(&blob.read(0, 100).unwrap_or_default()).into_owned()),
+        ),
         // Opens the same path over and over, and tells every different answer.
         "open-often" => {
             let (times, path) = rest.split_once(' ').unwrap();
