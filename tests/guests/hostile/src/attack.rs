@@ -1,6 +1,9 @@
 //! What a spec can tell this guest to do.
 
-use crate::flowhold::storage::{clock, diagnostics::Failure, docker, files, random};
+use crate::{
+    flowhold::storage::{clock, diagnostics::Failure, docker, files, random},
+    handle::misuse,
+};
 
 /// Does what a line says, and tells what came of it.
 pub(crate) fn obey(line: &str) -> String {
@@ -22,6 +25,7 @@ pub(crate) fn obey(line: &str) -> String {
         "entries" => told(files::entries(rest).map(|names| names.join(","))),
         "create-directory" => told(files::create_directory(rest).map(|()| "done".to_owned())),
         "long-name" => obey(&format!("open {rest}/{}", "x".repeat(1 << 20))),
+        "handle" => misuse(rest),
         "docker" => told(docker::connect(None).map(|_| "connected".to_owned())),
         "now" => clock::now().to_string(),
         "uuid" => random::uuid(),
