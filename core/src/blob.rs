@@ -1,8 +1,8 @@
 //! Bytes that the core holds by a handle: it asks for a range only where a rule must read them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, iter, sync::Arc};
 
-use crate::{digest::Digest, failure::Failure};
+use crate::{diagnostic::Code, digest::Digest, failure::Failure};
 
 /// Immutable bytes, wherever they are. The WIT resource `blob`.
 pub trait Blob {
@@ -21,15 +21,34 @@ pub type SharedBlob = Arc<dyn Blob + Send + Sync>;
 
 /// All bytes of a blob. For those rules alone that must have them: Bytes storage, and our own small files.
 pub fn read_all(blob: &dyn Blob) -> Result<Vec<u8>, Failure> {
-    const STEP: u32 = 1 << 20;
     let mut bytes = Vec::new();
-    loop {
-        let piece = blob.read(bytes.len() as u64, STEP)?;
-        if piece.is_empty() {
-            return Ok(bytes);
-        }
-        bytes.extend(piece);
+    for piece in pieces(blob) {
+        bytes.extend(piece?);
     }
+    Ok(bytes)
+}
+
+/// The sha256 of all bytes, computed here: for a host that leaves it to the core.
+pub fn hash(blob: &dyn Blob) -> Result<Digest, Failure> {
+    Digest::of_pieces(pieces(blob))
+}
+
+/// All bytes in order. Nothing is to be asked for after a failure.
+fn pieces(blob: &dyn Blob) -> impl Iterator<Item = Result<Vec<u8>, Failure>> {
+    const STEP: u32 = 1 << 20;
+    let length = blob.length();
+    let mut offset = 0;
+    iter::from_fn(move || {
+        (offset < length).then(|| {
+            let piece = blob.read(offset, STEP)?;
+            offset += piece.len() as u64;
+            if piece.is_empty() || offset > length {
+                let message = format!("the host has {offset} bytes of a blob of {length}");
+                return Err(Failure::input(Code::HostFault, message));
+            }
+            Ok(piece)
+        })
+    })
 }
 
 /// Bytes in memory, as a blob.
@@ -108,5 +127,51 @@ impl Eq for Content {}
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes, {}", self.size, self.sha256)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host's blob that says its length, and gives a few bytes at a time.
+    struct Sparing(u64, Vec<u8>);
+
+    impl Blob for Sparing {
+        fn length(&self) -> u64 {
+            self.0
+        }
+
+        fn sha256(&self) -> Result<Digest, Failure> {
+            hash(self)
+        }
+
+        fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Failure> {
+            in_memory(self.1.clone()).read(offset, length.min(7))
+        }
+
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_put_together() {
+        for length in [0, 1, 7, 8, 1000] {
+            let bytes: Vec<u8> = (0..length).map(|index| index as u8).collect();
+            let blob = Sparing(length, bytes.clone());
+            assert_eq!(blob.sha256(), Ok(Digest::of(&bytes)));
+            assert_eq!(read_all(&blob), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn a_blob_of_another_length_than_it_says_is_a_fault_of_the_host() {
+        for (says, has) in [(10, 9), (10, 11), (1, 0)] {
+            let blob = Sparing(says, vec![0; has]);
+            for failure in [read_all(&blob).unwrap_err(), blob.sha256().unwrap_err()] {
+                assert_eq!(failure.code, Code::HostFault.as_str(), "{says} {has}");
+            }
+        }
     }
 }

@@ -19,6 +19,15 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of bytes that come in pieces.
+    pub fn of_pieces<E>(pieces: impl Iterator<Item = Result<Vec<u8>, E>>) -> Result<Self, E> {
+        let mut hash = Sha256::new();
+        for piece in pieces {
+            hash.update(piece?);
+        }
+        Ok(Self(hash.finalize().into()))
+    }
+
     /// The digest that these 32 bytes are.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

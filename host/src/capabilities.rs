@@ -10,7 +10,7 @@ use wasmtime::{
 use crate::{
     bindings::flowhold::storage::{
         clock, diagnostics,
-        docker::{self as wit_docker, BuiltImage, ContainerRun, LocalImage, Segment},
+        docker::{self as wit_docker, BuiltImage, ContainerRun, LocalImage, PushedImage, Segment},
         files as wit_files, plans, random,
     },
     blob::{Blob, Quota},
@@ -90,10 +90,10 @@ impl wit_files::HostBlob for Capabilities {
 }
 
 impl wit_files::Host for Capabilities {
-    async fn open(&mut self, path: String) -> Trap<Result<Option<Resource<Blob>>, Failure>> {
-        match self.files().open(&path) {
-            Ok(Some(blob)) => Ok(Ok(Some(self.table.push(blob)?))),
-            Ok(None) => Ok(Ok(None)),
+    async fn open(&mut self, path: String) -> Trap<Result<Resource<Blob>, Failure>> {
+        let missing = || Failure::input("missing-file", format!("{path}: no such file"));
+        match self.files().open(&path).and_then(|blob| blob.ok_or_else(missing)) {
+            Ok(blob) => Ok(Ok(self.table.push(blob)?)),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -116,20 +116,14 @@ impl wit_files::Host for Capabilities {
 }
 
 impl wit_docker::HostDaemon for Capabilities {
-    async fn image(
-        &mut self,
-        daemon: Resource<Connected>,
-        reference: String,
-    ) -> Trap<Result<Option<LocalImage>, Failure>> {
-        Ok(self.daemon(&daemon)?.image(&reference).await)
+    async fn image(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<LocalImage, Failure>> {
+        let missing = || Failure::input("no-such-image", format!("the daemon has no image {reference}"));
+        Ok(self.daemon(&daemon)?.image(&reference).await.and_then(|image| image.ok_or_else(missing)))
     }
 
-    async fn published(
-        &mut self,
-        daemon: Resource<Connected>,
-        reference: String,
-    ) -> Trap<Result<Option<String>, Failure>> {
-        Ok(self.daemon(&daemon)?.published(&reference).await)
+    async fn published(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<String, Failure>> {
+        let missing = || Failure::input("not-published", format!("the registry has no {reference}"));
+        Ok(self.daemon(&daemon)?.published(&reference).await.and_then(|digest| digest.ok_or_else(missing)))
     }
 
     async fn pull(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<(), Failure>> {
@@ -153,8 +147,8 @@ impl wit_docker::HostDaemon for Capabilities {
         Ok(self.daemon(&daemon)?.build(pieces, &reference, labels).await)
     }
 
-    async fn push(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<Option<String>, Failure>> {
-        Ok(self.daemon(&daemon)?.push(&reference).await)
+    async fn push(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<PushedImage, Failure>> {
+        Ok(self.daemon(&daemon)?.push(&reference).await.map(|digest| PushedImage { digest }))
     }
 
     async fn run(&mut self, daemon: Resource<Connected>, run: ContainerRun) -> Trap<Result<i64, Failure>> {
@@ -166,10 +160,11 @@ impl wit_docker::HostDaemon for Capabilities {
         daemon: Resource<Connected>,
         image: String,
         path: String,
-    ) -> Trap<Result<Option<Resource<Blob>>, Failure>> {
-        match self.daemon(&daemon)?.copy_out(&image, &path).await {
-            Ok(Some(blob)) => Ok(Ok(Some(self.table.push(blob)?))),
-            Ok(None) => Ok(Ok(None)),
+    ) -> Trap<Result<Resource<Blob>, Failure>> {
+        let missing = || Failure::input("missing-file", format!("the image {image} has no file {path}"));
+        let copied = self.daemon(&daemon)?.copy_out(&image, &path).await;
+        match copied.and_then(|blob| blob.ok_or_else(missing)) {
+            Ok(blob) => Ok(Ok(self.table.push(blob)?)),
             Err(failure) => Ok(Err(failure)),
         }
     }

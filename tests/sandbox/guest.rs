@@ -63,3 +63,16 @@ pub(crate) fn alone(host: &Host, order: &str) -> Result<String, Failure> {
         Ok(obeyed(&mut session, order).await?.remove(0))
     })
 }
+
+/// Runs an order beside a session that must not notice, and returns how it was stopped.
+pub(crate) fn stopped(host: &Host, order: &str) -> Failure {
+    wait(async {
+        let mut other = host.session().await.unwrap();
+        let mut broken = host.session().await.unwrap();
+        let failure = obeyed(&mut broken, order).await.unwrap_err();
+        assert_eq!(obeyed(&mut other, "say 3").await.unwrap(), ["xxx"], "{order}");
+        let mut new = host.session().await.unwrap();
+        assert_eq!(obeyed(&mut new, "say 3").await.unwrap(), ["xxx"], "{order}");
+        failure
+    })
+}

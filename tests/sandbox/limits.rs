@@ -2,31 +2,17 @@
 
 use std::time::Duration;
 
-use flowhold::Failure;
-
-use crate::guest::{alone, host, obeyed, ordered, wait};
-
-/// Runs an order beside a session that must not notice, and returns how it was stopped.
-fn stopped(order: &str) -> Failure {
-    let host = host(|host| host.deadline(Duration::from_secs(20)));
-    wait(async {
-        let mut other = host.session().await.unwrap();
-        let mut broken = host.session().await.unwrap();
-        let failure = obeyed(&mut broken, order).await.unwrap_err();
-        assert_eq!(obeyed(&mut other, "say 3").await.unwrap(), ["xxx"], "{order}");
-        let mut new = host.session().await.unwrap();
-        assert_eq!(obeyed(&mut new, "say 3").await.unwrap(), ["xxx"], "{order}");
-        failure
-    })
-}
+use crate::guest::{alone, host, obeyed, ordered, stopped, wait};
 
 #[test]
 fn what_a_guest_does_to_itself_stops_it_alone() {
+    let host = host(|host| host.deadline(Duration::from_secs(20)));
     for order in ["trap", "grow", "recurse", "blobs 100", "handles 3000000"] {
-        let failure = stopped(order);
+        let failure = stopped(&host, order);
         assert_eq!(failure.code, "core-stopped", "{order}: {failure:?}");
     }
-    assert!(stopped("blobs 100").message.contains("too many bytes"), "{:?}", stopped("blobs 100"));
+    let failure = stopped(&host, "blobs 100");
+    assert!(failure.message.contains("too many bytes"), "{failure:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod files;
 mod guest;
+mod handles;
 mod instances;
 mod limits;
 mod policies;

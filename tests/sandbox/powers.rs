@@ -1,6 +1,9 @@
 //! A guest has what its host supplies, and learns nothing else.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use flowhold::{
     Failure, Host,
@@ -8,7 +11,7 @@ use flowhold::{
     capability::{Answer, Clock, Daemon, Docker, Files, Random},
 };
 
-use crate::guest::{alone, host};
+use crate::guest::{alone, host, obeyed, wait};
 
 struct Mine;
 
@@ -60,13 +63,42 @@ fn an_embedder_can_supply_each_capability() {
         ("now", "42"),
         ("uuid", "not random at all"),
         ("open note", "from memory"),
-        ("open other", "nothing there"),
+        ("open other", "missing-file: other: no such file"),
         ("create x", "read-only: these files are read-only"),
         ("entries x", "note"),
         ("docker", "mine: the embedder's own daemon"),
     ] {
         assert_eq!(alone(&host, order).unwrap(), answer, "{order}");
     }
+}
+
+/// One number more for each question.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Clock for Counting {
+    fn now(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Random for Counting {
+    fn uuid(&self) -> String {
+        format!("number {}", self.now())
+    }
+}
+
+#[test]
+fn time_and_randomness_are_the_embedders_alone() {
+    let counting = Arc::new(Counting::default());
+    let host = host(|host| host.clock(counting.clone()).random(counting.clone()));
+    wait(async {
+        let mut one = host.session().await.unwrap();
+        let mut other = host.session().await.unwrap();
+        assert_eq!(obeyed(&mut one, "now\nuuid\nnow").await.unwrap(), ["0", "number 1", "2"]);
+        assert_eq!(obeyed(&mut other, "uuid\nnow").await.unwrap(), ["number 3", "4"]);
+    });
+    assert_eq!(counting.now(), 5, "nobody else asked");
 }
 
 #[test]

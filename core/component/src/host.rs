@@ -51,7 +51,7 @@ impl blob::Blob for HostBlob {
     }
 
     fn sha256(&self) -> Result<Digest, Failure> {
-        let bytes = self.0.sha256().map_err(failure_from_host)?;
+        let Some(bytes) = unless(UNSUPPORTED, self.0.sha256())? else { return blob::hash(self) };
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|bytes| {
             Failure::input(flowhold_core::diagnostic::Code::HostFault, format!("a sha256 of {} bytes", bytes.len()))
         })?;
@@ -69,7 +69,7 @@ impl blob::Blob for HostBlob {
 
 impl Files for Host {
     fn open(&self, path: &str) -> Result<Option<SharedBlob>, Failure> {
-        Ok(files::open(path).map_err(failure_from_host)?.map(from_host))
+        Ok(unless(MISSING_FILE, files::open(path))?.map(from_host))
     }
 
     fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure> {
@@ -99,12 +99,12 @@ struct HostDaemon(docker::Daemon);
 
 impl Daemon for HostDaemon {
     fn image(&self, reference: &str) -> Result<Option<LocalImage>, Failure> {
-        let image = self.0.image(reference).map_err(failure_from_host)?;
+        let image = unless(NO_SUCH_IMAGE, self.0.image(reference))?;
         Ok(image.map(|image| LocalImage { id: image.id, labels: image.labels }))
     }
 
     fn published(&self, reference: &str) -> Result<Option<String>, Failure> {
-        self.0.published(reference).map_err(failure_from_host)
+        unless(NOT_PUBLISHED, self.0.published(reference))
     }
 
     fn pull(&self, reference: &str) -> Result<(), Failure> {
@@ -129,7 +129,7 @@ impl Daemon for HostDaemon {
     }
 
     fn push(&self, reference: &str) -> Result<Option<String>, Failure> {
-        self.0.push(reference).map_err(failure_from_host)
+        Ok(self.0.push(reference).map_err(failure_from_host)?.digest)
     }
 
     fn run(&self, run: &ContainerRun) -> Result<i64, Failure> {
@@ -143,7 +143,7 @@ impl Daemon for HostDaemon {
     }
 
     fn copy_out(&self, image: &str, path: &str) -> Result<Option<SharedBlob>, Failure> {
-        Ok(self.0.copy_out(image, path).map_err(failure_from_host)?.map(from_host))
+        Ok(unless(MISSING_FILE, self.0.copy_out(image, path))?.map(from_host))
     }
 }
 
@@ -172,6 +172,21 @@ impl Clock for Host {
 impl Random for Host {
     fn uuid(&self) -> String {
         random::uuid()
+    }
+}
+
+// Codes of failures by which a host says that there is no such thing: part of the interface.
+const MISSING_FILE: &str = "missing-file";
+const NO_SUCH_IMAGE: &str = "no-such-image";
+const NOT_PUBLISHED: &str = "not-published";
+const UNSUPPORTED: &str = "unsupported";
+
+/// The host's answer; none where it is a failure with this code.
+fn unless<T>(code: &str, answer: Result<T, diagnostics::Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.code == code => Ok(None),
+        Err(failure) => Err(failure_from_host(failure)),
     }
 }
 

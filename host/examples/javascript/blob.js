@@ -1,5 +1,5 @@
 // Bytes of the host that the component only has a handle of. (Not the web's Blob, which can only be read by waiting.)
-import { sha256 } from './sha256.js';
+import { Failure } from './failure.js';
 
 // No component makes the host hold more than this at once; it asks again for the rest.
 const LARGEST = 16 << 20;
@@ -35,8 +35,6 @@ export class Blob {
 }
 
 class Memory {
-  #sha256;
-
   constructor(bytes) {
     this.bytes = bytes;
     this.length = bytes.length;
@@ -46,7 +44,8 @@ class Memory {
     return this.bytes.subarray(offset, offset + length);
   }
 
+  /** Browsers have SHA-256 only as a promise, and an import must answer at once. So the component computes it. */
   sha256() {
-    return (this.#sha256 ??= sha256(this.bytes));
+    throw new Failure({ kind: 'unavailable', code: 'unsupported', message: 'this host computes no sha256' });
   }
 }

@@ -1,6 +1,5 @@
 // This host does in Node what the binary does.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { lstatSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -9,7 +8,6 @@ import { Failure } from './failure.js';
 import { Grants } from './grants.js';
 import { Host } from './host.js';
 import { BYTES, FLOWS, MODEL, project } from './project.js';
-import { sha256 } from './sha256.js';
 
 const host = new Host();
 const failure = (code) => (error) => error instanceof Failure && error.code === code;
@@ -110,10 +108,3 @@ function filesIn(directory) {
   const files = paths.map((path) => [path, lstatSync(join(directory, path))]).filter(([, status]) => status.isFile());
   return files.map(([path, status]) => [path, status.mode, readFileSync(join(directory, path), 'hex')]);
 }
-
-test('sha256 is that of Node', () => {
-  for (const length of [...Array(200).keys(), 1 << 20]) {
-    const bytes = MODEL.subarray(7, 7 + length);
-    assert.deepEqual(Buffer.from(sha256(bytes)), createHash('sha256').update(bytes).digest(), `${length} bytes`);
-  }
-});

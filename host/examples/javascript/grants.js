@@ -32,9 +32,9 @@ export class Grants {
     return this;
   }
 
-  /** A file's blob; undefined where no such file exists. */
+  /** A file's blob. */
   open(path) {
-    return answer(path, () => new Blob(openSource(path, this.#checked(path))), undefined);
+    return answer(path, () => new Blob(openSource(path, this.#checked(path))));
   }
 
   /** Whoever links first has the name; the other is told so and has overwritten nothing. */

@@ -15,7 +15,8 @@ export class MemoryFiles {
 
   open(path) {
     const bytes = this.#files.get(this.#granted(path));
-    return bytes && new Blob(bytes);
+    if (!bytes) throw Failure.input('missing-file', `${path}: no such file or directory`);
+    return new Blob(bytes);
   }
 
   create(path, content) {

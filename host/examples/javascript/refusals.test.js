@@ -85,7 +85,7 @@ test('nothing is overwritten', (t) => {
     const path = `${place}/etl.prefect`;
     const content = () => String.fromCharCode(...files.open(path).bytes());
     files.createDirectory(place);
-    assert.equal(files.open(path), undefined);
+    assert.throws(() => files.open(path), failure('missing-file'));
     assert.equal(files.create(path, new Blob(Uint8Array.of(65))), true);
     assert.equal(files.create(path, new Blob(Uint8Array.of(66))), false);
     assert.equal(content(), 'A');

@@ -17,9 +17,7 @@ export function find(sources, { folder, files, needBytes }) {
 function finding({ tag, val }, folder, files) {
   if (tag === 'flow') {
     const path = val.startsWith('/') ? val : `${folder}/${val}`;
-    const blob = files.open(path);
-    if (!blob) throw Failure.input('missing-file', `${path}: no such file or directory`);
-    return { tag, val: [undefined, blob] };
+    return { tag, val: [undefined, files.open(path)] };
   }
   if (tag === 'file' && files.tree) return { tag, val: files.tree(val) };
   // An object that is to be pickled, for which there is no Python here; or a file, where there is no file system.

@@ -15,12 +15,9 @@ from wasmtime.component import Component, Record, ResultType, Variant
 
 import imports
 import sources
-import wasmtime_repair
 from blob import Blob
 from failure import Failure, make_record
 from grants import Grants
-
-wasmtime_repair.apply()
 
 
 class Host:

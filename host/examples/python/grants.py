@@ -42,8 +42,8 @@ class Grants:
             os.close(self._grants.pop()[2])
 
     def open(self, path):
-        """The blob of a file, or None where no such file exists."""
-        with missing_is_none(), self._at(path) as (parent, name):
+        """The blob of a file."""
+        with self._at(path) as (parent, name):
             return open_file(path, parent, name)
 
     def create(self, path, blob):
@@ -72,10 +72,14 @@ class Grants:
 
     def entries(self, path):
         """The names in a directory, sorted; none where it does not exist."""
-        with missing_is_none(), self._at(path) as (parent, name), open_directory(path, parent, name) as fd:
-            # A name that is no Unicode can't be a flow's.
-            return sorted(filter(is_unicode, os.listdir(fd)))
-        return []
+        try:
+            with self._at(path) as (parent, name), open_directory(path, parent, name) as fd:
+                # A name that is no Unicode can't be a flow's.
+                return sorted(filter(is_unicode, os.listdir(fd)))
+        except Failure as failure:
+            if failure.code != "missing-file":
+                raise
+            return []
 
     def create_directory(self, path):
         with self._at(path, write=True, make=True) as (parent, name):
@@ -113,15 +117,6 @@ class Grants:
                 if (may_write or not write) and wanted.is_relative_to(root):
                     return os.dup(fd), (missing + wanted.relative_to(root).parts) or (".",)
         raise Failure("input", "not-granted", f"{path} was not granted")
-
-
-@contextlib.contextmanager
-def missing_is_none():
-    try:
-        yield
-    except Failure as failure:
-        if failure.code != "missing-file":
-            raise
 
 
 @contextlib.contextmanager

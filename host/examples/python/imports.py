@@ -62,10 +62,6 @@ def link(engine, blobs, grants):
 
 
 def link_files(files, blobs, grants):
-    def opened(path):
-        blob = grants.open(path)
-        return None if blob is None else blobs.push(blob)
-
     get = blobs.get
     files.add_resource("blob", ResourceType.host(BLOB), blobs.drop)
     files.add_func("[constructor]blob", lambda _, content: blobs.push(Blob(content)))
@@ -74,7 +70,7 @@ def link_files(files, blobs, grants):
     files.add_func("[method]blob.read", answering(
         lambda store, blob, offset, length: get(store, blob).read(offset, min(length, LARGEST))))
     files.add_func("[method]blob.share", lambda store, blob: blobs.push(get(store, blob)))
-    files.add_func("open", answering(lambda _, path: opened(path)))
+    files.add_func("open", answering(lambda _, path: blobs.push(grants.open(path))))
     # The handle is used up before anything else can fail.
     files.add_func("create", answering(lambda store, path, blob: grants.create(path, get(store, blob))))
     files.add_func("replace", answering(lambda store, path, blob: grants.replace(path, get(store, blob))))

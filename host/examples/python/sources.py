@@ -18,10 +18,7 @@ def finding(source, folder, grants, push, need_bytes):
     try:
         if source.origin.tag == "flow":
             path = os.path.join(folder, source.origin.payload)
-            blob = grants.open(path)
-            if blob is None:
-                raise Failure.of_path(path, FileNotFoundError(2, "no such file or directory"))
-            return Variant("flow", (None, push(blob)))
+            return Variant("flow", (None, push(grants.open(path))))
         if source.origin.tag == "file":
             return Variant("file", [entry(push, *found) for found in grants.tree(source.origin.payload)])
     except Failure as failure:

@@ -10,9 +10,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-import wasmtime_repair
+from wasmtime.component import ResourceHost, ResourceType, Variant
+
+import imports
 from blob import Blob
-from failure import Failure
+from failure import Failure, make_record
 from flowhold_host import Flow, Host
 
 # Nothing here takes a minute. If something hangs, say where, and end.
@@ -304,13 +306,66 @@ class Instances(Embedding):
                 self.fails("duplicate-flow", storage.add_flow, "etl", SCRIPT)
             self.assertEqual(len(session.blobs), 0)
 
-    def test_the_repair_is_still_needed(self):
-        unrepaired = mock.patch.object(wasmtime_repair.VariantLikeType, "add_classes", wasmtime_repair.tagged)
-        storage = json.dumps({"type": "Local", "__version__": "0.6.6", "directory": "/x", "flows": {"a": "/x/a"}})
-        storage = self.session().deserialize(storage.encode())
-        with unrepaired, self.assertRaisesRegex(ValueError, "not valid for this variant",
-                                                msg="delete wasmtime_repair.py: this wasmtime does without it"):
-            storage.get_flow("/x/a")
+
+class Answers(Embedding):
+    """What a daemon answers, and that there is no such thing, as this wasmtime passes it on."""
+
+    SPEC = """
+[storage]
+type = "docker"
+registry_url = "localhost:5000/acme"
+base_image = "python:3.11-slim"
+image_name = "etl"
+naming = "plan"
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.image, self.published, self.pushed, self.file = None, None, None, None
+        link = mock.patch.object(imports, "link_no_docker", self.link_docker)
+        link.start()
+        self.addCleanup(link.stop)
+
+    def link_docker(self, docker):
+        def answers(name, answer, tagged):
+            def call(store, daemon, *_):
+                daemon.to_host(store)
+                found, code = answer()
+                failure = None if found is not None else Failure("input", code, "there is none").record()
+                if tagged:
+                    return Variant("ok", found) if failure is None else Variant("err", failure)
+                return found if failure is None else failure
+            docker.add_func(f"[method]daemon.{name}", call)
+
+        docker.add_resource("daemon", ResourceType.host(imports.DAEMON), lambda *_: None)
+        docker.add_func("connect", lambda *_: ResourceHost.own(1, imports.DAEMON))
+        answers("image", lambda: (self.image, "no-such-image"), tagged=True)
+        answers("published", lambda: (self.published, "not-published"), tagged=False)
+        answers("push", lambda: (make_record(digest=self.pushed), None), tagged=True)
+        answers("pull", lambda: (None, "not-here"), tagged=False)
+        answers("build", lambda: (None, "not-here"), tagged=True)
+        answers("run", lambda: (None, "not-here"), tagged=False)
+        answers("copy-out", lambda: (self.file, "missing-file"), tagged=False)
+
+    def test_of_a_daemon(self):
+        session = self.session()
+        plan = session.plan(self.SPEC, self.folder)
+        built = session.storage_of(plan)
+        self.fails("not-here", built.build)
+        self.image = make_record(id="sha256:1", labels=[("io.flowhold.plan", plan.digest())])
+        for self.published, self.pushed in [(None, None), (None, "sha256:2"), ("sha256:3", None)]:
+            report = json.loads(built.build(push=True))
+            self.assertEqual(report["digest"], self.published or self.pushed)
+        local = session.storage_of(session.plan(self.SPEC + "local_image = true\n", self.folder))
+        self.image = None
+        self.fails("no-local-image", local.build)
+        flows = {"etl": "/root/.prefect/etl.prefect"}
+        image = {"registry_url": "localhost:5000", "image_name": "etl", "image_tag": "v1"}
+        read = session.deserialize(json.dumps(
+            {"type": "Docker", "__version__": "0.6.6", "flows": flows, "prefect_version": "0.6.6", **image}).encode())
+        self.fails("flow-not-found", read._call, "read-flow", flows["etl"])
+        self.file = session.blobs.push(Blob(SCRIPT))
+        self.assertEqual(session.take(read._call("read-flow", flows["etl"])), SCRIPT)
 
 
 if __name__ == "__main__":

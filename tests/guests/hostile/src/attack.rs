@@ -1,15 +1,17 @@
 //! What a spec can tell this guest to do.
 
-use crate::flowhold::storage::{clock, diagnostics::Failure, docker, files, random};
+use crate::{
+    flowhold::storage::{clock, diagnostics::Failure, docker, files, random},
+    handle::misuse,
+};
 
 /// Does what a line says, and tells what came of it.
 pub(crate) fn obey(line: &str) -> String {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
-        "open" => told(files::open(rest).map(|blob| match blob {
-            Some(blob) => String::from_utf8_lossy(&blob.read(0, 100).unwrap_or_default()).into_owned(),
-            None => "nothing there".to_owned(),
-        })),
+        "open" => told(
+            files::open(rest).map(|blob| String::from_utf8_lossy(&blob.read(0, 100).unwrap_or_default()).into_owned()),
+        ),
         // Opens the same path over and over, and tells every different answer.
         "open-often" => {
             let (times, path) = rest.split_once(' ').unwrap();
@@ -23,6 +25,7 @@ pub(crate) fn obey(line: &str) -> String {
         "entries" => told(files::entries(rest).map(|names| names.join(","))),
         "create-directory" => told(files::create_directory(rest).map(|()| "done".to_owned())),
         "long-name" => obey(&format!("open {rest}/{}", "x".repeat(1 << 20))),
+        "handle" => misuse(rest),
         "docker" => told(docker::connect(None).map(|_| "connected".to_owned())),
         "now" => clock::now().to_string(),
         "uuid" => random::uuid(),

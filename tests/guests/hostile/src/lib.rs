@@ -3,6 +3,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "breaking is what it is for")]
 
 mod attack;
+mod handle;
 mod pretence;
 
 wit_bindgen::generate!({ path: "../../../core/wit", world: "flowhold", generate_all });
