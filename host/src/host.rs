@@ -29,8 +29,9 @@ static CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm"));
 /// The component that [`CORE`] was compiled from: what `flowhold component` writes.
 pub static COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm"));
 
-/// The interface of the component.
-pub static WIT: &str = include_str!("../../core/wit/storage.wit");
+/// The interface of the component, and that of policies.
+pub static WIT: &str =
+    concat!(include_str!("../../core/wit/storage.wit"), "\n", include_str!("../../core/wit/policy.wit"));
 
 /// The compiled core and what every session of it may use. Cheap to share: many sessions run at once.
 ///
@@ -147,8 +148,8 @@ impl Builder {
         self
     }
 
-    /// Has a policy judge every plan, besides those that a spec names: a component of the WIT world `policy`, or a
-    /// module that wit-bindgen has made for it. Diagnostics call it by its name.
+    /// Has a policy judge every plan, besides those that a spec names: a component of the WIT world `policy`.
+    /// Diagnostics call it by its name.
     #[must_use]
     pub fn policy(mut self, name: impl Into<String>, component: impl Into<Vec<u8>>) -> Self {
         self.policies.push((name.into(), component.into()));

@@ -14,7 +14,7 @@ pub mod failure;
 pub mod files;
 pub mod host;
 pub mod planning;
-mod policy;
+pub mod policy;
 pub mod progress;
 pub mod python;
 mod sources;

@@ -5,7 +5,7 @@
 use std::{io::Read, path::Path, time::Duration};
 
 use wasmtime::{
-    Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
+    Engine, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
     component::{
         Component, Func, Linker, Val,
         types::{ComponentFunc, ComponentItem, Type},
@@ -57,7 +57,7 @@ impl Policy {
         Self::compile(core, name, &bytes)
     }
 
-    /// Compiles a policy: a component, or a module out of which one can be made, as wit-bindgen leaves it.
+    /// Compiles a policy.
     pub(crate) fn compile(core: &Component, name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let engine = core.engine();
         let invalid = |what: String| {
@@ -70,12 +70,12 @@ impl Policy {
         if !bytes.starts_with(b"\0asm") {
             return Err(invalid("it is not WebAssembly".to_owned()));
         }
-        let component = match bytes.get(4..8) {
-            Some([1, 0, 0, 0]) => Some(encode(bytes).map_err(|error| invalid(format!("{error:#}")))?),
-            _ => None,
-        };
-        let component = Component::from_binary(engine, component.as_deref().unwrap_or(bytes))
-            .map_err(|error| invalid(format!("{:#}", error.root_cause())))?;
+        if is_module(bytes) {
+            let failure = invalid("it is a module, and no component yet".to_owned());
+            return Err(failure.with_help(format!("make one of it: flowhold component --of {name} -o policy.wasm")));
+        }
+        let component =
+            Component::from_binary(engine, bytes).map_err(|error| invalid(format!("{:#}", error.root_cause())))?;
         if let Some((import, _)) = component.component_type().imports(engine).next() {
             return Err(invalid(format!("it imports {import}, and a policy imports nothing")));
         }
@@ -170,10 +170,23 @@ async fn called<T: Send>(store: &mut Store<T>, function: Option<Func>, arguments
     Ok(results.pop().unwrap_or(Val::Bool(false)))
 }
 
-/// A component out of a module that has its interface beside it.
-fn encode(module: &[u8]) -> wasmtime::Result<Vec<u8>> {
+/// Makes a component of a module that has its interface beside it, as wit-bindgen leaves it. For modules that the user
+/// has built: what is no module is refused, but the interface is not expected to be hostile.
+///
+/// # Errors
+/// If it is no module, or has no interface.
+pub fn component_of(module: &[u8]) -> Result<Vec<u8>, Failure> {
+    let refuse = |error| Failure::input("invalid-module", format!("no component can be made of it: {error:#}"));
+    if !is_module(module) {
+        return Err(refuse(wasmtime::format_err!("it is no WebAssembly module")));
+    }
+    Module::validate(&Engine::default(), module).map_err(refuse)?;
     let encoded = wit_component::ComponentEncoder::default().module(module).and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| wasmtime::format_err!("{error:#}"))
+    encoded.map_err(|error| refuse(wasmtime::format_err!("{error:#}")))
+}
+
+fn is_module(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm\x01\0\0\0")
 }
 
 fn function(component: &Component, [interface, name]: [&str; 2]) -> Option<ComponentFunc> {

@@ -11,14 +11,15 @@ use flowhold::{Failure, Host, Need, Plan, Session, SpecText, host::Builder};
 /// The hostile guest as a component, compiled once for all tests.
 fn component() -> &'static [u8] {
     static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
-    COMPONENT.get_or_init(|| {
-        let encoder = wit_component::ComponentEncoder::default();
-        let module = std::fs::read(module("flowhold-hostile-guest")).unwrap();
-        encoder.module(&module).unwrap().validate(true).encode().unwrap()
-    })
+    COMPONENT.get_or_init(|| built("flowhold-hostile-guest"))
 }
 
-/// Builds a package of the workspace as a user would, and returns the module.
+/// Builds a package of the workspace as a user would, and makes a component of it.
+pub(crate) fn built(package: &str) -> Vec<u8> {
+    flowhold::policy::component_of(&std::fs::read(module(package)).unwrap()).unwrap()
+}
+
+/// The module alone.
 pub(crate) fn module(package: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = root.join("target/guests");

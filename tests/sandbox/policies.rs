@@ -1,6 +1,6 @@
 //! Policies: an organisation's verdicts are diagnostics, and a policy that misbehaves stops no more than the build.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::sync::OnceLock;
 
 use flowhold::{
     Failure, Host, Need, SpecText,
@@ -9,18 +9,18 @@ use flowhold::{
 use flowhold_tests::{Done, Folder};
 use serde_json::Value;
 
-use crate::guest::{module, wait};
+use crate::guest::{built, module, wait};
 
 const SPEC: &str = "[storage]\ntype = \"docker\"\nbase_image = \"python:3.11\"\n";
 
-fn example() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| module("example-policy"))
+fn example() -> &'static [u8] {
+    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
+    BUILT.get_or_init(|| built("example-policy"))
 }
 
 fn hostile() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
-    BUILT.get_or_init(|| std::fs::read(module("flowhold-hostile-policy")).unwrap())
+    BUILT.get_or_init(|| built("flowhold-hostile-policy"))
 }
 
 /// What the hostile policy's obedience comes to: diagnostics, and the plan digest.
@@ -67,18 +67,14 @@ const EXPECTED: [(&str, &str); 4] = [
 #[test]
 fn the_example_refuses_what_it_says() {
     let folder = Folder::with_spec(REFUSED);
-    let policy = example().to_str().unwrap();
-    let done = folder.run(&["check", "--format", "json", "--policy", policy]);
+    folder.write("deny.wasm", example());
+    let done = folder.run(&["check", "--format", "json", "--policy", "deny.wasm"]);
     assert_eq!(done.code, 1);
     assert_eq!(errors(&done), EXPECTED.map(|(code, field)| (code.to_owned(), field.to_owned())));
     assert!(!done.stdout.contains("hush"), "{}", done.stdout);
-    let shown = folder.run(&["check", "--policy", policy]);
+    let shown = folder.run(&["check", "--policy", "deny.wasm"]);
     assert!(shown.stderr.contains("error[no-latest]: ghcr.io/x/python is"), "{}", shown.stderr);
-    assert!(
-        shown.stderr.contains(&format!("at flowhold.toml:3 (storage.base_image), says {policy}")),
-        "{}",
-        shown.stderr
-    );
+    assert!(shown.stderr.contains("at flowhold.toml:3 (storage.base_image), says deny.wasm"), "{}", shown.stderr);
     // Without the policy nothing is wrong.
     assert_eq!(folder.run(&["check"]).code, 0);
 }
@@ -86,7 +82,7 @@ fn the_example_refuses_what_it_says() {
 #[test]
 fn a_spec_can_name_its_policies() {
     let folder = Folder::with_spec(&format!("policies = [\"rules/deny.wasm\"]\n{REFUSED}"));
-    folder.write("rules/deny.wasm", std::fs::read(example()).unwrap());
+    folder.write("rules/deny.wasm", example());
     let done = folder.run(&["preview", "--format", "json"]);
     assert_eq!((done.code, errors(&done).len()), (1, EXPECTED.len()));
     let report: Value = serde_json::from_str(&done.stdout).unwrap();
@@ -146,7 +142,7 @@ fn what_is_no_policy_is_refused() {
         (core, "imports flowhold:storage/"),
         (b"", "is not WebAssembly"),
         (b"\0asm\x0d\0\x01\0", "has no flowhold:storage/judging@0.1.0#judge"),
-        (b"\0asm\x01\0\0\0", "is no policy"),
+        (b"\0asm\x01\0\0\0", "is a module"),
         (cut, "is no policy"),
     ];
     for (bytes, reason) in refused {
@@ -189,4 +185,25 @@ fn verdicts_of_any_text_are_shown_without_harm() {
         assert!(done.stderr.contains("says deny.wasm") || done.stderr.contains("policy-failed"), "{done:?}");
         assert!(!done.stderr.contains(|c: char| c.is_control() && c != '\n'), "{done:?}");
     }
+}
+
+#[test]
+fn a_component_is_made_of_what_cargo_built() {
+    let folder = Folder::with_spec(REFUSED);
+    let module = std::fs::read(module("example-policy")).unwrap();
+    folder.write("module.wasm", &module);
+    let as_it_is = folder.run(&["check", "--policy", "module.wasm"]);
+    assert_eq!(as_it_is.code, 1);
+    assert!(as_it_is.stderr.contains("flowhold component --of module.wasm"), "{as_it_is:?}");
+    let made = folder.run(&["component", "--of", "module.wasm", "-o", "deny.wasm"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let done = folder.run(&["check", "--format", "json", "--policy", "deny.wasm"]);
+    assert_eq!(errors(&done).len(), EXPECTED.len());
+    for length in [0, 3, 9, 1000, module.len() / 2, module.len() - 1] {
+        folder.write("cut.wasm", &module[..length]);
+        let refused = folder.run(&["component", "--of", "cut.wasm", "-o", "none.wasm"]);
+        assert_eq!(refused.code, 1, "{length}: {refused:?}");
+        assert!(refused.stderr.contains("no component can be made of it"), "{length}: {refused:?}");
+    }
+    assert!(!folder.path().join("none.wasm").exists());
 }

@@ -1,17 +1,19 @@
 //! `flowhold component`: the core that this binary runs, for other WebAssembly runtimes.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{borrow::Cow, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use flowhold::{Failure, blob::Blob, host};
+use flowhold::{Failure, blob::Blob, host, policy};
 use serde_json::json;
 
-use super::{Format, build, console};
+use super::{Format, build, console, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   flowhold component -o flowhold.wasm       the component, and its digest
-  flowhold component --wit > flowhold.wit   its interface")]
+  flowhold component --wit > flowhold.wit   its interface, and that of policies
+  flowhold component --of target/wasm32-unknown-unknown/release/deny.wasm -o deny.wasm
+                                            a policy out of what cargo and wit-bindgen made")]
 pub(crate) struct Arguments {
     /// Where to write the component [default: standard output]
     #[arg(short, long, value_name = "FILE")]
@@ -19,6 +21,9 @@ pub(crate) struct Arguments {
     /// Print the interface (WIT) instead
     #[arg(long, conflicts_with = "output")]
     wit: bool,
+    /// Make a component of a module of your own, such as a policy, instead
+    #[arg(long, value_name = "MODULE.wasm", conflicts_with = "wit")]
+    of: Option<PathBuf>,
     /// How the digest is printed
     #[arg(long, value_name = "FORMAT", default_value = "human", requires = "output")]
     format: Format,
@@ -28,9 +33,16 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.wit {
         return console::text(host::WIT);
     }
-    let Some(path) = &arguments.output else { return console::stream(host::COMPONENT) };
-    build::write(path, host::COMPONENT)?;
-    let component = Blob::in_memory(host::COMPONENT);
+    let component = match &arguments.of {
+        Some(module) => {
+            let bytes = spec_file::read_some(module).map_err(|error| Failure::of_path(module.display(), &error))?;
+            Cow::Owned(policy::component_of(&bytes)?)
+        }
+        None => Cow::Borrowed(host::COMPONENT),
+    };
+    let Some(path) = &arguments.output else { return console::stream(&*component) };
+    build::write(path, &component)?;
+    let component = Blob::in_memory(component.into_owned());
     let digest = component.sha256().map_err(|error| Failure::of_path(path.display(), &error))?;
     let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"));
     match arguments.format {
