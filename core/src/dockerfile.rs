@@ -3,6 +3,8 @@
 //! Invariant: no string that a user wrote can add, end or alter an instruction. Whatever enters here is a newtype
 //! without line breaks; what Docker would expand or unquote is escaped; nothing goes through a shell.
 
+use std::fmt;
+
 use crate::{
     env_name::{EnvName, EnvValue},
     image::ImageReference,
@@ -24,7 +26,42 @@ pub enum Instruction {
         destination: String,
     },
     /// A program and its arguments, without a shell.
-    Run(Vec<String>),
+    Run {
+        /// The program first.
+        arguments: Vec<String>,
+        /// What it has while it runs. None of it gets into the image.
+        mounts: Vec<Mount>,
+    },
+}
+
+/// Something that a step has while it runs, and that no layer holds: BuildKit alone can do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mount {
+    /// A directory that is kept for later builds.
+    Cache {
+        /// Builds with the same one share it.
+        id: &'static str,
+        /// Where it is.
+        target: &'static str,
+    },
+    /// A file that the host supplies.
+    Secret {
+        /// Its name. We allow only what needs no quoting.
+        id: String,
+        /// Where it is.
+        target: String,
+    },
+}
+
+/// Which mounts are rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mounts {
+    /// None: what the image is made of.
+    None,
+    /// Those without which a step would fail: what people see.
+    Needed,
+    /// All: for BuildKit.
+    All,
 }
 
 /// An instruction and the fields of the spec that made it.
@@ -71,12 +108,12 @@ pub fn steps(instructions: &[Sourced]) -> Vec<Step> {
 }
 
 /// Renders instructions, and says which field made which line.
-pub fn render(instructions: &[Sourced]) -> (String, Vec<SourceLine>) {
+pub fn render(instructions: &[Sourced], mounts: Mounts) -> (String, Vec<SourceLine>) {
     let mut text = String::new();
     let mut source_map = Vec::new();
     let mut line = 0;
     for sourced in instructions {
-        text.push_str(&sourced.instruction.render());
+        text.push_str(&sourced.instruction.render(mounts));
         text.push('\n');
         for fields in &sourced.fields {
             line += 1;
@@ -87,12 +124,35 @@ pub fn render(instructions: &[Sourced]) -> (String, Vec<SourceLine>) {
 }
 
 impl Instruction {
-    fn render(&self) -> String {
+    fn render(&self, rendered: Mounts) -> String {
         match self {
             Self::From(image) => format!("FROM {image}"),
             Self::Env(variables) => env(variables),
             Self::Copy { source, destination } => format!("COPY {}", json_array([&word(source), &word(destination)])),
-            Self::Run(arguments) => format!("RUN {}", json_array(arguments)),
+            Self::Run { arguments, mounts } => {
+                let mounts = mounts.iter().filter(|mount| mount.is_among(rendered));
+                let mounts: String = mounts.map(|mount| format!("{mount} ")).collect();
+                format!("RUN {mounts}{}", json_array(arguments))
+            }
+        }
+    }
+}
+
+impl Mount {
+    const fn is_among(&self, mounts: Mounts) -> bool {
+        match mounts {
+            Mounts::None => false,
+            Mounts::Needed => matches!(self, Self::Secret { .. }),
+            Mounts::All => true,
+        }
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cache { id, target } => write!(f, "--mount=type=cache,id={id},target={target},sharing=locked"),
+            Self::Secret { id, target } => write!(f, "--mount=type=secret,id={id},target={target},required=true"),
         }
     }
 }
@@ -139,10 +199,26 @@ mod tests {
             ("A".parse()?, r#"say "$HOME" \n # not a comment"#.parse()?),
             ("B".parse()?, "ends in \\".parse()?),
         ]);
-        assert_eq!(env.render(), "ENV A=\"say \\\"\\$HOME\\\" \\\\n # not a comment\" \\\n    B=\"ends in \\\\\"");
+        assert_eq!(env.render(Mounts::None), "ENV A=\"say \\\"\\$HOME\\\" \\\\n # not a comment\" \\\n    B=\"ends in \\\\\"");
         let copy = Instruction::Copy { source: "files/0".to_owned(), destination: "/it's $x".to_owned() };
-        assert_eq!(copy.render(), r#"COPY ["files/0", "/it\\'s \\$x"]"#);
+        assert_eq!(copy.render(Mounts::None), r#"COPY ["files/0", "/it\\'s \\$x"]"#);
         Ok(())
+    }
+
+    #[test]
+    fn mounts_are_rendered_for_those_who_know_them() {
+        let run = Instruction::Run {
+            arguments: vec!["x".to_owned()],
+            mounts: vec![
+                Mount::Cache { id: "c", target: "/c" },
+                Mount::Secret { id: "s".to_owned(), target: "/s".to_owned() },
+            ],
+        };
+        let secret = "--mount=type=secret,id=s,target=/s,required=true";
+        assert_eq!(run.render(Mounts::None), r#"RUN ["x"]"#);
+        assert_eq!(run.render(Mounts::Needed), format!(r#"RUN {secret} ["x"]"#));
+        let cache = "--mount=type=cache,id=c,target=/c,sharing=locked";
+        assert_eq!(run.render(Mounts::All), format!(r#"RUN {cache} {secret} ["x"]"#));
     }
 
     #[test]
@@ -160,7 +236,7 @@ mod tests {
         let instructions = [from, env];
         let steps: Vec<_> = steps(&instructions).iter().map(|step| (step.line, step.lines, step.why)).collect();
         assert_eq!(steps, [(1, 1, "base"), (2, 2, "variables")]);
-        let (text, map) = render(&instructions);
+        let (text, map) = render(&instructions, Mounts::None);
         assert_eq!(text, "FROM python:3.9\nENV A=\"1\" \\\n    B=\"2\"\n");
         let lines: Vec<_> = map.iter().map(|source| (source.line, source.field.as_str())).collect();
         assert_eq!(lines, [(1, "storage.base_image"), (2, "storage.env_vars.A"), (3, "storage.env_vars.B")]);

@@ -10,7 +10,7 @@ use crate::{
     context::{self, ContextEntry},
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    dockerfile::{self, Instruction, SourceLine, Sourced},
+    dockerfile::{self, Instruction, Mount, Mounts, SourceLine, Sourced},
     env_name::{EnvName, EnvValue},
     failure::{Explain, Failure},
     flow::{Flow, FlowMap, Format},
@@ -18,12 +18,16 @@ use crate::{
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
     policy::NamedText,
-    settings::{DockerSettings, EntryKind, ImageFile, Naming},
+    settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
     spec::reader::join_path,
 };
 
 /// Where our own files are in an image: requirements, manifest, health check.
 pub const OWN_DIRECTORY: &str = "/opt/flowhold";
+
+/// Where `install.py` has its cache and its secrets: in memory, so that no layer gets as much as an empty directory.
+const CACHE_DIRECTORY: &str = "/dev/shm/flowhold";
+const SECRETS_DIRECTORY: &str = "/dev/shm/flowhold-secrets";
 
 /// Docker refuses images of more layers than this (`max depth exceeded`); base images have a few themselves.
 const MAX_LAYERS: usize = 110;
@@ -92,9 +96,9 @@ pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Ve
 }
 
 impl BuildPlan {
-    /// The context as tar, Dockerfile first.
-    pub fn archive(&self) -> Result<Vec<Segment>, Failure> {
-        context::archive(&self.dockerfile, &self.context)
+    /// The context as tar, Dockerfile first, with the mounts that the builder knows.
+    pub fn archive(&self, mounts: Mounts) -> Result<Vec<Segment>, Failure> {
+        context::archive(&dockerfile::render(&self.instructions, mounts).0, &self.context)
     }
 }
 
@@ -130,11 +134,14 @@ impl Planner<'_> {
             let help = "put the files into one directory and copy that".to_owned();
             self.diagnostics.push(Diagnostic::new(Code::TooManyLayers, "storage.files", message).with_help(help));
         }
-        let (dockerfile, source_map) = dockerfile::render(&instructions);
+        let (dockerfile, source_map) = dockerfile::render(&instructions, Mounts::Needed);
         self.check_lines(&dockerfile, &source_map);
         let context = std::mem::take(&mut self.context);
         let seen = context.iter().all(ContextEntry::is_seen);
-        let digest = seen.then(|| digest(&dockerfile, &context));
+        let digest = seen.then(|| {
+            let content = dockerfile::render(&instructions, Mounts::None).0;
+            digest(&content, self.settings.building.platform.as_ref(), &context)
+        });
         let image = self.image(digest.as_ref());
         let requirements = std::mem::take(&mut self.requirements);
         Some(BuildPlan { digest, instructions, requirements, dockerfile, source_map, context, image, flows: locations })
@@ -162,7 +169,7 @@ impl Planner<'_> {
         (!variables.is_empty()).then_some(Sourced { instruction: Instruction::Env(variables), fields, why })
     }
 
-    /// Dependencies travel in a requirements file, and one pip resolves them together with Prefect.
+    /// Dependencies travel in a requirements file, and one installer resolves them together with Prefect.
     fn install(&mut self) -> Vec<Sourced> {
         let mut lines = Vec::new();
         let mut require = |name: &str, text, field: String| {
@@ -202,12 +209,25 @@ impl Planner<'_> {
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
         self.requirements = lines;
         self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(text)));
-        let requirements = format!("{OWN_DIRECTORY}/requirements.txt");
-        let copy = Instruction::Copy { source: "requirements.txt".to_owned(), destination: requirements.clone() };
-        const PIP: [&str; 7] =
-            ["python", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", "-r"];
-        let run = Instruction::Run(PIP.into_iter().map(str::to_owned).chain([requirements]).collect());
-        vec![sourced(why::REQUIREMENTS, copy, fields.clone()), sourced(why::INSTALL, run, fields)]
+        const SCRIPT: &str = include_str!("install.py");
+        self.context.push(ContextEntry::file("install.py", Content::from_bytes(SCRIPT)));
+        let own = |name: &str| format!("{OWN_DIRECTORY}/{name}");
+        let copy = |name: &str| Instruction::Copy { source: name.to_owned(), destination: own(name) };
+        let mut arguments = vec!["python".to_owned(), own("install.py"), own("requirements.txt")];
+        arguments.extend(self.settings.building.installer.map(|installer| installer.as_str().to_owned()));
+        let mut mounts = vec![Mount::Cache { id: "flowhold-install", target: CACHE_DIRECTORY }];
+        mounts.extend(self.settings.building.secrets.iter().map(|secret| {
+            let target = format!("{SECRETS_DIRECTORY}/{}", secret.id);
+            Mount::Secret { id: secret.id.clone(), target }
+        }));
+        let mut run_fields = fields.clone();
+        run_fields.extend(self.settings.building.installer.map(|_| "storage.installer".to_owned()));
+        run_fields.extend((0..self.settings.building.secrets.len()).map(|index| format!("storage.secrets[{index}]")));
+        vec![
+            sourced(why::INSTALLER, copy("install.py"), fields.clone()),
+            sourced(why::REQUIREMENTS, copy("requirements.txt"), fields),
+            sourced(why::INSTALL, Instruction::Run { arguments, mounts }, run_fields),
+        ]
     }
 
     fn file(&mut self, index: usize, file: &ImageFile) -> Sourced {
@@ -337,7 +357,7 @@ impl Planner<'_> {
 
     fn health_check(&self) -> Option<Sourced> {
         let run = ["python", &format!("{OWN_DIRECTORY}/health_check.py"), &format!("{OWN_DIRECTORY}/manifest.json")];
-        let run = Instruction::Run(run.map(str::to_owned).to_vec());
+        let run = Instruction::Run { arguments: run.map(str::to_owned).to_vec(), mounts: Vec::new() };
         (!self.flows.is_empty()).then(|| sourced(why::HEALTH_CHECK, run, ["flows".to_owned()]))
     }
 
@@ -408,7 +428,7 @@ fn is_installer_variable(name: &EnvName) -> bool {
 }
 
 fn makes_layer(instruction: &Instruction) -> bool {
-    matches!(instruction, Instruction::Copy { .. } | Instruction::Run(_))
+    matches!(instruction, Instruction::Copy { .. } | Instruction::Run { .. })
 }
 
 /// An instruction of one line.
@@ -421,6 +441,8 @@ mod why {
     pub(super) const BASE: &str = "Everything else is added to this image.";
     pub(super) const INSTALLER_VARIABLES: &str =
         "Installers read these variables, so they are set before anything is installed.";
+    pub(super) const INSTALLER: &str =
+        "Installs the requirements with uv, or pip where that can't be, and leaves neither cache nor installer.";
     pub(super) const REQUIREMENTS: &str = "Requirements travel as a file, never through a shell.";
     pub(super) const INSTALL: &str =
         "One installer resolves all requirements together; it runs again only when one of them changes.";
@@ -442,13 +464,16 @@ fn safe(name: &str) -> String {
 }
 
 /// The canonical encoding: every part is preceded by its length, so that no two plans have one encoding.
-fn digest(dockerfile: &str, context: &[ContextEntry]) -> Digest {
+fn digest(dockerfile: &str, platform: Option<&Platform>, context: &[ContextEntry]) -> Digest {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
-    part(b"flowhold plan 1");
+    match platform {
+        Some(platform) => part(format!("flowhold plan 1 for {platform}").as_bytes()),
+        None => part(b"flowhold plan 1"),
+    }
     part(dockerfile.as_bytes());
     for entry in context {
         part(entry.path.as_bytes());

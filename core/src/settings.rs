@@ -1,5 +1,9 @@
 //! The arguments of the Docker storage, as the specification names them, and how they are read and written.
 
+mod building;
+
+pub use building::{BuildSettingError, BuildSettings, Installer, Platform};
+
 use crate::{
     blob::Content,
     context_path::ContextPath,
@@ -50,6 +54,8 @@ pub struct DockerSettings {
     pub python_version: Option<PythonVersion>,
     /// The cloudpickle that pickled the flows, which the image needs to load them.
     pub cloudpickle_version: Option<String>,
+    /// How the image is built.
+    pub building: BuildSettings,
 }
 
 /// How image name and tag are chosen where the spec leaves them out.
@@ -138,9 +144,9 @@ impl DockerSettings {
         Self {
             registry_url: table.field("registry_url").and_then(|field| reader.parse(&field)),
             base_image: table.field("base_image").and_then(|field| reader.parse(&field)),
-            python_dependencies: table.field("python_dependencies").map_or_else(Vec::new, |field| {
-                reader.elements(&field).iter().filter_map(|element| reader.parse(element)).collect()
-            }),
+            python_dependencies: table
+                .field("python_dependencies")
+                .map_or_else(Vec::new, |field| parse_all(reader, &field)),
             image_name: table.field("image_name").and_then(|field| reader.parse(&field)),
             image_tag: table.field("image_tag").and_then(|field| reader.parse(&field)),
             env_vars: table.field("env_vars").map_or_else(Vec::new, |field| read_variables(reader, field)),
@@ -152,6 +158,7 @@ impl DockerSettings {
             prefect_directory: table.field("prefect_directory").and_then(|field| reader.parse(&field)),
             python_version: table.field("python_version").and_then(|field| reader.parse(&field)),
             cloudpickle_version: table.field("cloudpickle_version").and_then(|field| read_release(reader, &field)),
+            building: BuildSettings::read(reader, table),
         }
     }
 
@@ -159,15 +166,10 @@ impl DockerSettings {
     pub(crate) fn write(&self, fields: &mut Object) {
         fields.put_some("registry_url", text(self.registry_url.as_ref()));
         fields.put_some("base_image", text(self.base_image.as_ref()));
-        let dependencies = self.python_dependencies.iter().map(ToString::to_string);
-        fields.put_some(
-            "python_dependencies",
-            (!self.python_dependencies.is_empty()).then(|| dependencies.collect::<Json>()),
-        );
+        put_texts(fields, "python_dependencies", &self.python_dependencies);
         fields.put_some("image_name", text(self.image_name.as_ref()));
         fields.put_some("image_tag", text(self.image_tag.as_ref()));
-        let variables = self.env_vars.iter().map(|(name, value)| (name.to_string(), Json::from(value.to_string())));
-        fields.put_some("env_vars", (!self.env_vars.is_empty()).then(|| Object(variables.collect())));
+        put_variables(fields, "env_vars", &self.env_vars);
         let files = self.files.iter().map(|file| (file.source.clone(), file.to_json()));
         fields.put_some("files", (!self.files.is_empty()).then(|| Object(files.collect())));
         fields.put_some("base_url", self.base_url.as_ref());
@@ -177,12 +179,23 @@ impl DockerSettings {
         fields.put_some("prefect_directory", text(self.prefect_directory.as_ref()));
         fields.put_some("python_version", text(self.python_version.as_ref()));
         fields.put_some("cloudpickle_version", self.cloudpickle_version.as_ref());
+        self.building.write(fields);
     }
 
     /// Where flows are in the image, without a slash at the end.
     pub fn flow_directory(&self) -> &str {
         self.prefect_directory.as_ref().map_or(PREFECT_DIRECTORY, |path| path.as_str().trim_end_matches('/'))
     }
+}
+
+fn put_texts(fields: &mut Object, key: &str, values: &[impl ToString]) {
+    let texts = values.iter().map(ToString::to_string);
+    fields.put_some(key, (!values.is_empty()).then(|| texts.collect::<Json>()));
+}
+
+fn put_variables(fields: &mut Object, key: &str, variables: &[(EnvName, EnvValue)]) {
+    let values = variables.iter().map(|(name, value)| (name.to_string(), Json::from(value.to_string())));
+    fields.put_some(key, (!variables.is_empty()).then(|| Object(values.collect())));
 }
 
 fn text<T: ToString>(value: Option<&T>) -> Option<String> {
@@ -235,6 +248,10 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
         }
         (None, None) => None,
     }
+}
+
+fn parse_all<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Field<'_>) -> Vec<T> {
+    reader.elements(field).iter().filter_map(|element| reader.parse(element)).collect()
 }
 
 fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvValue)> {

@@ -22,7 +22,7 @@ pub enum KeyType {
     Number,
     /// `true` or `false`.
     Boolean,
-    /// A list of texts.
+    /// A list.
     Array,
     /// Keys and values, or a list of tables.
     Table,
@@ -121,6 +121,21 @@ pub const KEYS: &[Key] = &[
         .of("docker"),
     key(Storage, "python_version", String, "The Python that pickled the flows, such as 3.11.").of("docker"),
     key(Storage, "cloudpickle_version", String, "The cloudpickle that pickled the flows.").of("docker"),
+    key(Storage, "installer", String, "What installs the requirements; uv where it can, else pip, where it is left out.")
+        .of("docker")
+        .one_of(&["uv", "pip"]),
+    key(Storage, "platform", String, "The image's platform, such as linux/arm64; the daemon's own where it is left out.")
+        .of("docker"),
+    key(Storage, "network", String, "The network of the build's steps: none, host, default.").of("docker"),
+    key(Storage, "build_args", Table, "Arguments of the build, such as proxies. They don't get into the image.")
+        .of("docker"),
+    key(Storage, "secrets", Array, "Secrets while installing, each { id, env } or { id, file }; in no layer.")
+        .of("docker"),
+    key(Storage, "cache_from", Array, "Images, such as the last one that was pushed, whose steps are not run again.")
+        .of("docker"),
+    key(Storage, "cache_to", String, "inline: the pushed image can be in cache_from later.")
+        .of("docker")
+        .one_of(&["inline"]),
     key(Storage, "python", String, "The interpreter that pickles the flows' objects."),
     key(Flows, "path", String, "The flow's file, relative to the spec."),
     key(Flows, "object", String, "The object in the file that is pickled; without it a .py is stored as a script."),

@@ -1,0 +1,175 @@
+"""Flowhold's installer: the step of an image build that installs the requirements.
+
+    python install.py REQUIREMENTS.txt [uv | pip]
+
+uv resolves and unpacks several times faster than pip. It comes from the same package index as the requirements,
+and does not stay in the image. Unless one of both is asked for, pip takes over where uv has no build for the
+platform or the Python, and where pip has settings that uv does not know.
+
+Where the builder mounts a cache at CACHE, downloads are kept there for other builds, and neither cache nor installer
+is in a layer. Secrets are files in SECRETS while this step runs: one with the name of an environment variable
+(PIP_INDEX_URL) is set as that variable, one with the name netrc is used as such.
+
+Runs on CPython 3.6 and newer, with the standard library only.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+# Both are in memory, and so in no layer, not even as empty directories.
+CACHE = "/dev/shm/flowhold"
+SECRETS = "/dev/shm/flowhold-secrets"
+
+# What pip calls its settings, and what uv calls them.
+SETTINGS = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
+}
+
+# Settings of pip that uv needs no word for.
+NEEDLESS = {
+    "PIP_BREAK_SYSTEM_PACKAGES",
+    "PIP_CACHE_DIR",
+    "PIP_DISABLE_PIP_VERSION_CHECK",
+    "PIP_NO_CACHE_DIR",
+    "PIP_NO_COLOR",
+    "PIP_NO_INPUT",
+    "PIP_PROGRESS_BAR",
+    "PIP_QUIET",
+    "PIP_RETRIES",
+    "PIP_ROOT_USER_ACTION",
+    "PIP_VERSION",
+}
+
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+
+
+def main(arguments):
+    requirements = arguments[1]
+    wanted = arguments[2] if len(arguments) > 2 else None
+    use_secrets()
+    kept = CACHE if os.path.isdir(CACHE) else None
+    with tempfile.TemporaryDirectory(prefix="flowhold-", dir=kept) as scratch:
+        reason = None if wanted else why_not_uv()
+        program = None
+        if wanted != "pip" and not reason:
+            program = find_uv(kept, scratch)
+            reason = None if program else "uv is not to be had for this Python and platform"
+        if program:
+            return with_uv(program, requirements, kept, scratch)
+        if wanted == "uv":
+            say(reason + '; installer = "pip" in [storage] does without')
+            return 1
+        if reason:
+            say("pip installs, because " + reason)
+        return with_pip(requirements, kept)
+
+
+def use_secrets():
+    if not os.path.isdir(SECRETS):
+        return
+    for name in os.listdir(SECRETS):
+        path = os.path.join(SECRETS, name)
+        if name == "netrc":
+            os.environ["NETRC"] = path
+        elif re.match("^[A-Z_][A-Z0-9_]*$", name):
+            with open(path, encoding="utf-8") as file:
+                os.environ[name] = file.read().rstrip("\r\n")
+
+
+def why_not_uv():
+    if sys.version_info < (3, 8):
+        return "uv has no build for Python %d.%d" % sys.version_info[:2]
+    for name in sorted(os.environ):
+        if name.startswith("PIP_") and name not in SETTINGS and name not in NEEDLESS:
+            return "uv does not know the setting " + name
+    files = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", os.path.join(sys.prefix, "pip.conf")]
+    files += [os.path.expanduser(path) for path in ("~/.pip/pip.conf", "~/.config/pip/pip.conf")]
+    for path in files:
+        if os.path.exists(path):
+            return "uv does not read " + path
+    packages = sysconfig.get_paths()["purelib"]
+    if not os.access(packages, os.W_OK):
+        return packages + " can't be written to, and pip knows another place"
+    return None
+
+
+def find_uv(kept, scratch):
+    """The program: the image's own, the cache's, or a new one out of the package index."""
+    own = shutil.which("uv")
+    if own:
+        return own
+    platform = "%s-%s" % (sysconfig.get_platform(), sysconfig.get_config_var("SOABI"))
+    tool = os.path.join(kept or scratch, "uv-for-" + platform)
+    program = os.path.join(tool, "bin", "uv")
+    if os.path.exists(program):
+        return program
+    fresh = os.path.join(scratch, "fresh")
+    command = PIP + ["--quiet", "install", "--no-compile", "--only-binary=:all:", "--no-deps", "--target", fresh, "uv"]
+    done = subprocess.run(command + pip_cache(kept), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        say(done.stdout.decode("utf-8", "replace").strip())
+        return None
+    try:
+        os.rename(fresh, tool)
+    except OSError:
+        # Another build was faster.
+        pass
+    return program if os.path.exists(program) else os.path.join(fresh, "bin", "uv")
+
+
+def with_uv(program, requirements, kept, scratch):
+    environment = dict(os.environ)
+    for pips, uvs in SETTINGS.items():
+        if pips in environment:
+            environment.setdefault(uvs, environment[pips])
+    environment.update(
+        UV_LINK_MODE="copy",
+        UV_NO_CONFIG="1",
+        UV_NO_PROGRESS="1",
+        UV_PYTHON_DOWNLOADS="never",
+        # Nothing changes a file of the image, so that no start has to look whether its bytecode is the newer one.
+        PYC_INVALIDATION_MODE="UNCHECKED_HASH",
+        PYTHONHASHSEED="0",
+        TMPDIR=scratch,
+    )
+    command = [program, "pip", "install", "--python", sys.executable, "--break-system-packages", "--compile-bytecode"]
+    command += ["--cache-dir", os.path.join(kept, "uv")] if kept else ["--no-cache"]
+    command += ["-r", requirements]
+    if kept:
+        # What other builds have downloaded is mostly enough, and asking about each package takes seconds.
+        offline = subprocess.run(
+            command + ["--offline", "--quiet"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        if offline.returncode == 0:
+            say("installed from the cache of earlier builds")
+            return 0
+    code = subprocess.call(command, env=environment)
+    if code != 0:
+        say('uv could not install the requirements; installer = "pip" in [storage] takes pip')
+    return code
+
+
+def with_pip(requirements, kept):
+    command = PIP + ["install"] + pip_cache(kept) + ["-r", requirements]
+    return subprocess.call(command, env=dict(os.environ, PYTHONHASHSEED="0"))
+
+
+def pip_cache(kept):
+    return ["--cache-dir", os.path.join(kept, "pip")] if kept else ["--no-cache-dir"]
+
+
+def say(text):
+    print("flowhold: " + text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

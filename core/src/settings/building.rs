@@ -1,0 +1,231 @@
+//! How an image is built, apart from what is in it: of all this only the platform is part of the plan digest.
+
+use std::fmt;
+
+use crate::{
+    capability::{BuildSecret, SecretSource},
+    diagnostic::Code,
+    env_name::{EnvName, EnvValue},
+    failure::Explain,
+    image::ImageReference,
+    json::{Json, Object},
+    spec::reader::{Field, Reader, Table},
+};
+
+/// How an image is built.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildSettings {
+    /// What installs the requirements; left out, uv, or pip where uv can't be had.
+    pub installer: Option<Installer>,
+    /// The platform of the image; left out, the daemon's own.
+    pub platform: Option<Platform>,
+    /// The network of the build's steps; left out, the daemon's default.
+    pub network: Option<String>,
+    /// Arguments of the build, such as proxies. They don't get into the image.
+    pub build_args: Vec<(EnvName, EnvValue)>,
+    /// What the installing step may read and no layer holds.
+    pub secrets: Vec<BuildSecret>,
+    /// Images, mostly of a registry, whose steps count as cached.
+    pub cache_from: Vec<ImageReference>,
+    /// The image tells later builds of its steps, wherever it is pushed to.
+    pub inline_cache: bool,
+}
+
+/// What installs requirements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Installer {
+    /// uv.
+    Uv,
+    /// pip.
+    Pip,
+}
+
+/// `linux/arm64/v8`: operating system, architecture, and for some a variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform(String);
+
+/// The one way in which a daemon's build can leave its cache in a registry.
+const INLINE: &str = "inline";
+
+impl Installer {
+    /// As specs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Uv => "uv",
+            Self::Pip => "pip",
+        }
+    }
+}
+
+impl std::str::FromStr for Installer {
+    type Err = BuildSettingError;
+
+    fn from_str(text: &str) -> Result<Self, BuildSettingError> {
+        match text {
+            "uv" => Ok(Self::Uv),
+            "pip" => Ok(Self::Pip),
+            _ => Err(BuildSettingError::Installer(text.to_owned())),
+        }
+    }
+}
+
+impl Platform {
+    /// As specs write it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Platform {
+    type Err = BuildSettingError;
+
+    fn from_str(text: &str) -> Result<Self, BuildSettingError> {
+        let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let parts = text.split('/');
+        if matches!(parts.clone().count(), 2 | 3) && parts.into_iter().all(word) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(BuildSettingError::Platform(text.to_owned()))
+    }
+}
+
+/// Why a text can't be a setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildSettingError {
+    /// Another installer.
+    #[error("{0:?} is no installer: \"uv\" and \"pip\" are")]
+    Installer(String),
+    /// No platform.
+    #[error("{0:?} is no platform")]
+    Platform(String),
+}
+
+impl Explain for BuildSettingError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+
+    fn help(&self) -> Option<String> {
+        matches!(self, Self::Platform(_)).then(|| "write it like \"linux/amd64\" or \"linux/arm/v7\"".to_owned())
+    }
+}
+
+impl BuildSettings {
+    /// Takes the settings out of a table and leaves everything else in it.
+    pub(super) fn read(reader: &mut Reader, table: &mut Table<'_>) -> Self {
+        Self {
+            installer: table.field("installer").and_then(|field| reader.parse(&field)),
+            platform: table.field("platform").and_then(|field| reader.parse(&field)),
+            network: table.field("network").and_then(|field| read_network(reader, &field)),
+            build_args: table.field("build_args").map_or_else(Vec::new, |field| super::read_variables(reader, field)),
+            secrets: table.field("secrets").map_or_else(Vec::new, |field| read_secrets(reader, &field)),
+            cache_from: table.field("cache_from").map_or_else(Vec::new, |field| super::parse_all(reader, &field)),
+            inline_cache: table.field("cache_to").is_some_and(|field| read_cache_to(reader, &field)),
+        }
+    }
+
+    /// The settings that differ from their defaults.
+    pub(super) fn write(&self, fields: &mut Object) {
+        fields.put_some("installer", self.installer.map(Installer::as_str));
+        fields.put_some("platform", self.platform.as_ref().map(Platform::as_str));
+        fields.put_some("network", self.network.as_ref());
+        super::put_variables(fields, "build_args", &self.build_args);
+        let secrets = self.secrets.iter().map(secret_to_json);
+        fields.put_some("secrets", (!self.secrets.is_empty()).then(|| secrets.collect::<Json>()));
+        super::put_texts(fields, "cache_from", &self.cache_from);
+        fields.put_some("cache_to", self.inline_cache.then_some(INLINE));
+    }
+}
+
+fn secret_to_json(secret: &BuildSecret) -> Json {
+    let (key, value) = match &secret.source {
+        SecretSource::Env(name) => ("env", name),
+        SecretSource::File(path) => ("file", path),
+    };
+    Json::object(vec![("id", (&secret.id).into()), (key, value.into())])
+}
+
+fn read_network(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    let text = reader.text(field)?;
+    if is_word(text) {
+        return Some(text.to_owned());
+    }
+    let help = "\"none\", \"host\" and \"default\" are, and with the classic builder the name of any other".to_owned();
+    reader.report(Code::InvalidValue, field, format!("{text:?} is no network"), Some(help));
+    None
+}
+
+fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
+    let Some(text) = reader.text(field) else { return false };
+    if text == INLINE {
+        return true;
+    }
+    let help = "write \"inline\": the pushed image tells later builds of its steps".to_owned();
+    reader.report(Code::InvalidValue, field, format!("the daemon can't leave its cache at {text:?}"), Some(help));
+    false
+}
+
+fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
+    let mut secrets: Vec<BuildSecret> = Vec::new();
+    for field in reader.elements(field) {
+        let place = Field { path: field.path.clone(), node: field.node };
+        let Some(secret) = read_secret(reader, field) else { continue };
+        if secrets.iter().any(|other| other.id == secret.id) {
+            reader.report(Code::InvalidValue, &place, format!("the secret {:?} is there twice", secret.id), None);
+        } else {
+            secrets.push(secret);
+        }
+    }
+    secrets
+}
+
+fn read_secret(reader: &mut Reader, field: Field<'_>) -> Option<BuildSecret> {
+    let place = Field { path: field.path.clone(), node: field.node };
+    let mut table = reader.table(field)?;
+    let id = table.field("id");
+    let id = id.as_ref().and_then(|field| read_id(reader, field)).or_else(|| {
+        let help = "id is the name of the file that the installer finds".to_owned();
+        if id.is_none() {
+            reader.report(Code::MissingKey, &place, format!("{} has no id", place.path), Some(help));
+        }
+        None
+    });
+    let env = table.field("env").and_then(|field| reader.parse::<EnvName>(&field));
+    let file = table.field("file").and_then(|field| reader.text(&field).map(str::to_owned));
+    reader.finish(table);
+    let source = match (env, file) {
+        (Some(env), None) => SecretSource::Env(env.as_str().to_owned()),
+        (None, Some(file)) if !file.is_empty() && !file.contains(char::is_control) => SecretSource::File(file),
+        _ => {
+            let help = "env is a variable of the environment in which flowhold runs, file a path".to_owned();
+            let message = format!("{} needs one of env and file", place.path);
+            reader.report(Code::MissingKey, &place, message, Some(help));
+            return None;
+        }
+    };
+    Some(BuildSecret { id: id?, source })
+}
+
+fn read_id(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    let text = reader.text(field)?;
+    if is_word(text) {
+        return Some(text.to_owned());
+    }
+    let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore".to_owned();
+    reader.report(Code::InvalidValue, field, format!("{text:?} is no id of a secret"), Some(help));
+    None
+}
+
+/// What needs no quoting anywhere.
+fn is_word(text: &str) -> bool {
+    let first = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    text.len() <= 128
+        && text.bytes().next().is_some_and(first)
+        && text.bytes().all(|b| first(b) || matches!(b, b'.' | b'-'))
+}
