@@ -35,8 +35,10 @@ pub trait Daemon {
     fn published(&self, reference: &str) -> Result<Option<String>, Failure>;
     /// Pulls an image.
     fn pull(&self, reference: &str) -> Result<(), Failure>;
+    /// What builds this daemon's images.
+    fn builder(&self) -> Result<Builder, Failure>;
     /// Builds and tags an image from a tar stream that holds the Dockerfile.
-    fn build(&self, archive: &[Segment], reference: &str, labels: &[(String, String)]) -> Result<BuiltImage, Failure>;
+    fn build(&self, archive: &[Segment], options: &BuildOptions) -> Result<BuiltImage, Failure>;
     /// Pushes, and returns the digest under which the registry has the image.
     fn push(&self, reference: &str) -> Result<Option<String>, Failure>;
     /// Runs a command in a new container, and returns its exit code.
@@ -61,6 +63,57 @@ pub enum Segment {
     Bytes(Vec<u8>),
     /// The bytes of a flow or file.
     Blob(SharedBlob),
+}
+
+/// What in the daemon builds images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Builder {
+    /// BuildKit.
+    Buildkit,
+    /// The builder of old, which any daemon has.
+    #[default]
+    Classic,
+}
+
+/// Where the host finds a secret's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The name of a variable of its environment.
+    Env(String),
+    /// The path of a file.
+    File(String),
+}
+
+/// A secret that steps of a build may mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildSecret {
+    /// The name by which the Dockerfile mounts it.
+    pub id: String,
+    /// Where its value is.
+    pub source: SecretSource,
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BuildOptions {
+    /// The reference that the image gets.
+    pub reference: String,
+    /// Labels, in addition to the Dockerfile's.
+    pub labels: Vec<(String, String)>,
+    /// The builder that the Dockerfile was written for.
+    pub builder: Builder,
+    /// The platform of the image; none for the daemon's own.
+    pub platform: Option<String>,
+    /// The network of the steps; none for the daemon's default.
+    pub network: Option<String>,
+    /// The build's arguments.
+    pub build_args: Vec<(String, String)>,
+    /// What steps may mount as secrets.
+    pub secrets: Vec<BuildSecret>,
+    /// Images whose steps count as cached.
+    pub cache_from: Vec<String>,
+    /// Whether the image itself can be such a one later.
+    pub inline_cache: bool,
 }
 
 /// What a build made.

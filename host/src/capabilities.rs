@@ -10,7 +10,9 @@ use wasmtime::{
 use crate::{
     bindings::flowhold::storage::{
         clock, diagnostics,
-        docker::{self as wit_docker, BuiltImage, ContainerRun, LocalImage, PushedImage, Segment},
+        docker::{
+            self as wit_docker, BuildOptions, Builder, BuiltImage, ContainerRun, LocalImage, PushedImage, Segment,
+        },
         files as wit_files, plans, random,
     },
     blob::{Blob, Quota},
@@ -130,12 +132,15 @@ impl wit_docker::HostDaemon for Capabilities {
         Ok(self.daemon(&daemon)?.pull(&reference).await)
     }
 
+    async fn builder(&mut self, daemon: Resource<Connected>) -> Trap<Result<Builder, Failure>> {
+        Ok(self.daemon(&daemon)?.builder().await)
+    }
+
     async fn build(
         &mut self,
         daemon: Resource<Connected>,
         archive: Vec<Segment>,
-        reference: String,
-        labels: Vec<(String, String)>,
+        options: BuildOptions,
     ) -> Trap<Result<BuiltImage, Failure>> {
         let mut pieces = Vec::with_capacity(archive.len());
         for segment in archive {
@@ -144,7 +149,7 @@ impl wit_docker::HostDaemon for Capabilities {
                 Segment::Blob(blob) => self.table.get(&blob)?.clone(),
             });
         }
-        Ok(self.daemon(&daemon)?.build(pieces, &reference, labels).await)
+        Ok(self.daemon(&daemon)?.build(pieces, options).await)
     }
 
     async fn push(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<PushedImage, Failure>> {

@@ -14,7 +14,9 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-pub use crate::bindings::flowhold::storage::docker::{BuildStep, BuiltImage, ContainerRun, LocalImage};
+pub use crate::bindings::flowhold::storage::docker::{
+    BuildOptions, BuildSecret, BuildStep, Builder, BuiltImage, ContainerRun, LocalImage, SecretSource,
+};
 use crate::{
     blob::Blob,
     failure::{Failure, FailureKind},
@@ -66,13 +68,10 @@ pub trait Daemon: Send + Sync {
     fn published<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>>;
     /// Pulls an image.
     fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()>;
+    /// What builds this daemon's images.
+    fn builder(&self) -> Answer<'_, Builder>;
     /// Builds and tags an image from the pieces of a tar stream that holds the Dockerfile.
-    fn build<'a>(
-        &'a self,
-        archive: Vec<Blob>,
-        reference: &'a str,
-        labels: Vec<(String, String)>,
-    ) -> Answer<'a, BuiltImage>;
+    fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage>;
     /// Pushes, and returns the digest under which the registry has the image.
     fn push<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>>;
     /// Runs a command in a new container, passes its output through, removes it, and returns the exit code.

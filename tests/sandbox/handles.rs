@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowhold::{
     Failure,
     blob::Blob,
-    capability::{Answer, BuiltImage, ContainerRun, Daemon, Docker, LocalImage},
+    capability::{Answer, BuildOptions, Builder, BuiltImage, ContainerRun, Daemon, Docker, LocalImage},
 };
 
 use crate::guest::{alone, host, ordered, stopped, wait};
@@ -32,7 +32,11 @@ impl Daemon for Idle {
         unreachable!("nobody asks it")
     }
 
-    fn build<'a>(&'a self, _: Vec<Blob>, _: &'a str, _: Vec<(String, String)>) -> Answer<'a, BuiltImage> {
+    fn builder(&self) -> Answer<'_, Builder> {
+        unreachable!("nobody asks it")
+    }
+
+    fn build(&self, _: Vec<Blob>, _: BuildOptions) -> Answer<'_, BuiltImage> {
         unreachable!("nobody asks it")
     }
 

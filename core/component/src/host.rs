@@ -4,7 +4,10 @@ use std::{any::Any, sync::Arc};
 
 use flowhold_core::{
     blob::{self, SharedBlob},
-    capability::{BuildStep, BuiltImage, Clock, ContainerRun, Daemon, Docker, Files, LocalImage, Random, Segment},
+    capability::{
+        BuildOptions, BuildStep, Builder, BuiltImage, Clock, ContainerRun, Daemon, Docker, Files, LocalImage, Random,
+        SecretSource, Segment,
+    },
     diagnostic::{Diagnostic, Severity},
     digest::Digest,
     failure::{Failure, FailureKind},
@@ -111,7 +114,14 @@ impl Daemon for HostDaemon {
         self.0.pull(reference).map_err(failure_from_host)
     }
 
-    fn build(&self, archive: &[Segment], reference: &str, labels: &[(String, String)]) -> Result<BuiltImage, Failure> {
+    fn builder(&self) -> Result<Builder, Failure> {
+        Ok(match self.0.builder().map_err(failure_from_host)? {
+            docker::Builder::Buildkit => Builder::Buildkit,
+            docker::Builder::Classic => Builder::Classic,
+        })
+    }
+
+    fn build(&self, archive: &[Segment], options: &BuildOptions) -> Result<BuiltImage, Failure> {
         let archive: Vec<_> = archive
             .iter()
             .map(|segment| match segment {
@@ -123,7 +133,7 @@ impl Daemon for HostDaemon {
             })
             .collect::<Result<_, Failure>>()?;
         let archive: Vec<_> = archive.iter().map(ArchivePart::segment).collect();
-        let built = self.0.build(&archive, reference, labels).map_err(failure_from_host)?;
+        let built = self.0.build(&archive, &options_to_host(options)).map_err(failure_from_host)?;
         let step = |step: docker::BuildStep| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds };
         Ok(BuiltImage { id: built.id, steps: built.steps.into_iter().map(step).collect() })
     }
@@ -144,6 +154,33 @@ impl Daemon for HostDaemon {
 
     fn copy_out(&self, image: &str, path: &str) -> Result<Option<SharedBlob>, Failure> {
         Ok(unless(MISSING_FILE, self.0.copy_out(image, path))?.map(from_host))
+    }
+}
+
+fn options_to_host(options: &BuildOptions) -> docker::BuildOptions {
+    docker::BuildOptions {
+        reference: options.reference.clone(),
+        labels: options.labels.clone(),
+        builder: match options.builder {
+            Builder::Buildkit => docker::Builder::Buildkit,
+            Builder::Classic => docker::Builder::Classic,
+        },
+        platform: options.platform.clone(),
+        network: options.network.clone(),
+        build_args: options.build_args.clone(),
+        secrets: options
+            .secrets
+            .iter()
+            .map(|secret| docker::BuildSecret {
+                id: secret.id.clone(),
+                source: match &secret.source {
+                    SecretSource::Env(name) => docker::SecretSource::Env(name.clone()),
+                    SecretSource::File(path) => docker::SecretSource::File(path.clone()),
+                },
+            })
+            .collect(),
+        cache_from: options.cache_from.clone(),
+        inline_cache: options.inline_cache,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{BuildReport, Capabilities, RUNNER, check_expected, no_content};
 use crate::{
     blob::{Content, SharedBlob},
-    capability::{BuildStep, Clock, ContainerRun, Daemon, Docker, Files},
+    capability::{BuildOptions, BuildStep, Clock, ContainerRun, Daemon, Docker, Files},
     diagnostic::{Code, Diagnostic},
     digest::Digest,
     failure::{Failure, FailureKind},
@@ -160,9 +160,14 @@ impl DockerStorage {
             steps.cached(format!("{reference} is built already"));
         } else {
             self.pull(daemon.as_ref(), &mut steps)?;
-            let labels = [(PLAN_LABEL.to_owned(), plan_digest.to_string())];
+            let options = BuildOptions {
+                reference: reference.clone(),
+                labels: vec![(PLAN_LABEL.to_owned(), plan_digest.to_string())],
+                builder: daemon.builder()?,
+                ..BuildOptions::default()
+            };
             let built = daemon
-                .build(&archive, &reference, &labels)
+                .build(&archive, &options)
                 .map_err(|failure| failure.while_doing(&format!("building {reference}")))?;
             steps.done.extend(built.steps);
         }

@@ -86,7 +86,7 @@ def link_no_docker(docker):
     docker.add_resource("daemon", ResourceType.host(DAEMON), lambda *_: None)
     docker.add_func("connect", answering(refuse))
     # Without a connection, nobody calls these; without them, nothing is instantiated.
-    for method in ("image", "published", "pull", "build", "push", "run", "copy-out"):
+    for method in ("image", "published", "pull", "builder", "build", "push", "run", "copy-out"):
         docker.add_func(f"[method]daemon.{method}", answering(refuse))
 
 

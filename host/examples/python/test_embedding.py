@@ -343,6 +343,7 @@ naming = "plan"
         answers("published", lambda: (self.published, "not-published"), tagged=False)
         answers("push", lambda: (make_record(digest=self.pushed), None), tagged=True)
         answers("pull", lambda: (None, "not-here"), tagged=False)
+        answers("builder", lambda: ("classic", None), tagged=False)
         answers("build", lambda: (None, "not-here"), tagged=True)
         answers("run", lambda: (None, "not-here"), tagged=False)
         answers("copy-out", lambda: (self.file, "missing-file"), tagged=False)

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{BuildRequest, Daemon, OutputStream, RunRequest, Settings};
 use crate::{
     blob::Blob,
-    capability::{self, Answer, BuildStep, BuiltImage, ContainerRun, LocalImage},
+    capability::{self, Answer, BuildOptions, BuildStep, Builder, BuiltImage, ContainerRun, LocalImage},
     failure::Failure,
     progress::Progress,
 };
@@ -61,18 +61,17 @@ impl capability::Daemon for Connection {
         Box::pin(async move { Ok(self.daemon.pull(reference).await?) })
     }
 
-    fn build<'a>(
-        &'a self,
-        archive: Vec<Blob>,
-        reference: &'a str,
-        labels: Vec<(String, String)>,
-    ) -> Answer<'a, BuiltImage> {
+    fn builder(&self) -> Answer<'_, Builder> {
+        Box::pin(async { Ok(Builder::Classic) })
+    }
+
+    fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage> {
         Box::pin(async move {
             let archive = stream::iter(archive).flat_map(|piece: Blob| match piece.as_bytes() {
                 Some(bytes) => stream::once(async move { Ok::<Bytes, io::Error>(bytes) }).left_stream(),
                 None => piece.stream().right_stream(),
             });
-            let request = BuildRequest { reference: reference.to_owned(), labels: labels.into_iter().collect() };
+            let request = BuildRequest { reference: options.reference, labels: options.labels.into_iter().collect() };
             let built = self.daemon.build(archive, request).await?;
             let steps = built.steps.into_iter();
             let steps = steps.map(|step| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds });
