@@ -176,6 +176,8 @@ codes! {
     Error NoImageName = "no-image-name",
     /// `local_image`, and the daemon does not have the base image.
     Error NoLocalImage = "no-local-image",
+    /// Something that the classic builder can't do.
+    Error NeedsBuildkit = "needs-buildkit",
     /// Bytes that are needed and that a resolved spec or a serialized storage only describes.
     Error NoContent = "no-content",
     /// Bytes that a preview was asked for without.

@@ -199,7 +199,10 @@ mod tests {
             ("A".parse()?, r#"say "$HOME" \n # not a comment"#.parse()?),
             ("B".parse()?, "ends in \\".parse()?),
         ]);
-        assert_eq!(env.render(Mounts::None), "ENV A=\"say \\\"\\$HOME\\\" \\\\n # not a comment\" \\\n    B=\"ends in \\\\\"");
+        assert_eq!(
+            env.render(Mounts::None),
+            "ENV A=\"say \\\"\\$HOME\\\" \\\\n # not a comment\" \\\n    B=\"ends in \\\\\""
+        );
         let copy = Instruction::Copy { source: "files/0".to_owned(), destination: "/it's $x".to_owned() };
         assert_eq!(copy.render(Mounts::None), r#"COPY ["files/0", "/it\\'s \\$x"]"#);
         Ok(())

@@ -230,7 +230,7 @@ PIP_INDEX_URL = "https://index"
         let named = |texts: &[NamedText]| {
             texts.iter().map(|one| format!("{} {} {}", one.name, one.text, one.field)).collect::<Vec<_>>()
         };
-        assert_eq!(named(judged.requirements()), ["requests Requests>=2 storage.python_dependencies[0]"]);
+        assert_eq!(named(judged.requirements()), ["requests Requests >= 2 storage.python_dependencies[0]"]);
         let variables =
             ["PIP_INDEX_URL https://index storage.env_vars.PIP_INDEX_URL", "MODE a b storage.env_vars.MODE"];
         assert_eq!(named(&judged.variables()), variables);

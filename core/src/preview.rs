@@ -7,7 +7,7 @@ use crate::{
     context::ContextEntry,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    dockerfile::{SourceLine, Step, steps},
+    dockerfile::{Mounts, SourceLine, Step, steps},
     failure::Failure,
     flow::{Flow, FlowMap},
     forecast::{ForecastStep, PlanOutline, forecast},
@@ -125,7 +125,7 @@ impl Preview {
     /// As [`Preview::ready`]; if the storage has no build context; or if bytes are missing.
     pub fn archive(&self) -> Result<Vec<Segment>, Failure> {
         self.ready()?;
-        self.plan.as_ref().ok_or_else(|| self.refusal())?.archive()
+        self.plan.as_ref().ok_or_else(|| self.refusal())?.archive(Mounts::Needed)
     }
 
     /// The plan digest: of the image for a Docker storage, of the flows for any other.

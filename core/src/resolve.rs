@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     blob::{Content, SharedBlob},
+    capability::SecretSource,
     context_path::ContextPath,
     diagnostic::{Code, Diagnostic},
     failure::{Explain, Failure},
@@ -13,7 +14,7 @@ use crate::{
     json::{Json, Object},
     prefect_version::PrefectVersion,
     python::PythonVersion,
-    settings::{DockerSettings, EntryKind, FileEntry},
+    settings::{DockerSettings, EntryKind, FileEntry, is_absolute},
     spec::{FlowSpec, Spec, StorageSpec},
 };
 
@@ -31,6 +32,22 @@ pub struct Facts {
     pub folder: Option<String>,
     /// One for each of [`Spec::sources`], in that order.
     pub findings: Vec<Finding>,
+}
+
+impl Facts {
+    /// A path of the spec's as an absolute one, as far as the host says what it begins at.
+    fn absolute(&self, path: &str) -> String {
+        let place = |root: &Option<String>, rest: &str| match root {
+            Some(root) => format!("{}/{rest}", root.trim_end_matches('/')),
+            None => path.to_owned(),
+        };
+        match path.strip_prefix('~') {
+            Some("") => self.home.clone().unwrap_or_else(|| path.to_owned()),
+            Some(rest) if rest.starts_with('/') => place(&self.home, rest.trim_start_matches('/')),
+            _ if is_absolute(path) => path.to_owned(),
+            _ => place(&self.folder, path.strip_prefix("./").unwrap_or(path)),
+        }
+    }
 }
 
 /// What the user's Python is.
@@ -171,7 +188,7 @@ impl Resolver<'_> {
         }
         let storage = match &self.spec.storage {
             StorageSpec::Docker(settings) => self.docker(settings.as_ref().clone(), &facts, &flows, findings),
-            StorageSpec::Local { directory } => self.local(directory.as_deref(), &facts),
+            StorageSpec::Local { directory } => Self::local(directory.as_deref(), &facts),
             StorageSpec::Memory => ResolvedStorage::Memory,
             StorageSpec::Bytes => ResolvedStorage::Bytes,
         };
@@ -269,18 +286,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn local(&mut self, directory: Option<&str>, facts: &Facts) -> ResolvedStorage {
-        let directory = directory.unwrap_or(LOCAL_DIRECTORY);
-        let place = |root: &Option<String>, rest: &str| match root {
-            Some(root) => format!("{}/{rest}", root.trim_end_matches('/')),
-            None => directory.to_owned(),
-        };
-        let absolute = match directory.strip_prefix('~') {
-            Some("") => facts.home.clone().unwrap_or_else(|| directory.to_owned()),
-            Some(rest) if rest.starts_with('/') => place(&facts.home, rest.trim_start_matches('/')),
-            _ if directory.starts_with('/') => directory.to_owned(),
-            _ => place(&facts.folder, directory.strip_prefix("./").unwrap_or(directory)),
-        };
+    fn local(directory: Option<&str>, facts: &Facts) -> ResolvedStorage {
+        let absolute = facts.absolute(directory.unwrap_or(LOCAL_DIRECTORY));
         let trimmed = absolute.trim_end_matches('/');
         ResolvedStorage::Local { directory: if trimmed.is_empty() { "/" } else { trimmed }.to_owned() }
     }
@@ -310,6 +317,11 @@ impl Resolver<'_> {
                     Some(vec![FileEntry { path: None, mode: 0o644, kind: EntryKind::File(Content::unseen()) }]);
             } else if file.entries.is_none() {
                 self.report(Code::HostFault, field, "the host found neither file nor directory");
+            }
+        }
+        for secret in &mut settings.building.secrets {
+            if let SecretSource::File(path) = &mut secret.source {
+                *path = facts.absolute(path);
             }
         }
         if let Some(python) = &facts.python {

@@ -351,7 +351,7 @@ fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn is_absolute(path: &str) -> bool {
+pub(crate) fn is_absolute(path: &str) -> bool {
     let bytes = path.as_bytes();
     let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
     path.starts_with('/') || (drive && matches!(bytes[2], b'/' | b'\\'))

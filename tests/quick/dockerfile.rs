@@ -108,9 +108,10 @@ impl Wanted {
         let mut all = vec![Read::From(self.base.clone())];
         all.extend(variables(true));
         if !self.requirements.is_empty() {
-            let file = "/opt/flowhold/requirements.txt";
-            all.push(copy("requirements.txt", file));
-            all.push(run(&format!("python -m pip install --no-cache-dir --disable-pip-version-check -r {file}")));
+            for name in ["install.py", "requirements.txt"] {
+                all.push(copy(name, &format!("/opt/flowhold/{name}")));
+            }
+            all.push(run("python /opt/flowhold/install.py /opt/flowhold/requirements.txt"));
         }
         all.extend(variables(false));
         for (base, directory, name) in &self.files {

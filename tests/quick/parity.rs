@@ -16,6 +16,7 @@ use crate::generated_spec::spec_text;
 
 /// Every file of tests/specs, and the codes that its preview has, in the order in which they first appear.
 const FIXTURES: &[(&str, &[&str])] = &[
+    ("building.toml", &["invalid-value", "invalid-variable", "missing-key", "unknown-key", "invalid-reference"]),
     ("bytes.toml", &[]),
     ("defaults.toml", &[]),
     ("docker-base-by-python.toml", &[]),

@@ -186,13 +186,13 @@ fn a_forecast_says_what_runs_again_since_an_earlier_preview() {
     assert!(cached(&same).iter().all(|cached| *cached), "{same:#}");
     folder.write("nightly.py", "y");
     let edited = folder.json(&since);
-    // FROM, requirements, pip, ENV, two files and the manifest stay; the flows and the health check run again.
-    assert_eq!(cached(&edited), [true, true, true, true, true, true, true, false, false], "{edited:#}");
-    assert_eq!(edited["forecast"][7]["reason"], "flows/nightly-report.prefect changed");
+    // FROM, installer, requirements, ENV, two files and the manifest stay; flows and health check run again.
+    assert_eq!(cached(&edited), [true, true, true, true, true, true, true, true, false, false], "{edited:#}");
+    assert_eq!(edited["forecast"][8]["reason"], "flows/nightly-report.prefect changed");
 
     let done = folder.run(&["preview", "--since", "old.json"]).ok();
     assert_eq!(done.stdout, edited["dockerfile"].as_str().unwrap());
-    assert!(done.stderr.contains("2 of 9 steps run again"), "{done:?}");
+    assert!(done.stderr.contains("2 of 10 steps run again"), "{done:?}");
     for (text, words) in
         [("", "no earlier preview"), ("{}", "no Dockerfile"), ("{\"dockerfile\": 1}", "no earlier preview")]
     {
@@ -200,4 +200,40 @@ fn a_forecast_says_what_runs_again_since_an_earlier_preview() {
         folder.run(&["preview", "--since", "bad.json"]).fails(1, &[words, "help:"]);
     }
     folder.run(&["preview", "--since", "none.json"]).fails(1, &["none.json"]);
+}
+
+const INSTALLING: &str = "[storage]
+type = \"docker\"
+base_image = \"python:3.11-slim\"
+python_dependencies = [\"six\"]
+";
+
+#[test]
+fn secrets_are_mounted_and_are_no_part_of_the_plan() {
+    let folder = Folder::new();
+    let preview = |more: &str| {
+        folder.write("flowhold.toml", format!("{INSTALLING}{more}"));
+        folder.json(&["preview", "--format", "json"])
+    };
+    let without = preview("");
+    assert!(!without["dockerfile"].as_str().unwrap().contains("--mount"), "{without:#}");
+    let with =
+        preview("secrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }, { id = \"netrc\", file = \"secret\" }]\n");
+    let mount = |id: &str| format!("--mount=type=secret,id={id},target=/dev/shm/flowhold-secrets/{id},required=true");
+    let run = format!("\nRUN {} {} [\"python\", ", mount("PIP_INDEX_URL"), mount("netrc"));
+    assert!(with["dockerfile"].as_str().unwrap().contains(&run), "{with:#}");
+    assert_eq!(with["plan"], without["plan"]);
+    let resolved = folder.json(&["preview", "--format", "spec"]);
+    let secret = folder.path().join("secret");
+    assert_eq!(resolved["storage"]["secrets"][1]["file"], secret.to_str().unwrap());
+    // What is in the image is the plan; how it is built is not.
+    for (more, same) in [
+        ("build_args = { HTTP_PROXY = \"http://proxy\" }", true),
+        ("network = \"host\"", true),
+        ("cache_from = [\"a/b\"]\ncache_to = \"inline\"", true),
+        ("platform = \"linux/arm64\"", false),
+        ("installer = \"pip\"", false),
+    ] {
+        assert_eq!(preview(more)["plan"] == without["plan"], same, "{more}");
+    }
 }

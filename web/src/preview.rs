@@ -5,7 +5,7 @@ use std::rc::Rc;
 use flowhold_core::{
     capability::Segment,
     diagnostic::{Code, Diagnostic as CoreDiagnostic},
-    dockerfile::SourceLine as CoreSourceLine,
+    dockerfile::{Mounts, SourceLine as CoreSourceLine},
     forecast::PlanOutline,
     preview::{self, ContextLine},
     serialized,
@@ -233,7 +233,7 @@ pub fn archive(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Array,
         }
     }
     let mut parts = Vec::new();
-    for segment in plan.archive().map_err(thrown)? {
+    for segment in plan.archive(Mounts::Needed).map_err(thrown)? {
         parts.push(match segment {
             Segment::Bytes(bytes) => JsValue::from(Uint8Array::from(bytes.as_slice())),
             Segment::Blob(blob) => match options.stand_in(&blob) {

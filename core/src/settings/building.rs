@@ -86,7 +86,8 @@ impl std::str::FromStr for Platform {
     type Err = BuildSettingError;
 
     fn from_str(text: &str) -> Result<Self, BuildSettingError> {
-        let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let word =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         let parts = text.split('/');
         if matches!(parts.clone().count(), 2 | 3) && parts.into_iter().all(word) {
             return Ok(Self(text.to_owned()));

@@ -121,11 +121,21 @@ pub const KEYS: &[Key] = &[
         .of("docker"),
     key(Storage, "python_version", String, "The Python that pickled the flows, such as 3.11.").of("docker"),
     key(Storage, "cloudpickle_version", String, "The cloudpickle that pickled the flows.").of("docker"),
-    key(Storage, "installer", String, "What installs the requirements; uv where it can, else pip, where it is left out.")
-        .of("docker")
-        .one_of(&["uv", "pip"]),
-    key(Storage, "platform", String, "The image's platform, such as linux/arm64; the daemon's own where it is left out.")
-        .of("docker"),
+    key(
+        Storage,
+        "installer",
+        String,
+        "What installs the requirements; uv where it can, else pip, where it is left out.",
+    )
+    .of("docker")
+    .one_of(&["uv", "pip"]),
+    key(
+        Storage,
+        "platform",
+        String,
+        "The image's platform, such as linux/arm64; the daemon's own where it is left out.",
+    )
+    .of("docker"),
     key(Storage, "network", String, "The network of the build's steps: none, host, default.").of("docker"),
     key(Storage, "build_args", Table, "Arguments of the build, such as proxies. They don't get into the image.")
         .of("docker"),

@@ -3,9 +3,10 @@
 use super::{BuildReport, Capabilities, RUNNER, check_expected, no_content};
 use crate::{
     blob::{Content, SharedBlob},
-    capability::{BuildOptions, BuildStep, Clock, ContainerRun, Daemon, Docker, Files},
+    capability::{BuildOptions, BuildStep, Builder, Clock, ContainerRun, Daemon, Docker, Files},
     diagnostic::{Code, Diagnostic},
     digest::Digest,
+    dockerfile::Mounts,
     failure::{Failure, FailureKind},
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
@@ -152,20 +153,16 @@ impl DockerStorage {
         let push = push && self.settings.registry_url.is_some();
         let chosen = naming::choose(&self.settings, &plan, host.clock, host.random)?;
         let reference = chosen.reference.to_string();
-        let archive = plan.archive()?;
         let daemon = host.docker.connect(self.settings.base_url.as_deref())?;
         let mut steps = Steps { clock: host.clock, done: Vec::new() };
         let exists = self.settings.naming == Naming::Plan && has_plan(daemon.as_ref(), &reference, &plan_digest)?;
         if exists {
             steps.cached(format!("{reference} is built already"));
         } else {
+            let options = self.options(daemon.builder()?, &reference, &plan_digest)?;
+            let mounts = if options.builder == Builder::Buildkit { Mounts::All } else { Mounts::None };
+            let archive = plan.archive(mounts)?;
             self.pull(daemon.as_ref(), &mut steps)?;
-            let options = BuildOptions {
-                reference: reference.clone(),
-                labels: vec![(PLAN_LABEL.to_owned(), plan_digest.to_string())],
-                builder: daemon.builder()?,
-                ..BuildOptions::default()
-            };
             let built = daemon
                 .build(&archive, &options)
                 .map_err(|failure| failure.while_doing(&format!("building {reference}")))?;
@@ -181,6 +178,28 @@ impl DockerStorage {
             pushed: digest.is_some(),
             digest: digest.flatten(),
             steps: steps.done,
+        })
+    }
+
+    fn options(&self, builder: Builder, reference: &str, plan: &Digest) -> Result<BuildOptions, Failure> {
+        let building = &self.settings.building;
+        if builder == Builder::Classic && !building.secrets.is_empty() {
+            return Err(Failure::input(
+                Code::NeedsBuildkit,
+                "the daemon has no BuildKit, and without it secrets would be in the image",
+            )
+            .with_help("take a daemon with BuildKit, and don't set DOCKER_BUILDKIT=0"));
+        }
+        Ok(BuildOptions {
+            reference: reference.to_owned(),
+            labels: vec![(PLAN_LABEL.to_owned(), plan.to_string())],
+            builder,
+            platform: building.platform.as_ref().map(ToString::to_string),
+            network: building.network.clone(),
+            build_args: building.build_args.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            secrets: building.secrets.clone(),
+            cache_from: building.cache_from.iter().map(ToString::to_string).collect(),
+            inline_cache: building.inline_cache,
         })
     }
 
@@ -216,6 +235,10 @@ impl DockerStorage {
                 None => Err(Failure::input(Code::NoLocalImage, format!("the daemon has no image {base}"))
                     .with_help("pull it first (flowhold pull), or leave out local_image")),
             };
+        }
+        // What a digest names does not change.
+        if base.contains('@') && daemon.image(&base)?.is_some() {
+            return Ok(());
         }
         steps.run(format!("pull {base}"), || {
             daemon.pull(&base).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
