@@ -15,6 +15,7 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import types
 
 # Longer messages (a whole source file in a SyntaxError, a dump of an object) would push the others out of the log.
@@ -37,7 +38,10 @@ def main(arguments):
     # Bytecode of another Python can crash this one, and whatever it says would hide the real cause.
     todo = [flow for flow in plan if not (mismatch and flow[2] == "pickle")]
 
-    failures, missing = check_all(todo)
+    with tempfile.TemporaryDirectory(prefix="flowhold-") as scratch:
+        # Importing dask, and so Prefect, writes its default settings: they must not get into the image.
+        os.environ.setdefault("DASK_CONFIG", scratch)
+        failures, missing = check_all(todo)
     lines = ["flow %s: %s" % (quote(todo[index][0]), failures[index]) for index in sorted(failures)]
     if mismatch:
         lines.append(

@@ -11,6 +11,7 @@ mod files;
 mod forecast;
 mod get;
 mod health_check;
+mod installer;
 mod interrupt;
 mod many_flows;
 mod naming;
