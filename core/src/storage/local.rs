@@ -124,9 +124,9 @@ impl LocalStorage {
     }
 
     /// Adds the flows of a spec. One that is there already with the same bytes stays; with other bytes it is an error,
-    /// and then nothing is added.
+    /// and then nothing is added. After a failure the next build tries all of them again.
     pub fn build(&mut self, expect: Option<&str>, files: &dyn Files) -> Result<BuildReport, Failure> {
-        let flows = std::mem::take(&mut self.staged);
+        let flows = self.staged.clone();
         let plan = crate::preview::flows_digest(&flows);
         check_expected(plan, expect)?;
         let mut missing = Vec::new();
@@ -143,12 +143,15 @@ impl LocalStorage {
             }
             steps.push(BuildStep { name: format!("store {location}"), cached: true, seconds: 0.0 });
             self.formats.insert(flow.name.clone(), flow.format);
-            self.map.insert(flow.name, location)?;
+            if !self.map.contains(flow.name.as_ref()) {
+                self.map.insert(flow.name, location)?;
+            }
         }
         for flow in missing {
             let location = self.add_flow(flow, files)?;
             steps.push(BuildStep { name: format!("store {location}"), cached: false, seconds: 0.0 });
         }
+        self.staged.clear();
         Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps })
     }
 
@@ -189,5 +192,62 @@ impl LocalStorage {
         let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
         files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
         files.replace(&self.note_path(slug), &in_memory(format!("{note:#}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, collections::BTreeMap};
+
+    use super::*;
+
+    /// A disk with room for so many files.
+    #[derive(Default)]
+    struct Disk {
+        files: RefCell<BTreeMap<String, SharedBlob>>,
+        room: std::cell::Cell<usize>,
+    }
+
+    impl Files for Disk {
+        fn open(&self, path: &str) -> Result<Option<SharedBlob>, Failure> {
+            Ok(self.files.borrow().get(path).cloned())
+        }
+
+        fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure> {
+            let mut files = self.files.borrow_mut();
+            if files.len() == self.room.get() {
+                return Err(Failure::input(Code::FileError, "no space left on device"));
+            }
+            Ok(files.insert(path.to_owned(), content.clone()).is_none())
+        }
+
+        fn replace(&self, path: &str, content: &SharedBlob) -> Result<(), Failure> {
+            self.create(path, content).map(drop)
+        }
+
+        fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
+            Ok(Vec::new())
+        }
+
+        fn create_directory(&self, _: &str) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_build_that_failed_can_be_tried_again() -> Result<(), Failure> {
+        let mut storage = LocalStorage::new("/flows".to_owned());
+        for name in ["a", "b", "c"] {
+            let name = name.parse().map_err(Failure::explained)?;
+            storage.stage(Flow { name, format: Format::Script, content: Content::of(in_memory("print()"))? });
+        }
+        let disk = Disk::default();
+        disk.room.set(2);
+        assert!(storage.build(None, &disk).is_err());
+        disk.room.set(8);
+        let report = storage.build(None, &disk)?;
+        assert_eq!(report.steps.iter().map(|step| step.cached).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!((storage.flows().len(), disk.files.borrow().len()), (3, 3));
+        Ok(())
     }
 }
