@@ -1,4 +1,4 @@
-//! Writes the tables that slugs are made with: `src/slug/` reads them.
+//! Writes the tables that slugs are made with, which `src/slug/` reads, and the digests of `src/script.rs`.
 
 #![expect(clippy::disallowed_methods, reason = "it runs while the core is built and is no part of it")]
 
@@ -15,7 +15,14 @@ mod script;
 mod table;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for watched in ["build.rs", "src/slug/script.rs", "src/slug/reference.rs", "src/slug/table.rs"] {
+    for watched in [
+        "build.rs",
+        "src/install.py",
+        "src/health_check.py",
+        "src/slug/script.rs",
+        "src/slug/reference.rs",
+        "src/slug/table.rs",
+    ] {
         println!("cargo::rerun-if-changed={watched}");
     }
     let text_of = |c: char| if c.is_ascii() { None } else { reference::transliteration(c) };
@@ -45,6 +52,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     write("readings.sha256", &Sha256::digest(&readings))?;
     write("letters.bin", &packed(letters)?)?;
     write("decompositions.bin", &packed(decompositions)?)?;
+    let mut scripts = Vec::new();
+    for name in ["install.py", "health_check.py"] {
+        let script = fs::read(Path::new("src").join(name))?;
+        write(&format!("{name}.sha256"), &Sha256::digest(&script))?;
+        scripts.extend(script);
+    }
+    write("scripts.bin", &scripts)?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 // The package in browsers and bundlers: the module and the readings are files beside this one.
 import * as glue from './flowhold_bg.js';
-import { readWith } from './readings.js';
+import { readWith } from './assets.js';
 import { start } from './start.js';
 
+// Named one by one: bundlers look for this form.
 const readings = new URL('./readings.bin', import.meta.url);
+const scripts = new URL('./scripts.bin', import.meta.url);
 
 async function load(url) {
   const response = await fetch(url);
@@ -11,11 +13,11 @@ async function load(url) {
   return response.arrayBuffer();
 }
 
-readWith(() => {
+readWith((name) => {
   // A slug is asked for and answered at once, so there is no waiting for fetch. Pages may not ask for bytes in this
   // way, but for a text whose characters are the bytes.
   const request = new XMLHttpRequest();
-  request.open('GET', readings, false);
+  request.open('GET', name === 'readings.bin' ? readings : scripts, false);
   request.overrideMimeType('text/plain; charset=x-user-defined');
   request.send();
   if (request.status !== 200) throw new Error(`HTTP status ${request.status}`);

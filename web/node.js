@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import * as glue from './flowhold_bg.js';
-import { readWith } from './readings.js';
+import { readWith } from './assets.js';
 import { start } from './start.js';
 
 const readings = new URL('./readings.bin', import.meta.url);
 
-readWith(() => readFileSync(readings));
+readWith((name) => readFileSync(new URL(name, import.meta.url)));
 
 await start(glue, await readFile(new URL('./flowhold_bg.wasm', import.meta.url)));
 

@@ -34,6 +34,7 @@ pub mod preview;
 pub mod python;
 pub mod requirement;
 pub mod resolve;
+pub mod script;
 pub mod serialized;
 pub mod settings;
 pub mod slug;

@@ -18,6 +18,7 @@ use crate::{
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
     policy::NamedText,
+    script,
     settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
     spec::reader::join_path,
 };
@@ -209,8 +210,7 @@ impl Planner<'_> {
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
         self.requirements = lines;
         self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(text)));
-        const SCRIPT: &str = include_str!("install.py");
-        self.context.push(ContextEntry::file("install.py", Content::from_bytes(SCRIPT)));
+        self.context.push(ContextEntry::file("install.py", script::install()));
         let own = |name: &str| format!("{OWN_DIRECTORY}/{name}");
         let copy = |name: &str| Instruction::Copy { source: name.to_owned(), destination: own(name) };
         let mut arguments = vec!["python".to_owned(), own("install.py"), own("requirements.txt")];
@@ -335,7 +335,6 @@ impl Planner<'_> {
         if self.flows.is_empty() {
             return None;
         }
-        const SCRIPT: &str = include_str!("health_check.py");
         let flows: Vec<_> = self
             .flows
             .iter()
@@ -347,9 +346,10 @@ impl Planner<'_> {
             .collect();
         let python = self.settings.python_version.map(|version| version.to_string());
         let manifest = Json::object(vec![("python", python.into()), ("flows", flows.into())]).to_string() + "\n";
-        for (name, content) in [("health_check.py", SCRIPT.to_owned()), ("manifest.json", manifest)] {
+        let files = [("health_check.py", script::health_check()), ("manifest.json", Content::from_bytes(manifest))];
+        for (name, content) in files {
             self.take(format!("{OWN_DIRECTORY}/{name}"), "flows", false);
-            self.context.push(ContextEntry::file(format!("flowhold/{name}"), Content::from_bytes(content)));
+            self.context.push(ContextEntry::file(format!("flowhold/{name}"), content));
         }
         let copy = Instruction::Copy { source: "flowhold/".to_owned(), destination: format!("{OWN_DIRECTORY}/") };
         Some(sourced(why::MANIFEST, copy, ["flows".to_owned()]))

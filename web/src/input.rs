@@ -10,6 +10,7 @@ use flowhold_core::{
     failure::Failure,
     forecast::PlanOutline,
     resolve::{Facts, Finding, FoundEntry, FoundKind, PythonFacts},
+    script,
     spec::{Origin, Source},
 };
 use js_sys::{Array, Function, JSON, Object, Reflect, Uint8Array};
@@ -28,6 +29,12 @@ export type FileInput =
     | { content: Uint8Array; mode?: number }
     | { size: number; sha256: string; mode?: number };
 "#;
+
+#[wasm_bindgen(raw_module = "./assets.js")]
+extern "C" {
+    /// The content of scripts.bin.
+    fn scripts() -> Option<Vec<u8>>;
+}
 
 #[wasm_bindgen]
 extern "C" {
@@ -188,11 +195,12 @@ impl Options {
         entries
     }
 
-    /// Gives content its bytes, if a file with its digest was given.
+    /// Gives content its bytes, if a file with its digest was given, or it is a script of ours.
     pub(crate) fn attach(&self, content: &mut Content) {
-        let found = || self.files.values().find(|given| given.blob.sha256() == Ok(content.sha256));
+        let given = || self.files.values().find(|given| given.blob.sha256() == Ok(content.sha256));
+        let ours = || Some(in_memory(script::find(&scripts()?, &content.sha256)?));
         if content.seen && content.blob.is_none() {
-            content.blob = found().map(|given| given.blob.clone());
+            content.blob = given().map(|given| given.blob.clone()).or_else(ours);
         }
     }
 

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::{Thrown, thrown};
 
-#[wasm_bindgen(raw_module = "./readings.js")]
+#[wasm_bindgen(raw_module = "./assets.js")]
 extern "C" {
     fn readings() -> Option<Vec<u8>>;
 }
