@@ -187,6 +187,8 @@ fn docker_host(host: host::Builder, mode: Mode) -> Result<(Host, CancellationTok
     let interrupt = exit::on_signal();
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
+    // Those that the user's own spec names.
+    let docker = docker.secrets(Arc::new(|_| true));
     let host = host.docker(Arc::new(docker)).build()?;
     Ok((host, interrupt))
 }

@@ -8,6 +8,8 @@
 
 mod address;
 pub mod build;
+mod builder;
+mod buildkit;
 mod container;
 mod copy_out;
 pub mod credentials;
@@ -19,6 +21,7 @@ mod pull;
 mod push;
 mod reference;
 pub mod run;
+mod secrets;
 mod transcript;
 
 use std::collections::BTreeMap;
@@ -32,13 +35,14 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use futures_util::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::capability::SecretSource;
 use crate::progress::{Event, Operation, Progress};
 use address::Address;
 use credentials::Source;
 use failure::{Failure, words};
 use reference::Reference;
 
-pub use build::{BuildRequest, BuildStep, Built};
+pub use build::{BuildStep, Built};
 pub use error::{DockerError, Kind};
 pub use fault::Fault;
 pub use run::{OutputStream, RunRequest};
@@ -62,7 +66,12 @@ pub struct Settings {
     pub progress: Arc<dyn Progress>,
     /// Cancelled to stop whatever is running.
     pub interrupt: CancellationToken,
+    /// Which secrets builds may have.
+    pub secrets: SecretGrant,
 }
+
+/// Says whether builds may have the secret that is there.
+pub type SecretGrant = Arc<dyn Fn(&SecretSource) -> bool + Send + Sync>;
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,6 +83,7 @@ impl fmt::Debug for Settings {
 #[derive(Debug, Clone)]
 pub struct Daemon {
     docker: Docker,
+    place: Address,
     address: String,
     version: Arc<DaemonVersion>,
     credentials: Arc<Source>,
@@ -132,6 +142,7 @@ impl Daemon {
         let docker = docker.map_err(|error| Failure::from(error).into_error("connect", &address))?;
         let mut daemon = Self {
             docker: docker.with_request_modifier(readable_credentials),
+            place: found,
             address,
             version: Arc::new(DaemonVersion::unknown()),
             credentials: Arc::new(Source::of_user()),
@@ -207,8 +218,7 @@ impl Daemon {
             failure => failure.into_error("tell its version", &self.address),
         })?;
         let api = version.api_version.unwrap_or_default();
-        let number = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-        match number {
+        match builder::api(&api) {
             None => Err(no_docker("what answers is no docker daemon".to_owned())),
             Some(number) if number < OLDEST_API => {
                 Err(DockerError::TooOld { address: self.address.clone(), found: api, needed: OLDEST_API_TEXT })

@@ -72,6 +72,7 @@ impl From<docker::DockerError> for Failure {
             docker::Kind::Retry => (FailureKind::Retry, "docker-retry"),
             docker::Kind::Interrupted => (FailureKind::Interrupted, "interrupted"),
         };
+        let code = if matches!(error, docker::DockerError::Secret { .. }) { "secret-missing" } else { code };
         Self::new(kind, code, error.to_string()).with_help(error.help())
     }
 }

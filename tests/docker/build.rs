@@ -71,7 +71,7 @@ fn what_did_not_change_is_not_built_again() {
     assert_ne!(first["plan"], third["plan"]);
     assert_ne!(first["digest"], third["digest"]);
     let work = work(&third);
-    assert!(work.iter().any(|name| name.starts_with("COPY [\"flows/\"")), "{work:?}");
+    assert!(work.iter().any(|name| name.starts_with("COPY ") && name.contains("flows/")), "{work:?}");
     assert!(!work.iter().any(|name| name.contains("requirements")), "{work:?}");
     project.folder.run(&["run", "flow", "--progress", "none"]).ok();
     text_inside(&project.reference(), &["python", "-c", "import iniconfig"]);

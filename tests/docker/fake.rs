@@ -1,7 +1,7 @@
 //! Servers that misbehave in ways the real ones can't be made to.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
 };
 
@@ -29,6 +29,49 @@ fn answer(mut connection: TcpStream, status: &str, body: &str) -> std::io::Resul
         connection,
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
          Connection: close\r\n\r\n{body}"
+    )
+}
+
+/// A daemon with BuildKit that has every image, and answers every build with these lines.
+pub(crate) fn daemon(build: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            answer_as_daemon(connection, &build).ok();
+        }
+    });
+    format!("localhost:{}", address.port())
+}
+
+fn answer_as_daemon(mut connection: TcpStream, build: &str) -> std::io::Result<()> {
+    let mut reader = BufReader::new(connection.try_clone()?);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let (mut chunked, mut line) = (false, String::new());
+    while reader.read_line(&mut line)? > 2 {
+        chunked |= line.to_lowercase().starts_with("transfer-encoding: chunked");
+        line.clear();
+    }
+    // Who closes with something unread takes the answer back.
+    while chunked {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim(), 16).map_err(std::io::Error::other)?;
+        reader.read_exact(&mut vec![0; length + 2])?;
+        chunked = length > 0;
+    }
+    let body = match first.split([' ', '?']).nth(1).unwrap_or_default() {
+        "/version" => "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\",\"Arch\":\"amd64\"}",
+        "/build" => build,
+        path if path.starts_with("/images/") => "{\"Id\":\"sha256:1\"}",
+        _ => "OK",
+    };
+    let length = body.len();
+    write!(
+        connection,
+        "HTTP/1.1 200 OK\r\nServer: Docker/20.10.24 (linux)\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
 }
 

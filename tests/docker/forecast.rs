@@ -3,7 +3,7 @@
 use flowhold_tests::Folder;
 use serde_json::Value;
 
-use crate::project::{Project, quoted};
+use crate::project::{BUILDERS, Project, quoted};
 
 const STORAGE: &str = "python_dependencies = [\"iniconfig==2.0.0\"]\nenv_vars.MODE = \"a\"";
 
@@ -13,20 +13,25 @@ fn cached(steps: &Value, is_step: impl Fn(&Value) -> bool) -> Vec<bool> {
     steps.skip(1).map(|step| step["cached"].as_bool().unwrap()).collect()
 }
 
+/// What the builder counts as a step: to BuildKit a variable is a setting of the steps that follow.
+fn is_step(name: &str, builder: &str) -> bool {
+    let words = ["FROM ", "COPY ", "RUN "];
+    words.iter().any(|word| name.starts_with(word)) || builder == "0" && name.starts_with("ENV ")
+}
+
 /// Builds, changes something, and compares what was foreseen with what is done. Returns what was foreseen.
-fn foreseen(project: &Project, change: impl FnOnce()) -> Vec<bool> {
+fn foreseen(project: &Project, builder: &str, change: impl FnOnce()) -> Vec<bool> {
     project.folder.write("old.json", project.folder.run(&["preview", "--format", "json"]).ok().stdout);
-    project.build(&["--no-push"]);
+    project.build_by(builder, &["--no-push"]);
     change();
     let preview = project.folder.json(&["preview", "--since", "old.json", "--format", "json"]);
-    let report = project.build(&["--no-push"]);
-    let ours = |step: &Value| {
-        let name = step["name"].as_str().unwrap();
-        ["FROM ", "COPY ", "RUN ", "ENV "].iter().any(|word| name.starts_with(word))
-    };
-    let done = cached(&report["steps"], ours);
+    let report = project.build_by(builder, &["--no-push"]);
+    let done = cached(&report["steps"], |step| is_step(step["name"].as_str().unwrap(), builder));
+    let lines: Vec<&str> = preview["dockerfile"].as_str().unwrap().lines().collect();
+    let line = |step: &Value| lines[usize::try_from(step["line"].as_u64().unwrap()).unwrap() - 1];
+    let of_builder = cached(&preview["forecast"], |step| is_step(line(step), builder));
     let foreseen = cached(&preview["forecast"], |_| true);
-    assert_eq!(foreseen, done, "{:#}\n{report:#}", preview["forecast"]);
+    assert_eq!(of_builder, done, "{:#}\n{report:#}", preview["forecast"]);
     foreseen
 }
 
@@ -38,6 +43,12 @@ fn change_spec(project: &Project, from: &str, to: &str) {
 
 #[test]
 fn it_is_what_the_daemon_does() {
+    for builder in BUILDERS {
+        as_foreseen_by(builder);
+    }
+}
+
+fn as_foreseen_by(builder: &str) {
     let data = Folder::new();
     data.write("tree/a", "a");
     data.write("tree/b", "b");
@@ -46,23 +57,23 @@ fn it_is_what_the_daemon_does() {
     let project = Project::of_script(&storage, "print(1)\n");
     let all = |steps: &[bool], expected: bool| steps.iter().all(|step| *step == expected);
 
-    assert!(all(&foreseen(&project, || {}), true));
-    let steps = foreseen(&project, || drop(project.folder.write("flow.py", "print(2)\n")));
+    assert!(all(&foreseen(&project, builder, || {}), true));
+    let steps = foreseen(&project, builder, || drop(project.folder.write("flow.py", "print(2)\n")));
     // installer, requirements, installing, ENV, files, manifest; then the flows and the health check.
     assert_eq!(steps, [true, true, true, true, true, true, false, false]);
-    let steps = foreseen(&project, || drop(data.write("tree/b", "c")));
+    let steps = foreseen(&project, builder, || drop(data.write("tree/b", "c")));
     assert_eq!(steps, [true, true, true, true, false, false, false, false]);
-    let steps = foreseen(&project, || drop(data.write("tree/new", "")));
+    let steps = foreseen(&project, builder, || drop(data.write("tree/new", "")));
     assert_eq!(steps, [true, true, true, true, false, false, false, false]);
-    let steps = foreseen(&project, || {
+    let steps = foreseen(&project, builder, || {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(tree.join("a"), permissions).unwrap();
     });
     assert_eq!(steps, [true, true, true, true, false, false, false, false]);
-    let steps = foreseen(&project, || change_spec(&project, "MODE = \"a\"", "MODE = \"b\""));
+    let steps = foreseen(&project, builder, || change_spec(&project, "MODE = \"a\"", "MODE = \"b\""));
     assert_eq!(steps, [true, true, true, false, false, false, false, false]);
     // A requirement that no other build had: the daemon may have more in its cache than the earlier plan.
-    let own = format!("iniconfig==1.1.1; python_version > '3.0.{}'", std::process::id());
-    let steps = foreseen(&project, || change_spec(&project, "iniconfig==2.0.0", &own));
+    let own = format!("iniconfig==1.1.1; python_version > '3.0.{}'", std::process::id() + u32::from(builder == "0"));
+    let steps = foreseen(&project, builder, || change_spec(&project, "iniconfig==2.0.0", &own));
     assert!(steps[0] && all(&steps[1..], false));
 }

@@ -1,8 +1,10 @@
 //! Ctrl-C in the middle of a build.
 
 use std::{
+    io::{ErrorKind, Read},
     net::TcpListener,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use flowhold_tests::Done;
@@ -20,7 +22,7 @@ fn gateway() -> String {
 
 #[test]
 fn an_interrupted_build_leaves_nothing_behind() {
-    for signal in ["-INT", "-TERM"] {
+    for (signal, builder) in [("-INT", "1"), ("-TERM", "1"), ("-INT", "0"), ("-TERM", "0")] {
         // A package index that accepts a connection and says nothing: pip waits for it.
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -36,15 +38,21 @@ fn an_interrupted_build_leaves_nothing_behind() {
         project.folder.write("storage.json", "before");
 
         let mut command = project.folder.command(&["build"]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (connection, _) = wait_for("pip connects", || listener.accept().ok());
-        assert_eq!(containers(&mark).len(), 1);
+        let child =
+            command.env("DOCKER_BUILDKIT", builder).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut connection, _) = wait_for("pip connects", || listener.accept().ok());
+        // BuildKit's are no containers of Docker.
+        assert_eq!(containers(&mark).len(), usize::from(builder == "0"));
         let pid = child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         let done = Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         assert_eq!(done.stdout, "");
         wait_until_clean(&mark);
-        drop(connection);
+        // Whoever asked for the package is gone.
+        connection.set_nonblocking(false).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let end = connection.read_to_end(&mut Vec::new());
+        assert!(!end.is_err_and(|error| error.kind() != ErrorKind::ConnectionReset), "{builder} {signal}");
         assert_eq!(project.storage_text(), "before");
         assert!(!has_image(&project.reference()));
     }

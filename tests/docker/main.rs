@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
 
 mod build;
+mod builders;
 mod context;
 mod credentials;
 mod daemon;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -9,6 +10,9 @@ use flowhold_tests::{Done, Folder, environment};
 use serde_json::Value;
 
 use crate::daemon::docker;
+
+/// What `DOCKER_BUILDKIT` is for BuildKit and for the classic builder.
+pub(crate) const BUILDERS: [&str; 2] = ["1", "0"];
 
 /// A Docker storage to be built.
 pub(crate) struct Project {
@@ -59,7 +63,17 @@ impl Project {
 
     /// Builds, and returns what happened.
     pub(crate) fn try_build(&self, more: &[&str]) -> Done {
-        let done = self.folder.run(&[&["build", "--format", "json"], more].concat());
+        self.built(&mut self.folder.command(&[&["build", "--format", "json"], more].concat()))
+    }
+
+    /// The same by one of the [`BUILDERS`].
+    pub(crate) fn try_build_by(&self, builder: &str, more: &[&str]) -> Done {
+        let mut command = self.folder.command(&[&["build", "--format", "json"], more].concat());
+        self.built(command.env("DOCKER_BUILDKIT", builder))
+    }
+
+    fn built(&self, command: &mut Command) -> Done {
+        let done = Done::of(command.output().unwrap());
         if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
             self.images.borrow_mut().extend(report["image"].as_str().map(str::to_owned));
         }
@@ -70,6 +84,12 @@ impl Project {
     #[track_caller]
     pub(crate) fn build(&self, more: &[&str]) -> Value {
         self.try_build(more).ok().json()
+    }
+
+    /// The same by one of the [`BUILDERS`].
+    #[track_caller]
+    pub(crate) fn build_by(&self, builder: &str, more: &[&str]) -> Value {
+        self.try_build_by(builder, more).ok().json()
     }
 
     /// The storage.json beside the spec.

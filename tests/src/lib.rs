@@ -64,7 +64,7 @@ impl Folder {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env("HOME", self.path());
-        for name in ["VIRTUAL_ENV", "DOCKER_CONFIG", "NO_COLOR"] {
+        for name in ["VIRTUAL_ENV", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "NO_COLOR"] {
             command.env_remove(name);
         }
         command

@@ -1,9 +1,9 @@
-//! Building an image with the daemon's classic builder.
+//! Building an image: with [BuildKit](super::buildkit), or here with the daemon's classic builder.
 //!
-//! The builder's status is 200 whatever happens, and a daemon that is killed just stops talking. So
+//! The status is 200 whatever happens, and a daemon that is killed just stops talking. So
 //! a build has succeeded only if its image's id came, and the name it was given stands for that id.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -16,19 +16,11 @@ use super::failure::Failure;
 use super::reference::Reference;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
+use crate::capability::{BuildOptions, Builder};
 use crate::progress::{Event, Operation, Progress};
 
 /// Context progress is told this often.
 const CONTEXT_BYTES: u64 = 1024 * 1024;
-
-/// What to build.
-#[derive(Debug, Clone)]
-pub struct BuildRequest {
-    /// The name that the image gets.
-    pub reference: String,
-    /// Labels of the image, besides those of its Dockerfile.
-    pub labels: BTreeMap<String, String>,
-}
 
 /// An image that was built.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,29 +53,46 @@ impl Daemon {
     pub async fn build(
         &self,
         archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
-        request: BuildRequest,
+        options: &BuildOptions,
     ) -> Result<Built, DockerError> {
-        let name = Reference::parse(&request.reference)?;
-        self.watched(Operation::Build, &request.reference, self.build_now(archive, &name, &request.labels)).await
+        let name = Reference::parse(&options.reference)?;
+        let work = async {
+            match options.builder {
+                Builder::Buildkit => self.build_with_buildkit(archive, &name, options).await,
+                Builder::Classic => self.build_classically(archive, &name, options).await,
+            }
+        };
+        self.watched(Operation::Build, &options.reference, work).await
     }
 
-    async fn build_now(
+    async fn build_classically(
         &self,
         archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
         name: &Reference,
-        labels: &BTreeMap<String, String>,
+        options: &BuildOptions,
     ) -> Result<Built, DockerError> {
-        let labels: HashMap<_, _> = labels.clone().into_iter().collect();
-        let options = BuildImageOptionsBuilder::default()
+        if !options.secrets.is_empty() {
+            return Err(DockerError::NeedsBuildkit { what: "a secret", address: self.address.clone() });
+        }
+        let labels: HashMap<_, _> = options.labels.iter().cloned().collect();
+        let arguments: HashMap<_, _> = options.build_args.iter().cloned().collect();
+        let mut query = BuildImageOptionsBuilder::default()
             .dockerfile("Dockerfile")
             .t(&name.full())
             .labels(&labels)
+            .buildargs(&arguments)
+            .cachefrom(&options.cache_from)
             .rm(true)
-            .forcerm(true)
-            .build();
+            .forcerm(true);
+        if let Some(platform) = &options.platform {
+            query = query.platform(platform);
+        }
+        if let Some(network) = &options.network {
+            query = query.networkmode(network);
+        }
         let trouble = Trouble::default();
         let body = counted(archive, trouble.clone(), Arc::clone(&self.settings.progress));
-        let mut stream = self.docker.build_image(options, None, Some(bollard::body_try_stream(body)));
+        let mut stream = self.docker.build_image(query.build(), None, Some(bollard::body_try_stream(body)));
         let mut transcript = Transcript::default();
         let end = loop {
             match self.next(&mut stream).await {
@@ -121,7 +130,7 @@ impl Daemon {
 
 /// The error that the archive gave while the client was reading it.
 #[derive(Debug, Clone, Default)]
-struct Trouble(Arc<Mutex<Option<io::Error>>>);
+pub(super) struct Trouble(Arc<Mutex<Option<io::Error>>>);
 
 impl Trouble {
     /// Keeps the error, and returns one for the client: it has to see one too, or it would end
@@ -131,13 +140,13 @@ impl Trouble {
         io::Error::other("the build context ended early")
     }
 
-    fn take(&self) -> Option<io::Error> {
+    pub(super) fn take(&self) -> Option<io::Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// The same archive; what passes through is told.
-fn counted(
+pub(super) fn counted(
     archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
     trouble: Trouble,
     progress: Arc<dyn Progress>,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use super::{BuildRequest, Daemon, OutputStream, RunRequest, Settings};
+use super::{Daemon, OutputStream, RunRequest, SecretGrant, Settings};
 use crate::{
     blob::Blob,
     capability::{self, Answer, BuildOptions, BuildStep, Builder, BuiltImage, ContainerRun, LocalImage},
@@ -26,7 +26,15 @@ pub struct Engine {
 impl Engine {
     /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
     pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
-        Self { settings: Settings { progress, interrupt }, output }
+        Self { settings: Settings { progress, interrupt, secrets: Arc::new(|_| false) }, output }
+    }
+
+    /// Lets builds have the secrets to which `granted` says yes; without this they have none. It is the component that
+    /// asks for them, and the steps of its Dockerfile that get them.
+    #[must_use]
+    pub fn secrets(mut self, granted: SecretGrant) -> Self {
+        self.settings.secrets = granted;
+        self
     }
 }
 
@@ -62,7 +70,7 @@ impl capability::Daemon for Connection {
     }
 
     fn builder(&self) -> Answer<'_, Builder> {
-        Box::pin(async { Ok(Builder::Classic) })
+        Box::pin(async { Ok(self.daemon.builder().await?) })
     }
 
     fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage> {
@@ -71,8 +79,7 @@ impl capability::Daemon for Connection {
                 Some(bytes) => stream::once(async move { Ok::<Bytes, io::Error>(bytes) }).left_stream(),
                 None => piece.stream().right_stream(),
             });
-            let request = BuildRequest { reference: options.reference, labels: options.labels.into_iter().collect() };
-            let built = self.daemon.build(archive, request).await?;
+            let built = self.daemon.build(archive, &options).await?;
             let steps = built.steps.into_iter();
             let steps = steps.map(|step| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds });
             Ok(BuiltImage { id: built.image_id, steps: steps.collect() })

@@ -119,6 +119,24 @@ pub enum DockerError {
         /// The step that was running, such as `3/9`.
         step: Option<String>,
     },
+    /// The classic builder can't do what is asked.
+    #[error("{what} needs BuildKit, and the daemon at {address} builds without")]
+    NeedsBuildkit {
+        /// What needs it.
+        what: &'static str,
+        /// The daemon's address.
+        address: String,
+    },
+    /// A secret for the build could not be had.
+    #[error("the secret '{id}' has no value: {place}: {reason}")]
+    Secret {
+        /// The secret's name.
+        id: String,
+        /// Where it was looked for.
+        place: String,
+        /// What is the matter there; never the value.
+        reason: String,
+    },
     /// The build context could not be read to its end.
     #[error("the build context could not be read: {0}")]
     Context(#[source] io::Error),
@@ -199,12 +217,15 @@ impl DockerError {
             | Self::Reference { .. }
             | Self::NoImage { .. }
             | Self::Context(_)
+            | Self::Secret { .. }
             | Self::Start { .. }
             | Self::NotAFile { .. }
             | Self::Save { .. } => Kind::Input,
-            Self::NoDaemon { .. } | Self::SocketDenied { .. } | Self::TooOld { .. } | Self::Output(_) => {
-                Kind::Unavailable
-            }
+            Self::NoDaemon { .. }
+            | Self::SocketDenied { .. }
+            | Self::TooOld { .. }
+            | Self::NeedsBuildkit { .. }
+            | Self::Output(_) => Kind::Unavailable,
             Self::Registry { fault, .. } | Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => {
                 fault.kind()
             }
@@ -233,6 +254,10 @@ impl DockerError {
                     .to_owned()
             }
             Self::TooOld { .. } => "update docker to 17.06 or later".to_owned(),
+            Self::NeedsBuildkit { .. } => "take a docker of version 18.09 or later, its own setting `buildkit` not \
+                                           turned off, and leave DOCKER_BUILDKIT unset"
+                .to_owned(),
+            Self::Secret { .. } => "set the variable, or write the file; the value itself is in no spec".to_owned(),
             Self::NoImage { reference } => format!("build it, or `docker pull {reference}`"),
             Self::Registry { present: true, operation: "pull", .. } => {
                 "the daemon has an image of that name: set local_image = true to use it without pulling".to_owned()

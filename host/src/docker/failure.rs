@@ -22,6 +22,8 @@ pub(super) enum Failure {
     Unreachable { reason: String, denied: bool },
     /// No answer in time.
     Timeout(Duration),
+    /// What answered is a classic builder, which was not asked for.
+    NoBuildkit,
     /// The user stopped it.
     Interrupted,
 }
@@ -36,6 +38,7 @@ impl Failure {
             Self::Unreachable { denied: true, .. } => DockerError::SocketDenied { address: address.to_owned() },
             Self::Unreachable { reason, .. } => DockerError::NoDaemon { address: address.to_owned(), reason },
             Self::Timeout(after) => DockerError::Timeout { operation, after },
+            Self::NoBuildkit => DockerError::NeedsBuildkit { what: "the Dockerfile", address: address.to_owned() },
             Self::Interrupted => DockerError::Interrupted,
         }
     }

@@ -16,7 +16,7 @@ use crate::progress::{Event, Progress, clean};
 /// A failed step's error carries this many lines of what it wrote.
 const LOG_LINES: usize = 20;
 /// Longer lines are taken in pieces, so that a step that writes no line end costs no memory.
-const LINE_BYTES: usize = 16 * 1024;
+pub(super) const LINE_BYTES: usize = 16 * 1024;
 /// What our own checks in the image start their lines with.
 const FINDING: &str = "flowhold: ";
 
@@ -28,8 +28,7 @@ pub(super) struct Transcript {
     began: Option<Instant>,
     /// The beginning of a line whose end hasn't come.
     line: String,
-    log: VecDeque<String>,
-    findings: Vec<String>,
+    log: StepLog,
     pub(super) image_id: Option<String>,
     /// The daemon said that the image has its name now.
     pub(super) tagged: bool,
@@ -83,26 +82,9 @@ impl Transcript {
         if line.starts_with("Successfully tagged ") {
             self.tagged = self.image_id.is_some();
         }
-        // A progress bar rewrites its line; its last state is what counts.
-        let shown = line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
-        let text = clean(shown);
-        let text = text.trim_end();
-        if text.is_empty() {
-            return;
+        if !is_the_builders_own(clean(StepLog::shown(line)).trim_end()) {
+            self.log.take(line, progress);
         }
-        if is_the_builders_own(text) {
-            return;
-        }
-        progress.event(Event::Log { line: shown });
-        if let Some(finding) = text.strip_prefix(FINDING)
-            && self.findings.len() < LOG_LINES
-        {
-            self.findings.push(finding.to_owned());
-        }
-        if self.log.len() == LOG_LINES {
-            self.log.pop_front();
-        }
-        self.log.push_back(text.to_owned());
     }
 
     /// The total and the instruction, if the line begins the step that has to come next. A command
@@ -129,8 +111,7 @@ impl Transcript {
         if let (Some(began), Some(step)) = (self.began.take(), self.steps.last_mut()) {
             step.seconds = now.duration_since(began).as_secs_f64();
         }
-        self.log.clear();
-        self.findings.clear();
+        self.log = StepLog::default();
     }
 
     /// Nothing more will come.
@@ -152,29 +133,71 @@ impl Transcript {
             Failure::Cut(_) => return DockerError::BuildCut { step: self.step() },
             failure => return failure.into_error("build an image", address),
         };
-        let Some((step, last)) = self.step().zip(self.steps.last()) else {
-            // Before the first step there is only the Dockerfile to find fault with, and the daemon
-            // does so with status 500 as well as 400.
-            let fault = match Fault::of(status, &message) {
-                fault @ (Fault::DiskFull | Fault::Busy) if !message.to_lowercase().contains("dockerfile") => fault,
-                _ => Fault::Invalid,
-            };
-            return DockerError::BuildRefused { message, fault };
-        };
-        let fault = match Fault::of(status, &message) {
-            Fault::DiskFull => Fault::DiskFull,
-            // No other instruction speaks to a registry.
-            fault if last.name.to_ascii_uppercase().starts_with("FROM") && fault != Fault::Other => fault,
-            _ => Fault::Invalid,
-        };
+        let Some((step, last)) = self.step().zip(self.steps.last()) else { return refused(status, message) };
+        let fault = step_fault(status, &message, &last.name);
         DockerError::BuildStep {
             step,
             instruction: last.name.clone(),
             message,
-            findings: std::mem::take(&mut self.findings),
-            log: std::mem::take(&mut self.log).into(),
+            findings: std::mem::take(&mut self.log.findings),
+            log: std::mem::take(&mut self.log.lines).into(),
             fault,
         }
+    }
+}
+
+/// The end of what a step wrote.
+#[derive(Debug, Default)]
+pub(super) struct StepLog {
+    pub(super) lines: VecDeque<String>,
+    /// What our own checks in the image said, without their prefix.
+    pub(super) findings: Vec<String>,
+}
+
+impl StepLog {
+    /// A progress bar rewrites its line; its last state is what counts.
+    pub(super) fn shown(line: &str) -> &str {
+        line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default()
+    }
+
+    /// Tells and keeps a line, unless it is empty.
+    pub(super) fn take(&mut self, line: &str, progress: &dyn Progress) {
+        let shown = Self::shown(line);
+        let text = clean(shown);
+        let text = text.trim_end();
+        if text.is_empty() {
+            return;
+        }
+        progress.event(Event::Log { line: shown });
+        if let Some(finding) = text.strip_prefix(FINDING)
+            && self.findings.len() < LOG_LINES
+        {
+            self.findings.push(finding.to_owned());
+        }
+        if self.lines.len() == LOG_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(text.to_owned());
+    }
+}
+
+/// A build that ended before its first step. There is only the Dockerfile to find fault with, and the daemon does so
+/// with status 500 as well as 400.
+pub(super) fn refused(status: Option<u16>, message: String) -> DockerError {
+    let fault = match Fault::of(status, &message) {
+        fault @ (Fault::DiskFull | Fault::Busy) if !message.to_lowercase().contains("dockerfile") => fault,
+        _ => Fault::Invalid,
+    };
+    DockerError::BuildRefused { message, fault }
+}
+
+/// What the words about a failed step mean.
+pub(super) fn step_fault(status: Option<u16>, message: &str, instruction: &str) -> Fault {
+    match Fault::of(status, message) {
+        Fault::DiskFull => Fault::DiskFull,
+        // No other instruction speaks to a registry.
+        fault if instruction.to_ascii_uppercase().starts_with("FROM") && fault != Fault::Other => fault,
+        _ => Fault::Invalid,
     }
 }
 
@@ -299,7 +322,7 @@ mod tests {
         let mut transcript = Transcript::default();
         transcript.text("Step 1/1 : RUN x\n 10%\r 50%\r100%\r\n", Instant::now(), &json);
         transcript.text(&"x".repeat(LINE_BYTES * 2), Instant::now(), &json);
-        assert_eq!(transcript.log[0], "100%");
+        assert_eq!(transcript.log.lines[0], "100%");
         assert!(transcript.line.len() < LINE_BYTES);
     }
 }

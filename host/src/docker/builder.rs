@@ -1,0 +1,95 @@
+//! Which builder a daemon has.
+
+use hyper::Request;
+use hyper::header::HeaderMap;
+
+use super::buildkit::{Connection, empty};
+use super::failure::Failure;
+use super::{ANSWER, Daemon, DaemonVersion, DockerError};
+use crate::capability::Builder;
+
+/// The first API whose daemons have BuildKit, without experiments.
+const WITH_BUILDKIT: (u32, u32) = (1, 39);
+
+/// With which people choose a builder for the docker command line, 0 or 1.
+const VARIABLE: &str = "DOCKER_BUILDKIT";
+
+impl Daemon {
+    /// What builds images: what `DOCKER_BUILDKIT` says, else what the daemon prefers.
+    ///
+    /// # Errors
+    /// If the daemon doesn't answer.
+    pub async fn builder(&self) -> Result<Builder, DockerError> {
+        if let Some(builder) = std::env::var(VARIABLE).ok().as_deref().and_then(chosen) {
+            return Ok(builder);
+        }
+        let ping = async {
+            let mut connection = Connection::open(&self.place).await?;
+            let request = Request::get("/_ping").body(empty()).map_err(|error| Failure::Cut(error.to_string()))?;
+            Ok(connection.send(request).await?.headers().clone())
+        };
+        let headers = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
+            answer = tokio::time::timeout(ANSWER, ping) => answer.unwrap_or(Err(Failure::Timeout(ANSWER))),
+        };
+        let headers = headers.map_err(|failure| failure.into_error("say what it builds with", &self.address))?;
+        Ok(preferred(&headers, &self.version))
+    }
+}
+
+/// The values that Go takes for a truth. Any other says nothing.
+fn chosen(value: &str) -> Option<Builder> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(Builder::Buildkit),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(Builder::Classic),
+        _ => None,
+    }
+}
+
+/// A daemon that is set to nothing, as those before 23 are, has both. Others that speak its API have the classic one
+/// at most, in words of their own.
+fn preferred(headers: &HeaderMap, version: &DaemonVersion) -> Builder {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_docker = header("server").is_some_and(|server| server.starts_with("Docker/"));
+    let is_new = api(&version.api).is_some_and(|api| api >= WITH_BUILDKIT);
+    match header("builder-version") {
+        Some("2") => Builder::Buildkit,
+        None if is_docker && is_new && version.os == "linux" => Builder::Buildkit,
+        _ => Builder::Classic,
+    }
+}
+
+/// Both numbers of a version of the API.
+pub(super) fn api(version: &str) -> Option<(u32, u32)> {
+    let (major, minor) = version.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_shows_what_it_has() {
+        let linux =
+            |api: &str| DaemonVersion { os: "linux".to_owned(), api: api.to_owned(), ..DaemonVersion::unknown() };
+        let windows = DaemonVersion { os: "windows".to_owned(), ..linux("1.41") };
+        for (headers, version, builder) in [
+            // Heard from Docker 20.10.
+            (&[("server", "Docker/20.10.24 (linux)")][..], linux("1.41"), Builder::Buildkit),
+            // Not heard here, but known to be said.
+            (&[("builder-version", "2"), ("server", "Docker/28.0.0 (linux)")], linux("1.48"), Builder::Buildkit),
+            (&[("builder-version", "1"), ("server", "Docker/28.0.0 (linux)")], linux("1.48"), Builder::Classic),
+            (&[("server", "Docker/18.06.0 (linux)")], linux("1.38"), Builder::Classic),
+            (&[("server", "Docker/20.10.24 (windows)")], windows, Builder::Classic),
+            (&[("server", "Libpod/4.3.1 (linux)")], linux("1.41"), Builder::Classic),
+            (&[], linux("1.41"), Builder::Classic),
+        ] {
+            let map: HeaderMap =
+                headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            assert_eq!(preferred(&map, &version), builder, "{headers:?}");
+        }
+        assert_eq!(["0", "1", "", "yes"].map(chosen), [Some(Builder::Classic), Some(Builder::Buildkit), None, None]);
+    }
+}

@@ -1,0 +1,166 @@
+//! Building an image with BuildKit.
+//!
+//! The request is our own, not bollard's: its BuildKit support costs 74 crates, and reads the build's end from text.
+//! The daemon takes the same tar as for the classic builder, and answers with [reports](trace) in lines of JSON.
+
+mod connection;
+mod session;
+mod trace;
+mod transcript;
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body_util::BodyExt;
+use hyper::Request;
+use serde_json::{Map, Value};
+
+use super::build::{Built, Trouble, counted};
+use super::failure::Failure;
+use super::reference::Reference;
+use super::secrets::Secrets;
+use super::{Daemon, DockerError};
+use crate::capability::BuildOptions;
+use connection::{broken, refusal, streamed};
+use session::{Answers, Session};
+use transcript::Transcript;
+
+pub(super) use connection::{Connection, empty};
+
+/// No line of an answer is longer: BuildKit's own messages aren't.
+const LINE_BYTES: usize = 16 * 1024 * 1024;
+
+impl Daemon {
+    pub(super) async fn build_with_buildkit(
+        &self,
+        archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+        name: &Reference,
+        options: &BuildOptions,
+    ) -> Result<Built, DockerError> {
+        let secrets =
+            Arc::new(Secrets::read(&options.secrets, &*self.settings.secrets, |name| std::env::var_os(name))?);
+        let mut transcript = Transcript::new(Arc::clone(&secrets));
+        let trouble = Trouble::default();
+        let body = streamed(counted(archive, trouble.clone(), Arc::clone(&self.settings.progress)));
+        let building = async {
+            // Nothing else needs one: the base image was pulled with its credentials, and the context is in the body.
+            let session = if options.secrets.is_empty() && options.cache_from.is_empty() {
+                None
+            } else {
+                let credentials = Arc::clone(&self.credentials);
+                let progress = Arc::clone(&self.settings.progress);
+                Some(Session::open(&self.place, Answers { secrets, credentials, progress }).await?)
+            };
+            let query = query(name, options, session.as_ref().map(|session| session.id.as_str()));
+            let request = Request::post(format!("/build?{query}"))
+                .header("content-type", "application/x-tar")
+                .body(body)
+                .map_err(|error| broken(&error))?;
+            let mut connection = Connection::open(&self.place).await?;
+            let mut response = connection.send(request).await?;
+            if !response.status().is_success() {
+                return Err(refusal(response).await);
+            }
+            let mut line = Vec::new();
+            while let Some(frame) = response.body_mut().frame().await {
+                let frame = frame.map_err(|error| broken(&error))?;
+                let bytes = frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default();
+                for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    line.extend_from_slice(piece);
+                    if line.ends_with(b"\n") {
+                        if !line.trim_ascii().is_empty() {
+                            transcript.take(&line, &*self.settings.progress)?;
+                        }
+                        line.clear();
+                    } else if line.len() > LINE_BYTES {
+                        return Err(Failure::Cut("a line of the answer has no end".to_owned()));
+                    }
+                }
+            }
+            Ok(())
+        };
+        // Dropping it closes the connections, which is what makes the daemon stop.
+        let end = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+            end = building => end,
+        };
+        transcript.end(&*self.settings.progress);
+        if let Some(error) = trouble.take() {
+            return Err(DockerError::Context(error));
+        }
+        end.map_err(|failure| transcript.error(failure, &self.address))?;
+        let cut = |transcript: &Transcript| DockerError::BuildCut { step: transcript.step() };
+        let image_id = transcript.image_id.take().ok_or_else(|| cut(&transcript))?;
+        if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
+            return Err(cut(&transcript));
+        }
+        Ok(Built { image_id, steps: transcript.steps() })
+    }
+}
+
+fn query(name: &Reference, options: &BuildOptions, session: Option<&str>) -> String {
+    let object = |pairs: &[(String, String)]| {
+        let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        Value::Object(pairs.collect::<Map<_, _>>()).to_string()
+    };
+    let mut arguments = options.build_args.clone();
+    if options.inline_cache {
+        arguments.push(("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned()));
+    }
+    let mut query = "version=2&dockerfile=Dockerfile".to_owned();
+    let mut add = |key: &str, value: &str| {
+        query.push('&');
+        query.push_str(key);
+        query.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => query.push(char::from(byte)),
+                _ => query.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    };
+    add("t", &name.full());
+    add("labels", &object(&options.labels));
+    add("buildargs", &object(&arguments));
+    for (key, value) in [("platform", &options.platform), ("networkmode", &options.network)] {
+        if let Some(value) = value {
+            add(key, value);
+        }
+    }
+    if !options.cache_from.is_empty() {
+        add("cachefrom", &Value::from(options.cache_from.clone()).to_string());
+    }
+    if let Some(session) = session {
+        add("session", session);
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_ends_its_parameter() {
+        let options = BuildOptions {
+            reference: String::new(),
+            labels: vec![("a&b".to_owned(), "c=\"d\"".to_owned())],
+            builder: crate::capability::Builder::Buildkit,
+            platform: Some("linux/arm64&version=1".to_owned()),
+            network: None,
+            build_args: vec![("é".to_owned(), "#".to_owned())],
+            secrets: Vec::new(),
+            cache_from: vec!["r/a:1".to_owned()],
+            inline_cache: true,
+        };
+        assert_eq!(
+            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, Some("id")),
+            "version=2&dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
+             &buildargs=%7B%22%C3%A9%22%3A%22%23%22%2C%22BUILDKIT_INLINE_CACHE%22%3A%221%22%7D\
+             &platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D&session=id"
+        );
+    }
+}

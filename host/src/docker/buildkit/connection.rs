@@ -1,0 +1,119 @@
+//! A connection to the daemon for one request: what bollard doesn't say, or doesn't let through.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+use http_body_util::{BodyExt, Empty, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::address::Address;
+use super::super::failure::{Failure, words};
+
+/// No answer of an error is longer; what follows is not read.
+const ERROR_BYTES: usize = 64 * 1024;
+
+/// What a request carries.
+pub(in crate::docker) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// An open connection; it is closed when this is dropped, which makes the daemon stop.
+pub(in crate::docker) struct Connection {
+    sender: SendRequest<Body>,
+    _pump: AbortOnDropHandle<()>,
+}
+
+impl Connection {
+    pub(in crate::docker) async fn open(address: &Address) -> Result<Self, Failure> {
+        match address {
+            #[cfg(unix)]
+            Address::Unix(path) => Self::over(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?).await,
+            #[cfg(windows)]
+            Address::Pipe(path) => Self::over(pipe(path).await.map_err(unreachable)?).await,
+            Address::Http(host) => {
+                Self::over(tokio::net::TcpStream::connect(with_port(host)).await.map_err(unreachable)?).await
+            }
+            // `find` gives no address of another platform.
+            other => Err(unreachable(io::Error::other(format!("{other} is for another system")))),
+        }
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Failure> {
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        let pump = tokio::spawn(async move {
+            // Its error is the request's as well.
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(Self { sender, _pump: AbortOnDropHandle::new(pump) })
+    }
+
+    /// The answer's head, whatever its status.
+    pub(in crate::docker) async fn send(&mut self, mut request: Request<Body>) -> Result<Response<Incoming>, Failure> {
+        request.headers_mut().insert("host", hyper::header::HeaderValue::from_static("docker"));
+        self.sender.send_request(request).await.map_err(|error| broken(&error))
+    }
+}
+
+pub(in crate::docker) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(in crate::docker) fn streamed(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync()
+}
+
+/// The daemon's words in an answer whose status is no success.
+pub(in crate::docker) async fn refusal(mut response: Response<Incoming>) -> Failure {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    let status = response.status().as_u16();
+    let mut answer = Vec::new();
+    while let Some(Ok(frame)) = response.body_mut().frame().await {
+        answer.extend_from_slice(frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default());
+        if answer.len() > ERROR_BYTES {
+            break;
+        }
+    }
+    let message = match serde_json::from_slice::<Refusal>(&answer) {
+        Ok(refusal) => refusal.message,
+        Err(_) => String::from_utf8_lossy(&answer[..answer.len().min(ERROR_BYTES)]).into_owned(),
+    };
+    Failure::Answer { status, message: words(&message) }
+}
+
+/// The connection broke, or carries no HTTP.
+pub(in crate::docker) fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
+    let root = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
+    Failure::Cut(words(&root.to_string()))
+}
+
+fn unreachable(error: io::Error) -> Failure {
+    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+    Failure::Unreachable { reason: words(&error.to_string()), denied }
+}
+
+/// Where only a host is given, HTTP's port is meant.
+fn with_port(host: &str) -> String {
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
+    if has_port { host.to_owned() } else { format!("{host}:80") }
+}
+
+/// All of a pipe's instances may be taken for a moment.
+#[cfg(windows)]
+async fn pipe(path: &str) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    const ALL_BUSY: i32 = 231;
+    loop {
+        match tokio::net::windows::named_pipe::ClientOptions::new().open(path) {
+            Err(error) if error.raw_os_error() == Some(ALL_BUSY) => {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A BuildKit session: what BuildKit may ask of us while it builds, which is secrets and credentials for registries.
+//!
+//! The daemon is asked to turn a connection around (`POST /session`, `Upgrade: h2c`), and on it we are the server, of
+//! gRPC. A call is one message there and one back, each after five bytes: not compressed, and its length.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use hyper::header::{HeaderMap, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::address::Address;
+use super::super::credentials::Source;
+use super::super::failure::Failure;
+use super::super::secrets::Secrets;
+use super::connection::{Connection, broken, empty, refusal};
+use super::trace;
+use crate::progress::{Event, Progress};
+
+const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
+/// Asked every second. A session that doesn't answer is closed, and the build with it.
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+/// No question is longer.
+const QUESTION_BYTES: usize = 64 * 1024;
+const QUESTIONS_AT_ONCE: u32 = 32;
+
+// What gRPC says of a call.
+const OK: u8 = 0;
+const NOT_FOUND: u8 = 5;
+const UNIMPLEMENTED: u8 = 12;
+
+/// What BuildKit is given.
+pub(super) struct Answers {
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) credentials: Arc<Source>,
+    pub(super) progress: Arc<dyn Progress>,
+}
+
+/// An open session; it ends when this is dropped.
+pub(super) struct Session {
+    /// By which a build names it.
+    pub(super) id: String,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl Session {
+    pub(super) async fn open(address: &Address, answers: Answers) -> Result<Self, Failure> {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let mut request = Request::post("/session")
+            .header("connection", "Upgrade")
+            .header("upgrade", "h2c")
+            .header("x-docker-expose-session-uuid", &id)
+            .header("x-docker-expose-session-name", "flowhold")
+            .header("x-docker-expose-session-sharedkey", "");
+        for method in [GET_SECRET, CREDENTIALS, HEALTH] {
+            request = request.header("x-docker-expose-session-grpc-method", method);
+        }
+        let request = request.body(empty()).map_err(|error| broken(&error))?;
+        let mut connection = Connection::open(address).await?;
+        let response = connection.send(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(refusal(response).await);
+        }
+        let stream = hyper::upgrade::on(response).await.map_err(|error| broken(&error))?;
+        let server = tokio::spawn(async move {
+            let mut settings = h2::server::Builder::new();
+            let handshake = settings.max_concurrent_streams(QUESTIONS_AT_ONCE).handshake(TokioIo::new(stream));
+            if let Ok(connection) = handshake.await {
+                serve(connection, Arc::new(answers)).await;
+            }
+        });
+        Ok(Self { id, _server: AbortOnDropHandle::new(server) })
+    }
+}
+
+/// Until the daemon closes the connection. What it means for the build that a call was not answered, BuildKit says.
+async fn serve<T>(mut connection: h2::server::Connection<T, Bytes>, answers: Arc<Answers>)
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut calls = JoinSet::new();
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        let answers = Arc::clone(&answers);
+        calls.spawn(async move {
+            // A call that broke is BuildKit's to repeat.
+            let _ = call(request, respond, &answers).await;
+        });
+        while calls.try_join_next().is_some() {}
+    }
+}
+
+async fn call(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    answers: &Answers,
+) -> Result<(), h2::Error> {
+    let (head, mut body) = request.into_parts();
+    let mut message = Vec::new();
+    while let Some(bytes) = body.data().await {
+        let bytes = bytes?;
+        body.flow_control().release_capacity(bytes.len())?;
+        message.extend_from_slice(&bytes);
+        if message.len() > QUESTION_BYTES {
+            respond.send_reset(Reason::CANCEL);
+            return Ok(());
+        }
+    }
+    let answer = answers.to(head.uri.path(), message.get(5..).unwrap_or_default()).await;
+    let mut head = Response::new(());
+    head.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    let mut stream = respond.send_response(head, false)?;
+    let status = match answer {
+        Ok(message) => {
+            let mut frame = vec![0];
+            frame.extend_from_slice(&u32::try_from(message.len()).unwrap_or_default().to_be_bytes());
+            frame.extend_from_slice(&message);
+            stream.send_data(frame.into(), false)?;
+            OK
+        }
+        Err(status) => status,
+    };
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from(u16::from(status)));
+    stream.send_trailers(trailers)
+}
+
+impl Answers {
+    /// The answer to a call, or gRPC's status.
+    async fn to(&self, method: &str, question: &[u8]) -> Result<Vec<u8>, u8> {
+        let asked = trace::text_field(question, 1).unwrap_or_default();
+        let mut answer = Vec::new();
+        match method {
+            GET_SECRET => trace::push_field(&mut answer, 1, self.secrets.get(&asked).ok_or(NOT_FOUND)?),
+            CREDENTIALS => {
+                let found = self.credentials.find(registry(&asked)).await.unwrap_or_else(|error| {
+                    // Perhaps the registry gives it to anybody.
+                    self.progress.event(Event::Message { text: &error.to_string() });
+                    None
+                });
+                if let Some(found) = found {
+                    // A token goes alone.
+                    let secret = found.identity_token.as_ref().unwrap_or(&found.password);
+                    let user = if found.identity_token.is_some() { "" } else { &found.username };
+                    trace::push_field(&mut answer, 1, user.as_bytes());
+                    trace::push_field(&mut answer, 2, secret.as_bytes());
+                }
+            }
+            // It is serving.
+            HEALTH => answer.extend([0x08, 1]),
+            _ => return Err(UNIMPLEMENTED),
+        }
+        Ok(answer)
+    }
+}
+
+/// Docker Hub's registry has names of its own.
+fn registry(host: &str) -> &str {
+    if matches!(host, "registry-1.docker.io" | "index.docker.io") { "docker.io" } else { host }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::capability::{BuildSecret, SecretSource};
+    use crate::progress::Silent;
+
+    #[tokio::test]
+    async fn only_what_the_build_was_given_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = r#"{"auths":{"localhost:5000":{"auth":"bWU6c2VjcmV0"}}}"#;
+        std::fs::write(folder.path().join("config.json"), auth).unwrap();
+        let secret = BuildSecret { id: "token".to_owned(), source: SecretSource::Env("TOKEN".to_owned()) };
+        let mut credentials = Source::default();
+        credentials.folder = Some(folder.path().to_owned());
+        let answers = Answers {
+            secrets: Arc::new(Secrets::read(&[secret], |_| true, |_| Some("hunter2".into())).unwrap()),
+            credentials: Arc::new(credentials),
+            progress: Arc::new(Silent),
+        };
+        let question = |text: &str| {
+            let mut message = Vec::new();
+            trace::push_field(&mut message, 1, text.as_bytes());
+            message
+        };
+        let told: BTreeMap<_, _> = [
+            ("secret", answers.to(GET_SECRET, &question("token")).await),
+            ("unknown secret", answers.to(GET_SECRET, &question("other")).await),
+            ("login", answers.to(CREDENTIALS, &question("localhost:5000")).await),
+            ("no login", answers.to(CREDENTIALS, &question("localhost:5001")).await),
+            ("health", answers.to(HEALTH, &[]).await),
+            ("file", answers.to("/moby.filesync.v1.FileSync/DiffCopy", &[]).await),
+        ]
+        .into();
+        assert_eq!(
+            told,
+            [
+                ("secret", Ok(b"\x0a\x07hunter2".to_vec())),
+                ("unknown secret", Err(NOT_FOUND)),
+                ("login", Ok(b"\x0a\x02me\x12\x06secret".to_vec())),
+                ("no login", Ok(Vec::new())),
+                ("health", Ok(vec![8, 1])),
+                ("file", Err(UNIMPLEMENTED)),
+            ]
+            .into()
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! BuildKit's progress reports: `moby.buildkit.v1.StatusResponse` and what else it says in protobuf.
+//!
+//! Read by hand, because of four small messages a protobuf library would be the largest part. Fields that we don't use
+//! are skipped, so that newer daemons may add some.
+//!
+//! Invariant: any bytes can be read. What is malformed ends the message that it is in, and nothing that a message
+//! claims about its size is believed.
+
+/// Longer texts are cut: nobody names a step like that.
+const TEXT_BYTES: usize = 16 * 1024;
+
+/// One report.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Report<'a> {
+    /// About a vertex: a step, or something that BuildKit does between steps. It is repeated whole whenever something
+    /// of it changes.
+    Vertex(Vertex),
+    /// About a part of a vertex, such as a layer on its way.
+    Part(Part),
+    /// What a vertex wrote.
+    Log(Log<'a>),
+}
+
+/// What is known of a vertex.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Vertex {
+    /// Which one it is.
+    pub(super) digest: String,
+    pub(super) name: String,
+    pub(super) cached: bool,
+    /// Seconds since 1970.
+    pub(super) started: Option<f64>,
+    pub(super) completed: Option<f64>,
+    /// Empty where there is none.
+    pub(super) error: String,
+}
+
+/// What is known of a part of a vertex.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Part {
+    pub(super) id: String,
+    /// The digest of its vertex.
+    pub(super) vertex: String,
+    pub(super) current: u64,
+    pub(super) total: u64,
+    pub(super) complete: bool,
+}
+
+/// A piece of what a vertex wrote, cut anywhere.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Log<'a> {
+    /// The digest of its vertex.
+    pub(super) vertex: String,
+    pub(super) bytes: &'a [u8],
+}
+
+/// The reports of one StatusResponse, in its order.
+pub(super) fn reports(bytes: &[u8]) -> impl Iterator<Item = Report<'_>> {
+    fields(bytes).filter_map(|(number, value)| match number {
+        1 => Some(Report::Vertex(vertex(value.bytes()))),
+        2 => Some(Report::Part(part(value.bytes()))),
+        3 => Some(Report::Log(log(value.bytes()))),
+        _ => None,
+    })
+}
+
+/// The text of the first field with that number.
+pub(super) fn text_field(message: &[u8], number: u64) -> Option<String> {
+    fields(message).find(|(found, _)| *found == number).map(|(_, value)| value.text())
+}
+
+/// Adds a field of bytes to a message.
+pub(super) fn push_field(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    message.push(number << 3 | 2);
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        message.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    message.push(length as u8);
+    message.extend_from_slice(bytes);
+}
+
+fn vertex(message: &[u8]) -> Vertex {
+    let mut vertex = Vertex::default();
+    for (number, value) in fields(message) {
+        match number {
+            1 => vertex.digest = value.text(),
+            3 => vertex.name = value.text(),
+            4 => vertex.cached = value.number() != 0,
+            5 => vertex.started = Some(seconds(value.bytes())),
+            6 => vertex.completed = Some(seconds(value.bytes())),
+            7 => vertex.error = value.text(),
+            _ => {}
+        }
+    }
+    vertex
+}
+
+fn part(message: &[u8]) -> Part {
+    let mut part = Part::default();
+    for (number, value) in fields(message) {
+        match number {
+            1 => part.id = value.text(),
+            2 => part.vertex = value.text(),
+            4 => part.current = value.number(),
+            5 => part.total = value.number(),
+            8 => part.complete = true,
+            _ => {}
+        }
+    }
+    part
+}
+
+fn log(message: &[u8]) -> Log<'_> {
+    let mut log = Log::default();
+    for (number, value) in fields(message) {
+        match number {
+            1 => log.vertex = value.text(),
+            4 => log.bytes = value.bytes(),
+            _ => {}
+        }
+    }
+    log
+}
+
+/// A Timestamp: seconds and nanoseconds.
+fn seconds(message: &[u8]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a f64 tells today's microseconds")]
+    fields(message).fold(0.0, |sum, (number, value)| match number {
+        1 => sum + value.number() as f64,
+        2 => sum + value.number() as f64 / 1e9,
+        _ => sum,
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Number(_) => &[],
+        }
+    }
+
+    fn text(self) -> String {
+        let bytes = self.bytes();
+        String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES)]).into_owned()
+    }
+
+    fn number(self) -> u64 {
+        match self {
+            Self::Number(number) => number,
+            Self::Bytes(_) => 0,
+        }
+    }
+}
+
+/// Numbers and values of a message's fields, up to the first that is malformed.
+fn fields(mut rest: &[u8]) -> impl Iterator<Item = (u64, Value<'_>)> {
+    std::iter::from_fn(move || {
+        let field = field(&mut rest);
+        if field.is_none() {
+            rest = &[];
+        }
+        field
+    })
+}
+
+fn field<'a>(rest: &mut &'a [u8]) -> Option<(u64, Value<'a>)> {
+    let key = varint(rest)?;
+    let value = match key & 7 {
+        0 => Value::Number(varint(rest)?),
+        1 => Value::Bytes(take(rest, 8)?),
+        2 => {
+            let length = varint(rest)?;
+            Value::Bytes(take(rest, length)?)
+        }
+        5 => Value::Bytes(take(rest, 4)?),
+        _ => return None,
+    };
+    Some((key >> 3, value))
+}
+
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *rest.split_off_first()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: u64) -> Option<&'a [u8]> {
+    rest.split_off(..usize::try_from(length).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What Docker 20.10.24 answered, with `curl --data-binary @context.tar …/build?version=2&dockerfile=Dockerfile`.
+    const BUILT: &str = include_str!("recorded/built.jsonl");
+
+    /// The bytes of all reports in an answer.
+    fn messages(answer: &str) -> Vec<Vec<u8>> {
+        let lines = answer.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let aux = lines.filter(|line| line["id"] == "moby.buildkit.trace").map(|mut line| line["aux"].take());
+        aux.map(|aux| base64::engine::general_purpose::STANDARD.decode(aux.as_str().unwrap()).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_was_recorded_is_read() {
+        let messages = messages(BUILT);
+        let found: Vec<_> = messages.iter().flat_map(|message| reports(message)).collect();
+        let vertices: Vec<_> = found
+            .iter()
+            .filter_map(|report| match report {
+                Report::Vertex(vertex) if vertex.name.starts_with("[3/3]") => Some(vertex),
+                _ => None,
+            })
+            .collect();
+        let last = vertices.last().unwrap();
+        assert_eq!(last.name, r#"[3/3] RUN ["sh", "-c", "echo out; echo err >&2; sleep 0.3"]"#);
+        assert!(last.digest.starts_with("sha256:") && last.digest.len() == 71, "{last:?}");
+        assert!((0.3..2.0).contains(&(last.completed.unwrap() - last.started.unwrap())), "{last:?}");
+        assert_eq!((last.cached, last.error.as_str(), vertices[0].started), (false, "", None));
+        let logs: Vec<_> = found
+            .iter()
+            .filter_map(|report| match report {
+                Report::Log(log) => Some((log.vertex == last.digest, log.bytes)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(logs, [(true, &b"out\n"[..]), (true, &b"err\n"[..])]);
+        assert!(
+            found
+                .iter()
+                .any(|report| matches!(report, Report::Part(part) if part.id == "exporting layers" && part.complete))
+        );
+    }
+
+    #[test]
+    fn a_message_that_is_cut_is_read_up_to_there() {
+        for message in messages(BUILT) {
+            let whole: Vec<_> = reports(&message).collect();
+            for length in 0..message.len() {
+                let cut: Vec<_> = reports(&message[..length]).collect();
+                assert_eq!(cut, whole[..cut.len()], "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for length in [0, 1, 127, 128, 300, 70_000] {
+            let mut message = Vec::new();
+            push_field(&mut message, 1, &vec![b'a'; length]);
+            push_field(&mut message, 2, b"after");
+            assert_eq!(text_field(&message, 1).unwrap().len(), length.min(TEXT_BYTES));
+            assert_eq!(text_field(&message, 2).as_deref(), Some("after"));
+            assert_eq!(text_field(&message, 3), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(reports(&bytes).count() <= bytes.len());
+        }
+
+        #[test]
+        fn a_recorded_message_with_any_byte_changed_can_be_read(which in any::<usize>(), at in any::<usize>(), byte: u8) {
+            let mut messages = messages(BUILT);
+            let which = which % messages.len();
+            let message = &mut messages[which];
+            let at = at % message.len();
+            message[at] = byte;
+            prop_assert!(reports(message).count() <= message.len());
+        }
+    }
+}

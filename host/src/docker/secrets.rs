@@ -1,0 +1,192 @@
+//! Secrets of a build: read when it begins, given to BuildKit when a step asks, and taken out of all that is told.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+
+use super::DockerError;
+use super::failure::words;
+use crate::capability::{BuildSecret, SecretSource};
+
+/// BuildKit takes no larger secret.
+const LARGEST: usize = 500 * 1024;
+
+/// What stands in place of a secret.
+const MASK: &str = "***";
+
+/// A line of a secret of several lines is masked by itself, unless it is as short as a bracket.
+const SHORTEST_LINE: usize = 6;
+
+/// A shorter password in a larger secret is found in too many words.
+const SHORTEST_PASSWORD: usize = 4;
+
+/// The values of a build's secrets. Its `Debug` shows none.
+#[derive(Clone, Default)]
+pub(super) struct Secrets {
+    values: BTreeMap<String, Vec<u8>>,
+    /// What must not be told, the longest first: one may hold another.
+    masked: Vec<String>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+impl Secrets {
+    /// Reads all of them, if they are `granted`; `variable` reads one of the environment.
+    pub(super) fn read(
+        secrets: &[BuildSecret],
+        granted: impl Fn(&SecretSource) -> bool,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, DockerError> {
+        let mut read = Self::default();
+        for BuildSecret { id, source } in secrets {
+            let missing =
+                |place: String, reason: &str| DockerError::Secret { id: id.clone(), place, reason: reason.to_owned() };
+            let place = match source {
+                SecretSource::Env(name) => format!("the environment variable {name}"),
+                SecretSource::File(path) => format!("the file '{path}'"),
+            };
+            if !granted(source) {
+                return Err(missing(place, "this host keeps it from builds"));
+            }
+            let value = match source {
+                SecretSource::Env(name) => match variable(name) {
+                    Some(value) => value.into_encoded_bytes(),
+                    None => return Err(missing(place, "it is not set")),
+                },
+                SecretSource::File(path) => match read_file(path) {
+                    Ok(value) => value,
+                    Err(error) => return Err(missing(place, &words(&error.to_string()))),
+                },
+            };
+            if value.is_empty() {
+                return Err(missing(place, "it is empty"));
+            }
+            if value.len() > LARGEST {
+                return Err(missing(place, "it is larger than the 500 KiB that BuildKit takes"));
+            }
+            read.insert(id.clone(), value);
+        }
+        Ok(read)
+    }
+
+    fn insert(&mut self, id: String, value: Vec<u8>) {
+        let text = String::from_utf8_lossy(&value).into_owned();
+        self.masked.extend(text.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE).map(str::to_owned));
+        self.masked.push(text.trim().to_owned());
+        self.masked.extend(passwords(&text).filter(|password| password.len() >= SHORTEST_PASSWORD).map(str::to_owned));
+        self.masked.retain(|text| !text.is_empty());
+        self.masked.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.masked.dedup();
+        self.values.insert(id, value);
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&[u8]> {
+        self.values.get(id).map(Vec::as_slice)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The text without any secret.
+    pub(super) fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut masked = Cow::Borrowed(text);
+        for secret in &self.masked {
+            if masked.contains(secret) {
+                masked = Cow::Owned(masked.replace(secret, MASK));
+            }
+        }
+        masked
+    }
+
+    /// Of text that is cut anywhere, so many bytes at its end may be the beginning of a secret.
+    pub(super) fn held_back(&self) -> usize {
+        // A secret of several lines is not looked for whole: its lines are.
+        let longest = self.masked.iter().filter(|text| !text.contains('\n')).map(String::len).max();
+        longest.unwrap_or_default().saturating_sub(1)
+    }
+}
+
+/// Passwords in what holds more than one: the address of a package index, or a netrc.
+fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    let users = text.split("://").skip(1).filter_map(|rest| rest.split(['/', '?', '#']).next()?.rsplit_once('@'));
+    let in_addresses = users.map(|(user, _)| user.split_once(':').map_or(user, |(_, password)| password));
+    let words = text.split_whitespace();
+    let in_netrc = words.clone().zip(words.skip(1)).filter(|(key, _)| *key == "password").map(|(_, value)| value);
+    in_addresses.chain(in_netrc)
+}
+
+fn read_file(path: &str) -> io::Result<Vec<u8>> {
+    let mut value = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut value)?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[(&str, &str)]) -> Secrets {
+        let mut secrets = Secrets::default();
+        for (id, value) in values {
+            secrets.insert((*id).to_owned(), value.as_bytes().to_vec());
+        }
+        secrets
+    }
+
+    #[test]
+    fn values_come_from_variables_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "from a file\n").unwrap();
+        let variable = |name: &str| (name == "TOKEN").then(|| OsString::from("from a variable"));
+        let secret = |source| BuildSecret { id: "a".to_owned(), source };
+        let read = |source| {
+            Secrets::read(&[secret(source)], |_| true, variable).map(|secrets| secrets.get("a").unwrap().to_vec())
+        };
+        assert_eq!(read(SecretSource::Env("TOKEN".to_owned())).unwrap(), b"from a variable");
+        assert_eq!(read(SecretSource::File(file.display().to_string())).unwrap(), b"from a file\n");
+        std::fs::write(&file, "").unwrap();
+        let empty = read(SecretSource::File(file.display().to_string())).unwrap_err().to_string();
+        assert!(empty.contains("the secret 'a'") && empty.ends_with("it is empty"), "{empty}");
+        std::fs::write(&file, vec![b'x'; LARGEST + 1]).unwrap();
+        assert!(read(SecretSource::File(file.display().to_string())).unwrap_err().to_string().contains("500 KiB"));
+        let unset = read(SecretSource::Env("OTHER".to_owned())).unwrap_err();
+        assert_eq!(unset.to_string(), "the secret 'a' has no value: the environment variable OTHER: it is not set");
+        let kept = Secrets::read(&[secret(SecretSource::Env("TOKEN".to_owned()))], |_| false, variable).unwrap_err();
+        assert!(kept.to_string().ends_with("this host keeps it from builds"), "{kept}");
+        let missing = read(SecretSource::File("/missing/file".to_owned())).unwrap_err().to_string();
+        assert!(missing.contains("the file '/missing/file'"), "{missing}");
+    }
+
+    #[test]
+    fn secrets_are_not_told() {
+        let secrets = of(&[
+            ("a", "hunter2\n"),
+            ("b", "hunter2-and-more"),
+            ("c", "{\n  \"key\": \"value\"\n}\n"),
+            ("index", "https://me:s3cret@index.example/simple"),
+            ("netrc", "machine a.example\nlogin me password pa55word\n"),
+        ]);
+        for (told, masked) in [
+            ("password hunter2, again hunter2.", "password ***, again ***."),
+            ("hunter2-and-more", "***"),
+            ("\"key\": \"value\"", "***"),
+            ("{ }", "{ }"),
+            ("GET https://me:s3cret@index.example/simple/six", "GET ***/six"),
+            ("as me with s3cret or pa55word", "as me with *** or ***"),
+            ("login and password", "login and password"),
+        ] {
+            assert_eq!(secrets.mask(told), masked);
+        }
+        assert_eq!(secrets.held_back(), "https://me:s3cret@index.example/simple".len() - 1);
+        assert_eq!(format!("{secrets:?}"), r#"{"a", "b", "c", "index", "netrc"}"#);
+    }
+}
