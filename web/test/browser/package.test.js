@@ -74,7 +74,7 @@ browserTest('it loads its own files and nothing else', {}, async (visitor) => {
   const before = server.requests.length;
   await open(visitor);
   const asked = server.requests.slice(before).sort();
-  const own = ['error.js', 'flowhold_bg.js', 'flowhold_bg.wasm', 'index.js', 'readings.js', 'start.js'];
+  const own = ['error.js', 'flowhold_bg.js', 'flowhold_bg.wasm', 'index.js', 'judge.js', 'readings.js', 'start.js'];
   assert.deepEqual(asked, ['/', ...own.map((name) => `/package/${name}`)]);
   // A module without imports but its own JavaScript can reach nothing that was not given to it.
   const module = await WebAssembly.compile(readFileSync(new URL('../../dist/flowhold_bg.wasm', import.meta.url)));
