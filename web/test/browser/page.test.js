@@ -65,7 +65,7 @@ browserTest('an error is marked where it is, and goes away when it is mended', {
   await page.shows('status', /2 errors/);
   await page.shows('why-no-plan', /No plan yet/);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
-  await page.shows('panel-dockerfile', /The spec has an error\. This is the last Dockerfile that could be planned\./);
+  await page.shows('panel-dockerfile', /There is an error\. This is the last Dockerfile that could be planned\./);
   // An entry of the list leads to its place.
   await page.byId('problems').getByRole('button').nth(1).click();
   await page.keyboard.insertText('image_name = "etl"');
