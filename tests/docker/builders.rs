@@ -118,7 +118,7 @@ fn both_say_why_a_flow_does_not_load() {
 fn progress_looks_the_same() {
     for builder in BUILDERS {
         let project = Project::of_script("python_dependencies = [\"iniconfig==2.0.0\"]", "print(1)\n");
-        // A layer of its own, so that pip has something to say.
+        // Bytes of its own, so that something is done.
         project.folder.write("flow.py", format!("print({})\n", quoted(&project.name)));
         let done = project.try_build_by(builder, &["--no-push", "--progress", "json"]).ok();
         let events: Vec<Value> = done.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

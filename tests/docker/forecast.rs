@@ -31,7 +31,10 @@ fn foreseen(project: &Project, builder: &str, change: impl FnOnce()) -> Vec<bool
     let line = |step: &Value| lines[usize::try_from(step["line"].as_u64().unwrap()).unwrap() - 1];
     let of_builder = cached(&preview["forecast"], |step| is_step(line(step), builder));
     let foreseen = cached(&preview["forecast"], |_| true);
-    assert_eq!(of_builder, done, "{:#}\n{report:#}", preview["forecast"]);
+    // BuildKit copies onto what is there, whatever the variables are: it keeps more than is foreseen.
+    let kept = |(foreseen, done): (bool, bool)| foreseen == done || builder == "1" && done;
+    let as_foreseen = of_builder.len() == done.len() && of_builder.iter().copied().zip(done.iter().copied()).all(kept);
+    assert!(as_foreseen, "{builder}: {done:?}\n{:#}\n{report:#}", preview["forecast"]);
     foreseen
 }
 

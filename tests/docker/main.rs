@@ -22,4 +22,5 @@ mod project;
 mod push;
 mod registry;
 mod run;
+mod secrets;
 mod unavailable;

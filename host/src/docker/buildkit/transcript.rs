@@ -133,6 +133,11 @@ impl Transcript {
         }
         if !vertex.error.is_empty() {
             known.vertex.error = self.secrets.mask(&vertex.error).into_owned();
+            // The build goes on without that cache.
+            if known.vertex.name.starts_with("importing cache manifest") {
+                let text = words(&format!("{}: {}", known.vertex.name, known.vertex.error));
+                progress.event(Event::Message { text: &text });
+            }
         }
         let (cached, completed) = (known.vertex.cached, vertex.completed.is_some());
         if began && known.step.is_some() {

@@ -1,0 +1,93 @@
+//! Secrets of a build: steps may use them, and they are nowhere else.
+
+use flowhold_tests::{Done, environment};
+
+use crate::{
+    daemon::{client, docker},
+    project::{Project, quoted},
+};
+
+const PASSWORD: &str = "pa55word-that-nobody-sees";
+
+/// Builds with this in the variable INDEX, and lines for people on stderr.
+fn build(project: &Project, index: Option<&str>) -> Done {
+    let mut command = project.folder.command(&["build", "--no-push", "--format", "json", "--progress", "plain"]);
+    command.env_remove("INDEX");
+    if let Some(index) = index {
+        command.env("INDEX", index);
+    }
+    Done::of(command.output().unwrap())
+}
+
+#[test]
+fn a_secret_is_used_and_told_nowhere() {
+    // Nobody answers at its address: the installers complain.
+    let address = crate::fake::nobody();
+    let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }]";
+    for installer in ["uv", "pip"] {
+        let storage = format!("{storage}\ninstaller = {}\nenv_vars.PIP_RETRIES = \"0\"", quoted(installer));
+        let project = Project::of_script(&storage, "print(1)\n");
+        let done = build(&project, Some(&format!("http://me:{PASSWORD}@{address}/simple"))).fails(1, &["RUN "]);
+        assert!(!done.stderr.contains(PASSWORD) && done.stderr.contains("six==1.16.0"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_image() {
+    let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"netrc\", file = \"my netrc\" }]";
+    let project = Project::of_script(storage, "print(1)\n");
+    project.folder.write("my netrc", format!("machine nobody.example\nlogin me\npassword {PASSWORD}\n"));
+    let report = project.build(&["--no-push"]);
+    let plan = report["plan"].clone();
+    let saved = client(&["save", &project.reference()]).output().unwrap().stdout;
+    let has = |bytes: &[u8]| bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes());
+    assert!(saved.len() > 1 << 20 && !has(&saved));
+    let history = docker(&["history", "--no-trunc", &project.reference()]).ok().stdout;
+    assert!(history.contains("RUN") && !has(history.as_bytes()), "{history}");
+    assert!(!has(project.storage_text().as_bytes()));
+    // Another password makes no other plan.
+    project.folder.write("my netrc", "machine nobody.example login me password other");
+    assert_eq!(project.build(&["--no-push"])["plan"], plan);
+}
+
+#[test]
+fn a_secret_that_is_not_there() {
+    let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }]";
+    let project = Project::of_script(storage, "print(1)\n");
+    build(&project, None).fails(1, &["'PIP_INDEX_URL'", "INDEX: it is not set", "set the variable"]);
+    build(&project, Some("")).fails(1, &["'PIP_INDEX_URL'", "it is empty"]);
+    let project = Project::of_script(&storage.replace("env = \"INDEX\"", "file = \"missing\""), "print(1)\n");
+    build(&project, None).fails(1, &["'PIP_INDEX_URL'", "missing"]);
+    project.try_build_by("0", &[]).fails(1, &["BuildKit"]);
+}
+
+#[test]
+fn a_cache_in_a_registry_is_asked_with_the_users_credentials() {
+    let registry = environment("FLOWHOLD_TEST_AUTH_REGISTRY");
+    let login = flowhold_tests::Folder::new();
+    let config = login.path().to_str().unwrap();
+    let (user, password) = (environment("FLOWHOLD_TEST_AUTH_USER"), environment("FLOWHOLD_TEST_AUTH_PASSWORD"));
+    docker(&["--config", config, "login", "--username", &user, "--password", &password, &registry]).ok();
+    let storage = format!("registry_url = \"{registry}/tests\"\ncache_to = \"inline\"");
+    let project = Project::of_script(&storage, "print(1)\n");
+    let reference = format!("{registry}/tests/{}:v1", project.name);
+    let spec = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    let with_cache = spec.replace("[storage]", &format!("[storage]\ncache_from = [{}]", quoted(&reference)));
+    project.folder.write("flowhold.toml", with_cache);
+    let build = |push: &[&str], config: Option<&str>| {
+        let mut command = project.folder.command(&[&["build", "--progress", "plain"], push].concat());
+        if let Some(config) = config {
+            command.env("DOCKER_CONFIG", config);
+        }
+        Done::of(command.output().unwrap()).ok().stderr
+    };
+    let trouble = format!("importing cache manifest from {reference}");
+    let refused = build(&["--no-push"], None);
+    assert!(refused.contains(&trouble) && !refused.contains("not found"), "{refused}");
+    // With them it is known that there is none yet: that is told as well, and the build goes on.
+    let missing = build(&[], Some(config));
+    assert!(missing.contains(&trouble) && missing.contains("not found"), "{missing}");
+    let found = build(&["--no-push"], Some(config));
+    assert!(!found.contains(&trouble), "{found}");
+    docker(&["image", "rm", "--force", "--no-prune", &reference]);
+}
