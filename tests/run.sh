@@ -101,8 +101,11 @@ embed_in_python() {
 }
 
 embed_in_javascript() {
+    cargo build --release --target wasm32-unknown-unknown -p example-policy
+    local policy=${CARGO_TARGET_DIR:-$PWD/target}/wasm32-unknown-unknown/release/example_policy.wasm
     cd host/examples/javascript
     "$FLOWHOLD_BIN" component -o component.wasm
+    "$FLOWHOLD_BIN" component --of "$policy" -o deny.wasm
     npm ci && FLOWHOLD_COMPONENT=component.wasm npm test
 }
 

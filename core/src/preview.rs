@@ -187,7 +187,7 @@ impl Preview {
     }
 
     /// The object of `flowhold preview --format json`, with a forecast if there is an earlier plan.
-    pub fn to_json(&self, since: Option<&PlanOutline>) -> String {
+    pub fn to_json(&self, since: Option<&PlanOutline>) -> Object {
         let plan = self.plan.as_ref();
         let source_map = plan.map_or(&[][..], |plan| &plan.source_map);
         let mut fields = Object::default();
@@ -200,7 +200,7 @@ impl Preview {
         fields.put("flows", &self.flows);
         fields.put("diagnostics", self.diagnostics.iter().collect::<Json>());
         fields.put_some("forecast", since.map(|since| self.forecast(since).into_iter().collect::<Json>()));
-        format!("{:#}", Json::from(fields))
+        fields
     }
 }
 

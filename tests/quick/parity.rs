@@ -4,6 +4,7 @@ use std::{io::Write, path::PathBuf, process::Stdio, rc::Rc};
 
 use flowhold::{Host, Need, SpecText};
 use flowhold_core::{
+    json::Json,
     preview::Preview,
     resolve::{Facts, Finding},
     spec::Spec,
@@ -99,7 +100,7 @@ fn natively(text: &str, folder: &str) -> String {
         folder: Some(folder.to_owned()),
         findings: sources.iter().map(|_| Finding::Skipped).collect(),
     };
-    Preview::of(spec.map(Rc::new), diagnostics, facts).to_json(None)
+    format!("{:#}", Json::from(Preview::of(spec.map(Rc::new), diagnostics, facts).to_json(None)))
 }
 
 fn through_the_binary(text: &str) -> (String, String) {

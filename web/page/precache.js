@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 
-/** Writes the service worker into the build, with the list of everything that was built and a version made of its bytes. */
+/**
+ * Writes the service worker into the build, with the list of everything that was built and a version made of its bytes.
+ * Policies are not in it: whoever hosts the page changes them.
+ */
 export function precache(source) {
   let root;
   let output;
@@ -17,7 +20,7 @@ export function precache(source) {
       const files = readdirSync(output, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => relative(output, join(entry.parentPath, entry.name)).split(sep).join("/"))
-        .filter((name) => name !== source)
+        .filter((name) => name !== source && !/^policies(\.js$|\/)/.test(name))
         .sort();
       const version = createHash("sha256");
       for (const file of files)

@@ -4,6 +4,9 @@
 const FILES = [/* files */];
 const PREFIX = `flowhold ${self.registration.scope} `;
 const CACHE = `${PREFIX}__VERSION__`;
+const POLICIES = `${PREFIX}policies`;
+/** Longer than this, nobody waits for a network that does not answer. */
+const PATIENCE = 10_000;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -12,7 +15,7 @@ self.addEventListener("install", (event) => {
 });
 
 self.addEventListener("activate", (event) => {
-  const old = (names) => names.filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+  const old = (names) => names.filter((name) => name.startsWith(PREFIX) && name !== CACHE && name !== POLICIES);
   event.waitUntil(
     caches
       .keys()
@@ -29,6 +32,7 @@ self.addEventListener("message", (event) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
+  if (isPolicy(request)) return event.respondWith(policy(request));
   const key = request.mode === "navigate" ? "index.html" : request;
   event.respondWith(
     caches
@@ -37,3 +41,21 @@ self.addEventListener("fetch", (event) => {
       .then((kept) => kept ?? fetch(request)),
   );
 });
+
+function isPolicy({ url }) {
+  return /^policies(\.js$|\/)/.test(url.slice(self.registration.scope.length).replace(/[?#].*/, ""));
+}
+
+/** Policies are what the host has now; what it had last is only for when there is no network. */
+async function policy(request) {
+  const cache = await caches.open(POLICIES);
+  try {
+    const answer = await fetch(request.url, { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.ok) await cache.put(request, answer.clone());
+    return answer;
+  } catch (error) {
+    const kept = await cache.match(request);
+    if (kept) return kept;
+    throw error;
+  }
+}

@@ -1,6 +1,9 @@
 //! Failures as JavaScript errors.
 
-use flowhold_core::failure::{Failure, FailureKind};
+use flowhold_core::{
+    failure::{Failure, FailureKind},
+    json::Json,
+};
 use wasm_bindgen::prelude::*;
 
 /// What can be thrown.
@@ -16,19 +19,19 @@ extern "C" {
 }
 
 /// What an error says besides its message.
-#[derive(serde::Serialize, tsify::Tsify)]
+#[derive(tsify::Tsify)]
 pub struct ErrorDetails {
     /// Who can do something about it: the input is wrong, something is not there, trying again may help, or stopped.
     #[tsify(type = "'input' | 'unavailable' | 'retry' | 'interrupted'")]
-    kind: String,
+    pub kind: String,
     /// Stable, kebab-case: for programs.
-    code: String,
+    pub code: String,
     /// The field of the spec that it is about.
     #[tsify(type = "string | null")]
-    field: Option<String>,
+    pub field: Option<String>,
     /// What to do.
     #[tsify(type = "string | null")]
-    help: Option<String>,
+    pub help: Option<String>,
 }
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -55,7 +58,7 @@ pub(crate) fn wrong_argument(message: impl Into<String>) -> Thrown {
     thrown(Failure::input(flowhold_core::diagnostic::Code::WrongType, message))
 }
 
-/// Plain data as JavaScript's.
-pub(crate) fn to_js<T: tsify::Tsify + serde::Serialize>(value: T) -> Result<tsify::Ts<T>, Thrown> {
-    value.into_ts().map_err(|error| js_sys::Error::new(&error.to_string()).into())
+/// Plain data as JavaScript's: the engine reads a text faster than it takes a value at a time.
+pub(crate) fn to_js(json: impl Into<Json>) -> Result<JsValue, Thrown> {
+    js_sys::JSON::parse(&json.into().to_string())
 }

@@ -5,7 +5,7 @@ use flowhold_core::{
     failure::Failure,
     json::{Json, Object},
     policy::{NamedText, Verdict},
-    preview::Preview,
+    preview::{Preview, context_lines},
 };
 use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
@@ -13,7 +13,6 @@ use wasm_bindgen::prelude::*;
 use crate::{
     error::{Thrown, wrong_argument},
     input::{said, text},
-    preview::to_object,
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -48,22 +47,20 @@ export type Policy = (plan: BuildPlan) => Verdict[];
 #[wasm_bindgen(raw_module = "./judge.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    fn judge(policy: &Function, preview: &JsValue, rest: &str) -> Result<Array, JsValue>;
+    fn judge(policy: &Function, plan: &str) -> Result<Array, JsValue>;
 }
 
 /// Has policies judge a plan.
-pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) -> Result<(), Thrown> {
+pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) {
     if policies.is_empty() || !preview.can_be_judged() {
-        return Ok(());
+        return;
     }
     // All are told the same plan: none hears of what another said.
-    let (shown, rest) = (to_object(preview, None)?, rest(preview).to_string());
+    let plan = build_plan(preview).to_string();
     for (name, policy) in policies {
-        let verdicts =
-            judge(policy, &shown.js_value(), &rest).and_then(|verdicts| verdicts.iter().map(verdict).collect());
+        let verdicts = judge(policy, &plan).and_then(|verdicts| verdicts.iter().map(verdict).collect());
         preview.judge(name, verdicts.map_err(|error| Failure::input(Code::PolicyFailed, said(&error))));
     }
-    Ok(())
 }
 
 fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
@@ -78,8 +75,8 @@ fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
     Ok(Verdict { code, severity, field: about, message, help: text(&value, "help")? })
 }
 
-/// What a policy is told and a preview does not have.
-fn rest(preview: &Preview) -> Json {
+/// What a policy is told. JSON has no numbers of 64 bits: `judge.js` makes the sizes those.
+fn build_plan(preview: &Preview) -> Json {
     let mut fields = Object::default();
     fields.put("storage", preview.storage());
     fields.put("digest", preview.computed_digest().map(|digest| digest.to_string()));
@@ -93,6 +90,7 @@ fn rest(preview: &Preview) -> Json {
         ])
     });
     fields.put("baseImage", base);
+    fields.put("image", preview.plan.as_ref().map(|plan| &plan.image));
     fields.put("requirements", named(preview.requirements(), "text"));
     fields.put("variables", named(&preview.variables(), "value"));
     let copies = preview.copies();
@@ -100,6 +98,8 @@ fn rest(preview: &Preview) -> Json {
         .iter()
         .map(|one| object(&[("source", &one.source), ("destination", &one.destination), ("field", &one.field)]));
     fields.put("copies", copies.collect::<Json>());
+    fields.put("dockerfile", preview.plan.as_ref().map(|plan| &plan.dockerfile));
+    fields.put("context", context_lines(preview.context()).collect::<Json>());
     let flows = preview.flows.iter().map(|(name, location)| Json::Array(vec![name.as_ref().into(), location.into()]));
     fields.put("flows", flows.collect::<Json>());
     fields.into()

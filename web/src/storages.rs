@@ -4,7 +4,7 @@ use flowhold_core::{
     blob::{Content, read_all},
     capability::refused,
     failure::Failure,
-    flow::{Flow as CoreFlow, FlowMap, FlowMapError, Format, FormatError},
+    flow::{Flow as CoreFlow, FlowMapError, Format, FormatError},
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
@@ -14,7 +14,7 @@ use js_sys::{Array, JSON, Object, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::*};
 
 use crate::{
-    error::{Thrown, thrown, wrong_argument},
+    error::{Thrown, thrown, to_js, wrong_argument},
     input::{field, spec_text, text},
 };
 
@@ -80,8 +80,8 @@ macro_rules! storage_class {
 
             /// Flow name -> location.
             #[wasm_bindgen(getter, unchecked_return_type = "Record<string, string>")]
-            pub fn flows(&self) -> Result<Object, Thrown> {
-                locations(self.0.flows())
+            pub fn flows(&self) -> Result<JsValue, Thrown> {
+                to_js(self.0.flows())
             }
 
             /// Adds a flow, and returns its location. Throws if the name is taken.
@@ -193,12 +193,6 @@ fn deserialize(serialized: &JsValue, kind: &str) -> Result<Storage, Thrown> {
     } else {
         Err(wrong_argument(format!("this is a {} storage", storage.kind())))
     }
-}
-
-/// Flow name -> location, also of names such as `__proto__`, which setting a property would lose.
-pub(crate) fn locations(flows: &FlowMap) -> Result<Object, Thrown> {
-    let flows = flows.iter().map(|(name, location)| Array::of2(&name.as_ref().into(), &location.into()));
-    Object::from_entries(&flows.collect::<Array>())
 }
 
 fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { flowhold } from './binary.js';
+import { keys, places, preview } from '../dist/node.js';
+import { fixtures, flowhold } from './binary.js';
 import { install, run } from './browser/installed.js';
 
 const TSC = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
@@ -59,8 +60,8 @@ test('it runs in Node', { timeout: 60_000 }, async () => {
 const CONSUMER = `
 import {
   BytesStorage, DockerStorage, FlowholdError, Sha256, archive, check, keys, places, preview, resolve, serialize,
-  type ContextEntry, type Diagnostic, type FileInput, type Flow, type ForecastStep, type Image, type Key, type Options, type Place, type Preview,
-  type SourceLine, type Spec, type Step,
+  type BuildPlan, type ContextEntry, type Diagnostic, type FileInput, type Flow, type ForecastStep, type Image, type Key, type Options, type Place,
+  type Policy, type Preview, type SourceLine, type Spec, type Step, type Verdict,
 } from 'flowhold';
 
 const spec: Spec = { storage: { type: 'docker' }, flows: [{ path: 'a.py' }] };
@@ -68,7 +69,14 @@ const files: Record<string, FileInput> = {
   'a.py': new Uint8Array(1), '/b': { content: new Uint8Array(1), mode: 0o755 }, '/c': { size: 1, sha256: '0'.repeat(64) },
 };
 const first: Preview = preview(spec);
-const options: Options = { files, home: '/root', folder: '/', python: { version: '3.11' }, uuid: () => 'x', now: 0, since: first };
+const tagged = ({ baseImage, context, flows }: BuildPlan): Verdict[] => {
+  const largest: bigint | null | undefined = context[0]?.size;
+  const [name, location] = flows[0] ?? ['', ''];
+  if (baseImage?.tag) return [];
+  return [{ code: 'no-tag', severity: 'error', field: 'storage.base_image', message: [baseImage?.reference, largest, name, location].join() }];
+};
+const policies: Record<string, Policy> = { tagged, silent: () => [] };
+const options: Options = { files, home: '/root', folder: '/', python: { version: '3.11' }, uuid: () => 'x', now: 0, policies, since: first };
 const seen: Preview = preview('', options);
 const plan: string | null = seen.plan;
 const image: Image | null = seen.image;
@@ -80,6 +88,7 @@ const size: number | null | undefined = entries[0]?.size;
 const location: string | undefined = seen.flows['a'];
 const found: Diagnostic[] = check(spec, options);
 const severity: 'error' | 'warning' | 'info' | undefined = found[0]?.severity;
+const judge: string | undefined = found[0]?.policy;
 const known: Key[] = keys();
 const where: Place[] = places('');
 const texts: string[] = [resolve(spec, options), serialize(spec), new Sha256().hex()];
@@ -99,7 +108,7 @@ try {
     console.log(said, kind, error.message, error.stack);
   }
 }
-console.log(plan, image, lines, steps, forecast, size, location, severity, known, where, texts, parts, content, read, built);
+console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, content, read, built);
 
 // @ts-expect-error a spec is no number
 preview(1);
@@ -107,11 +116,25 @@ preview(1);
 preview(spec, { fils: {} });
 // @ts-expect-error a file is bytes, not text
 preview(spec, { files: { 'a.py': 'print()' } });
+// @ts-expect-error a policy answers at once
+preview(spec, { policies: { late: async () => [] } });
+// @ts-expect-error a verdict has a severity
+preview(spec, { policies: { mild: () => [{ code: 'x', field: '', message: '' }] } });
 // @ts-expect-error a flow has a name
 storage.addFlow({ content: '' });
 // @ts-expect-error no such field
 seen.dockerFile;
 `;
+
+/** Results as literals: a field that the types lack, or ask for in vain, is an error. */
+function literals() {
+  const spec = '[storage]\ntype = "docker"\nbase_image = "python"\nenv_vars = { A = "1" }\n[[flows]]\npath = "a.py"\n';
+  const policies = { ours: () => [{ code: 'odd', severity: 'info', field: 'storage', message: 'odd' }] };
+  const previews = [spec, SPEC, 'odd = 1'].map((text) => preview(text, { policies, since: preview(spec), files: { 'a.py': new Uint8Array(1) } }));
+  previews.push(...fixtures().map(({ text }) => preview(text)));
+  const literal = (type, values) => values.map((value) => `(${JSON.stringify(value)}) satisfies ${type};`).join('\n');
+  return [literal('Preview', previews), literal('Key', keys()), literal('Place', places(spec))].join('\n');
+}
 
 for (const [name, settings] of Object.entries({
   'in Node': { module: 'nodenext', target: 'es2022' },
@@ -119,7 +142,7 @@ for (const [name, settings] of Object.entries({
   'with the newest library': { module: 'nodenext', target: 'esnext' },
 })) {
   test(`its types are sound and strict ${name}`, { timeout: 120_000 }, async () => {
-    installed.write('consumer.ts', CONSUMER);
+    installed.write('consumer.ts', CONSUMER + literals());
     const compilerOptions = {
       ...settings, strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, noEmit: true, types: [],
     };

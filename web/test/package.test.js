@@ -57,7 +57,9 @@ test('without the bytes the Dockerfile is there, and the plan stays open', () =>
   const entry = open.context.find((one) => one.path === 'flows/hello.prefect');
   assert.deepEqual([entry?.size, entry?.sha256], [null, null]);
   assert.equal(thrown(() => resolve(SPEC)).code, 'unseen-source');
-  assert.equal(thrown(() => archive(SPEC)).code, 'no-content');
+  assert.equal(thrown(() => archive(SPEC)).code, 'unseen-source');
+  const stated = resolve(SPEC, { files: FILES });
+  assert.equal(thrown(() => archive(stated)).code, 'no-content');
 });
 
 test('what the bytes are must be what the spec states', () => {
@@ -100,7 +102,7 @@ test('the forecast is a function of two previews', () => {
   const before = preview(SPEC, { files: FILES });
   const after = preview(SPEC, { files: { 'hello.py': new Uint8Array(1) }, since: before });
   const cached = after.forecast?.map((step) => step.cached);
-  assert.deepEqual(cached, [true, true, true, true, true, false, false]);
+  assert.deepEqual(cached, [true, true, true, true, true, true, false, false]);
   const printed = JSON.stringify({ dockerfile: before.dockerfile, context: before.context });
   assert.deepEqual(preview(SPEC, { files: FILES, since: printed }).forecast?.every((step) => step.cached), true);
   assert.equal(preview(SPEC).forecast, undefined);

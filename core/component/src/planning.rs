@@ -6,6 +6,7 @@ use flowhold_core::{
     capability::Segment,
     diagnostic::{Diagnostic, Severity},
     forecast::PlanOutline,
+    json::Json,
     plan::ImageChoice,
     policy::{BaseImage, CopyLine, NamedText, Verdict},
     preview::{ContextLine, Preview, context_lines},
@@ -153,7 +154,7 @@ impl wit::GuestPlan for GuestPlan {
 
     fn to_json(&self, since: Option<String>) -> Result<String, diagnostics::Failure> {
         let since = since.map(|text| PlanOutline::from_json(&text)).transpose().map_err(failure_to_host)?;
-        Ok(self.0.borrow().to_json(since.as_ref()))
+        Ok(format!("{:#}", Json::from(self.0.borrow().to_json(since.as_ref()))))
     }
 
     fn archive(&self) -> Result<Vec<wit::ArchiveSegment>, diagnostics::Failure> {

@@ -25,8 +25,8 @@ export function flowhold(cwd, args, input = '') {
 }
 
 /** The preview of a spec, which may have errors. */
-export function preview(cwd, text) {
-  const done = spawnSync(BINARY, ['preview', '--format', 'json', '-f', '-'], settings(cwd, text));
+export function preview(cwd, text, ...args) {
+  const done = spawnSync(BINARY, ['preview', '--format', 'json', '-f', '-', ...args], settings(cwd, text));
   return JSON.parse(String(done.stdout));
 }
 

@@ -1,30 +1,14 @@
 // The same component in Chromium: Bytes storage and the preview of an image are the binary's, to the letter.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import test from 'node:test';
-import { chromium } from 'playwright-core';
 import { flowhold, folder, preview } from './binary.js';
+import { open } from './browser.js';
 import { BYTES, DOCKER, FLOWS, project } from './project.js';
 
-const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
-
 test('in Chromium', { timeout: 90_000 }, async (t) => {
-  const server = createServer(serve).listen(0, '127.0.0.1');
-  t.after(() => server.close());
-  await new Promise((resolve) => server.once('listening', resolve));
-  const browser = await chromium.launch({
-    executablePath: process.env.FLOWHOLD_CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
-  });
-  t.after(() => browser.close());
-  const page = await browser.newPage();
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(String(error)));
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  const { page, errors } = await open(t);
   const cwd = folder(t);
   project(cwd);
 
@@ -96,12 +80,4 @@ test('in Chromium', { timeout: 90_000 }, async (t) => {
 /** What can be sent to a page. */
 function plain(flows) {
   return flows.map((flow) => ({ ...flow, content: [...flow.content] }));
-}
-
-async function serve(request, response) {
-  const path = new URL(request.url, 'http://localhost').pathname;
-  const type = TYPES[extname(path)];
-  const file = type && (await readFile(new URL(`.${path}`, import.meta.url)).catch(() => undefined));
-  if (file) response.writeHead(200, { 'content-type': type }).end(file);
-  else response.writeHead(path === '/' ? 200 : 404, { 'content-type': 'text/html' }).end();
 }

@@ -1,20 +1,33 @@
 /** Keeps the page for when there is no network, and tells of new versions. */
 
 import { byId } from "./dom";
+import { keep } from "./planner/planner";
 import { notify } from "./view/notices";
 
 export async function offline(): Promise<void> {
   if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
   try {
+    const before = navigator.serviceWorker.controller;
     const registration = await navigator.serviceWorker.register(new URL("./service-worker.js", document.baseURI));
     registration.addEventListener("updatefound", () => watch(registration));
     watch(registration);
-    await navigator.serviceWorker.ready;
+    const { active } = await navigator.serviceWorker.ready;
+    if (active) await activated(active);
+    // What was loaded before there was a service worker has passed it by, and policies are in no list of files.
+    if (!before && navigator.serviceWorker.controller) await keep();
     byId("offline").textContent = "Works offline";
   } catch {
     // Private windows and plain http refuse service workers; the page works as long as there is a network.
     byId("offline").textContent = "";
   }
+}
+
+function activated(worker: ServiceWorker): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => void (worker.state === "activated" && resolve());
+    worker.addEventListener("statechange", look);
+    look();
+  });
 }
 
 function watch(registration: ServiceWorkerRegistration): void {

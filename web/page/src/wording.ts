@@ -19,6 +19,11 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** Whose verdict it is, as the command line says it. */
+export function says(policy: string): string {
+  return `says ${policy}`;
+}
+
 export function reason(error: unknown): string {
   return error instanceof Error || error instanceof DOMException ? error.message : String(error);
 }

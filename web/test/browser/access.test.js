@@ -42,7 +42,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     assert.equal(await page.byId('theme').getAttribute('aria-pressed'), String(colorScheme === 'dark'));
     await assertAccessible(page, 'the first view');
     await page.byId('pin').click();
-    await page.shows('forecast', 'All 7 steps are cached');
+    await page.shows('forecast', 'All 8 steps are cached');
     await page.write(LATER);
     await page.shows('forecast', 'run again');
     await page.cursorBehind('base_image');

@@ -65,7 +65,7 @@ browserTest('an error is marked where it is, and goes away when it is mended', {
   await page.shows('status', /2 errors/);
   await page.shows('why-no-plan', /No plan yet/);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
-  await page.shows('panel-dockerfile', /The spec has an error\. This is the last Dockerfile that could be planned\./);
+  await page.shows('panel-dockerfile', /There is an error\. This is the last Dockerfile that could be planned\./);
   // An entry of the list leads to its place.
   await page.byId('problems').getByRole('button').nth(1).click();
   await page.keyboard.insertText('image_name = "etl"');
@@ -146,7 +146,7 @@ browserTest('a pinned plan says which steps run again, as the host does', {}, as
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(SPEC);
   await page.byId('pin').click();
-  await page.shows('forecast', /All 7 steps are cached/);
+  await page.shows('forecast', /All 8 steps are cached/);
   const later = SPEC.replace('"info"', '"debug"');
   await page.write(later);
   const directory = folder();
@@ -154,13 +154,13 @@ browserTest('a pinned plan says which steps run again, as the host does', {}, as
   const old = join(directory, 'old.json');
   writeFileSync(old, JSON.stringify(await onHost(SPEC)));
   const { forecast } = await onHost(later, '--since', old);
-  assert.deepEqual(forecast.map((step) => step.cached), [true, true, true, false, false, false, false]);
+  assert.deepEqual(forecast.map((step) => step.cached), [true, true, true, true, false, false, false, false]);
   await page.lists('[data-testid="verdict"]', forecast.map(({ cached, reason }) => `${cached ? 'cached' : 'runs again'} ${reason}`));
-  await page.shows('forecast', /4 of 7 steps run again/);
+  await page.shows('forecast', /4 of 8 steps run again/);
   // It is kept for the next visit, until it is given up.
   await page.page.reload();
   await page.planned();
-  await page.shows('forecast', /4 of 7 steps run again/);
+  await page.shows('forecast', /4 of 8 steps run again/);
   await page.byId('pin').click();
   await page.lists('[data-testid="verdict"]', []);
   assert.equal(await page.byId('forecast').isVisible(), false);

@@ -16,6 +16,7 @@ import {
 } from "@codemirror/view";
 import type { Range } from "../fields";
 import type { Change, Key, Problem } from "../planner/protocol";
+import { says } from "../wording";
 import { completions } from "./completion";
 import { foldable, language } from "./language";
 import { link, linked } from "./linked";
@@ -120,8 +121,8 @@ export class Editor {
 
   show(problems: readonly Problem[]): void {
     const end = this.#view.state.doc.length;
-    const diagnostics = problems.map(({ severity, message, help, from, to }): Diagnostic => {
-      const renderMessage = (): Node => explained(message, help);
+    const diagnostics = problems.map(({ severity, message, help, policy, from, to }): Diagnostic => {
+      const renderMessage = (): Node => explained(message, help, policy);
       return { severity, message, from: Math.min(from, end), to: Math.min(to, end), renderMessage };
     });
     this.#view.dispatch(setDiagnostics(this.#view.state, diagnostics));
@@ -169,13 +170,14 @@ function folded(doc: EditorState["doc"], range: Range): Range[] {
   return folds;
 }
 
-function explained(message: string, help: string | null): Node {
+function explained(message: string, help: string | null, policy: string | null): Node {
   const node = document.createElement("span");
   node.append(message);
-  if (help !== null) {
+  for (const text of [help, policy && says(policy)]) {
+    if (text === null) continue;
     const hint = document.createElement("span");
     hint.className = "help";
-    hint.textContent = help;
+    hint.textContent = text;
     node.append(hint);
   }
   return node;

@@ -1,6 +1,15 @@
 /** Reduces a preview to what the page shows, so that a spec of thousands of flows costs the page's own thread little. */
 
-import { FlowholdError, places, preview, resolve, serialize, type Diagnostic, type Preview } from "flowhold";
+import {
+  FlowholdError,
+  places,
+  preview,
+  resolve,
+  serialize,
+  type Diagnostic,
+  type Options,
+  type Preview,
+} from "flowhold";
 import { Places, parent, type Range } from "../fields";
 import type { Content, LineFields, Outcome, PlanRequest, Problem, Step } from "./protocol";
 import { rows } from "./tree";
@@ -11,10 +20,14 @@ export const SHOWN = 200;
 /** The code of what is named, but not here. */
 const UNSEEN = "unseen-source";
 
-export function outcome(request: PlanRequest, since: string | null): Outcome {
+/** The codes of policies that did not judge. */
+const UNJUDGED = "unjudged-plan";
+const POLICY_FAILED = "policy-failed";
+
+export function outcome(request: PlanRequest, options: Options): Outcome {
   const begin = performance.now();
   const { revision, text } = request;
-  const result = preview(text, since === null ? {} : { since });
+  const result = preview(text, options);
   const where = new Places(places(text));
   const flows = Object.entries(result.flows);
   return {
@@ -34,22 +47,35 @@ export function outcome(request: PlanRequest, since: string | null): Outcome {
     problems: problems(result, text, where),
     counts: counts(result),
     context: totals(result),
-    content: content(request, result),
+    content: content(request, result, options),
     milliseconds: performance.now() - begin,
   };
 }
 
 function whyNoPlan({ diagnostics }: Preview): string {
   const cause =
-    diagnostics.find(({ severity }) => severity === "error") ?? diagnostics.find(({ code }) => code === UNSEEN);
+    diagnostics.find(({ severity }) => severity === "error") ??
+    diagnostics.find(({ code }) => code === UNSEEN) ??
+    diagnostics.find(({ code }) => code === UNJUDGED);
   if (!cause) return "something that it is made of is not here";
   const help = advice(cause);
   return help === null ? cause.message : `${cause.message}: ${help}`;
 }
 
-/** On a page, bytes are given in another way than on a command line. */
-function advice({ code, help }: Diagnostic): string | null {
-  return code === UNSEEN ? "drop the file onto the page, and its size and digest are filled in" : help;
+/** On a page, bytes and policies are given in another way than on a command line. */
+function advice({ code, help, policy }: Diagnostic): string | null {
+  // The codes of a policy's verdicts are its own.
+  if (policy !== undefined) return help;
+  switch (code) {
+    case UNSEEN:
+      return "drop the file onto the page, and its size and digest are filled in";
+    case UNJUDGED:
+      return "this page has no policy of that name; the command line reads it from its file";
+    case POLICY_FAILED:
+      return help ?? "tell whoever hosts this page; a plan that was not judged is not final";
+    default:
+      return help;
+  }
 }
 
 /** A string of [storage], as far as it can be told from a text that may be half written. */
@@ -111,10 +137,10 @@ function problems({ diagnostics }: Preview, text: string, where: Places): Proble
   const worst = [...diagnostics].sort((a, b) => weight[a.severity] - weight[b.severity]).slice(0, SHOWN);
   const starts = lineStarts(text);
   return worst.map((diagnostic) => {
-    const { severity, message, code, field } = diagnostic;
+    const { severity, message, code, field, policy } = diagnostic;
     const help = advice(diagnostic);
     const range = where.nearest(field) ?? lineRange(text, starts, diagnostic.line ?? 1);
-    return { severity, message, help, code, field, ...range, line: lineAt(starts, range.from) };
+    return { severity, message, help, code, field, policy: policy ?? null, ...range, line: lineAt(starts, range.from) };
   });
 }
 
@@ -157,11 +183,11 @@ function totals({ context }: Preview): Outcome["context"] {
   return sum;
 }
 
-function content({ view, text, folds }: PlanRequest, result: Preview): Content {
+function content({ view, text, folds }: PlanRequest, result: Preview, options: Options): Content {
   if (view === "context") return { view, rows: rows(result.context, folds) };
   if (view === "dockerfile" || view === "image") return { view };
   try {
-    return { view, json: view === "spec" ? resolve(text) : serialize(text), message: "" };
+    return { view, json: view === "spec" ? resolve(text, options) : serialize(text, options), message: "" };
   } catch (error) {
     if (!(error instanceof FlowholdError)) throw error;
     return { view, json: null, message: error.help ? `${error.message}: ${error.help}` : error.message };

@@ -17,6 +17,19 @@ interface Asked {
   reject(error: Error): void;
 }
 
+function start(name: string): Worker {
+  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name });
+}
+
+/** Loads once more all that planning needs, for a service worker to keep. */
+export async function keep(): Promise<void> {
+  const worker = start("keeper");
+  await new Promise((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = reject;
+  }).finally(() => worker.terminate());
+}
+
 export class Planner {
   readonly #asked = new Map<number, Asked>();
   #listener: Listener | null = null;
@@ -62,7 +75,7 @@ export class Planner {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "planner" });
+    const worker = start("planner");
     worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
     worker.onerror = (event) => {
       event.preventDefault();

@@ -63,6 +63,8 @@ export interface Insertion {
 }
 
 export interface Problem extends Pick<Diagnostic, "severity" | "message" | "help" | "code" | "field"> {
+  /** Whose verdict it is. */
+  policy: string | null;
   from: number;
   to: number;
   /** Of the spec's text, from 1. */

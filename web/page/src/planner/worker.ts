@@ -3,6 +3,7 @@
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
 import { insertion } from "../drop/insertion";
 import { outcome } from "./outcome";
+import { policies } from "./policies";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
 
 let since: string | null = null;
@@ -14,6 +15,8 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
     reply({ kind: "fault", message: String(error) });
   }
 };
+// Loaded by each worker afresh.
+const judges = await policies();
 // Messages that arrive before the module is loaded would be lost: the page waits for this one.
 reply({ kind: "ready", keys: keys() });
 // Ahead of the first name that needs them, and of the network going away; where that fails, the name says so.
@@ -40,12 +43,12 @@ function receive(request: Request): void {
 
 function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome> {
   try {
-    return outcome(request, since);
+    return outcome(request, since === null ? { policies: judges } : { policies: judges, since });
   } catch (error) {
     // What was pinned comes from the browser's storage and may be anything.
     if (since === null || !(error instanceof FlowholdError)) throw error;
     since = null;
-    return outcome(request, null);
+    return outcome(request, { policies: judges });
   }
 }
 
@@ -54,9 +57,9 @@ function answer(question: Question): Answers[keyof Answers] {
     case "insert":
       return insertion(question.text, question.additions, places);
     case "capture":
-      return JSON.stringify(preview(question.text));
+      return JSON.stringify(preview(question.text, { policies: judges }));
     case "archive":
-      return archive(question.text, { files: byDigest(question.known) }) as Answers["archive"];
+      return archive(question.text, { files: byDigest(question.known), policies: judges }) as Answers["archive"];
   }
 }
 

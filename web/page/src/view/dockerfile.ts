@@ -43,7 +43,7 @@ export class Dockerfile {
 
   show(outcome: Outcome): void {
     // While the spec has errors the last Dockerfile stays, and says that it is the last.
-    if (outcome.counts.error > 0) return this.outdate("The spec has an error.");
+    if (outcome.counts.error > 0) return this.outdate("There is an error.");
     this.#stale.hidden = true;
     this.#root.classList.remove("old");
     this.#outcome = outcome;

@@ -2,7 +2,7 @@
 
 import { byId, element, icon, setText } from "../dom";
 import type { Outcome, Problem } from "../planner/protocol";
-import { count } from "../wording";
+import { count, says } from "../wording";
 
 export class Problems {
   readonly #list = byId("problems");
@@ -17,7 +17,7 @@ export class Problems {
   show({ problems, counts }: Outcome): void {
     setText(this.#title, tally(counts));
     this.#list.hidden = problems.length === 0;
-    const shown = JSON.stringify(problems.map(({ line, message, help }) => [line, message, help]));
+    const shown = JSON.stringify(problems.map(({ line, message, help, policy }) => [line, message, help, policy]));
     // The places are read when a problem is chosen, so they are always those of the latest text.
     this.#current = problems;
     if (shown === this.#shown) return;
@@ -30,9 +30,10 @@ export class Problems {
 
   #current: readonly Problem[] = [];
 
-  #row({ severity, message, help, line }: Problem, index: number): HTMLLIElement {
+  #row({ severity, message, help, policy, line }: Problem, index: number): HTMLLIElement {
     const text = element("span", { class: "text" }, element("span", { class: "hidden" }, `${severity}: `), message);
     if (help !== null) text.append(element("span", { class: "help" }, help));
+    if (policy !== null) text.append(element("span", { class: "help" }, says(policy)));
     const place = element("span", { class: "line" }, `line ${line}`);
     const button = element("button", { type: "button", class: `problem ${severity}` }, icon(severity), text, place);
     button.addEventListener("click", () => {
