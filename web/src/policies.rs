@@ -3,11 +3,13 @@
 use flowhold_core::{
     diagnostic::{Code, Severity},
     failure::Failure,
-    json::{Json, Object},
-    policy::{NamedText, Verdict},
-    preview::{Preview, context_lines},
+    plan::ImageChoice,
+    policy::{BaseImage, CopyLine, NamedText, Verdict},
+    preview::{ContextLine, Preview, context_lines},
 };
 use js_sys::{Array, Function};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -47,7 +49,7 @@ export type Policy = (plan: BuildPlan) => Verdict[];
 #[wasm_bindgen(raw_module = "./judge.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    fn judge(policy: &Function, plan: &str) -> Result<Array, JsValue>;
+    fn judge(policy: &Function, plan: &JsValue) -> Result<Array, JsValue>;
 }
 
 /// Has policies judge a plan.
@@ -56,9 +58,10 @@ pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) 
         return;
     }
     // All are told the same plan: none hears of what another said.
-    let plan = build_plan(preview).to_string();
+    let plan = BuildPlan::of(preview);
     for (name, policy) in policies {
-        let verdicts = judge(policy, &plan).and_then(|verdicts| verdicts.iter().map(verdict).collect());
+        let verdicts = plan.to_js().and_then(|plan| judge(policy, &plan));
+        let verdicts = verdicts.and_then(|verdicts| verdicts.iter().map(verdict).collect());
         preview.judge(name, verdicts.map_err(|error| Failure::input(Code::PolicyFailed, said(&error))));
     }
 }
@@ -75,40 +78,105 @@ fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
     Ok(Verdict { code, severity, field: about, message, help: text(&value, "help")? })
 }
 
-/// What a policy is told. JSON has no numbers of 64 bits: `judge.js` makes the sizes those.
-fn build_plan(preview: &Preview) -> Json {
-    let mut fields = Object::default();
-    fields.put("storage", preview.storage());
-    fields.put("digest", preview.computed_digest().map(|digest| digest.to_string()));
-    let base = preview.base_image().map(|base| {
-        Json::object(vec![
-            ("reference", base.reference.into()),
-            ("registry", base.registry.into()),
-            ("repository", base.repository.into()),
-            ("tag", base.tag.into()),
-            ("digest", base.digest.into()),
-        ])
-    });
-    fields.put("baseImage", base);
-    fields.put("image", preview.plan.as_ref().map(|plan| &plan.image));
-    fields.put("requirements", named(preview.requirements(), "text"));
-    fields.put("variables", named(&preview.variables(), "value"));
-    let copies = preview.copies();
-    let copies = copies
-        .iter()
-        .map(|one| object(&[("source", &one.source), ("destination", &one.destination), ("field", &one.field)]));
-    fields.put("copies", copies.collect::<Json>());
-    fields.put("dockerfile", preview.plan.as_ref().map(|plan| &plan.dockerfile));
-    fields.put("context", context_lines(preview.context()).collect::<Json>());
-    let flows = preview.flows.iter().map(|(name, location)| Json::Array(vec![name.as_ref().into(), location.into()]));
-    fields.put("flows", flows.collect::<Json>());
-    fields.into()
+/// What a policy is told.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuildPlan {
+    storage: &'static str,
+    digest: Option<String>,
+    base_image: Option<Base>,
+    image: Option<Image>,
+    requirements: Vec<Requirement>,
+    variables: Vec<Variable>,
+    copies: Vec<Copied>,
+    dockerfile: Option<String>,
+    context: Vec<Entry>,
+    flows: Vec<(String, String)>,
 }
 
-fn named(texts: &[NamedText], value: &str) -> Json {
-    texts.iter().map(|one| object(&[("name", &one.name), (value, &one.text), ("field", &one.field)])).collect()
+#[derive(Serialize)]
+struct Base {
+    reference: String,
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<String>,
 }
 
-fn object(texts: &[(&str, &str)]) -> Json {
-    Json::object(texts.iter().map(|(key, text)| (*key, (*text).into())).collect())
+#[derive(Serialize)]
+struct Image {
+    registry: Option<String>,
+    name: Option<String>,
+    tag: Option<String>,
+    reference: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Requirement {
+    name: String,
+    text: String,
+    field: String,
+}
+
+#[derive(Serialize)]
+struct Variable {
+    name: String,
+    value: String,
+    field: String,
+}
+
+#[derive(Serialize)]
+struct Copied {
+    source: String,
+    destination: String,
+    field: String,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    path: String,
+    size: Option<u64>,
+    sha256: Option<String>,
+    mode: u32,
+    link: Option<String>,
+}
+
+impl BuildPlan {
+    fn of(preview: &Preview) -> Self {
+        let base = |base: BaseImage| {
+            let BaseImage { reference, registry, repository, tag, digest } = base;
+            Base { reference, registry, repository, tag, digest }
+        };
+        let plan = preview.plan.as_ref();
+        let image = plan.map(|plan| {
+            let ImageChoice { registry, name, tag, reference } = plan.image.clone();
+            Image { registry, name, tag, reference }
+        });
+        let requirement = |one: NamedText| Requirement { name: one.name, text: one.text, field: one.field };
+        let variable = |one: NamedText| Variable { name: one.name, value: one.text, field: one.field };
+        let copied = |one: CopyLine| Copied { source: one.source, destination: one.destination, field: one.field };
+        let entry = |line: ContextLine| {
+            let ContextLine { path, size, sha256, mode, link } = line;
+            Entry { path, size, sha256, mode, link }
+        };
+        Self {
+            storage: preview.storage(),
+            digest: preview.computed_digest().map(|digest| digest.to_string()),
+            base_image: preview.base_image().map(base),
+            image,
+            requirements: preview.requirements().iter().cloned().map(requirement).collect(),
+            variables: preview.variables().into_iter().map(variable).collect(),
+            copies: preview.copies().into_iter().map(copied).collect(),
+            dockerfile: plan.map(|plan| plan.dockerfile.clone()),
+            context: context_lines(preview.context()).map(entry).collect(),
+            flows: preview.flows.iter().map(|(name, location)| (name.to_string(), location.to_owned())).collect(),
+        }
+    }
+
+    /// As jco gives a component's records: what is none is null, and numbers of 64 bits are BigInts.
+    fn to_js(&self) -> Result<JsValue, JsValue> {
+        let serializer =
+            Serializer::new().serialize_missing_as_null(true).serialize_large_number_types_as_bigints(true);
+        Ok(self.serialize(&serializer)?)
+    }
 }
