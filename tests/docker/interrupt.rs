@@ -48,11 +48,14 @@ fn an_interrupted_build_leaves_nothing_behind() {
         let done = Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         assert_eq!(done.stdout, "");
         wait_until_clean(&mark);
-        // Whoever asked for the package is gone.
-        connection.set_nonblocking(false).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let end = connection.read_to_end(&mut Vec::new());
-        assert!(!end.is_err_and(|error| error.kind() != ErrorKind::ConnectionReset), "{builder} {signal}");
+        // Whoever asked for the package is gone: of BuildKit's steps nothing else can be seen. Of a container that was
+        // removed, the network may be gone before it could say so.
+        if builder == "1" {
+            connection.set_nonblocking(false).unwrap();
+            connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            let end = connection.read_to_end(&mut Vec::new());
+            assert!(!end.is_err_and(|error| error.kind() != ErrorKind::ConnectionReset), "{signal}");
+        }
         assert_eq!(project.storage_text(), "before");
         assert!(!has_image(&project.reference()));
     }
