@@ -16,6 +16,7 @@ use crate::{
     blob::Quota,
     capabilities::{Capabilities, Has},
     capability::{Clock, Docker, Files, NoDocker, Random, System},
+    compiled,
     deadline::Ticker,
     engine_config,
     failure::Failure,
@@ -23,10 +24,7 @@ use crate::{
     policy::Policy,
 };
 
-/// The core, compiled ahead of time by the build script.
-static CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm"));
-
-/// The component that [`CORE`] was compiled from: what `flowhold component` writes.
+/// The core as a component, before it is compiled: what `flowhold component` writes.
 pub static COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm"));
 
 /// The interface of the component, and that of policies.
@@ -172,23 +170,18 @@ impl Builder {
     fn load(self) -> wasmtime::Result<Host> {
         let mut config = Config::new();
         engine_config::configure(&mut config);
+        compiled::configure(&mut config);
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
         let component = match &self.component {
             Some(bytes) => Component::from_binary(&engine, bytes)?,
-            None => load_core(&engine)?,
+            None => compiled::load(&engine)?,
         };
         let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
         let ticker = self.deadline.map(|_| Ticker::start(&engine)).transpose()?;
         Ok(Host { engine, pre, component, policies: Vec::new(), settings: self, ticker })
     }
-}
-
-#[expect(unsafe_code, reason = "loading compiled code is unsafe, because wasmtime can't check what it does")]
-fn load_core(engine: &Engine) -> wasmtime::Result<Component> {
-    // SAFETY: these bytes are the build script's own, made by the same wasmtime, and part of this binary.
-    unsafe { Component::deserialize(engine, CORE) }
 }
 
 impl Host {

@@ -7,6 +7,7 @@ pub mod bindings;
 pub mod blob;
 mod capabilities;
 pub mod capability;
+mod compiled;
 mod deadline;
 pub mod docker;
 mod engine_config;

@@ -2,6 +2,8 @@
 #![expect(unsafe_code, reason = "generated bindings export symbols")]
 
 mod host;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod planning;
 mod storages;
 

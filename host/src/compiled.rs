@@ -1,0 +1,71 @@
+//! The core, compiled ahead of time by the build script, and run where the binary has it.
+//!
+//! wasmtime would copy the compiled code to memory of its own, which takes longer than all else that a small command
+//! does. On Linux it runs in the pages that are mapped already, of which the kernel reads those that are needed.
+
+use wasmtime::{Config, Engine, component::Component};
+
+/// Compiled code begins at a page.
+#[repr(C, align(4096))]
+struct Pages<const LENGTH: usize>([u8; LENGTH]);
+
+static CORE: Pages<{ include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm")).len() }> =
+    Pages(*include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm")));
+
+/// What an engine needs for [`load`].
+pub(crate) fn configure(config: &mut Config) {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    config.with_custom_code_memory(Some(std::sync::Arc::new(in_place::Protection)));
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    let _ = config;
+}
+
+/// Loads the core.
+#[expect(unsafe_code, reason = "loading compiled code is unsafe, because wasmtime can't check what it does")]
+pub(crate) fn load(engine: &Engine) -> wasmtime::Result<Component> {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    if in_place::is_first() {
+        // SAFETY: as below; and nothing ever writes to a static.
+        return unsafe { Component::deserialize_raw(engine, std::ptr::NonNull::from(&CORE.0)) };
+    }
+    // SAFETY: these bytes are the build script's own, made by the same wasmtime, and part of this binary.
+    unsafe { Component::deserialize(engine, &CORE.0) }
+}
+
+/// Where pages are as large as [`Pages`] is aligned.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod in_place {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::mm::{MprotectFlags, mprotect};
+    use wasmtime::CustomCodeMemory;
+
+    use super::Pages;
+
+    /// wasmtime wants each engine's code to be in a place of its own: the first of a process has it here, others copy.
+    pub(super) fn is_first() -> bool {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        !TAKEN.swap(true, Ordering::Relaxed)
+    }
+
+    /// Makes code executable: by itself wasmtime does so only with memory that it has allocated.
+    pub(super) struct Protection;
+
+    impl CustomCodeMemory for Protection {
+        fn required_alignment(&self) -> usize {
+            align_of::<Pages<0>>()
+        }
+
+        #[expect(unsafe_code, reason = "wasmtime says what memory it is")]
+        fn publish_executable(&self, code: *const u8, length: usize) -> wasmtime::Result<()> {
+            let flags = MprotectFlags::READ | MprotectFlags::EXEC;
+            // SAFETY: whole pages that hold compiled code and nothing else.
+            Ok(unsafe { mprotect(code.cast_mut().cast(), length, flags) }?)
+        }
+
+        /// Called when code is dropped: a copy is unmapped next, and the static stays as it is.
+        fn unpublish_executable(&self, _: *const u8, _: usize) -> wasmtime::Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,215 @@
+"""What is compared. Each case is a function of a bench; its sentence is what the table says of it."""
+import json
+import os
+import random
+
+import measure
+from bench import DEPENDENCIES
+
+
+def first(bench):
+    """first build and push, cold cache"""
+    for round_ in range(bench.options.rounds):
+        # One base for both, which neither has built on.
+        base = bench.new_base()
+        folder = bench.project("first-%d" % round_, base)
+        bench.record("first", "original", bench.build_original(folder).seconds)
+        bench.record("image size", "original", pulled_size(bench, folder, "-original"), "B")
+        if bench.options.cold_mounts:
+            bench.docker("builder", "prune", "--force", "--filter", "type=exec.cachemount")
+        done, report = bench.build(folder)
+        bench.record("first", "ours", done.seconds, steps=report["steps"])
+        bench.record("image size", "ours", image_size(bench, report["image"]), "B")
+        bench.ready = base
+
+
+def image_size(bench, name):
+    return int(bench.docker("image", "inspect", "--format", "{{.Size}}", name).output)
+
+
+def pulled_size(bench, folder, suffix):
+    """The original deletes what it has pushed."""
+    name = "%s/%s/%s%s:v1" % (bench.registry, bench.id, folder.name, suffix)
+    bench.docker("pull", "--quiet", name)
+    size = image_size(bench, name)
+    bench.docker("image", "rm", name)
+    return size
+
+
+def edited(bench):
+    """one flow edited, built, health-checked, pushed"""
+    folder = bench.warm_project("edited")
+    bench.build_original(folder)
+    bench.build(folder)
+    for _ in range(bench.options.rounds):
+        bench.edit(folder)
+        bench.record("edited", "original", bench.build_original(folder).seconds)
+        done, report = bench.build(folder)
+        bench.record("edited", "ours", done.seconds, steps=report["steps"])
+        bench.record("edited: of which Python pickles", "ours", pickling(bench, folder))
+
+
+def pickling(bench, folder):
+    """All that comes before the daemon is asked."""
+    return bench.ours("check", folder=folder).seconds
+
+
+def unchanged(bench):
+    """nothing changed (naming = "plan")"""
+    folder = bench.warm_project("unchanged", naming="plan", image_tag=None)
+    bench.build_original(folder)
+    bench.build(folder)
+    for _ in range(bench.options.rounds):
+        bench.record("unchanged", "original", bench.build_original(folder).seconds)
+        done, report = bench.build(folder)
+        if not all(step["cached"] for step in report["steps"]):
+            raise measure.Failed("something was built: %s" % report["steps"])
+        bench.record("unchanged", "ours", done.seconds, steps=report["steps"])
+        bench.record("unchanged: of which Python pickles", "ours", pickling(bench, folder))
+
+
+def dependency(bench):
+    """a dependency added"""
+    # Small and without dependencies of their own; each round adds another to a base that has seen the rest.
+    names = ["toolz", "sortedcontainers", "itsdangerous", "blinker", "zipp", "tomli", "platformdirs", "mypy-extensions"]
+    folder = bench.warm_project("dependency")
+    bench.build_original(folder)
+    bench.build(folder)
+    for name in random.sample(names, min(bench.options.rounds, len(names))):
+        folder = bench.warm_project("dependency", dependencies=[*DEPENDENCIES, name])
+        bench.record("dependency", "original", bench.build_original(folder).seconds)
+        done, report = bench.build(folder)
+        bench.record("dependency", "ours", done.seconds, steps=report["steps"])
+
+
+def many(bench):
+    """10,000 flows of 2 KB in one image, against one: all edited, built, pushed"""
+    count = bench.options.flows
+    folders = {}
+    for flows in [1, count]:
+        name = "many-%d" % flows
+        paths = ['path = "flows/flow_%d.py"' % number for number in range(flows)]
+        folders[flows] = bench.warm_project(name, flows=paths, python=None)
+        (folders[flows] / "flows").mkdir()
+        write_scripts(folders[flows], flows)
+        bench.build(folders[flows])
+    for _ in range(bench.options.rounds):
+        for flows in [1, count]:
+            write_scripts(folders[flows], flows)
+            done, report = bench.build(folders[flows], watch=True)
+            bench.record("many: %d" % flows, "ours", done.seconds, steps=report["steps"])
+            bench.record("many: %d, memory" % flows, "ours", done.peak, "B")
+    folder = bench.warm_project("many-original")
+    done = bench.original("many", 130, "settings.json", folder=folder, may_fail=True)
+    words = (done.error or done.output.decode(errors="replace")).strip().splitlines()[-1:]
+    bench.record("many: the original, 130", "original", done.seconds, code=done.code, words=words)
+
+
+def write_scripts(folder, flows):
+    salt = random.getrandbits(64)
+    for number in range(flows):
+        text = "NUMBER = %d\nSALT = %d\n" % (number, salt)
+        while len(text) < 2000:
+            text += "\n\ndef step_%d(x):\n    return x + NUMBER\n" % len(text)
+        (folder / "flows" / ("flow_%d.py" % number)).write_text(text + "#" * (2048 - len(text)))
+
+
+def plan(bench):
+    """a plan of 100,000 flows of 2 KB, each read and hashed"""
+    count = 10 * bench.options.flows
+    paths = ['path = "flows/flow_%d.py"' % number for number in range(count)]
+    folder = bench.project("plan", bench.base, flows=paths, python=None)
+    (folder / "flows").mkdir()
+    write_scripts(folder, count)
+    for _ in range(bench.options.rounds):
+        done = bench.ours("preview", "--format", "json", folder=folder, watch=True)
+        assert len(json.loads(done.output)["flows"]) == count
+        bench.record("plan", "ours", done.seconds)
+        bench.record("plan: memory", "ours", done.peak, "B")
+
+
+def preview(bench):
+    """`preview` as a whole process: the Dockerfile and its context"""
+    flow = ['path = "etl.prefect"\nname = "etl"']
+    folder = bench.project("preview", bench.base, flows=flow, python_version=bench.minor, python=None)
+    context = bench.new_folder("context")
+    bench.original("dockerfile", "flow.py", "settings.json", context, folder=folder)
+    # Its own pickle of the same flow.
+    (context / "etl.flow").rename(folder / "etl.prefect")
+    objects = bench.project("preview-object", bench.base)
+    for _ in range(bench.options.rounds):
+        done = bench.original("dockerfile", "flow.py", "settings.json", context, folder=folder)
+        bench.record("preview", "original", done.seconds)
+        bench.record("preview, pickling", "original", done.seconds)
+        bench.record("preview, pickling", "ours", bench.ours("preview", folder=objects).seconds)
+        for _ in range(20):
+            done = bench.ours("preview", folder=folder)
+            bench.record("preview", "ours", done.seconds, cpu=done.cpu)
+            bench.record("preview: a process that does nothing", "ours", floor(bench).seconds)
+
+
+def floor(bench):
+    return measure.run(["/bin/true"], bench.folder, bench.environment)
+
+
+def files(bench):
+    """2 GiB in `files`: image in the daemon"""
+    large = bench.folder / "large.bin"
+    block = os.urandom(1 << 20)
+    with open(large, "wb") as file:
+        for _ in range(bench.options.mebibytes):
+            file.write(block)
+    folder = bench.warm_project("files", files={str(large): "/opt/large.bin"})
+    warm(bench)
+    os.sync()
+    done = bench.ours(
+        "build", "--no-push", "--format", "json", "--progress", "none", folder=folder, watch=True, directory=bench.temporary)
+    steps = json.loads(done.output)["steps"]
+    record_files(bench, "ours", done, steps=steps)
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps(dict(settings, registry_url=None, image_name=bench.id + "-files")))
+    try:
+        record_files(bench, "original", bench.original(
+            "build", "flow.py", "settings.json", folder=folder, watch=True, directory=bench.temporary))
+    finally:
+        bench.docker("image", "rm", "--force", bench.id + "-files:v1", may_fail=True)
+        large.unlink()
+
+
+def warm(bench):
+    """Installs what all projects need, so that only what is asked for is measured."""
+    bench.build(bench.warm_project("warm"), "--no-push")
+
+
+def record_files(bench, who, done, **more):
+    bench.record("files", who, done.seconds, **more)
+    bench.record("files: peak memory", who, done.peak, "B")
+    bench.record("files: copied to the temporary directory", who, done.temporary, "B")
+    bench.record("files: written by the process", who, done.written, "B")
+
+
+def local(bench):
+    """Local storage, 10,000 flows added in one process"""
+    count = bench.options.flows
+    for _ in range(bench.options.rounds):
+        pickles = bench.new_folder("pickles")
+        os.sync()
+        bench.record("local", "original", bench.original("local", count, pickles, folder=bench.folder).seconds)
+        os.sync()
+        folder = bench.new_folder("local")
+        flows = "".join("\n[[flows]]\npath = %s\n" % json.dumps(str(path)) for path in sorted(pickles.iterdir()))
+        (folder / "flowhold.toml").write_text('[storage]\ndirectory = "stored"\n' + flows)
+        bench.record("local", "ours", bench.ours("build", "--progress", "none", folder=folder).seconds)
+        assert len(list((folder / "stored").glob("*.prefect"))) == count
+        for case, command in [
+            ("local: the library, flow by flow", "add"),
+            ("local: bare write and rename", "bare"),
+            ("local: bare write, sync, rename and sync", "synced"),
+        ]:
+            os.sync()
+            target = bench.new_folder("target")
+            done = measure.run([bench.library, command, pickles, target], bench.folder, bench.environment)
+            bench.record(case, "ours", done.seconds)
+
+
+CASES = [first, edited, unchanged, dependency, many, plan, preview, files, local]
