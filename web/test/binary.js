@@ -28,7 +28,8 @@ export function flowhold(args, { cwd = folder(), input = '', encoding = 'utf8' }
     const child = execFile(binary(), args, /** @type {any} */ (settings), (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr: String(stderr) });
     });
-    child.stdin?.end(input);
+    // A program that reads nothing may have ended already.
+    child.stdin?.on('error', () => {}).end(input);
   });
 }
 
