@@ -29,7 +29,7 @@ pub(crate) fn load(engine: &Engine) -> wasmtime::Result<Component> {
         return unsafe { Component::deserialize_raw(engine, std::ptr::NonNull::from(&CORE.0)) };
     }
     // SAFETY: these bytes are the build script's own, made by the same wasmtime, and part of this binary.
-    unsafe { Component::deserialize(engine, CORE.0) }
+    unsafe { Component::deserialize(engine, CORE.0.as_slice()) }
 }
 
 /// Where pages are as large as [`Pages`] is aligned.
