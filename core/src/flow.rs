@@ -1,6 +1,6 @@
 //! Flows and the map from their names to where they are.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     blob::Content,
@@ -65,9 +65,9 @@ pub struct Flow {
 /// Insertion-ordered flow name -> location. Names are unique.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowMap {
-    flows: NameMap<String>,
+    flows: NameMap<Arc<str>>,
     /// Location -> index of the flow, so that looking one up does not walk over all.
-    locations: BTreeMap<String, usize>,
+    locations: BTreeMap<Arc<str>, usize>,
 }
 
 impl FlowMap {
@@ -76,7 +76,8 @@ impl FlowMap {
         if self.contains(name.as_ref()) {
             return Err(FlowMapError::Duplicate { name: name.to_string() });
         }
-        self.locations.insert(location.clone(), self.len());
+        let location: Arc<str> = location.into();
+        self.locations.insert(Arc::clone(&location), self.len());
         self.flows.insert(name, location);
         Ok(())
     }
@@ -94,7 +95,7 @@ impl FlowMap {
 
     /// Names and locations in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&FlowName, &str)> {
-        self.flows.entries().iter().map(|(name, location)| (name, location.as_str()))
+        self.flows.entries().iter().map(|(name, location)| (name, location.as_ref()))
     }
 
     /// How many flows there are.

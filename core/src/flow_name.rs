@@ -9,7 +9,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 /// The name of a flow: 1 to 255 characters of text without control characters, whose slug is not empty.
 ///
@@ -26,8 +26,9 @@ use std::cmp::Ordering;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FlowName {
-    text: String,
-    slug: String,
+    // Shared: storages, plans and maps all hold the names.
+    text: Arc<str>,
+    slug: Arc<str>,
 }
 
 impl FlowName {
@@ -150,14 +151,14 @@ impl TryFrom<String> for FlowName {
         match slug.len() {
             0 => Err(FlowNameError::EmptySlug { name }),
             bytes if bytes > Self::MOST_SLUG_BYTES => Err(FlowNameError::SlugTooLong { name, bytes }),
-            _ => Ok(Self { text: name, slug }),
+            _ => Ok(Self { text: name.into(), slug: slug.into() }),
         }
     }
 }
 
 impl From<FlowName> for String {
     fn from(name: FlowName) -> Self {
-        name.text
+        name.text.as_ref().to_owned()
     }
 }
 

@@ -189,20 +189,24 @@ fn write_end(empty: bool, indent: Option<usize>, text: &mut String) {
 
 fn write_string(string: &str, text: &mut String) {
     text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{c}' => text.push_str("\\f"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
+    let mut rest = string;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')) {
+        let (plain, special) = rest.split_at(at);
+        text.push_str(plain);
+        match special.as_bytes()[0] {
+            b'"' => text.push_str("\\\""),
+            b'\\' => text.push_str("\\\\"),
+            8 => text.push_str("\\b"),
+            12 => text.push_str("\\f"),
+            b'\n' => text.push_str("\\n"),
+            b'\r' => text.push_str("\\r"),
+            b'\t' => text.push_str("\\t"),
             // Writing into a string can't fail.
-            control @ '\0'..' ' => drop(write!(text, "\\u{:04x}", control as u32)),
-            other => text.push(other),
+            control => drop(write!(text, "\\u{control:04x}")),
         }
+        rest = &special[1..];
     }
+    text.push_str(rest);
     text.push('"');
 }
 

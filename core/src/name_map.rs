@@ -9,7 +9,7 @@ use crate::flow_name::FlowName;
 pub(crate) struct NameMap<T> {
     entries: Vec<(FlowName, T)>,
     /// Name -> index of its entry, so that looking one up does not walk over all.
-    places: BTreeMap<String, usize>,
+    places: BTreeMap<FlowName, usize>,
 }
 
 impl<T> Default for NameMap<T> {
@@ -21,7 +21,7 @@ impl<T> Default for NameMap<T> {
 impl<T> NameMap<T> {
     /// Gives a name another value, or adds it at the end.
     pub(crate) fn insert(&mut self, name: FlowName, value: T) {
-        let place = *self.places.entry(name.to_string()).or_insert(self.entries.len());
+        let place = *self.places.entry(name.clone()).or_insert(self.entries.len());
         match self.entries.get_mut(place) {
             Some((_, old)) => *old = value,
             None => self.entries.push((name, value)),

@@ -1,6 +1,6 @@
 //! The build plan of a Docker storage: a pure function of its settings and flows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use sha2::{Digest as _, Sha256};
 
@@ -107,10 +107,30 @@ struct Planner<'s> {
     settings: &'s DockerSettings,
     flows: &'s [Flow],
     diagnostics: Vec<Diagnostic>,
-    /// Paths in the image, and the fields that put something there. The flag tells directories, which may be shared.
-    taken: BTreeMap<String, (String, bool)>,
+    /// Paths in the image.
+    taken: BTreeMap<String, Taken>,
     context: Vec<ContextEntry>,
     requirements: Vec<NamedText>,
+}
+
+/// The field that put something at a path of the image, or below it.
+struct Taken {
+    by: String,
+    kind: TakenKind,
+}
+
+/// What is at a path.
+enum TakenKind {
+    File,
+    /// Claimed as such; several fields may.
+    Directory,
+    /// Nobody claimed it, but it has something in it.
+    Above,
+}
+
+fn clash(path: &str, one: &str, other: &str) -> Diagnostic {
+    let message = format!("{path} in the image would be written by {one} and by {other}");
+    Diagnostic::new(Code::PathClash, other, message).with_help("give one of them another destination".to_owned())
 }
 
 impl Planner<'_> {
@@ -259,43 +279,34 @@ impl Planner<'_> {
 
     /// Claims a path of the image. Two claims for one path are an error, never an overwrite.
     fn take(&mut self, path: String, field: &str, directory: bool) {
-        let clash = |path: &str, other: &str| {
-            let message = format!("{path} in the image would be written by {other} and by {field}");
-            Diagnostic::new(Code::PathClash, field, message)
-                .with_help("give one of them another destination".to_owned())
-        };
         if path.is_empty() && directory {
             return;
         }
-        let mut above = path.as_str();
-        while let Some((parent, _)) = above.rsplit_once('/') {
-            if let Some((other, false)) = self.taken.get(parent) {
-                let diagnostic = clash(parent, other);
-                self.diagnostics.push(diagnostic);
-                return;
+        let mut above = Vec::new();
+        let mut rest = path.as_str();
+        while let Some((parent, _)) = rest.rsplit_once('/') {
+            match self.taken.get(parent) {
+                Some(Taken { by, kind: TakenKind::File }) => {
+                    self.diagnostics.push(clash(parent, by, field));
+                    return;
+                }
+                // What is above a directory has been claimed with it.
+                Some(_) => break,
+                None => above.push(parent.to_owned()),
             }
-            above = parent;
+            rest = parent;
         }
-        match self.taken.get(&path) {
-            Some((_, true)) if directory => return,
-            Some((other, _)) => {
-                let diagnostic = clash(&path, other);
-                self.diagnostics.push(diagnostic);
-                return;
-            }
-            None => {}
+        let kind = if directory { TakenKind::Directory } else { TakenKind::File };
+        match self.taken.entry(path) {
+            Entry::Vacant(place) => drop(place.insert(Taken { by: field.to_owned(), kind })),
+            Entry::Occupied(mut place) => match place.get().kind {
+                TakenKind::Directory if directory => {}
+                TakenKind::Above if directory => drop(place.insert(Taken { by: field.to_owned(), kind })),
+                _ => self.diagnostics.push(clash(place.key(), &place.get().by, field)),
+            },
         }
-        if !directory {
-            let below = format!("{path}/");
-            if let Some((taken, (other, _))) = self.taken.range(below.clone()..).next()
-                && taken.starts_with(&below)
-            {
-                let diagnostic = clash(&path, other);
-                self.diagnostics.push(diagnostic);
-                return;
-            }
-        }
-        self.taken.insert(path, (field.to_owned(), directory));
+        let implied = || Taken { by: field.to_owned(), kind: TakenKind::Above };
+        self.taken.extend(above.into_iter().map(|path| (path, implied())));
     }
 
     fn flow_map(&mut self) -> Option<FlowMap> {

@@ -31,6 +31,10 @@ use transliteration::transliterated;
 /// # Errors
 /// If it has characters of a rarer script, and their readings are not here. With the feature `readings` they are.
 pub fn slugify(text: &str) -> Result<String, NoReadings> {
+    // Most names are such that no step but the last does anything.
+    if text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, b'&' | b'\'')) {
+        return Ok(dashed(&text.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>()));
+    }
     // A typed apostrophe separates words; one that transliteration makes (from ’) is dropped further down.
     let text: String = text.chars().map(|c| if c == '\'' { '-' } else { c }).collect();
     let text = transliterated(&text)?;

@@ -42,7 +42,7 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     match (parent, bare) {
         ("", _) => key.to_owned(),
-        (_, true) => format!("{parent}.{key}"),
+        (_, true) => [parent, ".", key].concat(),
         (_, false) => format!("{parent}[{key:?}]"),
     }
 }
