@@ -75,6 +75,14 @@ impl Session {
         Ok(plan)
     }
 
+    /// Drops a plan, whose memory the next one then uses: for sessions that plan again and again.
+    ///
+    /// # Errors
+    /// If the core fails, or the plan was dropped before.
+    pub async fn forget(&mut self, plan: Plan) -> Result<(), Failure> {
+        self.release(plan.resource).await
+    }
+
     /// Everything there is to say about the spec.
     ///
     /// # Errors

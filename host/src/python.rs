@@ -3,16 +3,21 @@
 //! All Python code runs in one child process per call, which is killed when the call's future is dropped. What it has
 //! to say comes back as JSON lines, the pickles as files.
 
+mod cache;
+
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::mpsc::UnboundedSender;
+
+use cache::Cache;
 
 const PICKLE_FLOWS: &str = include_str!("python/pickle_flows.py");
 const ANSWER: &str = "flowhold-answer ";
@@ -24,11 +29,12 @@ const LONGEST_LINE: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Interpreter {
     program: PathBuf,
+    cache: Option<Cache>,
     printed: Option<UnboundedSender<String>>,
 }
 
 /// What an interpreter is and has installed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonFacts {
     /// Major and minor, such as `3.9`: what pickles depend on.
     pub version: String,
@@ -36,6 +42,10 @@ pub struct PythonFacts {
     pub prefect: Option<String>,
     /// Version of the installed cloudpickle.
     pub cloudpickle: Option<String>,
+    /// Where it says that it is.
+    executable: PathBuf,
+    /// Where it looks for modules; none where that can't be told.
+    path: Option<Vec<PathBuf>>,
 }
 
 /// A flow to pickle out of a `.py` file.
@@ -112,13 +122,26 @@ impl Interpreter {
                 .filter(|path| path.is_file())
                 .unwrap_or_else(|| PathBuf::from(if cfg!(windows) { "python" } else { "python3" })),
         };
-        Ok(Self { program, printed: None })
+        Ok(Self { program, cache: None, printed: None })
     }
 
     /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped.
     #[must_use]
     pub fn printing_to(mut self, lines: UnboundedSender<String>) -> Self {
         self.printed = Some(lines);
+        self
+    }
+
+    /// Keeps pickles in the user's cache directory, and takes them from there for as long as nothing changes that they
+    /// were made from: the user's code is not executed then. `FLOWHOLD_CACHE` names another directory, or is `off`.
+    #[must_use]
+    pub fn caching(mut self) -> Self {
+        let folder = match std::env::var_os("FLOWHOLD_CACHE").filter(|value| !value.is_empty()) {
+            Some(off) if off == "off" => None,
+            Some(folder) => Some(PathBuf::from(folder).join("pickles")),
+            None => cache::user_folder(),
+        };
+        self.cache = folder.map(Cache::new);
         self
     }
 
@@ -146,24 +169,71 @@ impl Interpreter {
         requests: &[PickleRequest],
         directory: &Path,
     ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
-        let order = order(requests, directory)?;
+        let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
+        let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let Some(mut view) = self.cache.as_ref().and_then(|cache| cache.view(&self.program)) else {
+            let all: Vec<_> = (0..requests.len()).collect();
+            let executed = self.execute(&requests, &all, directory).await?;
+            return Ok((executed.facts, executed.pickled.into_iter().map(|(_, pickled, _)| pickled).collect()));
+        };
+        let mut facts = view.facts();
+        let (mut pickled, mut missing) = (vec![None; requests.len()], Vec::new());
+        for (index, request) in requests.iter().enumerate() {
+            match view.pickle(request) {
+                Some(hit) => pickled[index] = Some(self.restored(hit, pickle_path(directory, index))?),
+                None => missing.push(index),
+            }
+        }
+        if facts.is_none() || !missing.is_empty() {
+            let executed = self.execute(&requests, &missing, directory).await?;
+            view.keep_facts(&executed.facts);
+            for (index, made, traced) in executed.pickled {
+                if let Some(traced) = traced {
+                    view.keep_pickle(&requests[index], &executed.facts, &made, &traced);
+                }
+                pickled[index] = Some(made);
+            }
+            facts = Some(executed.facts);
+        }
+        let all = facts.zip(pickled.into_iter().collect::<Option<Vec<_>>>());
+        all.ok_or_else(|| PythonError::Unusable { program: self.name(), last_line: "a pickle is missing".to_owned() })
+    }
+
+    fn restored(&self, hit: cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
+        std::fs::write(&content, hit.pickle).map_err(|source| PythonError::Process { program: self.name(), source })?;
+        Ok(Pickled { name: hit.name, content })
+    }
+
+    /// Has Python execute the files of these requests.
+    async fn execute(
+        &self,
+        requests: &[PickleRequest],
+        wanted: &[usize],
+        directory: &Path,
+    ) -> Result<Executed, PythonError> {
+        let order = order(requests, wanted, directory)?;
         let session = self.converse(&order).await?;
-        let (mut facts, mut current, mut names) = (None, 0, vec![None; requests.len()]);
+        let (mut facts, mut current) = (None::<PythonFacts>, wanted.first().copied().unwrap_or(0));
+        let mut pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)> = Vec::with_capacity(wanted.len());
         for answer in session.answers {
             match answer {
                 Answer::Facts(found) => facts = Some(found),
                 Answer::Begin { request } => current = request,
                 Answer::Pickled { request, name } => {
-                    if let Some(slot) = names.get_mut(request) {
-                        *slot = name;
-                    }
+                    pickled.push((request, Pickled { name, content: pickle_path(directory, request) }, None));
+                }
+                Answer::Trace(traced) => {
+                    let traced = Arc::new(traced);
+                    let of_file = pickled.iter_mut().rev().take_while(|(_, _, traced)| traced.is_none());
+                    of_file.for_each(|(_, _, of)| *of = Some(Arc::clone(&traced)));
                 }
                 Answer::Done => {
-                    let Some(facts) = facts else { break };
-                    let file = |index| directory.join(format!("{index}.pickle"));
-                    let pickled = names.into_iter().enumerate();
-                    let pickled = pickled.map(|(index, name)| Pickled { name, content: file(index) }).collect();
-                    return Ok((facts, pickled));
+                    pickled.sort_by_key(|(request, ..)| *request);
+                    let complete = pickled.iter().map(|(request, ..)| request).eq(wanted);
+                    match facts {
+                        Some(facts) if complete => return Ok(Executed { facts, pickled }),
+                        _ => break,
+                    }
                 }
                 Answer::Refused(refusal) => return Err(self.refused(refusal, current, requests)),
             }
@@ -304,6 +374,36 @@ impl PythonError {
     }
 }
 
+/// What came of executing files.
+struct Executed {
+    facts: PythonFacts,
+    /// By the numbers of their requests; what they were made from, where Python can tell.
+    pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)>,
+}
+
+/// What the pickles of a file were made from.
+#[derive(Deserialize)]
+struct Traced {
+    /// Digest of the file itself, as it was executed.
+    source: String,
+    /// Files that were read, whether they were there or not.
+    reads: Vec<PathBuf>,
+    /// Directories that were listed; the flag tells those in which only modules were looked for.
+    listings: Vec<(PathBuf, bool)>,
+}
+
+fn pickle_path(directory: &Path, index: usize) -> PathBuf {
+    directory.join(format!("{index}.pickle"))
+}
+
+impl PickleRequest {
+    /// The user's code may change the working directory.
+    fn absolute(&self) -> Self {
+        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        Self { file, object: self.object.clone() }
+    }
+}
+
 /// What a run of `pickle_flows.py` left.
 struct Session {
     answers: Vec<Answer>,
@@ -323,6 +423,7 @@ enum Answer {
         request: usize,
         name: Option<String>,
     },
+    Trace(Traced),
     Done,
     #[serde(untagged)]
     Refused(Refusal),
@@ -346,26 +447,25 @@ enum Reason {
     NotPicklable { part: String },
 }
 
-/// The JSON that `pickle_flows.py` reads; absolute paths, because the user's code may change the working directory.
-fn order(requests: &[PickleRequest], directory: &Path) -> Result<Vec<u8>, PythonError> {
+/// The JSON that `pickle_flows.py` reads.
+fn order(requests: &[PickleRequest], wanted: &[usize], directory: &Path) -> Result<Vec<u8>, PythonError> {
     #[derive(Serialize)]
     struct Order<'a> {
-        directory: String,
+        directory: &'a str,
         requests: Vec<Wanted<'a>>,
     }
     #[derive(Serialize)]
     struct Wanted<'a> {
-        file: String,
+        index: usize,
+        file: &'a str,
         object: &'a str,
     }
-    let text = |path: &Path, request| {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let not_unicode = |file| PythonError::NotUnicode { request, file: PathBuf::from(file) };
-        absolute.into_os_string().into_string().map_err(not_unicode)
-    };
-    let wanted = requests.iter().enumerate();
+    fn text(path: &Path, request: Option<usize>) -> Result<&str, PythonError> {
+        path.to_str().ok_or_else(|| PythonError::NotUnicode { request, file: path.to_owned() })
+    }
+    let wanted = wanted.iter().filter_map(|index| Some((*index, requests.get(*index)?)));
     let wanted =
-        wanted.map(|(index, asked)| Ok(Wanted { file: text(&asked.file, Some(index))?, object: &asked.object }));
+        wanted.map(|(index, asked)| Ok(Wanted { index, file: text(&asked.file, Some(index))?, object: &asked.object }));
     let order = Order { directory: text(directory, None)?, requests: wanted.collect::<Result<_, PythonError>>()? };
     Ok(serde_json::to_vec(&order).unwrap_or_default())
 }
@@ -415,7 +515,7 @@ mod tests {
     const HEALTH_CHECK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src/health_check.py");
 
     /// A virtual environment with cloudpickle, made once and kept beside the test binary.
-    static PYTHON: LazyLock<Interpreter> = LazyLock::new(|| {
+    pub(super) static PYTHON: LazyLock<Interpreter> = LazyLock::new(|| {
         let home = std::env::current_exe().unwrap().with_file_name("test-python");
         if !home.is_dir() {
             let making = home.with_file_name(format!("test-python-{}", std::process::id()));
@@ -428,13 +528,13 @@ mod tests {
         Interpreter::find(Some("bin/python"), &home).unwrap()
     });
 
-    fn succeed(command: &mut Command) -> Output {
+    pub(super) fn succeed(command: &mut Command) -> Output {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
 
-    fn folder(files: &[(&str, &str)]) -> TempDir {
+    pub(super) fn folder(files: &[(&str, &str)]) -> TempDir {
         let folder = TempDir::new().unwrap();
         for (name, content) in files {
             let path = folder.path().join(name);
@@ -444,7 +544,7 @@ mod tests {
         folder
     }
 
-    fn requests(folder: &TempDir, wanted: &[(&str, &str)]) -> Vec<PickleRequest> {
+    pub(super) fn requests(folder: &TempDir, wanted: &[(&str, &str)]) -> Vec<PickleRequest> {
         let request = |(file, object): &(&str, &str)| PickleRequest {
             file: folder.path().join(file),
             object: (*object).to_owned(),

@@ -114,7 +114,7 @@ async fn pickle(
 ) -> Result<Pickles, (Option<usize>, Failure)> {
     let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
     let temporary = tempfile::tempdir().map_err(own)?;
-    let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+    let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?.caching();
     if let Some(lines) = printed {
         interpreter = interpreter.printing_to(lines);
     }

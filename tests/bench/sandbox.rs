@@ -12,7 +12,7 @@ use std::{
 };
 
 use criterion::{BatchSize, Criterion};
-use flowhold::{Host, Plan, Session};
+use flowhold::{Host, Plan, Session, SpecText};
 use flowhold_bench::{plan, plan_in, runtime, session, spec, spec_text};
 use flowhold_core::serialized;
 
@@ -96,11 +96,27 @@ fn plans(criterion: &mut Criterion, host: &Host) {
             };
             bencher.iter_batched(fresh, planned, BatchSize::PerIteration);
         });
+        let mut used = runtime.block_on(session(host));
+        group.bench_function("used session", |bencher| {
+            bencher.iter_custom(|rounds| runtime.block_on(plan_again(&mut used, &text, rounds)));
+        });
         group.bench_function("native", |bencher| {
             bencher.iter_batched(|| (), |()| plan(&text.text), BatchSize::PerIteration);
         });
         group.finish();
     }
+}
+
+/// In memory that the session has already, as the native core has it.
+async fn plan_again(session: &mut Session, text: &SpecText, rounds: u64) -> Duration {
+    let mut elapsed = Duration::ZERO;
+    for _ in 0..rounds {
+        let began = Instant::now();
+        let plan = plan_in(session, text).await;
+        elapsed += began.elapsed();
+        session.forget(plan).await.unwrap();
+    }
+    elapsed
 }
 
 /// Reads what criterion wrote: its results can't be had otherwise.
@@ -122,8 +138,11 @@ fn print_ratios(results: &Path) {
         println!("| {name} | {:.2} µs | {:.2} µs | {more:.2} µs more, goal 10 µs |", wasmtime / 1e3, native / 1e3);
     }
     for (name, goal) in [("plan 1", ""), ("plan 1000", ", goal 1.5")] {
-        let Some((wasmtime, native)) = both(name) else { continue };
-        let ratio = wasmtime / native;
-        println!("| {name} | {:.3} ms | {:.3} ms | {ratio:.2} times{goal} |", wasmtime / 1e6, native / 1e6);
+        let Some(native) = nanoseconds(&format!("{name}/native")) else { continue };
+        for (session, title) in [("wasmtime", "in a new session"), ("used session", "in a used session")] {
+            let Some(wasmtime) = nanoseconds(&format!("{name}/{session}")) else { continue };
+            let ratio = wasmtime / native;
+            println!("| {name} {title} | {:.3} ms | {:.3} ms | {ratio:.2} times{goal} |", wasmtime / 1e6, native / 1e6);
+        }
     }
 }

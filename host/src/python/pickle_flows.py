@@ -2,7 +2,7 @@
 
 Started by python.rs with `python -c`; reads one JSON object from stdin,
 
-    {"directory": DIR, "requests": [{"file": FILE, "object": "flow"}, ...]}
+    {"directory": DIR, "requests": [{"index": 0, "file": FILE, "object": "flow"}, ...]}
 
 writes the pickles as DIR/0.pickle, DIR/1.pickle ... and answers with lines of `flowhold-answer JSON`, the variants of
 python.rs's `Answer`. They go to what was stdout at the start; whatever the user's files print ends up on stderr.
@@ -18,7 +18,8 @@ anew, and `--expect-plan` could never be met. What would change them, and what i
   * sets of Prefect's tasks, which iterate by memory address (class StableHashes);
   * the folder of the file, which is in the code objects and in `__file__` (class FlowFile).
 A file that calls random or the clock itself, or keeps sets of its own address-hashed objects, is as unstable as it
-wants to be: nothing that the user's own code calls is replaced.
+wants to be: nothing that the user's own code calls is replaced. What makes an unchanged flow the same flow even then
+is cache.rs, which keeps pickles for as long as nothing changes that they were made from: class Trace tells it what.
 
 Runs on CPython 3.6 and newer with the standard library, and cloudpickle once there is something to pickle. Older
 Pythons, down to 2.7, must be able to parse this text, to be told that they are too old.
@@ -55,10 +56,11 @@ def main():
     order = json.loads(sys.stdin.buffer.read().decode("utf-8"))
     if sys.path[:1] == [""]:
         del sys.path[0]  # the working directory; `python FILE` has the file's folder there instead
-    answer(kind="facts", version="%d.%d" % sys.version_info[:2], **installed("prefect", "cloudpickle"))
+    answer(kind="facts", version="%d.%d" % sys.version_info[:2], executable=sys.executable or "", path=encodable(sys.path),
+           **installed("prefect", "cloudpickle"))
     try:
         if order["requests"]:
-            pickle_all(order["requests"], order["directory"], answer)
+            pickle_all(order["requests"], order["directory"], answer, Trace())
         answer(kind="done")
     except Refusal as refusal:
         answer(**refusal.answer)
@@ -71,7 +73,7 @@ def main():
     os._exit(0)
 
 
-def pickle_all(requests, directory, answer):
+def pickle_all(requests, directory, answer, trace):
     try:
         import cloudpickle
     except ImportError as error:
@@ -80,22 +82,26 @@ def pickle_all(requests, directory, answer):
     sys.meta_path.insert(0, hashes)
 
     files = {}
-    for index, request in enumerate(requests):
-        files.setdefault(request["file"], []).append(index)
+    for request in requests:
+        files.setdefault(request["file"], []).append(request)
     for number, path in enumerate(files):
-        answer(kind="begin", request=files[path][0])
+        answer(kind="begin", request=files[path][0]["index"])
         file = FlowFile(path)
         ids.start(file.source)
         hashes.start(number)
+        trace.listen()
         file.execute()
-        for index in files[path]:
+        for request in files[path]:
+            index, name = request["index"], request["object"]
             answer(kind="begin", request=index)
-            name = requests[index]["object"]
             flow = file.find(name)
             content = file.pickle(flow, name, cloudpickle, ids)
             with open(os.path.join(native(directory), "%d.pickle" % index), "wb") as target:
                 target.write(content)
             answer(kind="pickled", request=index, name=own_name(flow))
+        found = trace.found()
+        if found:
+            answer(kind="trace", source=ids.sha256(file.source).hexdigest(), **found)
         file.forget()
 
 
@@ -178,6 +184,90 @@ class FlowFile:
             if name.partition(".")[0] in beside:
                 del sys.modules[name]
         sys.path_importer_cache.pop(self.folder, None)
+
+
+class Trace:
+    """What the pickles were made from, besides their own files and the installed packages.
+
+    That is what the user's files read and list, as Python's audit events tell (3.8 has them first), and the modules
+    they import. It counts for all files from then on: modules are executed once.
+    """
+
+    # What other programs and machines answer can't be asked for again without executing the file.
+    ELSEWHERE = {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"}
+
+    def __init__(self):
+        import sysconfig
+
+        # Python 3.6 and 3.7 don't say what is opened.
+        self.broken = not hasattr(sys, "addaudithook")
+        self.listening = False
+        self.reads, self.listings = set(), set()
+        self.library = folders(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+        self.packages = folders(path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages"))
+        # The kernel's answers are others each time.
+        self.known = self.library + self.packages + ("/proc/", "/sys/", "/dev/")
+        if not self.broken:
+            sys.addaudithook(self.hear)
+
+    def listen(self):
+        self.listening = True
+
+    def hear(self, event, arguments):
+        if not self.listening or self.broken:
+            return
+        try:
+            if event == "open":
+                self.opened(*arguments)
+            elif event in ("os.listdir", "os.scandir"):
+                # Importing looks only for what can be imported.
+                imports = sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap_external"
+                self.note(self.listings, arguments[0] or ".", imports)
+            elif event in self.ELSEWHERE:
+                self.broken = not self.by_package(sys._getframe(1))
+        except BaseException:
+            self.broken = True
+
+    def opened(self, path, mode, flags):
+        if isinstance(path, int):
+            return
+        writes = set(mode) & set("wax+") if mode else (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        # Of compiled files their sources count, which the modules name.
+        if not writes and "__pycache__" not in os.fsdecode(path):
+            self.note(self.reads, path)
+
+    def note(self, known, path, *more):
+        path = os.path.abspath(os.fsdecode(path))
+        if not path.startswith(self.known):
+            known.add((path,) + more)
+
+    def by_package(self, frame):
+        """Whether a package asks, on its own account or with the standard library's help."""
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if file.startswith(self.packages) or not file.startswith(self.library + ("<frozen ",)):
+                return file.startswith(self.packages)
+            frame = frame.f_back
+        return False
+
+    def found(self):
+        """All so far; none where it can't be told."""
+        self.listening = False
+        for name, module in list(sys.modules.items()):
+            try:
+                if name != MODULE:
+                    self.note(self.reads, module.__file__)
+            except Exception:  # anything may be in sys.modules
+                continue
+        paths = encodable(path for path, *_ in self.reads | self.listings)
+        if self.broken or paths is None:
+            return None
+        return {"reads": [path for path, in sorted(self.reads)], "listings": sorted(self.listings)}
+
+
+def folders(paths):
+    """How the paths of all that is in them begin."""
+    return tuple(os.path.join(each, "") for path in paths if path for each in {path, os.path.realpath(path)})
 
 
 class StableIds:
@@ -391,6 +481,17 @@ def describe(error):
     if len(message) > 1000:
         message = message[:1000] + "..."
     return type(error).__name__ + (": " + message if message else "")
+
+
+def encodable(paths):
+    """A list of paths, if all of them can be told as UTF-8."""
+    paths = list(paths)
+    try:
+        for path in paths:
+            path.encode("utf-8")
+    except (AttributeError, UnicodeError):
+        return None
+    return paths
 
 
 def native(path):

@@ -1,0 +1,524 @@
+//! Pickles that were made before, by a Python, of files and with packages that are the same still.
+//!
+//! Starting Python and importing what a flow imports takes longer than all else that a build of an unchanged flow
+//! does. And a file that asks for the time or for randomness makes another pickle each time, though nobody edited it.
+//!
+//! An entry holds for as long as everything is the same that its pickle was made from: the file, what it read, listed
+//! and imported (`pickle_flows.py` says what), the interpreter, the packages on its path by name and version, the
+//! environment and the working directory. Whether a file exists that nobody opened is not watched.
+
+use std::{
+    collections::HashMap,
+    env, fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced};
+
+/// What changed so shortly before Python began may have changed again since it was read, with the same time.
+const SETTLED: Duration = Duration::from_secs(2);
+/// Files larger than this are not read again and again: what they are read for is pickled anew.
+const LARGEST: u64 = 64 << 20;
+/// Entries that nobody used for so long are removed.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Variables that differ from shell to shell, and that no flow is made of.
+const VOLATILE: [&str; 8] = ["_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "WINDOWID", "INVOCATION_ID"];
+
+/// A directory of entries, each with a file of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    folder: PathBuf,
+}
+
+/// The entries as one call of an interpreter sees them.
+pub(super) struct View<'c> {
+    cache: &'c Cache,
+    /// As it is started, and the file that this leads to.
+    program: PathBuf,
+    setting: Setting,
+    began: SystemTime,
+    contents: HashMap<PathBuf, Option<String>>,
+    listings: HashMap<(PathBuf, Listing), Option<String>>,
+}
+
+/// What all entries of a call have in common.
+#[derive(Serialize, Deserialize, PartialEq, Eq, Clone)]
+struct Setting {
+    /// Digest of `pickle_flows.py`.
+    by: String,
+    executable: PathBuf,
+    length: u64,
+    modified: Option<SystemTime>,
+    working_directory: PathBuf,
+    /// Digest of the environment.
+    environment: String,
+}
+
+/// A file in the cache: this as JSON in one line, then the pickle.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    setting: Setting,
+    facts: PythonFacts,
+    name: Option<String>,
+    /// Paths, and the digests of what is there; none if nothing is.
+    reads: Vec<(PathBuf, Option<String>)>,
+    listings: Vec<(PathBuf, Listing, Option<String>)>,
+    pickle: String,
+}
+
+/// What matters in a directory.
+#[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone, Copy)]
+enum Listing {
+    /// All names.
+    Names,
+    /// Names of what can be imported.
+    Modules,
+    /// Names, and when packages' metadata was written.
+    Packages,
+}
+
+/// What was found for a request.
+pub(super) struct Hit {
+    pub(super) facts: PythonFacts,
+    pub(super) name: Option<String>,
+    pub(super) pickle: Vec<u8>,
+}
+
+impl Cache {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The entries for a program; none if it can't be told what is run under its name.
+    pub(super) fn view(&self, program: &Path) -> Option<View<'_>> {
+        let program =
+            if program.components().count() == 1 { on_path(program)? } else { std::path::absolute(program).ok()? };
+        let executable = fs::canonicalize(&program).ok()?;
+        let metadata = fs::metadata(&executable).ok()?;
+        let mut environment = Sha256::new();
+        let mut variables: Vec<_> =
+            env::vars_os().filter(|(name, _)| !VOLATILE.iter().any(|other| name == other)).collect();
+        variables.sort();
+        for text in variables.iter().flat_map(|(name, value)| [name, value]) {
+            environment.update((text.len() as u64).to_be_bytes());
+            environment.update(text.as_encoded_bytes());
+        }
+        let setting = Setting {
+            by: hex(Sha256::digest(PICKLE_FLOWS)),
+            executable,
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            working_directory: env::current_dir().ok()?,
+            environment: hex(environment.finalize()),
+        };
+        let (contents, listings) = (HashMap::new(), HashMap::new());
+        Some(View { cache: self, program, setting, began: SystemTime::now(), contents, listings })
+    }
+}
+
+impl View<'_> {
+    /// What an interpreter is and has, if it was asked before.
+    pub(super) fn facts(&mut self) -> Option<PythonFacts> {
+        Some(self.load(self.place(None))?.facts)
+    }
+
+    /// The pickle of a request, if there is one and it would be made the same way.
+    pub(super) fn pickle(&mut self, request: &PickleRequest) -> Option<Hit> {
+        self.load(self.place(Some(request)))
+    }
+
+    fn load(&mut self, place: PathBuf) -> Option<Hit> {
+        let file = fs::read(&place).ok()?;
+        let end = file.iter().position(|byte| *byte == b'\n')?;
+        let entry: Entry = serde_json::from_slice(&file[..end]).ok()?;
+        let pickle = &file[end + 1..];
+        let same = entry.setting == self.setting
+            && entry.reads.iter().all(|(path, then)| self.content(path) == *then)
+            && entry.listings.iter().all(|(path, listing, then)| self.listing(path, *listing) == *then)
+            && hex(Sha256::digest(pickle)) == entry.pickle;
+        if !same {
+            return None;
+        }
+        if let Ok(file) = fs::File::options().write(true).open(&place)
+            && file.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|used| used + DAY < self.began)
+        {
+            // What is used stays.
+            let _ = file.set_modified(self.began);
+        }
+        Some(Hit { facts: entry.facts, name: entry.name, pickle: pickle.to_vec() })
+    }
+
+    /// Keeps what an interpreter is and has.
+    pub(super) fn keep_facts(&mut self, facts: &PythonFacts) {
+        self.keep(self.place(None), facts, None, Vec::new(), Vec::new(), &[]);
+    }
+
+    /// Keeps a pickle. Without a word if that can't be: it is made again then.
+    pub(super) fn keep_pickle(
+        &mut self,
+        request: &PickleRequest,
+        facts: &PythonFacts,
+        pickled: &Pickled,
+        traced: &Traced,
+    ) {
+        let Ok(pickle) = fs::read(&pickled.content) else { return };
+        // As Python read it, whatever it is by now.
+        let mut reads = vec![(request.file.clone(), Some(traced.source.clone()))];
+        for path in &traced.reads {
+            if !self.is_settled(path) {
+                return;
+            }
+            reads.push((path.clone(), self.content(path)));
+        }
+        let listings = traced.listings.iter().map(|(path, imports)| {
+            let listing = if *imports { Listing::Modules } else { Listing::Names };
+            (path.clone(), listing, self.listing(path, listing))
+        });
+        let listings = listings.collect();
+        self.keep(self.place(Some(request)), facts, pickled.name.as_deref(), reads, listings, &pickle);
+    }
+
+    fn keep(
+        &mut self,
+        place: PathBuf,
+        facts: &PythonFacts,
+        name: Option<&str>,
+        reads: Vec<(PathBuf, Option<String>)>,
+        mut listings: Vec<(PathBuf, Listing, Option<String>)>,
+        pickle: &[u8],
+    ) {
+        // What is started may start another program, by rules of its own.
+        if fs::canonicalize(&facts.executable).ok().as_ref() != Some(&self.setting.executable) {
+            return;
+        }
+        let mut reads = reads;
+        let configuration = self.program.ancestors().nth(2).map(|environment| environment.join("pyvenv.cfg"));
+        reads.extend(configuration.map(|path| (path.clone(), self.content(&path))));
+        let Some(path) = &facts.path else { return };
+        listings
+            .extend(path.iter().map(|path| (path.clone(), Listing::Packages, self.listing(path, Listing::Packages))));
+        let (setting, facts, name) = (self.setting.clone(), facts.clone(), name.map(str::to_owned));
+        let entry = Entry { setting, facts, name, reads, listings, pickle: hex(Sha256::digest(pickle)) };
+        let _ = serde_json::to_vec(&entry).map_err(io::Error::from).and_then(|mut bytes| {
+            bytes.push(b'\n');
+            bytes.extend_from_slice(pickle);
+            self.cache.write(&place, &bytes)
+        });
+    }
+
+    /// Where the entry of a request is, or that of the facts.
+    fn place(&self, request: Option<&PickleRequest>) -> PathBuf {
+        let mut hash = Sha256::new();
+        let file = request.map(|request| request.file.as_os_str()).unwrap_or_default();
+        let object = request.map(|request| request.object.as_str()).unwrap_or_default();
+        for part in [self.program.as_os_str(), file, object.as_ref()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_encoded_bytes());
+        }
+        self.cache.folder.join(hex(hash.finalize()))
+    }
+
+    /// The digest of a file; none where there is none, or it is too large.
+    fn content(&mut self, path: &Path) -> Option<String> {
+        let digest = || {
+            let metadata = fs::metadata(path).ok()?;
+            let whole = metadata.is_file() && metadata.len() <= LARGEST;
+            Some(hex(Sha256::digest(whole.then(|| fs::read(path).ok())??)))
+        };
+        self.contents.entry(path.to_owned()).or_insert_with(digest).clone()
+    }
+
+    /// Whether a file can be told by its content: it is as it was when Python read it.
+    fn is_settled(&self, path: &Path) -> bool {
+        match fs::metadata(path) {
+            Ok(metadata) => {
+                let modified = metadata.modified().unwrap_or(self.began);
+                metadata.is_file() && metadata.len() <= LARGEST && modified + SETTLED < self.began
+            }
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
+    fn listing(&mut self, path: &Path, listing: Listing) -> Option<String> {
+        let key = (path.to_owned(), listing);
+        self.listings.entry(key).or_insert_with(|| list(path, listing)).clone()
+    }
+}
+
+impl Cache {
+    fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut folder = fs::DirBuilder::new();
+        folder.recursive(true);
+        // Whoever can write here decides what is built.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.create(&self.folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        io::Write::write_all(&mut file, bytes)?;
+        file.persist(place)?;
+        self.clean()
+    }
+
+    /// Once a day: removes what nobody used for long, half-written files as well.
+    fn clean(&self) -> io::Result<()> {
+        let now = SystemTime::now();
+        let marker = self.folder.join("cleaned");
+        let age =
+            |path: &Path| Ok::<_, io::Error>(now.duration_since(fs::metadata(path)?.modified()?).unwrap_or_default());
+        if age(&marker).is_ok_and(|age| age < DAY) {
+            return Ok(());
+        }
+        fs::write(&marker, "")?;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if age(&path).is_ok_and(|age| age > KEPT) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Digest of what matters in a directory; none where there is none.
+fn list(path: &Path, listing: Listing) -> Option<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let suffix = Path::new(&name).extension().unwrap_or_default().to_string_lossy().into_owned();
+        let metadata = matches!(suffix.as_str(), "dist-info" | "egg-info" | "egg-link" | "egg" | "pth");
+        let counts = match listing {
+            Listing::Names => true,
+            Listing::Modules => matches!(suffix.as_str(), "py" | "pyc" | "so" | "pyd") || suffix.is_empty(),
+            Listing::Packages => true,
+        };
+        if counts && name != "__pycache__" {
+            let written = (listing == Listing::Packages && metadata).then(|| entry.metadata().ok()?.modified().ok());
+            names.push((name, written.flatten()));
+        }
+    }
+    names.sort();
+    let mut hash = Sha256::new();
+    for (name, written) in names {
+        hash.update((name.len() as u64).to_be_bytes());
+        hash.update(name.as_encoded_bytes());
+        let written = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
+        hash.update(written.unwrap_or_default().as_nanos().to_be_bytes());
+    }
+    Some(hex(hash.finalize()))
+}
+
+/// What a bare name stands for.
+fn on_path(name: &Path) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where a user's caches are: as the operating system has it.
+pub(super) fn user_folder() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || env::home_dir().filter(|path| path.is_absolute());
+    let caches = if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Caches"))
+    } else {
+        absolute("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")))
+    };
+    Some(caches?.join("flowhold").join("pickles"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use tempfile::TempDir;
+
+    use super::{
+        super::{
+            Interpreter, PythonError,
+            tests::{PYTHON, folder, requests, succeed},
+        },
+        *,
+    };
+
+    /// Another pickle each time that it is executed.
+    const FLOW: &str = "import os\nTOKEN = os.urandom(16)\ndef flow(): return TOKEN\n";
+
+    /// A folder whose files nobody has touched for a while.
+    fn settled(files: &[(&str, &str)]) -> TempDir {
+        let folder = folder(files);
+        for (name, _) in files {
+            settle(&folder.path().join(name));
+        }
+        folder
+    }
+
+    fn settle(path: &Path) {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - 2 * SETTLED).unwrap();
+    }
+
+    fn write(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        settle(path);
+    }
+
+    struct Project {
+        folder: TempDir,
+        python: Interpreter,
+        pickles: TempDir,
+    }
+
+    impl Project {
+        fn new(files: &[(&str, &str)]) -> Self {
+            Self::of(&PYTHON, files)
+        }
+
+        fn of(python: &Interpreter, files: &[(&str, &str)]) -> Self {
+            let folder = settled(files);
+            let mut python = python.clone();
+            python.cache = Some(Cache::new(folder.path().join("cache")));
+            Self { folder, python, pickles: tempfile::tempdir().unwrap() }
+        }
+
+        async fn try_pickle(&self, file: &str) -> Result<Vec<u8>, PythonError> {
+            let requests = requests(&self.folder, &[(file, "flow")]);
+            let (_, pickled) = self.python.pickle(&requests, self.pickles.path()).await?;
+            Ok(fs::read(&pickled[0].content).unwrap())
+        }
+
+        async fn pickle(&self) -> Vec<u8> {
+            self.try_pickle("flow.py").await.unwrap()
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unchanged_flow_is_pickled_once() {
+        let project = Project::new(&[("flow.py", FLOW), ("other.py", FLOW)]);
+        let first = project.pickle().await;
+        let other = project.try_pickle("other.py").await.unwrap();
+        assert_ne!(first, other);
+        assert_eq!(project.pickle().await, first);
+        // Together with one that has to be executed, too.
+        write(&project.path("other.py"), &FLOW.replace("TOKEN", "SALT"));
+        let wanted = requests(&project.folder, &[("other.py", "flow"), ("flow.py", "flow")]);
+        let (facts, pickled) = project.python.pickle(&wanted, project.pickles.path()).await.unwrap();
+        assert_ne!(fs::read(&pickled[0].content).unwrap(), other);
+        assert_eq!(fs::read(&pickled[1].content).unwrap(), first);
+        assert_eq!(project.python.facts().await.unwrap(), facts);
+    }
+
+    #[tokio::test]
+    async fn whatever_a_flow_is_made_of_counts() {
+        let reading = "import os\nhere = os.path.dirname(__file__)\ntry:\n  DATA = open(here + '/data').read()\nexcept OSError:\n  DATA = ''\n";
+        let listing = "import os\nFILES = len(os.listdir(os.path.dirname(__file__) + '/sub'))\n";
+        let importing = "import helper\n";
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("the file", "", "flow.py", "import os\ndef flow(who=os.urandom(16)): return 'edited'\n"),
+            ("a file that it reads", reading, "data", "other"),
+            ("a file that it looked for", &reading.replace("/data", "/new"), "new", "here"),
+            ("a directory that it lists", listing, "sub/two", ""),
+            ("a module beside it", importing, "helper.py", "WHO = 'other'\n"),
+            ("a module in front of another", importing, "deeper.pyc", ""),
+        ];
+        for (what, before, changed, text) in cases {
+            let flow = format!("{before}{FLOW}");
+            let files = [("flow.py", flow.as_str()), ("helper.py", "WHO = 'me'\n"), ("data", "one"), ("sub/one", "")];
+            let project = Project::new(&files);
+            let first = project.pickle().await;
+            assert_eq!(project.pickle().await, first, "{what}");
+            write(&project.path(changed), text);
+            let second = project.pickle().await;
+            assert_ne!(second, first, "{what}");
+            assert_eq!(project.pickle().await, second, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_version_of_a_package_counts() {
+        let home = tempfile::tempdir().unwrap();
+        succeed(Command::new(PYTHON.program()).args(["-m", "venv", "--without-pip", "env"]).current_dir(home.path()));
+        let packages = |python: &Path| {
+            let code = "import sysconfig; print(sysconfig.get_path('purelib'))";
+            let said = succeed(Command::new(python).args(["-c", code])).stdout;
+            PathBuf::from(String::from_utf8(said).unwrap().trim())
+        };
+        let own = packages(&home.path().join("env/bin/python"));
+        fs::write(own.join("shared.pth"), packages(PYTHON.program()).to_str().unwrap()).unwrap();
+        fs::create_dir(own.join("rows-1.0.dist-info")).unwrap();
+        let python = Interpreter::find(Some("env/bin/python"), home.path()).unwrap();
+        let project = Project::of(&python, &[("flow.py", FLOW)]);
+        let first = project.pickle().await;
+        assert_eq!(project.pickle().await, first);
+        fs::rename(own.join("rows-1.0.dist-info"), own.join("rows-1.1.dist-info")).unwrap();
+        assert_ne!(project.pickle().await, first);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_asked_for_again_is_not_kept() {
+        let cases = [
+            ("a program's answer", "import subprocess\nsubprocess.run(['true'])\n", false),
+            ("another machine's answer", "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\n", false),
+            ("a file that was written just now", "import helper\n", true),
+        ];
+        for (what, before, touch) in cases {
+            let project = Project::new(&[("flow.py", &format!("{before}{FLOW}")), ("helper.py", "")]);
+            if touch {
+                fs::write(project.path("helper.py"), "WHO = 1").unwrap();
+            }
+            assert_ne!(project.pickle().await, project.pickle().await, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_cache_is_no_cache() {
+        let project = Project::new(&[("flow.py", FLOW)]);
+        let mut last = project.pickle().await;
+        let damages: [fn(&[u8]) -> Vec<u8>; 4] = [
+            |_| Vec::new(),
+            |entry| entry[..entry.len().saturating_sub(1)].to_vec(),
+            |entry| entry[entry.len() / 2..].to_vec(),
+            |entry| entry.iter().map(|byte| byte ^ 1).collect(),
+        ];
+        for damage in damages {
+            for entry in fs::read_dir(project.path("cache")).unwrap() {
+                let path = entry.unwrap().path();
+                fs::write(&path, damage(&fs::read(&path).unwrap())).unwrap();
+            }
+            let next = project.pickle().await;
+            assert_ne!(next, last);
+            assert_eq!(project.pickle().await, next);
+            last = next;
+        }
+        // Not a directory, and so nothing can be kept.
+        fs::remove_dir_all(project.path("cache")).unwrap();
+        fs::write(project.path("cache"), "").unwrap();
+        assert_ne!(project.pickle().await, project.pickle().await);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn nobody_else_can_write_pickles() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let project = Project::new(&[("flow.py", FLOW)]);
+        project.pickle().await;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&project.path("cache")), 0o700);
+    }
+}
