@@ -64,7 +64,8 @@ impl Folder {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env("HOME", self.path());
-        for name in ["VIRTUAL_ENV", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "FLOWHOLD_CACHE", "NO_COLOR", "XDG_CACHE_HOME"] {
+        for name in ["VIRTUAL_ENV", "DOCKER_BUILDKIT", "DOCKER_CONFIG", "FLOWHOLD_CACHE", "NO_COLOR", "XDG_CACHE_HOME"]
+        {
             command.env_remove(name);
         }
         command

@@ -450,6 +450,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_only_lies_beside_a_flow_does_not_count() {
+        let project = Project::new(&[("flow.py", &format!("import helper\n{FLOW}")), ("helper.py", "")]);
+        let first = project.pickle().await;
+        for name in ["storage.json", "notes.txt", "__pycache__/x.pyc"] {
+            fs::create_dir_all(project.path(name).parent().unwrap()).unwrap();
+            write(&project.path(name), "");
+            assert_eq!(project.pickle().await, first, "{name}");
+        }
+    }
+
+    #[tokio::test]
     async fn another_version_of_a_package_counts() {
         let home = tempfile::tempdir().unwrap();
         succeed(Command::new(PYTHON.program()).args(["-m", "venv", "--without-pip", "env"]).current_dir(home.path()));
@@ -489,7 +500,8 @@ mod tests {
     async fn a_damaged_cache_is_no_cache() {
         let project = Project::new(&[("flow.py", FLOW)]);
         let mut last = project.pickle().await;
-        let damages: [fn(&[u8]) -> Vec<u8>; 4] = [
+        type Damage = fn(&[u8]) -> Vec<u8>;
+        let damages: [Damage; 4] = [
             |_| Vec::new(),
             |entry| entry[..entry.len().saturating_sub(1)].to_vec(),
             |entry| entry[entry.len() / 2..].to_vec(),

@@ -221,7 +221,8 @@ class Trace:
                 self.opened(*arguments)
             elif event in ("os.listdir", "os.scandir"):
                 # Importing looks only for what can be imported.
-                imports = sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap_external"
+                caller = sys._getframe(1).f_globals.get("__name__")
+                imports = caller in ("importlib._bootstrap_external", "_frozen_importlib_external")
                 self.note(self.listings, arguments[0] or ".", imports)
             elif event in self.ELSEWHERE:
                 self.broken = not self.by_package(sys._getframe(1))
@@ -238,7 +239,7 @@ class Trace:
 
     def note(self, known, path, *more):
         path = os.path.abspath(os.fsdecode(path))
-        if not path.startswith(self.known):
+        if not os.path.join(path, "").startswith(self.known):
             known.add((path,) + more)
 
     def by_package(self, frame):
