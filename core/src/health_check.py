@@ -21,6 +21,9 @@ import types
 # Longer messages (a whole source file in a SyntaxError, a dump of an object) would push the others out of the log.
 LONGEST_CAUSE = 1000
 
+# A process of its own for fewer flows would take longer to start than to check them.
+FEWEST = 200
+
 
 def main(arguments):
     try:
@@ -41,7 +44,7 @@ def main(arguments):
     with tempfile.TemporaryDirectory(prefix="flowhold-") as scratch:
         # Importing dask, and so Prefect, writes its default settings: they must not get into the image.
         os.environ.setdefault("DASK_CONFIG", scratch)
-        failures, missing = check_all(todo)
+        failures, missing = check_side_by_side(todo, scratch)
     lines = ["flow %s: %s" % (quote(todo[index][0]), failures[index]) for index in sorted(failures)]
     if mismatch:
         lines.append(
@@ -58,6 +61,45 @@ def main(arguments):
     for line in lines:
         say(2, line)
     return 1
+
+
+def check_side_by_side(flows, scratch):
+    """Like check_all. Each processor has a share of them, where there are enough to be worth its own imports."""
+    workers = max(1, min(processors(), len(flows) // FEWEST))
+    if workers == 1:
+        return check_all(flows)
+    shares = [range(number, len(flows), workers) for number in range(workers)]
+    children = []
+    for number, share in enumerate(shares):
+        child = os.fork()
+        if child == 0:
+            try:
+                failures, missing = check_all([flows[index] for index in share])
+                with open(os.path.join(scratch, str(number)), "w", encoding="ascii") as file:
+                    json.dump([sorted(failures.items()), sorted(missing)], file)
+            finally:
+                os._exit(0)
+        children.append(child)
+    all_failures, all_missing = {}, set()
+    for number, (child, share) in enumerate(zip(children, shares)):
+        os.waitpid(child, 0)
+        try:
+            with open(os.path.join(scratch, str(number)), encoding="ascii") as file:
+                failures, missing = json.load(file)
+        except (OSError, ValueError):
+            # It was killed: all shares at once may have been too much for the memory.
+            failures, missing = check_all([flows[index] for index in share])
+            failures = failures.items()
+        all_failures.update((share[index], cause) for index, cause in failures)
+        all_missing.update(missing)
+    return all_failures, all_missing
+
+
+def processors():
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
 
 
 def check_all(flows):

@@ -20,6 +20,7 @@ pub mod fault;
 mod pull;
 mod push;
 mod reference;
+mod retry;
 pub mod run;
 mod secrets;
 mod transcript;
@@ -192,12 +193,16 @@ impl Daemon {
     /// If the registry can't be asked: down, unknown, or not for us.
     pub async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
-        let credentials = self.registry_credentials(&name).await?;
+        self.patiently(|| self.published_now(&name)).await
+    }
+
+    async fn published_now(&self, name: &Reference) -> Result<Option<String>, DockerError> {
+        let credentials = self.registry_credentials(name).await?;
         match self.ask(self.docker.inspect_registry_image(&name.full(), Some(credentials))).await {
             Ok(found) => Ok(found.descriptor.digest),
             Err(Failure::Answer { status, message }) => match Fault::of(Some(status), &message) {
                 Fault::Missing => Ok(None),
-                fault => Err(registry_error("look-up", &name, message, fault)),
+                fault => Err(registry_error("look-up", name, message, fault)),
             },
             Err(failure) => Err(failure.into_error("ask the registry", &self.address)),
         }

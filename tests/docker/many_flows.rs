@@ -30,3 +30,15 @@ fn a_thousand() {
     assert!(layers < 10, "{layers} layers");
     assert_eq!(project.folder.run(&["run", "number_999"]).ok().stdout, "this is 999\n");
 }
+
+#[test]
+fn of_a_thousand_every_broken_one_is_named() {
+    let names: Vec<String> = (0..1000).map(|number| format!("path = \"flows/number_{number}.py\"")).collect();
+    let project = Project::new("", &names.iter().map(String::as_str).collect::<Vec<_>>());
+    for number in 0..1000 {
+        let text = if matches!(number, 0 | 501 | 998) { "def (" } else { "print('x')\n" };
+        project.folder.write(&format!("flows/number_{number}.py"), text);
+    }
+    let done = project.try_build(&[]).fails(1, &["flow 'number_0'", "flow 'number_501'", "flow 'number_998'"]);
+    assert_eq!(done.stderr.matches("SyntaxError").count() % 3, 0, "{done:#?}");
+}

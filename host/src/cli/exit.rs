@@ -15,30 +15,59 @@ pub(crate) fn code(failure: &Failure) -> ExitCode {
     })
 }
 
-/// Cancelled by the first Ctrl-C or SIGTERM; the second ends the process at once.
+/// Cancelled by the first Ctrl-C, SIGTERM, or SIGHUP of a terminal that is closed; the second ends the process at once.
 pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
+    let mut signals = Signals::listen();
     tokio::spawn(async move {
-        signal().await;
+        signals.next().await;
         cancel.cancel();
-        signal().await;
+        signals.next().await;
         std::process::exit(130);
     });
     token
 }
 
-async fn signal() {
-    #[cfg(unix)]
-    {
+/// Registered once, so that no signal is missed in between.
+#[cfg(unix)]
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
+
+        let hangup = (!hangups_are_left_alone()).then(SignalKind::hangup);
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup);
+        Self(kinds.filter_map(|kind| signal(kind).ok()).collect())
     }
-    let _ = tokio::signal::ctrl_c().await;
+
+    async fn next(&mut self) {
+        let signals = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(signals).await;
+    }
+}
+
+/// Under `nohup`, and where it can't be told.
+#[cfg(unix)]
+fn hangups_are_left_alone() -> bool {
+    const HANGUP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & HANGUP != 0)
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

@@ -16,7 +16,7 @@ impl Daemon {
     /// it may be another one; but the error's help says so.
     pub async fn pull(&self, reference: &str) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
-        self.watched(Operation::Pull, reference, self.pull_now(&name)).await
+        self.watched(Operation::Pull, reference, self.patiently(|| self.pull_now(&name))).await
     }
 
     async fn pull_now(&self, name: &Reference) -> Result<(), DockerError> {

@@ -22,7 +22,7 @@ impl Daemon {
                 reason: "a push needs a tag, the registry computes the digest",
             });
         }
-        self.watched(Operation::Push, reference, self.push_now(&name)).await
+        self.watched(Operation::Push, reference, self.patiently(|| self.push_now(&name))).await
     }
 
     async fn push_now(&self, name: &Reference) -> Result<String, DockerError> {

@@ -1,0 +1,195 @@
+//! Registries that fail for a while, for good, or half-way.
+
+use std::{
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use flowhold_tests::{Done, environment};
+
+use crate::{
+    daemon::{containers, docker, has_image, inspect},
+    project::{BUILDERS, Project, quoted, unique},
+    proxy::{Fault, Proxy},
+    registry,
+};
+
+const SCRIPT: &str = "print('x')\n";
+
+/// A small image that the registry has and the daemon has not, as a path in the registry.
+struct Remote(String);
+
+impl Remote {
+    fn new() -> Self {
+        let path = format!("tests/{}:base", unique());
+        let name = format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY"));
+        let folder = flowhold_tests::Folder::new();
+        // Of bytes that don't compress, and that no other layer has.
+        let mut random = Vec::new();
+        let source = std::fs::File::open("/dev/urandom").unwrap();
+        std::io::Read::read_to_end(&mut std::io::Read::take(source, 4 << 20), &mut random).unwrap();
+        folder.write("layer/random", random);
+        let tar = folder.path().join("layer.tar");
+        let made = Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(folder.path()).arg("layer").status().unwrap();
+        assert!(made.success());
+        docker(&["import", tar.to_str().unwrap(), &name]).ok();
+        docker(&["push", &name]).ok();
+        docker(&["image", "rm", &name]).ok();
+        Self(path)
+    }
+
+    /// Gets it through the proxy; the daemon forgets it afterwards.
+    fn pull(&self, proxy: &Proxy) -> Done {
+        let name = format!("{}/{}", proxy.address, self.0);
+        let project = Project::of_script(&format!("base_image = {}", quoted(&name)), SCRIPT);
+        let done = project.folder.run(&["pull"]);
+        assert_eq!(has_image(&name), done.code == 0);
+        docker(&["image", "rm", &name]);
+        done
+    }
+}
+
+/// A project that was built, and its image's name at the proxy.
+fn built(proxy: &Proxy) -> (Project, String) {
+    let registry_url = format!("{}/tests", proxy.address);
+    let project = Project::of_script(&format!("registry_url = {}", quoted(&registry_url)), SCRIPT);
+    project.build(&["--no-push"]);
+    let name = format!("{registry_url}/{}:v1", project.name);
+    (project, name)
+}
+
+/// What the real registry has under the name that an image has at the proxy.
+fn published(name: &str) -> Option<String> {
+    let (_, path) = name.split_once('/').unwrap();
+    registry::digest(&format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY")))
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let busy = Fault::Answer("503 Service Unavailable");
+    let slowly = Fault::Answer("429 Too Many Requests\r\nRetry-After: 1");
+    let (proxy, remote) = (Proxy::new(), Remote::new());
+    // Of some of these the daemon says nothing, but asks again by itself.
+    for fault in [busy.clone(), slowly.clone(), Fault::Cut(0), Fault::Cut(100)] {
+        proxy.fail(&["/manifests/"], 1, fault);
+        remote.pull(&proxy).ok();
+        assert_eq!(proxy.heal(), 1);
+    }
+    // The daemon itself asks again for the rest of a layer.
+    proxy.fail(&["GET", "/blobs/"], 1, Fault::Cut(1 << 20));
+    proxy.fail(&["GET", "/blobs/"], 2, Fault::Slow(Duration::from_millis(5)));
+    remote.pull(&proxy).ok();
+    assert!(proxy.heal() > 0);
+
+    let (project, name) = built(&proxy);
+    for fault in [busy, slowly, Fault::Cut(0)] {
+        proxy.fail(&["PUT", "/manifests/"], 1, fault);
+        let done = project.folder.run(&["push"]).ok();
+        assert_eq!(proxy.heal(), 1);
+        assert!(done.stderr.contains("trying again"), "{done:#?}");
+        assert_eq!(published(&name).as_deref(), project.storage()["digest"].as_str());
+    }
+}
+
+#[test]
+fn what_does_not_pass_fails_with_75() {
+    let (proxy, remote) = (Proxy::new(), Remote::new());
+    proxy.fail(&["/manifests/"], usize::MAX, Fault::Answer("429 Too Many Requests\r\nRetry-After: 3600"));
+    remote.pull(&proxy).fails(75, &[&proxy.address, "try again"]);
+    proxy.heal();
+    let (project, name) = built(&proxy);
+    proxy.fail(&["PUT", "/manifests/"], usize::MAX, Fault::Answer("500 Internal Server Error"));
+    project.folder.run(&["push"]).fails(75, &[&proxy.address, "attempt 2 of 4", "try again"]);
+    proxy.heal();
+    assert!(project.storage()["digest"].is_null());
+    assert_eq!(published(&name), None);
+}
+
+#[test]
+fn what_no_waiting_mends_fails_at_once() {
+    let (proxy, remote) = (Proxy::new(), Remote::new());
+    for (answer, code, words) in [
+        ("401 Unauthorized", 69, "docker login"),
+        ("403 Forbidden", 69, "docker login"),
+        ("404 Not Found", 1, "check the name"),
+    ] {
+        proxy.fail(&["/manifests/"], usize::MAX, Fault::Answer(answer));
+        let done = remote.pull(&proxy).fails(code, &[&proxy.address, words]);
+        assert!(!done.stderr.contains("trying again"), "{done:#?}");
+        proxy.heal();
+    }
+    let (project, name) = built(&proxy);
+    for (answer, code) in [("401 Unauthorized", 69), ("403 Forbidden", 69)] {
+        proxy.fail(&["PUT", "/manifests/"], usize::MAX, Fault::Answer(answer));
+        let done = project.folder.run(&["push"]).fails(code, &[&proxy.address]);
+        assert!(!done.stderr.contains("trying again"), "{done:#?}");
+        proxy.heal();
+        assert_eq!(published(&name), None);
+    }
+}
+
+#[test]
+fn a_base_image_that_goes_between_pull_and_build() {
+    let proxy = Proxy::new();
+    let path = format!("tests/{}:base", unique());
+    let name = format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY"));
+    docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &name]).ok();
+    docker(&["push", &name]).ok();
+    docker(&["image", "rm", "--no-prune", &name]).ok();
+    let base = format!("{}/{path}", proxy.address);
+    let project = Project::of_script(&format!("base_image = {}", quoted(&base)), SCRIPT);
+    project.folder.write("storage.json", "before");
+    // The pull asks for the manifest once or twice; BuildKit asks again, and by then it is gone everywhere.
+    project.folder.run(&["pull"]).ok();
+    let gone = base.clone();
+    let forget = Arc::new(move || {
+        if has_image(&gone) {
+            docker(&["image", "rm", "--no-prune", &gone]);
+        }
+    });
+    let mut command = project.folder.command(&["build", "--progress", "plain"]);
+    command.env("DOCKER_BUILDKIT", "1").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let mut said = String::new();
+    for line in lines.by_ref() {
+        let line = line.unwrap();
+        said += &line;
+        said.push('\n');
+        if line.starts_with("pulled") {
+            proxy.fail(&["/manifests/"], usize::MAX, Fault::After(forget.clone(), "404 Not Found"));
+        }
+    }
+    let code = child.wait().unwrap().code();
+    // Either it had what it needed before, and then the build is a build; or it says what is missing.
+    match code {
+        Some(0) => assert!(has_image(&project.reference())),
+        Some(1) => assert!(said.contains(&base), "{said}"),
+        code => panic!("{code:?}: {said}"),
+    }
+    assert_eq!(code == Some(0), project.storage_text() != "before");
+    docker(&["image", "rm", "--no-prune", &base]);
+    docker(&["image", "rm", "--no-prune", &project.reference()]);
+}
+
+#[test]
+fn one_spec_built_twice_at_the_same_time() {
+    for builder in BUILDERS {
+        let project = Project::of_script("naming = \"plan\"\nimage_name = \nimage_tag = ", SCRIPT);
+        let build = || {
+            let mut command = project.folder.command(&["build", "--format", "json"]);
+            command.env("DOCKER_BUILDKIT", builder).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let reports = [build(), build()].map(|child| Done::of(child.wait_with_output().unwrap()).ok().json());
+        assert_eq!(reports[0]["plan"], reports[1]["plan"]);
+        let image = reports[0]["image"].as_str().unwrap();
+        assert_eq!(reports[1]["image"], image);
+        let digest = registry::digest(image).unwrap();
+        assert_eq!(project.storage()["digest"], digest);
+        assert!(inspect(image)["RepoDigests"].to_string().contains(&digest));
+        assert!(containers(&project.name).is_empty());
+        project.folder.run(&["run", "flow"]).ok();
+        docker(&["image", "rm", "--force", "--no-prune", image]).ok();
+    }
+}

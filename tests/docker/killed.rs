@@ -1,0 +1,264 @@
+//! Daemons that are killed in the middle. Each is a dockerd of its own: the others are to live on.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use flowhold_tests::{Done, environment};
+
+use crate::{
+    daemon::wait_for,
+    project::{Project, quoted, unique},
+    proxy::Proxy,
+};
+
+/// A dockerd with a folder of its own, without a network.
+struct Dockerd {
+    folder: PathBuf,
+    process: Child,
+}
+
+impl Dockerd {
+    fn new() -> Self {
+        // In the environment's own folder, which is deleted as a whole, and whose processes all are ended.
+        let socket = environment("DOCKER_HOST");
+        let state = socket.strip_prefix("unix://").and_then(|path| Path::new(path).parent()).unwrap();
+        let folder = state.join(unique());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("daemon.json"), "{}").unwrap();
+        let mut dockerd = Self { process: Self::spawn(&folder), folder };
+        dockerd.wait();
+        dockerd
+    }
+
+    fn spawn(folder: &Path) -> Child {
+        let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let mut command = Command::new("dockerd");
+        for (option, name) in
+            [("--config-file", "daemon.json"), ("--data-root", "docker"), ("--exec-root", "exec"), ("--pidfile", "pid")]
+        {
+            command.arg(option).arg(folder.join(name));
+        }
+        command.arg("--host").arg(format!("unix://{}/sock", folder.display()));
+        command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false"]);
+        let spawned = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        spawned.expect("a daemon of its own can be started, which takes root")
+    }
+
+    fn wait(&mut self) {
+        for _ in 0..3 {
+            let answered = wait_for("dockerd answers, or ends", || {
+                let ended = self.process.try_wait().unwrap().is_some();
+                (ended || self.docker(&["version"]).code == 0).then_some(!ended)
+            });
+            if answered {
+                return;
+            }
+            // What is left of containerd may make the first start after a kill fail.
+            self.process = Self::spawn(&self.folder);
+        }
+        panic!("dockerd does not start: {}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+    }
+
+    fn address(&self) -> String {
+        format!("unix://{}/sock", self.folder.display())
+    }
+
+    fn docker(&self, arguments: &[&str]) -> Done {
+        let mut command = crate::daemon::client(arguments);
+        Done::of(command.env("DOCKER_HOST", self.address()).output().unwrap())
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.process = Self::spawn(&self.folder);
+        self.wait();
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Starts a command of ours, with temporary files in a folder of the project.
+    fn start(&self, project: &Project, arguments: &[&str]) -> Child {
+        let temporary = project.folder.path().join("tmp");
+        fs::create_dir_all(&temporary).unwrap();
+        let mut command = project.folder.command(arguments);
+        command.env("DOCKER_HOST", self.address()).env("TMPDIR", temporary);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// All containers, images without a name, and volumes.
+    fn leftovers(&self) -> Vec<String> {
+        let lists = [
+            &["ps", "--all", "--quiet"][..],
+            &["images", "--quiet", "--filter", "dangling=true"],
+            &["volume", "ls", "--quiet"],
+        ];
+        lists
+            .iter()
+            .flat_map(|list| self.docker(list).ok().stdout.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+}
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        // Politely: it unmounts what it has mounted.
+        let pid = self.process.id().to_string();
+        Command::new("kill").arg("-CONT").arg(&pid).status().ok();
+        Command::new("kill").arg(&pid).status().ok();
+        self.process.wait().ok();
+        // After a kill, containerd has another parent.
+        for pid in processes(&self.folder) {
+            Command::new("kill").args(["-KILL", &pid]).status().ok();
+        }
+        wait_for("its processes have ended", || processes(&self.folder).is_empty().then_some(()));
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Those with a folder on their command line.
+fn processes(folder: &Path) -> Vec<String> {
+    let folder = folder.display().to_string();
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap_or_default());
+    let numbers = all.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let ours = |pid: &String| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&folder)
+    };
+    numbers.filter(ours).collect()
+}
+
+/// Reads lines until one has these words in it; the rest is read in the background, for the writer to go on.
+fn wait_for_line(stream: impl std::io::Read + Send + 'static, words: &str) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let mut before = Vec::new();
+    let found = lines.by_ref().any(|line| {
+        before.push(line);
+        before.last().is_some_and(|line| line.contains(words))
+    });
+    assert!(found, "no line says {words:?}: {before:#?}");
+    std::thread::spawn(move || lines.for_each(drop));
+}
+
+fn nothing_left(project: &Project) {
+    assert_eq!(project.storage_text(), "before");
+    let left: Vec<_> = fs::read_dir(project.folder.path().join("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn in_each_phase() {
+    let (mut dockerd, proxy) = (Dockerd::new(), Proxy::new());
+    let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
+    let (_, path) = base.split_once('/').unwrap();
+    let storage = format!(
+        "network = \"none\"\nbase_image = {}\nregistry_url = {}",
+        quoted(&format!("{}/{path}", proxy.address)),
+        quoted(&format!("{}/tests", proxy.address))
+    );
+    let project = Project::of_script(&storage, "print('started', flush=True)\nimport time\ntime.sleep(3600)\n");
+    project.folder.write("storage.json", "before");
+    let name = format!("{}/tests/{}:v1", proxy.address, project.name);
+
+    // While it pulls.
+    let stalled = proxy.stall(&["GET", "/blobs/"]);
+    let child = dockerd.start(&project, &["build"]);
+    stalled.recv().unwrap();
+    dockerd.kill();
+    Done::of(child.wait_with_output().unwrap()).fails(75, &["daemon", "try again"]);
+    nothing_left(&project);
+    proxy.heal();
+    dockerd.restart();
+
+    // While it builds.
+    for builder in ["1", "0"] {
+        let file = project.folder.write("slow.py", "import time\ntime.sleep(3600)\n");
+        let slow = format!(
+            "{storage}\nenv_vars.PYTHONPATH = \"/opt/slow\"\n\
+             files = {{ {} = \"/opt/slow/sitecustomize.py\" }}",
+            quoted(file.to_str().unwrap())
+        );
+        let slow = Project::of_script(&slow, "");
+        slow.folder.write("storage.json", "before");
+        fs::create_dir_all(slow.folder.path().join("tmp")).unwrap();
+        let mut command = slow.folder.command(&["build", "--progress", "plain"]);
+        command.env("DOCKER_HOST", dockerd.address()).env("DOCKER_BUILDKIT", builder);
+        command.env("TMPDIR", slow.folder.path().join("tmp"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for_line(child.stderr.take().unwrap(), "health_check.py\", ");
+        dockerd.kill();
+        assert_eq!(child.wait().unwrap().code(), Some(75));
+        nothing_left(&slow);
+        dockerd.restart();
+        // A classic builder's container is its daemon's, and stays when that is killed.
+        let own = usize::from(builder == "0");
+        let left = dockerd.docker(&["ps", "--all", "--quiet"]).ok().stdout;
+        assert!(left.lines().count() <= own, "{left}");
+        dockerd.docker(&["container", "prune", "--force"]).ok();
+        dockerd.docker(&["image", "prune", "--force"]).ok();
+    }
+
+    // While it pushes.
+    let stalled = proxy.stall(&["PUT", "/manifests/"]);
+    let child = dockerd.start(&project, &["build"]);
+    stalled.recv().unwrap();
+    dockerd.kill();
+    Done::of(child.wait_with_output().unwrap()).fails(75, &["push", "try again"]);
+    nothing_left(&project);
+    proxy.heal();
+    dockerd.restart();
+    assert_eq!(dockerd.leftovers(), Vec::<String>::new());
+
+    // The next command works, and there is nothing to repair.
+    let child = dockerd.start(&project, &["build", "--format", "json"]);
+    let report = Done::of(child.wait_with_output().unwrap()).ok().json();
+    assert_eq!(report["image"], name);
+
+    // While it runs a flow.
+    let mut child = dockerd.start(&project, &["run", "flow"]);
+    wait_for_line(child.stdout.take().unwrap(), "started");
+    let container = dockerd.docker(&["ps", "--quiet"]).ok().stdout;
+    dockerd.kill();
+    let done = Done::of(child.wait_with_output().unwrap());
+    let removal = format!("docker rm -f {}", container.trim());
+    done.fails(75, &[removal.as_str()]);
+    dockerd.restart();
+    dockerd.docker(&["rm", "--force", container.trim()]).ok();
+    assert_eq!(dockerd.leftovers(), Vec::<String>::new());
+    let left: Vec<_> = fs::read_dir(project.folder.path().join("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn one_that_hangs_is_left_at_the_second_signal() {
+    let dockerd = Dockerd::new();
+    let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
+    let project = Project::of_script(
+        &format!("network = \"none\"\nbase_image = {}", quoted(&base)),
+        "print('started', flush=True)\nimport time\ntime.sleep(3600)\n",
+    );
+    let child = dockerd.start(&project, &["build", "--no-push"]);
+    Done::of(child.wait_with_output().unwrap()).ok();
+    let mut child = dockerd.start(&project, &["run", "flow"]);
+    wait_for_line(child.stdout.take().unwrap(), "started");
+    dockerd.signal("-STOP");
+    // After the first it waits for the daemon to remove the container.
+    let pid = child.id().to_string();
+    let code = wait_for("it ends at the second signal", || {
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        child.try_wait().unwrap()
+    });
+    assert_eq!(code.code(), Some(130));
+    dockerd.signal("-CONT");
+    wait_for("the daemon does what it was asked before", || dockerd.leftovers().is_empty().then_some(()));
+}

@@ -1,0 +1,152 @@
+//! A registry with faults: it passes on what the real one says, except where a test has it do otherwise.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use flowhold_tests::environment;
+
+/// Between the daemon and the registry; it ends with the tests.
+pub(crate) struct Proxy {
+    /// Host and port.
+    pub(crate) address: String,
+    rules: Arc<Mutex<Vec<Rule>>>,
+}
+
+/// What happens to requests whose line, such as `GET /v2/a/manifests/1 HTTP/1.1`, has these parts in it.
+struct Rule {
+    parts: &'static [&'static str],
+    /// How often it still applies.
+    left: usize,
+    used: usize,
+    fault: Fault,
+}
+
+/// What goes wrong.
+#[derive(Clone)]
+pub(crate) enum Fault {
+    /// Status and headers of the answer that is given instead.
+    Answer(&'static str),
+    /// The real answer ends after so many bytes.
+    Cut(usize),
+    /// Each piece of the real answer takes this long.
+    Slow(Duration),
+    /// Tells that it was reached, and then nothing comes for as long as the client waits.
+    Stall(Sender<()>),
+    /// Something happens first, and then this status and headers are the answer.
+    After(Arc<dyn Fn() + Send + Sync>, &'static str),
+}
+
+impl Proxy {
+    pub(crate) fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+        let rules = Arc::<Mutex<Vec<Rule>>>::default();
+        let known = Arc::clone(&rules);
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let rules = Arc::clone(&known);
+                // Who goes away in the middle is what many tests are about.
+                thread::spawn(move || serve(connection, &rules).ok());
+            }
+        });
+        Self { address, rules }
+    }
+
+    /// The next so many requests of this kind fail.
+    pub(crate) fn fail(&self, parts: &'static [&'static str], times: usize, fault: Fault) {
+        self.rules.lock().unwrap().push(Rule { parts, left: times, used: 0, fault });
+    }
+
+    /// Requests of this kind are never answered. What is received tells that one came.
+    pub(crate) fn stall(&self, parts: &'static [&'static str]) -> Receiver<()> {
+        let (reached, stalled) = mpsc::channel();
+        self.fail(parts, usize::MAX, Fault::Stall(reached));
+        stalled
+    }
+
+    /// How many requests have failed; from now on none does.
+    pub(crate) fn heal(&self) -> usize {
+        self.rules.lock().unwrap().drain(..).map(|rule| rule.used).sum()
+    }
+}
+
+fn fault_of(request: &str, rules: &Mutex<Vec<Rule>>) -> Option<Fault> {
+    let mut rules = rules.lock().unwrap();
+    let rule = rules.iter_mut().find(|rule| rule.left > 0 && rule.parts.iter().all(|part| request.contains(part)))?;
+    rule.left -= 1;
+    rule.used += 1;
+    Some(rule.fault.clone())
+}
+
+fn serve(client: TcpStream, rules: &Mutex<Vec<Rule>>) -> io::Result<()> {
+    let mut reader = BufReader::new(client.try_clone()?);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if reader.read_until(b'\n', &mut head)? == 0 {
+            return Ok(());
+        }
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let (request, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
+    let fault = fault_of(request, rules);
+    match &fault {
+        Some(Fault::Stall(reached)) => {
+            reached.send(()).ok();
+            // Until the client has gone.
+            io::copy(&mut reader, &mut io::sink())?;
+            return Ok(());
+        }
+        Some(Fault::After(act, answer)) => {
+            act();
+            return refuse(client, reader, headers, answer);
+        }
+        Some(Fault::Answer(answer)) => return refuse(client, reader, headers, answer),
+        Some(Fault::Cut(_) | Fault::Slow(_)) | None => {}
+    }
+
+    let mut registry = TcpStream::connect(environment("FLOWHOLD_TEST_REGISTRY"))?;
+    // One request for each connection keeps this simple.
+    let others = headers.split("\r\n").filter(|line| !line.to_lowercase().starts_with("connection:"));
+    let headers = others.collect::<Vec<_>>().join("\r\n");
+    write!(registry, "{request}\r\nConnection: close\r\n{headers}")?;
+    let mut to_registry = registry.try_clone()?;
+    thread::spawn(move || io::copy(&mut reader, &mut to_registry).ok());
+    let mut to_client = client.try_clone()?;
+    let mut piece = [0; 16 << 10];
+    let mut passed = 0;
+    loop {
+        let mut read = registry.read(&mut piece)?;
+        match fault {
+            Some(Fault::Cut(at)) => read = read.min(at - passed),
+            Some(Fault::Slow(pause)) => thread::sleep(pause),
+            _ => {}
+        }
+        if read == 0 {
+            return client.shutdown(Shutdown::Both);
+        }
+        to_client.write_all(&piece[..read])?;
+        passed += read;
+    }
+}
+
+/// Answers without asking the registry.
+fn refuse(mut client: TcpStream, mut reader: BufReader<TcpStream>, headers: &str, answer: &str) -> io::Result<()> {
+    let length = headers.split("\r\n").find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<u64>().ok())?
+    });
+    // Who closes with something unread takes the answer back.
+    io::copy(&mut (&mut reader).take(length.unwrap_or(0)), &mut io::sink())?;
+    write!(client, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    client.shutdown(Shutdown::Write)?;
+    io::copy(&mut reader, &mut io::sink())?;
+    Ok(())
+}
