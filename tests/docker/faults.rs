@@ -9,7 +9,7 @@ use std::{
 use flowhold_tests::{Done, environment};
 
 use crate::{
-    daemon::{containers, docker, has_image, inspect},
+    daemon::{containers, docker, has_image, inspect, wait_for},
     project::{BUILDERS, Project, quoted, unique},
     proxy::{Fault, Proxy},
     registry,
@@ -18,10 +18,10 @@ use crate::{
 const SCRIPT: &str = "print('x')\n";
 
 /// A small image that the registry has and the daemon has not, as a path in the registry.
-struct Remote(String);
+pub(crate) struct Remote(pub(crate) String);
 
 impl Remote {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let path = format!("tests/{}:base", unique());
         let name = format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY"));
         let folder = flowhold_tests::Folder::new();
@@ -51,7 +51,7 @@ impl Remote {
 }
 
 /// A project that was built, and its image's name at the proxy.
-fn built(proxy: &Proxy) -> (Project, String) {
+pub(crate) fn built(proxy: &Proxy) -> (Project, String) {
     let registry_url = format!("{}/tests", proxy.address);
     let project = Project::of_script(&format!("registry_url = {}", quoted(&registry_url)), SCRIPT);
     project.build(&["--no-push"]);
@@ -60,7 +60,7 @@ fn built(proxy: &Proxy) -> (Project, String) {
 }
 
 /// What the real registry has under the name that an image has at the proxy.
-fn published(name: &str) -> Option<String> {
+pub(crate) fn published(name: &str) -> Option<String> {
     let (_, path) = name.split_once('/').unwrap();
     registry::digest(&format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY")))
 }
@@ -163,11 +163,8 @@ fn a_base_image_that_goes_between_pull_and_build() {
     }
     let code = child.wait().unwrap().code();
     // Either it had what it needed before, and then the build is a build; or it says what is missing.
-    match code {
-        Some(0) => assert!(has_image(&project.reference())),
-        Some(1) => assert!(said.contains(&base), "{said}"),
-        code => panic!("{code:?}: {said}"),
-    }
+    assert!(matches!(code, Some(0 | 1)), "{said}");
+    assert!(if code == Some(0) { has_image(&project.reference()) } else { said.contains(&base) }, "{said}");
     assert_eq!(code == Some(0), project.storage_text() != "before");
     docker(&["image", "rm", "--no-prune", &base]);
     docker(&["image", "rm", "--no-prune", &project.reference()]);
@@ -192,4 +189,58 @@ fn one_spec_built_twice_at_the_same_time() {
         project.folder.run(&["run", "flow"]).ok();
         docker(&["image", "rm", "--force", "--no-prune", image]).ok();
     }
+}
+
+/// A registry on a disk of two megabytes. Mounting takes root.
+struct Small {
+    folder: flowhold_tests::Folder,
+    process: std::process::Child,
+    address: String,
+}
+
+impl Small {
+    fn new() -> Self {
+        let folder = flowhold_tests::Folder::new();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&data).status().unwrap();
+        assert!(mounted.success());
+        let config = format!(
+            "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"127.0.0.1:0\" }}\n",
+            data.display()
+        );
+        let config = folder.write("config.yml", config);
+        let log = folder.path().join("log");
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(config).stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        let process = command.spawn().unwrap();
+        let address = wait_for("the registry listens", || {
+            let log = std::fs::read_to_string(&log).unwrap();
+            let (_, port) = log.split_once("listening on 127.0.0.1:")?;
+            port.split(|c: char| !c.is_ascii_digit()).next().map(|port| format!("localhost:{port}"))
+        });
+        Self { folder, process, address }
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+        Command::new("umount").arg(self.folder.path().join("data")).status().ok();
+    }
+}
+
+#[test]
+fn a_registry_whose_disk_is_full() {
+    let small = Small::new();
+    let project =
+        Project::of_script(&format!("registry_url = {}", quoted(&format!("{}/tests", small.address))), SCRIPT);
+    project.folder.write("storage.json", "before");
+    let name = format!("{}/tests/{}:v1", small.address, project.name);
+    project.try_build(&[]).fails(75, &[&name, "try again"]);
+    assert_eq!(project.storage_text(), "before");
+    assert_eq!(registry::digest(&name), None);
+    docker(&["image", "rm", "--force", "--no-prune", &name]).ok();
 }

@@ -1,9 +1,9 @@
-//! Ctrl-C in the middle of a build.
+//! Ctrl-C, SIGTERM, a closed terminal, and a reader that has gone: in the middle of everything that takes long.
 
 use std::{
-    io::{ErrorKind, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     net::TcpListener,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -11,8 +11,12 @@ use flowhold_tests::Done;
 
 use crate::{
     daemon::{containers, docker, has_image, wait_for, wait_until_clean},
-    project::{Project, unique},
+    faults::{Remote, built, published},
+    project::{Project, quoted, unique},
+    proxy::Proxy,
 };
+
+const SIGNALS: [&str; 3] = ["-INT", "-TERM", "-HUP"];
 
 /// An address of this machine at which containers reach it.
 fn gateway() -> String {
@@ -58,5 +62,107 @@ fn an_interrupted_build_leaves_nothing_behind() {
         }
         assert_eq!(project.storage_text(), "before");
         assert!(!has_image(&project.reference()));
+    }
+}
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Starts a command whose temporary files are told from those of others.
+fn start(project: &Project, arguments: &[&str]) -> Child {
+    let temporary = project.folder.path().join("tmp");
+    std::fs::create_dir_all(&temporary).unwrap();
+    let mut command = project.folder.command(arguments);
+    command.env("TMPDIR", temporary).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[track_caller]
+fn no_temporary_files(project: &Project) {
+    let left: Vec<_> = std::fs::read_dir(project.folder.path().join("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_interrupted_pull_gives_no_image() {
+    let (proxy, remote) = (Proxy::new(), Remote::new());
+    let base = format!("{}/{}", proxy.address, remote.0);
+    let project = Project::of_script(&format!("base_image = {}", quoted(&base)), "print('x')\n");
+    project.folder.write("storage.json", "before");
+    for signal in SIGNALS {
+        let stalled = proxy.stall(&["GET", "/blobs/"]);
+        let child = start(&project, &["build"]);
+        stalled.recv().unwrap();
+        send(signal, &child);
+        Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+        proxy.heal();
+        assert!(!has_image(&base) && !has_image(&project.reference()));
+        assert_eq!(project.storage_text(), "before");
+        no_temporary_files(&project);
+    }
+}
+
+#[test]
+fn an_interrupted_push_publishes_nothing() {
+    let proxy = Proxy::new();
+    let (project, name) = built(&proxy);
+    let before = project.storage_text();
+    for signal in SIGNALS {
+        let stalled = proxy.stall(&["PUT", "/manifests/"]);
+        let child = start(&project, &["push"]);
+        stalled.recv().unwrap();
+        send(signal, &child);
+        Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+        proxy.heal();
+        assert_eq!(published(&name), None);
+        assert_eq!(project.storage_text(), before);
+        no_temporary_files(&project);
+    }
+    project.folder.run(&["push"]).ok();
+    assert!(published(&name).is_some());
+}
+
+/// A project whose flow says that it has started, and does not end.
+fn endless() -> Project {
+    let project =
+        Project::of_script("", "import time\nwhile True:\n    print('started', flush=True)\n    time.sleep(0.1)\n");
+    project.build(&["--no-push"]);
+    project
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_container() {
+    let project = endless();
+    for signal in SIGNALS {
+        let mut child = start(&project, &["run", "flow"]);
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut String::new()).unwrap();
+        assert_eq!(containers(&project.name).len(), 1);
+        send(signal, &child);
+        let rest = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+        rest.join().unwrap().unwrap();
+        assert!(containers(&project.name).is_empty());
+        no_temporary_files(&project);
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_run() {
+    let project = endless();
+    // As in `flowhold run flow | head -1`; and a terminal that is closed, which nobody can be told any more.
+    for terminal in [false, true] {
+        let mut child = start(&project, &["run", "flow"]);
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut String::new()).unwrap();
+        drop(output);
+        if terminal {
+            drop(child.stderr.take());
+            send("-HUP", &child);
+        }
+        let code = child.wait().unwrap().code();
+        assert!(code.is_some_and(|code| code != 101), "{code:?}");
+        assert!(containers(&project.name).is_empty());
+        no_temporary_files(&project);
     }
 }

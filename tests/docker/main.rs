@@ -16,6 +16,7 @@ mod health_check;
 mod installer;
 mod interrupt;
 mod killed;
+mod load;
 mod many_flows;
 mod naming;
 mod original;
