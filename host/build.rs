@@ -1,4 +1,5 @@
-//! Compiles the core to WebAssembly, makes it a component, and compiles that ahead of time for the host to embed.
+//! Compiles the core to WebAssembly, makes it a component, and compiles that ahead of time for the host to embed: for hosts
+//! that limit its time, and for those that don't.
 
 use std::{
     env,
@@ -25,12 +26,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let module = build_guest(&out)?;
     let component = wit_component::ComponentEncoder::default().module(&fs::read(module)?)?.validate(true).encode()?;
     fs::write(out.join("core.wasm"), &component)?;
-    let mut config = wasmtime::Config::new();
-    engine_config::configure(&mut config);
-    // Named even where it is this machine: otherwise this machine's own CPU features would be required at run time.
-    config.target(&env::var("TARGET")?)?;
-    let engine = wasmtime::Engine::new(&config)?;
-    fs::write(out.join("core.cwasm"), engine.precompile_component(&component)?)?;
+    for (name, metered) in [("core.cwasm", false), ("metered.cwasm", true)] {
+        let mut config = wasmtime::Config::new();
+        engine_config::configure(&mut config, metered);
+        // Named even where it is this machine: otherwise this machine's own CPU features would be required at run time.
+        config.target(&env::var("TARGET")?)?;
+        let engine = wasmtime::Engine::new(&config)?;
+        fs::write(out.join(name), engine.precompile_component(&component)?)?;
+    }
     Ok(())
 }
 

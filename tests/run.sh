@@ -36,10 +36,14 @@ quick_stages() {
     stage 'package tests'  test_package
 }
 
+faults=(faults:: interrupt:: killed:: load::)
+
 server_stages() {
     with_environment || return 0
     # One at a time: removing one test's images can take one from under the classic builder of another (dockerd 20.10).
-    stage 'docker tests'   cargo test "${crates[@]}" --test docker -- --test-threads=1
+    stage 'docker tests'   cargo test "${crates[@]}" --test docker -- --test-threads=1 "${faults[@]/#/--skip=}"
+    # These wait, most of the time.
+    stage 'docker faults'  cargo test "${crates[@]}" --test docker -- --test-threads=4 "${faults[@]}"
 }
 
 # ---- How stages run ------------------------------------------------------------------------------------------------

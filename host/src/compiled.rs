@@ -9,8 +9,15 @@ use wasmtime::{Config, Engine, component::Component};
 #[repr(C, align(4096))]
 struct Pages<const LENGTH: usize>([u8; LENGTH]);
 
-static CORE: Pages<{ include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm")).len() }> =
-    Pages(*include_bytes!(concat!(env!("OUT_DIR"), "/core.cwasm")));
+macro_rules! compiled {
+    ($static:ident, $file:literal) => {
+        static $static: Pages<{ include_bytes!(concat!(env!("OUT_DIR"), "/", $file)).len() }> =
+            Pages(*include_bytes!(concat!(env!("OUT_DIR"), "/", $file)));
+    };
+}
+
+compiled!(CORE, "core.cwasm");
+compiled!(METERED, "metered.cwasm");
 
 /// What an engine needs for [`load`].
 pub(crate) fn configure(config: &mut Config) {
@@ -20,16 +27,17 @@ pub(crate) fn configure(config: &mut Config) {
     let _ = config;
 }
 
-/// Loads the core.
+/// Loads the core, metered for an engine that is.
 #[expect(unsafe_code, reason = "loading compiled code is unsafe, because wasmtime can't check what it does")]
-pub(crate) fn load(engine: &Engine) -> wasmtime::Result<Component> {
+pub(crate) fn load(engine: &Engine, metered: bool) -> wasmtime::Result<Component> {
+    let code = if metered { METERED.0.as_slice() } else { CORE.0.as_slice() };
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    if in_place::is_first() {
+    if in_place::is_first(metered) {
         // SAFETY: as below; and nothing ever writes to a static.
-        return unsafe { Component::deserialize_raw(engine, std::ptr::NonNull::from(&CORE.0)) };
+        return unsafe { Component::deserialize_raw(engine, std::ptr::NonNull::from(code)) };
     }
     // SAFETY: these bytes are the build script's own, made by the same wasmtime, and part of this binary.
-    unsafe { Component::deserialize(engine, CORE.0.as_slice()) }
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// Where pages are as large as [`Pages`] is aligned.
@@ -43,9 +51,9 @@ mod in_place {
     use super::Pages;
 
     /// wasmtime wants each engine's code to be in a place of its own: the first of a process has it here, others copy.
-    pub(super) fn is_first() -> bool {
-        static TAKEN: AtomicBool = AtomicBool::new(false);
-        !TAKEN.swap(true, Ordering::Relaxed)
+    pub(super) fn is_first(metered: bool) -> bool {
+        static TAKEN: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+        !TAKEN[usize::from(metered)].swap(true, Ordering::Relaxed)
     }
 
     /// Makes code executable: by itself wasmtime does so only with memory that it has allocated.

@@ -5,7 +5,7 @@
 use std::{io::Read, path::Path, time::Duration};
 
 use wasmtime::{
-    Engine, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
+    Config, Engine, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
     component::{
         Component, Func, Linker, Val,
         types::{ComponentFunc, ComponentItem, Type},
@@ -15,6 +15,7 @@ use wasmtime::{
 use crate::{
     Session,
     deadline::Ticker,
+    engine_config,
     failure::{Failure, FailureKind},
     planning::{Plan, call},
 };
@@ -35,6 +36,13 @@ const JUDGING: [&str; 2] = ["flowhold:storage/judging@0.1.0", "judge"];
 const PLANNING: &str = "flowhold:storage/planning@0.1.0";
 const BUILD_PLAN: &str = "[method]plan.build-plan";
 const JUDGE: &str = "[method]plan.judge";
+
+/// Policies are strangers: their time is limited, whatever is granted to the core.
+fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    engine_config::configure(&mut config, true);
+    Engine::new(&config)
+}
 
 /// A policy, compiled. Cheap to clone.
 #[derive(Clone)]
@@ -59,7 +67,6 @@ impl Policy {
 
     /// Compiles a policy.
     pub(crate) fn compile(core: &Component, name: &str, bytes: &[u8]) -> Result<Self, Failure> {
-        let engine = core.engine();
         let invalid = |what: String| {
             Failure::input("invalid-policy", format!("{name} is no policy: {what}"))
                 .with_help("build it for the WIT world `policy`: flowhold component --wit prints it".to_owned())
@@ -74,9 +81,10 @@ impl Policy {
             let failure = invalid("it is a module, and no component yet".to_owned());
             return Err(failure.with_help(format!("make one of it: flowhold component --of {name} -o policy.wasm")));
         }
+        let engine = engine().map_err(|error| Failure::of_guest(&error))?;
         let component =
-            Component::from_binary(engine, bytes).map_err(|error| invalid(format!("{:#}", error.root_cause())))?;
-        if let Some((import, _)) = component.component_type().imports(engine).next() {
+            Component::from_binary(&engine, bytes).map_err(|error| invalid(format!("{:#}", error.root_cause())))?;
+        if let Some((import, _)) = component.component_type().imports(&engine).next() {
             return Err(invalid(format!("it imports {import}, and a policy imports nothing")));
         }
         let judge = function(&component, JUDGING).ok_or_else(|| invalid(format!("it has no {}", JUDGING.join("#"))))?;
