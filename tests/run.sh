@@ -73,6 +73,7 @@ stage() {
 
 complete_toolchain() {
     command -v cc >/dev/null || fail "a C linker is needed; on Debian: apt-get install gcc libc6-dev"
+    command -v strace >/dev/null || fail "strace is needed; on Debian: apt-get install strace"
     rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
     { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 }

@@ -4,9 +4,11 @@
 mod command_usage;
 mod component;
 mod diagnostics;
+mod disks;
 mod docker_words;
 mod dockerfile;
 mod dockerfile_command;
+mod durable;
 mod generated_spec;
 mod hostile_names;
 mod init;
@@ -18,3 +20,4 @@ mod serialized;
 mod snapshot;
 mod spec_storages;
 mod streams;
+mod writers;
