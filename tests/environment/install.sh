@@ -11,6 +11,7 @@ htpasswd        apache2-utils
 iptables        iptables
 ip              iproute2
 cc              gcc libc6-dev
+c++             g++
 strace          strace
 chromium        chromium
 END

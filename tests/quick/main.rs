@@ -9,6 +9,7 @@ mod docker_words;
 mod dockerfile;
 mod dockerfile_command;
 mod durable;
+mod fuzzed;
 mod generated_spec;
 mod hostile_names;
 mod init;
