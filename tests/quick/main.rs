@@ -1,5 +1,6 @@
 //! Tests that need no server.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 mod command_usage;
 mod component;
