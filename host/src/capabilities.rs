@@ -1,6 +1,10 @@
 //! The component's imports, supplied: each call of a guest ends here, and nothing that it says is trusted.
 
-use std::{io, sync::Arc};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    sync::Arc,
+};
 
 use wasmtime::{
     Result as Trap, StoreLimits,
@@ -30,6 +34,8 @@ pub(crate) struct Capabilities {
     /// Ticks of the host's clock in which the guest may still run; none without a deadline.
     pub(crate) ticks: Option<u32>,
     pub(crate) grants: Grants,
+    /// The directory that flows are added to in the call at work, locked.
+    pub(crate) held: Option<File>,
     /// An embedder's own files, in place of the grants.
     pub(crate) files: Option<Arc<dyn Files>>,
     pub(crate) docker: Arc<dyn Docker>,
@@ -113,7 +119,11 @@ impl wit_files::Host for Capabilities {
     }
 
     async fn create_directory(&mut self, directory: String) -> Trap<Result<(), Failure>> {
-        Ok(self.files().create_directory(&directory))
+        let made = self.files().create_directory(&directory);
+        if made.is_ok() && self.files.is_none() && self.held.is_none() {
+            self.held = lock(self.grants.open_directory(&directory)).await;
+        }
+        Ok(made)
     }
 }
 
@@ -209,6 +219,18 @@ impl Capabilities {
 
     fn daemon(&self, daemon: &Resource<Connected>) -> Trap<Arc<dyn Daemon>> {
         Ok(Arc::clone(&self.table.get(daemon)?.0))
+    }
+}
+
+/// Of all processes one at a time adds flows to a directory. That no flow is torn or overwritten does not hang on it,
+/// only that a flow with a name of its own and another one that has its slug can't mix. So where a directory can't be
+/// locked (Windows, some network file systems), it goes without.
+async fn lock(directory: Option<File>) -> Option<File> {
+    let directory = directory?;
+    match directory.try_lock() {
+        Ok(()) => Some(directory),
+        Err(TryLockError::WouldBlock) => blocking(move || directory.lock().map(|()| directory)).await.ok(),
+        Err(TryLockError::Error(_)) => None,
     }
 }
 

@@ -37,6 +37,7 @@ impl Failure {
             io::ErrorKind::PermissionDenied => ("permission-denied", "change its permissions, or take another path"),
             io::ErrorKind::ReadOnlyFilesystem => ("read-only", "take a path that can be written to"),
             io::ErrorKind::StorageFull => ("storage-full", "make room, and try again"),
+            io::ErrorKind::AlreadyExists => ("file-error", "something else is there: take another path"),
             io::ErrorKind::NotADirectory => ("not-a-directory", "a file is where a directory should be"),
             io::ErrorKind::IsADirectory => ("is-a-directory", "a directory is where a file should be"),
             _ => ("file-error", ""),

@@ -4,6 +4,7 @@
 //! `..` nor a symbolic link leads out of it.
 
 use std::{
+    fs::File,
     io,
     path::{Component, Path, PathBuf},
 };
@@ -62,6 +63,12 @@ impl Grants {
         }
     }
 
+    /// A directory that may be written to, itself.
+    pub(crate) fn open_directory(&self, path: &str) -> Option<File> {
+        let (dir, within) = self.find(path, Access::Write).ok()?;
+        Some(dir.open(within).ok()?.into_std())
+    }
+
     /// The grant that covers a path, and the path within it.
     fn find(&self, path: &str, wanted: Access) -> Result<(&Dir, PathBuf), Failure> {
         let path = Path::new(path);
@@ -93,31 +100,29 @@ impl Files for Grants {
         }
     }
 
-    /// Writes the whole file under a name that nobody looks for, syncs it, and links it: whoever links first has it.
+    /// Writes and syncs the whole file, and only then gives it its name: whoever is first has it.
     fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
-        let unfinished = unfinished_name(&within);
-        let result = write(dir, &unfinished, content).and_then(|()| match dir.hard_link(&unfinished, dir, &within) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        });
-        let removed = dir.remove_file(&unfinished);
-        let created = result.map_err(|error| Failure::of_path(path, &error))?;
-        removed.and_then(|()| sync_parent(dir, &within)).map_err(|error| Failure::of_path(path, &error))?;
+        let created = match create_nameless(dir, &within, content) {
+            Some(created) => created,
+            None => create_renamed(dir, &within, content),
+        };
+        let created = created.map_err(|error| of_new(path, &error))?;
+        sync_parent(dir, &within).map_err(|error| of_new(path, &error))?;
         Ok(created)
     }
 
     fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
         let unfinished = unfinished_name(&within);
-        let replaced = write(dir, &unfinished, content)
+        let replaced = create_new(dir, &unfinished)
+            .and_then(|file| write(&file, content))
             .and_then(|()| dir.rename(&unfinished, dir, &within))
             .and_then(|()| sync_parent(dir, &within));
         replaced.map_err(|error| {
             // What can't be removed is a temporary file; the error that matters is the first.
             let _ = dir.remove_file(&unfinished);
-            Failure::of_path(path, &error)
+            of_new(path, &error)
         })
     }
 
@@ -140,10 +145,7 @@ impl Files for Grants {
 
     fn create_directory(&self, path: &str) -> Result<(), Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
-        match dir.create_dir_all(&within) {
-            Err(error) if !dir.is_dir(&within) => Err(Failure::of_path(path, &error)),
-            _ => Ok(()),
-        }
+        make_directories(dir, &within).map_err(|error| Failure::of_path(path, &error))
     }
 }
 
@@ -163,9 +165,11 @@ fn unfinished_name(within: &Path) -> PathBuf {
     within.with_file_name(format!(".unfinished-{}", uuid::Uuid::new_v4()))
 }
 
-fn write(dir: &Dir, within: &Path, content: &Blob) -> io::Result<()> {
-    let mut options = cap_std::fs::OpenOptions::new();
-    let mut file = dir.open_with(within, options.write(true).create_new(true))?.into_std();
+fn create_new(dir: &Dir, within: &Path) -> io::Result<File> {
+    Ok(dir.open_with(within, OpenOptions::new().write(true).create_new(true))?.into_std())
+}
+
+fn write(mut file: &File, content: &Blob) -> io::Result<()> {
     let mut offset = 0;
     while offset < content.length() {
         let piece = content.read(offset, 1 << 20)?;
@@ -175,10 +179,85 @@ fn write(dir: &Dir, within: &Path, content: &Blob) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes a file that has no name until it is whole: of a killed process nothing stays. None where that can't be had.
+#[cfg(target_os = "linux")]
+fn create_nameless(dir: &Dir, within: &Path, content: &Blob) -> Option<io::Result<bool>> {
+    use std::os::fd::AsRawFd as _;
+
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+
+    let parent = dir.open_dir(parent_of(within)).ok()?;
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(&parent, ".", flags, Mode::from_raw_mode(0o666)).ok()?);
+    if let Err(error) = write(&file, content) {
+        return Some(Err(error));
+    }
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match rustix::fs::linkat(CWD, open, &parent, within.file_name()?, AtFlags::SYMLINK_FOLLOW) {
+        Ok(()) => Some(Ok(true)),
+        Err(rustix::io::Errno::EXIST) => Some(Ok(false)),
+        // Without /proc, say; if it is something else, the other way meets it too.
+        Err(_) => None,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn create_nameless(_: &Dir, _: &Path, _: &Blob) -> Option<io::Result<bool>> {
+    None
+}
+
+/// Makes a file under a name that nobody looks for, and links it to its own. A process that is killed in between leaves
+/// the first name.
+fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> {
+    let unfinished = unfinished_name(within);
+    let linked = create_new(dir, &unfinished).and_then(|file| write(&file, content)).and_then(|()| {
+        match dir.hard_link(&unfinished, dir, within) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    });
+    let removed = dir.remove_file(&unfinished);
+    let created = linked?;
+    removed.map(|()| created)
+}
+
+/// Makes a directory and its parents, where missing, so that they survive a power loss.
+fn make_directories(dir: &Dir, within: &Path) -> io::Result<()> {
+    match dir.create_dir(within) {
+        Ok(()) => sync_parent(dir, within),
+        Err(_) if dir.is_dir(within) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(parent) = within.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
+                return Err(error);
+            };
+            make_directories(dir, parent)?;
+            // Another process may have made it meanwhile.
+            match dir.create_dir(within) {
+                Err(error) if !dir.is_dir(within) => Err(error),
+                _ => sync_parent(dir, within),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is not found is not the file that is about to be made.
+fn of_new(path: &str, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::input("missing-file", format!("{path}: its directory is not there"))
+            .with_help("make it; if it was removed meanwhile, try again".to_owned()),
+        _ => Failure::of_path(path, error),
+    }
+}
+
+fn parent_of(within: &Path) -> &Path {
+    within.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// After this, the directory's entry survives a power loss too.
 fn sync_parent(dir: &Dir, within: &Path) -> io::Result<()> {
-    let parent = within.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    dir.open(parent)?.into_std().sync_all()
+    dir.open(parent_of(within))?.into_std().sync_all()
 }
 
 #[cfg(test)]

@@ -211,6 +211,7 @@ impl Host {
             quota: Quota::of(settings.memory_limit),
             ticks: None,
             grants,
+            held: None,
             files: settings.files.clone(),
             docker: Arc::clone(&settings.docker),
             clock: Arc::clone(&settings.clock),

@@ -28,4 +28,4 @@ pub use files::Access;
 pub use host::{Host, Session};
 pub use planning::{Plan, SpecText};
 pub use sources::Need;
-pub use storages::{NewFlow, Storage};
+pub use storages::{Format, NewFlow, Storage};

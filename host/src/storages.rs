@@ -6,11 +6,13 @@ use wasmtime::component::ResourceAny;
 
 use crate::{
     Session,
-    bindings::exports::flowhold::storage::storages::{Flow, Format, PythonRun},
+    bindings::exports::flowhold::storage::storages::{Flow, PythonRun},
     blob::Blob,
     failure::Failure,
     planning::{Plan, call},
 };
+
+pub use crate::bindings::exports::flowhold::storage::storages::Format;
 
 /// A storage inside a session.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +104,9 @@ impl Session {
     /// # Errors
     /// If the name, or its slug, is taken: also by the same flow, other than when a spec is built again.
     pub async fn add_planned(&mut self, plan: Plan) -> Result<(String, String), Failure> {
-        call!(self.flowhold_storage_storages.storage.call_add_planned(plan.resource))?
+        let added = call!(self.flowhold_storage_storages.storage.call_add_planned(plan.resource));
+        self.store.data_mut().held = None;
+        added?
     }
 
     /// Adds a flow, and returns its location.
@@ -113,7 +117,9 @@ impl Session {
         let content = self.store.data_mut().table.push(flow.content);
         let content = content.map_err(|error| Failure::of_guest(&error.into()))?;
         let flow = Flow { name: flow.name, format: flow.format, content };
-        call!(self.flowhold_storage_storages.storage.call_add_flow(storage.0, &flow))?
+        let added = call!(self.flowhold_storage_storages.storage.call_add_flow(storage.0, &flow));
+        self.store.data_mut().held = None;
+        added?
     }
 
     /// A flow's bytes, also out of a Docker storage's image, which is not run.
@@ -171,7 +177,9 @@ impl Session {
     /// # Errors
     /// Whatever keeps it from being built.
     pub async fn build(&mut self, storage: Storage, push: bool, expect: Option<&str>) -> Result<String, Failure> {
-        call!(self.flowhold_storage_storages.storage.call_build(storage.0, push, expect))?
+        let built = call!(self.flowhold_storage_storages.storage.call_build(storage.0, push, expect));
+        self.store.data_mut().held = None;
+        built?
     }
 
     /// Pulls the base image, and returns its reference.

@@ -11,6 +11,8 @@ htpasswd        apache2-utils
 iptables        iptables
 ip              iproute2
 cc              gcc libc6-dev
+c++             g++
+strace          strace
 chromium        chromium
 END
 }

@@ -1,12 +1,16 @@
 //! Tests that need no server.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 mod command_usage;
 mod component;
 mod diagnostics;
+mod disks;
 mod docker_words;
 mod dockerfile;
 mod dockerfile_command;
+mod durable;
+mod fuzzed;
 mod generated_spec;
 mod hostile_names;
 mod init;
@@ -18,3 +22,4 @@ mod serialized;
 mod snapshot;
 mod spec_storages;
 mod streams;
+mod writers;

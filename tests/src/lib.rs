@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: a folder, the binary run in it, and the test environment's variables.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 use std::{
     path::{Path, PathBuf},

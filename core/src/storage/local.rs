@@ -1,8 +1,9 @@
 //! Local storage: flows as bytes in a directory, readable by the original.
 //!
 //! A flow is `<slug>.prefect` and holds nothing but the flow's bytes. What the file alone can't tell (a name that is
-//! not its own slug, a format that its first byte doesn't show) is in `.flowhold/<slug>.json` beside it. The flow's
-//! file is made first: whoever makes it owns the slug, and a note without its flow can't exist for long.
+//! not its own slug, a format that its first byte doesn't show) is in `.flowhold/<slug>.json` beside it. The note is
+//! written first: whoever sees the flow sees its name, and a writer that was killed leaves a note of no flow, which
+//! nobody reads and the next one replaces. Whoever makes the flow's file owns the slug.
 
 use super::{BuildReport, check_expected, no_content};
 use crate::{
@@ -52,8 +53,10 @@ impl LocalStorage {
     /// A storage with the flows that are in the directory.
     pub fn read(directory: String, files: &dyn Files) -> Result<Self, Failure> {
         let mut storage = Self::new(directory);
+        // In this order, no flow is without its note.
+        let entries = files.entries(&storage.directory)?;
         let notes = files.entries(&format!("{}/.flowhold", storage.directory))?;
-        for entry in files.entries(&storage.directory)? {
+        for entry in entries {
             let Some(slug) = entry.strip_suffix(".prefect") else { continue };
             let noted = notes.binary_search(&format!("{slug}.json")).is_ok();
             let note = if noted { storage.note(slug, files)? } else { None };
@@ -101,10 +104,14 @@ impl LocalStorage {
         let location = plan::location(&self.directory, &flow.name);
         let blob = flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))?;
         files.create_directory(&self.directory)?;
-        if !files.create(&location, blob)? {
+        // Asked before anything is written: the note of a stored flow must stay.
+        if files.open(&location)?.is_some() {
             return Err(self.taken(&flow.name, &location, files)?);
         }
         self.write_note(&flow, blob, files)?;
+        if !files.create(&location, blob)? {
+            return Err(self.taken(&flow.name, &location, files)?);
+        }
         self.map.insert(flow.name.clone(), location.clone())?;
         self.formats.insert(flow.name, flow.format);
         Ok(location)
@@ -131,6 +138,10 @@ impl LocalStorage {
         check_expected(plan, expect)?;
         let mut missing = Vec::new();
         let mut steps = Vec::new();
+        if !flows.is_empty() {
+            // First, so that a host that lets one at a time into a directory has two builds of one spec take turns.
+            files.create_directory(&self.directory)?;
+        }
         for flow in flows {
             let location = plan::location(&self.directory, &flow.name);
             let Some(stored) = files.open(&location)? else {
@@ -186,12 +197,17 @@ impl LocalStorage {
 
     fn write_note(&self, flow: &Flow, blob: &SharedBlob, files: &dyn Files) -> Result<(), Failure> {
         let slug = flow.name.slug();
-        if flow.name.as_ref() == slug && Format::of(&blob.read(0, 1)?) == flow.format {
+        let plain = flow.name.as_ref() == slug && Format::of(&blob.read(0, 1)?) == flow.format;
+        if plain && self.note(slug, files)?.is_none() {
             return Ok(());
         }
         let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
         files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
-        files.replace(&self.note_path(slug), &in_memory(format!("{note:#}")))
+        let (path, note) = (self.note_path(slug), in_memory(format!("{note:#}")));
+        if !files.create(&path, &note)? {
+            files.replace(&path, &note)?;
+        }
+        Ok(())
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> 
     Ok(())
 }
 
-/// Puts a file in its place whole, or leaves what was there.
+/// Puts a file in its place whole and synced, or leaves what was there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let save = || {
@@ -94,9 +94,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         #[cfg(unix)]
         file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
+        file.persist(path).map_err(|error| error.error)?;
+        #[cfg(unix)]
+        std::fs::File::open(folder)?.sync_all()?;
+        Ok(())
     };
-    save().map(drop).map_err(|error| Failure::of_path(path.display(), &error))
+    save().map_err(|error| Failure::of_path(path.display(), &error))
 }
 
 fn summary(report: &str, output: &Path) -> String {

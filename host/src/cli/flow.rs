@@ -1,14 +1,13 @@
 //! `flowhold add`, `ls`, `get` and `contains`: the flows of a storage, one by one.
 
 use std::{
-    fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, Host, Need, SpecText, blob::Blob};
+use flowhold::{Access, Failure, Host, Need, SpecText, blob::Blob, capability::Files, files::Grants};
 use serde_json::{Map, Value, json};
 
 use super::{Format, StoreArguments, console, docker_host, spec_file, store};
@@ -137,18 +136,19 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A new file, whole and synced, or none.
 fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
-    let failure = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::input("path-taken", format!("{} exists already", path.display()))
-            .with_help("it was left as it is; name another file".to_owned()),
-        _ => Failure::of_path(path.display(), &error),
-    };
-    let mut file = File::create_new(path).map_err(failure)?;
-    copy(blob, &mut file).map_err(|error| {
-        // A part of a flow is worth nothing; the error that matters is the first.
-        let _ = std::fs::remove_file(path);
-        failure(error)
-    })
+    let failure = |error: io::Error| Failure::of_path(path.display(), &error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(failure)?;
+    let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::IsADirectory.into()))?;
+    let mut grants = Grants::default();
+    grants.grant(&folder, Access::Write)?;
+    if grants.create(&folder.join(name).to_string_lossy(), blob)? {
+        return Ok(());
+    }
+    Err(Failure::input("path-taken", format!("{} exists already", path.display()))
+        .with_help("it was left as it is; name another file".to_owned()))
 }
 
 /// Copies all bytes, a piece at a time.

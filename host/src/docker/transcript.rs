@@ -215,6 +215,8 @@ fn is_the_builders_own(line: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::progress::{Json, Silent};
 
@@ -324,5 +326,63 @@ mod tests {
         transcript.text(&"x".repeat(LINE_BYTES * 2), Instant::now(), &json);
         assert_eq!(transcript.log.lines[0], "100%");
         assert!(transcript.line.len() < LINE_BYTES);
+    }
+
+    /// Pieces of what a daemon says, in any order and cut anywhere.
+    fn answer() -> impl Strategy<Value = Vec<serde_json::Value>> {
+        let text = prop_oneof![
+            (0_u32..4, 0_u32..4).prop_map(|(index, total)| format!("Step {index}/{total} : RUN x\n")),
+            proptest::sample::select(vec![
+                " ---> Using cache\n",
+                "Successfully tagged a:b\n",
+                "\n",
+                "\r",
+                "\u{1b}[91m",
+                "flowhold: flow 'a': b\n",
+                "Step ",
+                "1/1 :",
+                "Step 4294967295/4294967295 : X\n",
+                " ---> 0123456789ab\n",
+                "\u{0}\u{7}\u{9b}",
+            ])
+            .prop_map(str::to_owned),
+            any::<String>(),
+            (0_usize..3 * LINE_BYTES).prop_map(|length| "x".repeat(length)),
+        ];
+        let line = prop_oneof![
+            8 => text.prop_map(|text| serde_json::json!({ "stream": text })),
+            1 => any::<String>().prop_map(|id| serde_json::json!({ "aux": { "ID": id } })),
+            1 => any::<(String, String, i64, i64)>().prop_map(|(id, status, current, total)| {
+                serde_json::json!({ "id": id, "status": status, "progressDetail": { "current": current, "total": total } })
+            }),
+            1 => any::<String>().prop_map(|text| serde_json::json!({ "errorDetail": { "message": text }, "error": text })),
+        ];
+        proptest::collection::vec(line, 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_can_be_taken(lines in answer()) {
+            let mut transcript = Transcript::default();
+            let json = Json::new(Vec::new());
+            let now = Instant::now();
+            let end = lines.iter().try_for_each(|line| {
+                let info = serde_json::from_value(line.clone()).unwrap();
+                transcript.take(&info, now, &json)
+            });
+            transcript.end(now, &json);
+            let identified = lines.iter().any(|line| line.get("aux").is_some());
+            prop_assert!(transcript.image_id.is_none() || identified);
+            prop_assert!(!transcript.tagged || transcript.image_id.is_some());
+            prop_assert!(transcript.log.lines.len() <= LOG_LINES && transcript.log.findings.len() <= LOG_LINES);
+            // What reaches a terminal moves no cursor and changes no colour.
+            let names = transcript.steps.iter().map(|step| &step.name);
+            for text in names.chain(&transcript.log.lines).chain(&transcript.log.findings) {
+                prop_assert!(!text.contains(|c: char| c.is_control() && c != '\t'), "{text:?}");
+            }
+            if let Err(failure) = end {
+                prop_assert!(!transcript.error(failure, "unix:///s").to_string().is_empty());
+            }
+        }
     }
 }

@@ -1,0 +1,179 @@
+//! What reaches the disk, and in which order: read from the system calls that strace (Debian's package of that name) sees.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use flowhold_tests::{Done, Folder, binary};
+
+/// The calls that change something, or look into a directory.
+const CALLS: &str = "trace=%file,write,fsync,fdatasync,flock,getdents64,linkat,ftruncate";
+
+/// A command under strace: what it did, and its calls in order, each with the paths of what it names.
+fn traced(folder: &Folder, options: &[&str], arguments: &[&str]) -> (Done, Vec<String>) {
+    let trace = folder.path().join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-qq", "-s", "64", "-o"]).arg(&trace).args(options).arg(binary()).args(arguments);
+    command.current_dir(folder.path()).env("HOME", folder.path());
+    let done = Done::of(command.stdin(Stdio::null()).output().unwrap());
+    let text = fs::read_to_string(trace).unwrap();
+    // Each line begins with the id of the thread.
+    let calls = text.lines().filter_map(|line| line.split_once(' ').map(|(_, call)| call.trim_start().to_owned()));
+    (done, calls.collect())
+}
+
+/// The first call from `start` on that has all of these words in it.
+#[track_caller]
+fn after(calls: &[String], start: usize, words: &[&str]) -> usize {
+    let found = calls[start..].iter().position(|call| words.iter().all(|word| call.contains(word)));
+    assert!(found.is_some(), "no {words:?} from call {start} on in\n{}", calls.join("\n"));
+    start + found.unwrap()
+}
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("etl.py", "print('hello')\n");
+    folder
+}
+
+/// Directories and their parents, the note and its directory, the flow and its directory; each whole before the next.
+#[test]
+fn a_flow_is_synced_before_it_has_its_name_and_before_it_is_reported() {
+    let folder = folder();
+    let (done, calls) = traced(&folder, &["-e", CALLS], &["add", "etl.py", "--name", "Odd: é", "--directory", "a/b"]);
+    done.ok();
+    let root = folder.path().canonicalize().unwrap();
+    let at = |path: &str| format!("<{}>", root.join(path).display());
+    let mut now = 0;
+    for words in [
+        // Of a/b itself, with a in the disk's hands before b.
+        &["mkdirat(", "\"a\"", "= 0"][..],
+        &["fsync(", &format!("<{}>", root.display()), "= 0"],
+        &["mkdirat(", &at("a"), "\"b\"", "= 0"],
+        &["fsync(", &at("a"), "= 0"],
+        &["flock(", &at("a/b"), "LOCK_EX"],
+        &["mkdirat(", &at("a/b"), "\".flowhold\"", "= 0"],
+        &["fsync(", &at("a/b"), "= 0"],
+        &["write(", "/a/b/.flowhold/#", "Odd"],
+        &["fsync(", "/a/b/.flowhold/#", "= 0"],
+        &["linkat(", "\"odd-e.json\"", "= 0"],
+        &["fsync(", &at("a/b/.flowhold"), "= 0"],
+        &["write(", "/a/b/#", "print('hello')"],
+        &["fsync(", "/a/b/#", "= 0"],
+        &["linkat(", "\"odd-e.prefect\"", "= 0"],
+        &["fsync(", &at("a/b"), "= 0"],
+        &["write(1<", "odd-e.prefect"],
+    ] {
+        now = after(&calls, now, words) + 1;
+    }
+}
+
+/// Where files can't be without a name, they have one that nobody looks for, and the order is the same.
+#[test]
+fn so_it_is_where_files_need_names() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("d")).unwrap();
+    // As without /proc; a file system that lacks O_TMPFILE goes the same way from there.
+    let options = ["-e", CALLS, "-e", "inject=linkat:error=ENOENT:when=1"];
+    let (done, calls) = traced(&folder, &options, &["add", "etl.py", "--directory", "d"]);
+    done.ok();
+    let mut now = after(&calls, 0, &["linkat(", "etl.prefect", "INJECTED"]);
+    for words in [
+        &["write(", "/d/.unfinished-", "print('hello')"][..],
+        &["fsync(", "/d/.unfinished-", "= 0"],
+        &["linkat(", ".unfinished-", "\"etl.prefect\"", "= 0"],
+        &["unlinkat(", ".unfinished-", "= 0"],
+        &["fsync(", "/d>", "= 0"],
+        &["write(1<", "etl.prefect"],
+    ] {
+        now = after(&calls, now, words) + 1;
+    }
+    assert_eq!(fs::read_dir(folder.path().join("d")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_storage_file_is_synced_before_it_takes_the_place_of_the_last() {
+    let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"etl.py\"\n");
+    folder.write("etl.py", "x");
+    folder.run(&["build"]).ok();
+    let (done, calls) = traced(&folder, &["-e", CALLS], &["build"]);
+    done.ok();
+    let root = format!("<{}>", folder.path().canonicalize().unwrap().display());
+    let written = after(&calls, 0, &["write(", "/.tmp", "Bytes"]);
+    let synced = after(&calls, written, &["fsync(", "/.tmp", "= 0"]);
+    let renamed = after(&calls, synced, &["rename", "storage.json", "= 0"]);
+    after(&calls, renamed, &["fsync(", &root, "= 0"]);
+}
+
+/// Not by time, but by what is done: the same calls beside 100,000 flows as beside none.
+#[test]
+fn adding_does_the_same_however_many_flows_there_are() {
+    let calls = |flows: usize| {
+        let folder = folder();
+        let directory = folder.path().join("d");
+        fs::create_dir(&directory).unwrap();
+        for n in 0..flows {
+            fs::File::create(directory.join(format!("{n}.prefect"))).unwrap();
+        }
+        let (done, calls) =
+            traced(&folder, &["-e", CALLS], &["add", "etl.py", "--name", "My Flow", "--directory", "d"]);
+        done.ok();
+        let own = calls.iter().filter(|call| call.contains(&*directory.to_string_lossy()) || call.contains("my-flow"));
+        let names = own.filter_map(|call| call.split_once('(').map(|(name, _)| name.to_owned()));
+        names.collect::<Vec<_>>()
+    };
+    let few = calls(0);
+    assert!(few.iter().filter(|name| *name == "fsync").count() >= 4, "{few:?}");
+    assert!(!few.iter().any(|name| name.starts_with("getdents")), "{few:?}");
+    assert_eq!(calls(100_000), few);
+}
+
+/// Killed at each call that touches the directory, one after the other: what was there stays, the next add works.
+#[test]
+fn killed_at_each_step() {
+    let arguments = ["add", "etl.py", "--name", "My Flow", "--directory", "d"];
+    let with_first = || {
+        let folder = folder();
+        folder.run(&["add", "etl.py", "--name", "first", "--directory", "d"]).ok();
+        folder
+    };
+    let mut kills = 0;
+    for call in ["mkdirat", "flock", "openat2", "openat", "write", "fsync", "linkat", "exit_group"] {
+        let trace = format!("trace={call}");
+        // Before the directory is first named, there is nothing to lose.
+        let (_, calls) = traced(&with_first(), &["-e", &trace], &arguments);
+        let first = calls.iter().position(|call| call.contains("/d>") || call.contains("/d\"")).unwrap_or(0);
+        for when in first + 1.. {
+            let folder = with_first();
+            let inject = format!("inject={call}:signal=KILL:when={when}");
+            let (done, _) = traced(&folder, &["-e", &trace, "-e", &inject], &arguments);
+            let listed = folder.json(&["ls", "--directory", "d", "--format", "json"]);
+            let names: Vec<_> = listed["flows"].as_object().unwrap().keys().map(String::as_str).collect();
+            assert!(names == ["first"] || names == ["first", "My Flow"], "{call} {when}: {names:?}");
+            let reported = done.stdout.ends_with('\n');
+            assert!(!reported || names.len() == 2, "{call} {when}: reported and lost");
+            if done.code == 0 {
+                break;
+            }
+            assert_eq!(done.code, -1, "{call} {when}: {done:#?}");
+            kills += 1;
+            let again = folder.run(&arguments);
+            assert_eq!(again.code, i32::from(names.len() == 2), "{call} {when}: {again:#?}");
+            // Another flow of that slug gets its own name, even after a note of the one that was cut off.
+            if names.len() == 1 {
+                fs::remove_file(folder.path().join("d/my-flow.prefect")).unwrap();
+                folder.run(&["add", "etl.py", "--name", "my-flow", "--directory", "d"]).ok();
+                let listed = folder.json(&["ls", "--directory", "d", "--format", "json"]);
+                assert!(listed["flows"]["my-flow"].is_string(), "{listed}");
+            }
+            let flows = fs::read_dir(folder.path().join("d")).unwrap();
+            let strange: Vec<_> = flows
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .filter(|name| !name.ends_with(".prefect") && name != ".flowhold")
+                .collect();
+            assert_eq!(strange, [""; 0], "{call} {when}");
+        }
+    }
+    assert!(kills > 20, "{kills}");
+}
