@@ -8,6 +8,7 @@ use super::document::{Node, Value};
 use crate::{
     diagnostic::{Code, Diagnostic},
     failure::Explain,
+    literal_secret::secret_in_reference,
 };
 
 /// Collects the diagnostics of one document.
@@ -50,6 +51,13 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
 impl Reader {
     /// Reports a finding about a field.
     pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
+        let (mut message, mut help) = (message.into(), help);
+        if let Value::String(text) = &field.node.value
+            && let Some(secret) = secret_in_reference(text)
+        {
+            message = message.replace(secret, "…");
+            help = help.map(|help| help.replace(secret, "…"));
+        }
         let mut diagnostic = Diagnostic::new(code, &field.path, message).with_help(help);
         diagnostic.line = field.node.line();
         self.diagnostics.push(diagnostic);
@@ -118,6 +126,16 @@ impl Reader {
                 self.refuse(field, &error);
                 None
             }
+        }
+    }
+
+    /// Points at a secret in a field that is a reference or has a URL in it.
+    pub(crate) fn find_secret(&mut self, field: &Field<'_>) {
+        if let Value::String(text) = &field.node.value
+            && secret_in_reference(text).is_some()
+        {
+            let help = "a registry is logged in to with docker login; an installer, by secrets = [{ id = \"netrc\", file = \"~/.netrc\" }]";
+            self.report(Code::LiteralSecret, field, "it has what looks like a secret in it", Some(help.to_owned()));
         }
     }
 
