@@ -34,11 +34,10 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
 
 /// What in a text is a secret: a private key, a token of a known kind, or the password of a URL.
 pub(crate) fn secret_in(text: &str) -> Option<&str> {
-    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
+    if text.contains("PRIVATE KEY-----") {
         return Some(text);
     }
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-    words.find(|word| is_token(word)).or_else(|| password(text.split_once("://")?.1))
+    TOKENS.iter().find_map(|start| token(text, start)).or_else(|| password(text.split_once("://")?.1))
 }
 
 /// The same, where the scheme of a URL may be left out.
@@ -46,14 +45,17 @@ pub(crate) fn secret_in_reference(text: &str) -> Option<&str> {
     secret_in(text).or_else(|| password(text))
 }
 
-fn is_token(word: &str) -> bool {
-    let rest = TOKENS.iter().find_map(|start| word.strip_prefix(start)).unwrap_or_default();
-    rest.len() >= 16 && rest.bytes().take(10).all(|b| b.is_ascii_alphanumeric())
+/// The text from a token on that begins so.
+fn token<'t>(text: &'t str, start: &str) -> Option<&'t str> {
+    let at = text.find(start)?;
+    let (before, rest) = (&text.as_bytes()[..at], &text.as_bytes()[at + start.len()..]);
+    let alone = !before.last().is_some_and(u8::is_ascii_alphanumeric);
+    (alone && rest.len() >= 16 && rest[..10].iter().all(u8::is_ascii_alphanumeric)).then(|| &text[at..])
 }
 
 /// Of `user:password@host/…`; of `name:tag@sha256:…` there is none. What begins with `$` stands for something else.
 fn password(url: &str) -> Option<&str> {
-    let (user, host) = url.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    let (user, host) = url.split('/').next()?.rsplit_once('@')?;
     let (_, password) = user.split_once(':')?;
     (!password.is_empty() && !password.starts_with('$') && !host.starts_with("sha")).then_some(password)
 }

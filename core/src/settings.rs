@@ -14,7 +14,6 @@ use crate::{
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
     image_path::ImagePath,
     json::{Json, Object},
-    literal_secret::is_secret,
     prefect_version::PrefectVersion,
     python::PythonVersion,
     requirement::Requirement,
@@ -260,7 +259,7 @@ fn parse_all<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Fi
 
 /// What refers to something in a registry or a package index.
 fn parse_reference<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Field<'_>) -> Option<T> {
-    reader.find_secret(field);
+    reader.find_secret(field, None);
     reader.parse(field)
 }
 
@@ -269,25 +268,13 @@ fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvVal
     let mut variables = Vec::new();
     for (key, field) in table.rest() {
         let name = key.parse().map_err(|error: EnvNameError| reader.refuse(&field, &error)).ok();
-        find_secret(reader, key, &field);
+        reader.find_secret(&field, Some(key));
         let value = reader.parse::<EnvValue>(&field);
         if let (Some(name), Some(value)) = (name, value) {
             variables.push((name, value));
         }
     }
     variables
-}
-
-fn find_secret(reader: &mut Reader, name: &str, field: &Field<'_>) {
-    if let Value::String(value) = &field.node.value
-        && is_secret(name, value)
-    {
-        let help = format!(
-            "what installing needs: secrets = [{{ id = {name:?}, env = {name:?} }}]; what a flow needs: flowhold run -e"
-        );
-        let message = format!("{name} looks like a secret, and everybody can read it");
-        reader.report(Code::LiteralSecret, field, message, Some(help));
-    }
 }
 
 fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
@@ -353,7 +340,7 @@ fn read_entry(reader: &mut Reader, field: Field<'_>) -> Option<FileEntry> {
 }
 
 fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
-    reader.find_secret(field);
+    reader.find_secret(field, None);
     let text = reader.text(field)?;
     const SCHEMES: [&str; 5] = ["unix://", "tcp://", "http://", "https://", "npipe://"];
     if SCHEMES.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {

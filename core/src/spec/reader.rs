@@ -8,7 +8,7 @@ use super::document::{Node, Value};
 use crate::{
     diagnostic::{Code, Diagnostic},
     failure::Explain,
-    literal_secret::secret_in_reference,
+    literal_secret::{is_secret, secret_in_reference},
 };
 
 /// Collects the diagnostics of one document.
@@ -51,7 +51,12 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
 impl Reader {
     /// Reports a finding about a field.
     pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
-        let (mut message, mut help) = (message.into(), help);
+        self.add(code, field, message.into(), help);
+    }
+
+    #[inline(never)]
+    /// Apart from `report`, which is compiled anew for every kind of text.
+    fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
         if let Value::String(text) = &field.node.value
             && let Some(secret) = secret_in_reference(text)
         {
@@ -129,13 +134,17 @@ impl Reader {
         }
     }
 
-    /// Points at a secret in a field that is a reference or has a URL in it.
-    pub(crate) fn find_secret(&mut self, field: &Field<'_>) {
-        if let Value::String(text) = &field.node.value
-            && secret_in_reference(text).is_some()
-        {
-            let help = "a registry is logged in to with docker login; an installer, by secrets = [{ id = \"netrc\", file = \"~/.netrc\" }]";
-            self.report(Code::LiteralSecret, field, "it has what looks like a secret in it", Some(help.to_owned()));
+    /// Points at a secret: of a variable with this name, or of a field that is a reference or has a URL in it.
+    pub(crate) fn find_secret(&mut self, field: &Field<'_>, variable: Option<&str>) {
+        let Value::String(text) = &field.node.value else { return };
+        if variable.map_or_else(|| secret_in_reference(text).is_some(), |name| is_secret(name, text)) {
+            let help = "installing can have it by secrets = [{ id = \"NAME\", env = \"NAME\" }], a flow by flowhold run -e, a registry by docker login";
+            self.report(
+                Code::LiteralSecret,
+                field,
+                "this looks like a secret that everybody can read",
+                Some(help.to_owned()),
+            );
         }
     }
 
