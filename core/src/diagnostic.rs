@@ -152,6 +152,8 @@ codes! {
     Error InvalidPrefectVersion = "invalid-prefect-version",
     /// A text that is no name or value of an environment variable.
     Error InvalidVariable = "invalid-variable",
+    /// A text that looks like a secret, where everybody can read it.
+    Warning LiteralSecret = "literal-secret",
     /// Sources in `files` that are no absolute paths.
     Error RelativeFile = "relative-file",
     /// A destination in the image that is none.

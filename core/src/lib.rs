@@ -25,6 +25,7 @@ pub mod forecast;
 pub mod image;
 pub mod image_path;
 pub mod json;
+mod literal_secret;
 mod name_map;
 mod naming;
 pub mod plan;

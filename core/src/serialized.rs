@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
     blob::Content,
-    diagnostic::Code,
+    diagnostic::{Code, Diagnostic},
     digest::Digest,
     failure::Failure,
     flow::{Flow, FlowMap, Format},
@@ -129,7 +129,8 @@ pub(crate) fn from_parts(text: &str, payloads: Option<Vec<(String, Vec<u8>)>>) -
     if let Some(missing) = reader.diagnostics.iter().find(|diagnostic| diagnostic.code == Code::NoReadings) {
         return Err(Failure { field: None, ..missing.clone().into() });
     }
-    let messages: Vec<_> = reader.diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect();
+    let errors = reader.diagnostics.into_iter().filter(Diagnostic::is_error);
+    let messages: Vec<_> = errors.map(|diagnostic| diagnostic.message).collect();
     match storage {
         Some(storage) if messages.is_empty() => Ok(storage),
         _ => Err(invalid(messages.join("; "))),

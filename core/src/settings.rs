@@ -17,7 +17,10 @@ use crate::{
     prefect_version::PrefectVersion,
     python::PythonVersion,
     requirement::Requirement,
-    spec::reader::{Field, Reader, Table},
+    spec::{
+        document::Value,
+        reader::{Field, Reader, Table},
+    },
 };
 
 /// Where flows are in an image, unless the spec says otherwise.
@@ -142,8 +145,8 @@ impl DockerSettings {
     /// Takes the settings out of a table and leaves everything else in it.
     pub(crate) fn read(reader: &mut Reader, table: &mut Table<'_>) -> Self {
         Self {
-            registry_url: table.field("registry_url").and_then(|field| reader.parse(&field)),
-            base_image: table.field("base_image").and_then(|field| reader.parse(&field)),
+            registry_url: table.field("registry_url").and_then(|field| parse_reference(reader, &field)),
+            base_image: table.field("base_image").and_then(|field| parse_reference(reader, &field)),
             python_dependencies: table
                 .field("python_dependencies")
                 .map_or_else(Vec::new, |field| parse_all(reader, &field)),
@@ -251,7 +254,13 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
 }
 
 fn parse_all<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Field<'_>) -> Vec<T> {
-    reader.elements(field).iter().filter_map(|element| reader.parse(element)).collect()
+    reader.elements(field).iter().filter_map(|element| parse_reference(reader, element)).collect()
+}
+
+/// What refers to something in a registry or a package index.
+fn parse_reference<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Field<'_>) -> Option<T> {
+    reader.find_secret(field, None);
+    reader.parse(field)
 }
 
 fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvValue)> {
@@ -259,6 +268,7 @@ fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvVal
     let mut variables = Vec::new();
     for (key, field) in table.rest() {
         let name = key.parse().map_err(|error: EnvNameError| reader.refuse(&field, &error)).ok();
+        reader.find_secret(&field, Some(key));
         let value = reader.parse::<EnvValue>(&field);
         if let (Some(name), Some(value)) = (name, value) {
             variables.push((name, value));
@@ -293,7 +303,7 @@ fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
 
 fn read_file(reader: &mut Reader, source: &str, field: Field<'_>) -> Option<ImageFile> {
     let source = source.to_owned();
-    if !matches!(field.node.value, crate::spec::document::Value::Table(_)) {
+    if !matches!(field.node.value, Value::Table(_)) {
         return Some(ImageFile { source, destination: reader.parse(&field)?, entries: None });
     }
     let place = Field { path: field.path.clone(), node: field.node };
@@ -330,6 +340,7 @@ fn read_entry(reader: &mut Reader, field: Field<'_>) -> Option<FileEntry> {
 }
 
 fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+    reader.find_secret(field, None);
     let text = reader.text(field)?;
     const SCHEMES: [&str; 5] = ["unix://", "tcp://", "http://", "https://", "npipe://"];
     if SCHEMES.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {

@@ -194,3 +194,94 @@ fn warnings_are_no_failure() {
         "{done:#?}"
     );
 }
+
+/// Lines for `[storage]`, the field that has a secret in it, and a part of the secret.
+const SECRETS: &[(&str, &str, &str)] = &[
+    (r#"env_vars = { GITHUB_TOKEN = "s3cret" }"#, "storage.env_vars.GITHUB_TOKEN", "s3cret"),
+    (r#"env_vars = { db_password = "s3cret" }"#, "storage.env_vars.db_password", "s3cret"),
+    (r#"env_vars = { PGPASSWORD = "s3cret" }"#, "storage.env_vars.PGPASSWORD", "s3cret"),
+    (r#"env_vars = { AWS_SECRET_ACCESS_KEY = "s3cret" }"#, "storage.env_vars.AWS_SECRET_ACCESS_KEY", "s3cret"),
+    (r#"env_vars = { KEY = "AKIAIOSFODNN7EXAMPLE" }"#, "storage.env_vars.KEY", "AKIAIOSFODNN7"),
+    (r#"env_vars = { X = "a ghp_0123456789abcdefghijklmnopqrstuvwxyz b" }"#, "storage.env_vars.X", "ghp_0123456789"),
+    (r#"env_vars = { X = "github_pat_11ABCDEFG0abcdefghijkl_mnop" }"#, "storage.env_vars.X", "11ABCDEFG0"),
+    (r#"env_vars = { X = "-----BEGIN RSA PRIVATE KEY----- s3cret" }"#, "storage.env_vars.X", "s3cret"),
+    (
+        r#"env_vars = { PIP_INDEX_URL = "https://me:s3cret@example.com/simple" }"#,
+        "storage.env_vars.PIP_INDEX_URL",
+        "s3cret",
+    ),
+    (r#"build_args = { NPM_TOKEN = "s3cret" }"#, "storage.build_args.NPM_TOKEN", "s3cret"),
+    (r#"build_args = { HTTPS_PROXY = "http://me:s3cret@proxy:3128" }"#, "storage.build_args.HTTPS_PROXY", "s3cret"),
+    (
+        r#"python_dependencies = ["x @ https://me:s3cret@example.com/x.whl"]"#,
+        "storage.python_dependencies[0]",
+        "s3cret",
+    ),
+    (r#"base_url = "tcp://me:s3cret@example.com:2376""#, "storage.base_url", "s3cret"),
+    // These are errors too, which don't repeat it either.
+    (r#"registry_url = "https://me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
+    (r#"registry_url = "me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
+    (r#"base_image = "me:s3cret@gcr.io/p""#, "storage.base_image", "s3cret"),
+    (r#"cache_from = ["https://me:s3cret@gcr.io/p"]"#, "storage.cache_from[0]", "s3cret"),
+    (
+        r#"python_dependencies = ["--index-url https://me:s3cret@example.com"]"#,
+        "storage.python_dependencies[0]",
+        "s3cret",
+    ),
+    (r#"env_vars = { A_TOKEN = "s3cret\nx" }"#, "storage.env_vars.A_TOKEN", "s3cret"),
+];
+
+/// The same for what only resembles one.
+const HARMLESS: &[&str] = &[
+    r#"env_vars = { TOKENIZERS_PARALLELISM = "false", MAX_TOKENS = "100", TOKEN_URL = "https://example.com/token" }"#,
+    r#"env_vars = { DB_PASSWORD_FILE = "/run/secrets/db", DB_PASSWORD = "/run/secrets/db", USE_TOKEN = "true", A_TOKEN = "" }"#,
+    r#"env_vars = { MAIL = "mailto:me@example.com", X = "npm_config_cache_folder", Y = "AKIA", TIME = "12:30@home" }"#,
+    r#"env_vars = { URL = "postgres://me:$PGPASSWORD@db/x", GIT = "ssh://git@example.com/x", PORT = "http://a:1/x@y" }"#,
+    r#"base_image = "python:3.9@sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881""#,
+    r#"registry_url = "localhost:5000/acme""#,
+    r#"python_dependencies = ["x @ git+ssh://git@example.com/x.git@v1.0", "y @ https://example.com:8443/y@1.whl"]"#,
+    r#"secrets = [{ id = "GITHUB_TOKEN", env = "GITHUB_TOKEN" }]"#,
+];
+
+#[test]
+fn secrets_are_pointed_at_and_not_repeated() {
+    none_of(SECRETS.iter().map(|(line, field, secret)| {
+        let folder = folder(&format!(
+            "[storage]\ntype = \"docker\"\nimage_name = \"etl\"\n{line}\n[[flows]]\npath = \"a.py\"\n"
+        ));
+        let found = folder.run(&["check", "--format", "json"]);
+        let told = found.json()["diagnostics"].as_array().unwrap().clone();
+        let own: Vec<_> = told.iter().filter(|one| one["code"] == "literal-secret").collect();
+        let [warning] = own.as_slice() else { return Some(format!("{line}\n  has {} warnings: {told:?}", own.len())) };
+        if warning["field"] != *field || warning["severity"] != "warning" || warning["line"] != 4 {
+            return Some(format!("{line}\n  is {warning}"));
+        }
+        if !warning["help"].as_str().unwrap_or_default().contains("secrets = [{ id = ") {
+            return Some(format!("{line}\n  offers no mount: {warning}"));
+        }
+        let (human, preview) = (folder.run(&["check"]), folder.run(&["preview"]));
+        assert_eq!(found.code, human.code, "{line}");
+        // Whoever asks for the Dockerfile gets it, with all that is in it.
+        let all = [found.stdout, found.stderr, human.stdout, human.stderr, preview.stderr].concat();
+        all.contains(secret).then(|| format!("{line}\n  is repeated: {all}"))
+    }));
+}
+
+#[test]
+fn what_resembles_a_secret_is_none() {
+    none_of(HARMLESS.iter().map(|line| {
+        let spec = format!("[storage]\ntype = \"docker\"\nimage_name = \"etl\"\n{line}\n[[flows]]\npath = \"a.py\"\n");
+        let found = folder(&spec).json(&["check", "--format", "json"]);
+        let own = found["diagnostics"].as_array().unwrap().iter().find(|one| one["code"] == "literal-secret");
+        own.map(|own| format!("{line}\n  is {own}"))
+    }));
+}
+
+/// A storage with such a variable was built with a warning; it loads without one.
+#[test]
+fn a_storage_with_a_secret_loads() {
+    let folder =
+        folder("[storage]\ntype = \"docker\"\nenv_vars = { A_TOKEN = \"s3cret\" }\n[[flows]]\npath = \"a.py\"\n");
+    folder.run(&["serialize", "flowhold.toml", "-o", "storage.json"]).ok();
+    folder.run(&["ls", "--storage", "storage.json"]).ok();
+}

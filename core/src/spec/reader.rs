@@ -8,6 +8,7 @@ use super::document::{Node, Value};
 use crate::{
     diagnostic::{Code, Diagnostic},
     failure::Explain,
+    literal_secret::{is_secret, secret_in_reference},
 };
 
 /// Collects the diagnostics of one document.
@@ -50,6 +51,18 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
 impl Reader {
     /// Reports a finding about a field.
     pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
+        self.add(code, field, message.into(), help);
+    }
+
+    #[inline(never)]
+    /// Apart from `report`, which is compiled anew for every kind of text.
+    fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
+        if let Value::String(text) = &field.node.value
+            && let Some(secret) = secret_in_reference(text)
+        {
+            message = message.replace(secret, "…");
+            help = help.map(|help| help.replace(secret, "…"));
+        }
         let mut diagnostic = Diagnostic::new(code, &field.path, message).with_help(help);
         diagnostic.line = field.node.line();
         self.diagnostics.push(diagnostic);
@@ -118,6 +131,20 @@ impl Reader {
                 self.refuse(field, &error);
                 None
             }
+        }
+    }
+
+    /// Points at a secret: of a variable with this name, or of a field that is a reference or has a URL in it.
+    pub(crate) fn find_secret(&mut self, field: &Field<'_>, variable: Option<&str>) {
+        let Value::String(text) = &field.node.value else { return };
+        if variable.map_or_else(|| secret_in_reference(text).is_some(), |name| is_secret(name, text)) {
+            let help = "installing can have it by secrets = [{ id = \"NAME\", env = \"NAME\" }], a flow by flowhold run -e, a registry by docker login";
+            self.report(
+                Code::LiteralSecret,
+                field,
+                "this looks like a secret that everybody can read",
+                Some(help.to_owned()),
+            );
         }
     }
 

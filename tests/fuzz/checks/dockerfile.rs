@@ -69,6 +69,11 @@ impl Wanted {
     }
 }
 
+/// A path's names, without what says nothing.
+fn normal(path: &str) -> Vec<&str> {
+    path.split('/').filter(|name| !matches!(*name, "" | ".")).collect()
+}
+
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let wanted = Wanted::of(text);
@@ -97,8 +102,9 @@ pub(crate) fn check(data: &[u8]) {
                 if word(&source.value).expect("a word").starts_with("files/") {
                     copies += 1;
                     let destination = word(&copy.dest.value).expect("a word");
-                    let asked =
-                        |file: &Value| destination.starts_with(file["destination"].as_str().unwrap_or_default());
+                    let asked = |file: &Value| {
+                        normal(&destination).starts_with(&normal(file["destination"].as_str().unwrap_or_default()))
+                    };
                     assert!(wanted.files.values().any(asked), "{destination:?} in {dockerfile}");
                 }
             }

@@ -1,0 +1,61 @@
+//! Literals that look like secrets. Whoever gets the spec, a preview of it or the image can read them.
+//!
+//! Invariant: no diagnostic repeats what is found here.
+
+/// The ends of names whose values are secrets.
+const NAMES: [&str; 8] =
+    ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY"];
+
+/// How the tokens of well-known issuers begin.
+const TOKENS: [&str; 14] = [
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "sk_live_",
+    "pypi-",
+    "npm_",
+    "dckr_pat_",
+];
+
+/// Whether a variable holds a secret, by its name or by its value. Switches and paths, such as of a file that has the
+/// secret, are none.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let harmless = matches!(value, "" | "0" | "1" | "true" | "false") || value.starts_with('/');
+    (!harmless && NAMES.iter().any(|end| name.ends_with(end))) || secret_in(value).is_some()
+}
+
+/// What in a text is a secret: a private key, a token of a known kind, or the password of a URL.
+pub(crate) fn secret_in(text: &str) -> Option<&str> {
+    if text.contains("PRIVATE KEY-----") {
+        return Some(text);
+    }
+    TOKENS.iter().find_map(|start| token(text, start)).or_else(|| password(text.split_once("://")?.1))
+}
+
+/// The same, where the scheme of a URL may be left out.
+pub(crate) fn secret_in_reference(text: &str) -> Option<&str> {
+    secret_in(text).or_else(|| password(text))
+}
+
+/// The text from a token on that begins so.
+fn token<'t>(text: &'t str, start: &str) -> Option<&'t str> {
+    let at = text.find(start)?;
+    let (before, rest) = (&text.as_bytes()[..at], &text.as_bytes()[at + start.len()..]);
+    let alone = !before.last().is_some_and(u8::is_ascii_alphanumeric);
+    (alone && rest.len() >= 16 && rest[..10].iter().all(u8::is_ascii_alphanumeric)).then(|| &text[at..])
+}
+
+/// Of `user:password@host/…`; of `name:tag@sha256:…` there is none. What begins with `$` stands for something else.
+fn password(url: &str) -> Option<&str> {
+    let (user, host) = url.split('/').next()?.rsplit_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    (!password.is_empty() && !password.starts_with('$') && !host.starts_with("sha")).then_some(password)
+}
