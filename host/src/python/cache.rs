@@ -295,7 +295,7 @@ fn list(path: &Path, listing: Listing) -> Option<String> {
         let metadata = matches!(suffix.as_str(), "dist-info" | "egg-info" | "egg-link" | "egg" | "pth");
         let counts = match listing {
             Listing::Names => true,
-            Listing::Modules => matches!(suffix.as_str(), "py" | "pyc" | "so" | "pyd") || suffix.is_empty(),
+            Listing::Modules => metadata || matches!(suffix.as_str(), "py" | "pyc" | "so" | "pyd" | ""),
             Listing::Packages => true,
         };
         if counts && name != "__pycache__" {

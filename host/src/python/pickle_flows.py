@@ -220,9 +220,10 @@ class Trace:
             if event == "open":
                 self.opened(*arguments)
             elif event in ("os.listdir", "os.scandir"):
-                # Importing looks only for what can be imported.
-                caller = sys._getframe(1).f_globals.get("__name__")
-                imports = caller in ("importlib._bootstrap_external", "_frozen_importlib_external")
+                # Importing looks only for what can be imported, and so do packages that look for other packages.
+                frame = sys._getframe(1)
+                imports = frame.f_globals.get("__name__") in ("importlib._bootstrap_external", "_frozen_importlib_external")
+                imports = imports or os.path.abspath(arguments[0] or ".") in sys.path and self.by_package(frame)
                 self.note(self.listings, arguments[0] or ".", imports)
             elif event in self.ELSEWHERE:
                 self.broken = not self.by_package(sys._getframe(1))
