@@ -251,8 +251,9 @@ fn of_new(path: &str, error: &io::Error) -> Failure {
     }
 }
 
-fn parent_of(within: &Path) -> &Path {
-    within.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The directory that a path is in: `.` for a bare name.
+pub fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// After this, the directory's entry survives a power loss too.

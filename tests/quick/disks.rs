@@ -197,3 +197,18 @@ fn of_the_original() {
     folder.run(&["add", "etl.py", "--directory", "d"]).ok();
     assert_eq!(folder.json(&["ls", "--directory", "d", "--format", "json"])["flows"].as_object().unwrap().len(), 2);
 }
+
+/// A name that only looks like the one that was given would be worse than an error.
+#[test]
+fn a_name_that_is_not_unicode() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = Folder::new();
+    folder.write("etl.py", "print('hello')\n");
+    folder.run(&["add", "etl.py", "--directory", "d"]).ok();
+    let mut command = folder.command(&["get", "etl", "--directory", "d", "--output"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"out-\xff.py"));
+    Done::of(command.output().unwrap()).fails(1, &["not Unicode"]);
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with("out-")));
+}

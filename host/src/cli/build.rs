@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, FailureKind, Need, Session, Storage};
+use flowhold::{Access, Failure, FailureKind, Need, Session, Storage, files::parent_of};
 use serde_json::Value;
 
 use super::{Format, ProgressArguments, SpecArguments, console, docker_host, spec_file};
@@ -86,7 +86,7 @@ pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> 
 
 /// Puts a file in its place whole and synced, or leaves what was there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = parent_of(path);
     let save = || {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;

@@ -7,7 +7,12 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, Host, Need, SpecText, blob::Blob, capability::Files, files::Grants};
+use flowhold::{
+    Access, Failure, Host, Need, SpecText,
+    blob::Blob,
+    capability::Files,
+    files::{Grants, parent_of},
+};
 use serde_json::{Map, Value, json};
 
 use super::{Format, StoreArguments, console, docker_host, spec_file, store};
@@ -139,12 +144,14 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
 /// A new file, whole and synced, or none.
 fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     let failure = |error: io::Error| Failure::of_path(path.display(), &error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().map_err(failure)?;
+    let folder = parent_of(path).canonicalize().map_err(failure)?;
     let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::IsADirectory.into()))?;
     let mut grants = Grants::default();
     grants.grant(&folder, Access::Write)?;
-    if grants.create(&folder.join(name).to_string_lossy(), blob)? {
+    let place = folder.join(name);
+    // Never under a name that only looks like it.
+    let place = place.to_str().ok_or_else(|| failure(io::Error::other("the path is not Unicode")))?;
+    if grants.create(place, blob)? {
         return Ok(());
     }
     Err(Failure::input("path-taken", format!("{} exists already", path.display()))
