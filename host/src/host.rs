@@ -286,6 +286,11 @@ impl Session {
         self.store.data_mut().ticks = self.ticks;
     }
 
+    /// After each call: others may add flows to the directory that it added some to.
+    pub(crate) fn end(&mut self) {
+        self.store.data_mut().held = None;
+    }
+
     pub(crate) async fn release(&mut self, resource: ResourceAny) -> Result<(), Failure> {
         self.begin();
         resource.resource_drop_async(&mut self.store).await.map_err(|error| Failure::of_guest(&error))

@@ -35,6 +35,7 @@ macro_rules! call {
         $session.begin();
         let guest = $session.core.$interface();
         let called = guest.$resource().$method(&mut $session.store, $($argument),*).await;
+        $session.end();
         called.map_err(|error| $crate::failure::Failure::of_guest(&error))
     }};
 }

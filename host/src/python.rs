@@ -171,26 +171,21 @@ impl Interpreter {
     ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
         let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
         let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        let Some(mut view) = self.cache.as_ref().and_then(|cache| cache.view(&self.program)) else {
-            let all: Vec<_> = (0..requests.len()).collect();
-            let executed = self.execute(&requests, &all, directory).await?;
-            return Ok((executed.facts, executed.pickled.into_iter().map(|(_, pickled, _)| pickled).collect()));
-        };
-        let mut facts = view.facts();
+        let mut view = self.cache.as_ref().and_then(|cache| cache.view(&self.program));
+        let mut facts = view.as_mut().and_then(cache::View::facts);
         let (mut pickled, mut missing) = (vec![None; requests.len()], Vec::new());
         for (index, request) in requests.iter().enumerate() {
-            match view.pickle(request) {
+            match view.as_mut().and_then(|view| view.pickle(request)) {
                 Some(hit) => pickled[index] = Some(self.restored(hit, pickle_path(directory, index))?),
                 None => missing.push(index),
             }
         }
         if facts.is_none() || !missing.is_empty() {
             let executed = self.execute(&requests, &missing, directory).await?;
-            view.keep_facts(&executed.facts);
-            for (index, made, traced) in executed.pickled {
-                if let Some(traced) = traced {
-                    view.keep_pickle(&requests[index], &executed.facts, &made, &traced);
-                }
+            if let Some(view) = &mut view {
+                view.keep(&requests, &executed);
+            }
+            for (index, made, _) in executed.pickled {
                 pickled[index] = Some(made);
             }
             facts = Some(executed.facts);

@@ -104,9 +104,7 @@ impl Session {
     /// # Errors
     /// If the name, or its slug, is taken: also by the same flow, other than when a spec is built again.
     pub async fn add_planned(&mut self, plan: Plan) -> Result<(String, String), Failure> {
-        let added = call!(self.flowhold_storage_storages.storage.call_add_planned(plan.resource));
-        self.store.data_mut().held = None;
-        added?
+        call!(self.flowhold_storage_storages.storage.call_add_planned(plan.resource))?
     }
 
     /// Adds a flow, and returns its location.
@@ -117,9 +115,7 @@ impl Session {
         let content = self.store.data_mut().table.push(flow.content);
         let content = content.map_err(|error| Failure::of_guest(&error.into()))?;
         let flow = Flow { name: flow.name, format: flow.format, content };
-        let added = call!(self.flowhold_storage_storages.storage.call_add_flow(storage.0, &flow));
-        self.store.data_mut().held = None;
-        added?
+        call!(self.flowhold_storage_storages.storage.call_add_flow(storage.0, &flow))?
     }
 
     /// A flow's bytes, also out of a Docker storage's image, which is not run.
@@ -177,9 +173,7 @@ impl Session {
     /// # Errors
     /// Whatever keeps it from being built.
     pub async fn build(&mut self, storage: Storage, push: bool, expect: Option<&str>) -> Result<String, Failure> {
-        let built = call!(self.flowhold_storage_storages.storage.call_build(storage.0, push, expect));
-        self.store.data_mut().held = None;
-        built?
+        call!(self.flowhold_storage_storages.storage.call_build(storage.0, push, expect))?
     }
 
     /// Pulls the base image, and returns its reference.

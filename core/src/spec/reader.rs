@@ -54,8 +54,8 @@ impl Reader {
         self.add(code, field, message.into(), help);
     }
 
-    #[inline(never)]
     /// Apart from `report`, which is compiled anew for every kind of text.
+    #[inline(never)]
     fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
         if let Value::String(text) = &field.node.value
             && let Some(secret) = secret_in_reference(text)

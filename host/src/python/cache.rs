@@ -9,7 +9,9 @@
 
 use std::{
     collections::HashMap,
-    env, fs, io,
+    env,
+    ffi::OsStr,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -17,7 +19,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced};
+use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced};
 
 /// What changed so shortly before Python began may have changed again since it was read, with the same time.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -101,21 +103,16 @@ impl Cache {
             if program.components().count() == 1 { on_path(program)? } else { std::path::absolute(program).ok()? };
         let executable = fs::canonicalize(&program).ok()?;
         let metadata = fs::metadata(&executable).ok()?;
-        let mut environment = Sha256::new();
         let mut variables: Vec<_> =
             env::vars_os().filter(|(name, _)| !VOLATILE.iter().any(|other| name == other)).collect();
         variables.sort();
-        for text in variables.iter().flat_map(|(name, value)| [name, value]) {
-            environment.update((text.len() as u64).to_be_bytes());
-            environment.update(text.as_encoded_bytes());
-        }
         let setting = Setting {
             by: hex(Sha256::digest(PICKLE_FLOWS)),
             executable,
             length: metadata.len(),
             modified: metadata.modified().ok(),
             working_directory: env::current_dir().ok()?,
-            environment: hex(environment.finalize()),
+            environment: digest_of(variables.iter().flat_map(|(name, value)| [name.as_os_str(), value])),
         };
         let (contents, listings) = (HashMap::new(), HashMap::new());
         Some(View { cache: self, program, setting, began: SystemTime::now(), contents, listings })
@@ -154,25 +151,32 @@ impl View<'_> {
         Some(Hit { facts: entry.facts, name: entry.name, pickle: pickle.to_vec() })
     }
 
-    /// Keeps what an interpreter is and has.
-    pub(super) fn keep_facts(&mut self, facts: &PythonFacts) {
-        self.keep(self.place(None), facts, None, Vec::new(), Vec::new(), &[]);
+    /// Keeps what was asked of Python. Without a word if that can't be: it is asked again then.
+    pub(super) fn keep(&mut self, requests: &[PickleRequest], executed: &Executed) {
+        // What is started may start another program, by rules of its own.
+        if fs::canonicalize(&executed.facts.executable).ok().as_ref() != Some(&self.setting.executable) {
+            return;
+        }
+        let _ = self.keep_entry(None, &executed.facts, None, Vec::new(), Vec::new(), &[]);
+        for (index, pickled, traced) in &executed.pickled {
+            if let Some(traced) = traced {
+                let _ = self.keep_pickle(&requests[*index], &executed.facts, pickled, traced);
+            }
+        }
     }
 
-    /// Keeps a pickle. Without a word if that can't be: it is made again then.
-    pub(super) fn keep_pickle(
+    fn keep_pickle(
         &mut self,
         request: &PickleRequest,
         facts: &PythonFacts,
         pickled: &Pickled,
         traced: &Traced,
-    ) {
-        let Ok(pickle) = fs::read(&pickled.content) else { return };
+    ) -> io::Result<()> {
         // As Python read it, whatever it is by now.
         let mut reads = vec![(request.file.clone(), Some(traced.source.clone()))];
         for path in &traced.reads {
             if !self.is_settled(path) {
-                return;
+                return Ok(());
             }
             reads.push((path.clone(), self.content(path)));
         }
@@ -181,47 +185,37 @@ impl View<'_> {
             (path.clone(), listing, self.listing(path, listing))
         });
         let listings = listings.collect();
-        self.keep(self.place(Some(request)), facts, pickled.name.as_deref(), reads, listings, &pickle);
+        let pickle = fs::read(&pickled.content)?;
+        self.keep_entry(Some(request), facts, pickled.name.clone(), reads, listings, &pickle)
     }
 
-    fn keep(
+    fn keep_entry(
         &mut self,
-        place: PathBuf,
+        request: Option<&PickleRequest>,
         facts: &PythonFacts,
-        name: Option<&str>,
-        reads: Vec<(PathBuf, Option<String>)>,
+        name: Option<String>,
+        mut reads: Vec<(PathBuf, Option<String>)>,
         mut listings: Vec<(PathBuf, Listing, Option<String>)>,
         pickle: &[u8],
-    ) {
-        // What is started may start another program, by rules of its own.
-        if fs::canonicalize(&facts.executable).ok().as_ref() != Some(&self.setting.executable) {
-            return;
-        }
-        let mut reads = reads;
+    ) -> io::Result<()> {
         let configuration = self.program.ancestors().nth(2).map(|environment| environment.join("pyvenv.cfg"));
         reads.extend(configuration.map(|path| (path.clone(), self.content(&path))));
-        let Some(path) = &facts.path else { return };
+        let Some(path) = &facts.path else { return Ok(()) };
         listings
             .extend(path.iter().map(|path| (path.clone(), Listing::Packages, self.listing(path, Listing::Packages))));
-        let (setting, facts, name) = (self.setting.clone(), facts.clone(), name.map(str::to_owned));
+        let (setting, facts) = (self.setting.clone(), facts.clone());
         let entry = Entry { setting, facts, name, reads, listings, pickle: hex(Sha256::digest(pickle)) };
-        let _ = serde_json::to_vec(&entry).map_err(io::Error::from).and_then(|mut bytes| {
-            bytes.push(b'\n');
-            bytes.extend_from_slice(pickle);
-            self.cache.write(&place, &bytes)
-        });
+        let mut bytes = serde_json::to_vec(&entry)?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(pickle);
+        self.cache.write(&self.place(request), &bytes)
     }
 
     /// Where the entry of a request is, or that of the facts.
     fn place(&self, request: Option<&PickleRequest>) -> PathBuf {
-        let mut hash = Sha256::new();
         let file = request.map(|request| request.file.as_os_str()).unwrap_or_default();
         let object = request.map(|request| request.object.as_str()).unwrap_or_default();
-        for part in [self.program.as_os_str(), file, object.as_ref()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_encoded_bytes());
-        }
-        self.cache.folder.join(hex(hash.finalize()))
+        self.cache.folder.join(digest_of([self.program.as_os_str(), file, object.as_ref()]))
     }
 
     /// The digest of a file; none where there is none, or it is too large.
@@ -294,9 +288,8 @@ fn list(path: &Path, listing: Listing) -> Option<String> {
         let suffix = Path::new(&name).extension().unwrap_or_default().to_string_lossy().into_owned();
         let metadata = matches!(suffix.as_str(), "dist-info" | "egg-info" | "egg-link" | "egg" | "pth");
         let counts = match listing {
-            Listing::Names => true,
+            Listing::Names | Listing::Packages => true,
             Listing::Modules => metadata || matches!(suffix.as_str(), "py" | "pyc" | "so" | "pyd" | ""),
-            Listing::Packages => true,
         };
         if counts && name != "__pycache__" {
             let written = (listing == Listing::Packages && metadata).then(|| entry.metadata().ok()?.modified().ok());
@@ -317,6 +310,16 @@ fn list(path: &Path, listing: Listing) -> Option<String> {
 /// What a bare name stands for.
 fn on_path(name: &Path) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// Of several texts: each is preceded by its length.
+fn digest_of<'t>(texts: impl IntoIterator<Item = &'t OsStr>) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_encoded_bytes());
+    }
+    hex(hash.finalize())
 }
 
 fn hex(digest: impl AsRef<[u8]>) -> String {
