@@ -38,21 +38,13 @@ quick_stages() {
     stage 'package tests'  test_package
 }
 
-supply_stages() {
-    stage 'dependencies'   check_dependencies
-}
-
-# A short look for new inputs; tests/README.md says how to look longer.
-fuzz_stages() {
-    stage 'fuzz targets'   fuzz_all 10
-}
+# Those of the Docker tests that wait, most of the time.
 faults=(faults:: interrupt:: killed:: load::)
 
 server_stages() {
     with_environment || return 0
     # One at a time: removing one test's images can take one from under the classic builder of another (dockerd 20.10).
     stage 'docker tests'   cargo test "${crates[@]}" --test docker -- --test-threads=1 "${faults[@]/#/--skip=}"
-    # These wait, most of the time.
     stage 'docker faults'  cargo test "${crates[@]}" --test docker -- --test-threads=4 "${faults[@]}"
 }
 
@@ -103,7 +95,7 @@ build_package() {
     cd web && npm ci && npm run build
 }
 
-# The component that platforms embed. It is compiled for speed: 1,032,000 bytes, of 711,000 where it was for size.
+# The component that platforms embed. It has 1,032,000 bytes, compiled for speed; for size it had 711,000.
 check_artifact() {
     local most=1150000 file size
     file=$(mktemp -d)/flowhold.wasm
@@ -229,8 +221,9 @@ run_tests() {
 everything() {
     stage 'packages' "$environment" install
     quick_stages
-    supply_stages
-    fuzz_stages
+    stage 'dependencies'   check_dependencies
+    # A short look for new inputs; tests/README.md says how to look longer.
+    stage 'fuzz targets'   fuzz_all 10
     stage 'browser tests'  test_in_browser
     stage 'in Python'      embed_in_python
     stage 'in JavaScript'  embed_in_javascript

@@ -19,6 +19,12 @@ pub(crate) fn client(arguments: &[&str]) -> Command {
     command
 }
 
+/// Sends a signal, such as `-INT`.
+#[track_caller]
+pub(crate) fn send(signal: &str, process: u32) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
+
 /// Runs Docker's client.
 pub(crate) fn docker(arguments: &[&str]) -> Done {
     Done::of(client(arguments).output().unwrap())

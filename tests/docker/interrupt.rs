@@ -3,14 +3,14 @@
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read},
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
 use flowhold_tests::Done;
 
 use crate::{
-    daemon::{containers, docker, has_image, wait_for, wait_until_clean},
+    daemon::{containers, docker, has_image, send, wait_for, wait_until_clean},
     faults::{Remote, built, published},
     project::{Project, quoted, unique},
     proxy::Proxy,
@@ -47,8 +47,7 @@ fn an_interrupted_build_leaves_nothing_behind() {
         let (mut connection, _) = wait_for("pip connects", || listener.accept().ok());
         // BuildKit's are no containers of Docker.
         assert_eq!(containers(&mark).len(), usize::from(builder == "0"));
-        let pid = child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        send(signal, child.id());
         let done = Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         assert_eq!(done.stdout, "");
         wait_until_clean(&mark);
@@ -65,24 +64,6 @@ fn an_interrupted_build_leaves_nothing_behind() {
     }
 }
 
-fn send(signal: &str, child: &Child) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// Starts a command whose temporary files are told from those of others.
-fn start(project: &Project, arguments: &[&str]) -> Child {
-    let temporary = project.folder.path().join("tmp");
-    std::fs::create_dir_all(&temporary).unwrap();
-    let mut command = project.folder.command(arguments);
-    command.env("TMPDIR", temporary).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-#[track_caller]
-fn no_temporary_files(project: &Project) {
-    let left: Vec<_> = std::fs::read_dir(project.folder.path().join("tmp")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
 #[test]
 fn an_interrupted_pull_gives_no_image() {
     let (proxy, remote) = (Proxy::new(), Remote::new());
@@ -91,14 +72,14 @@ fn an_interrupted_pull_gives_no_image() {
     project.folder.write("storage.json", "before");
     for signal in SIGNALS {
         let stalled = proxy.stall(&["GET", "/blobs/"]);
-        let child = start(&project, &["build"]);
+        let child = project.watched(&["build"]).spawn().unwrap();
         stalled.recv().unwrap();
-        send(signal, &child);
+        send(signal, child.id());
         Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         proxy.heal();
         assert!(!has_image(&base) && !has_image(&project.reference()));
         assert_eq!(project.storage_text(), "before");
-        no_temporary_files(&project);
+        project.has_no_temporary_files();
     }
 }
 
@@ -109,14 +90,14 @@ fn an_interrupted_push_publishes_nothing() {
     let before = project.storage_text();
     for signal in SIGNALS {
         let stalled = proxy.stall(&["PUT", "/manifests/"]);
-        let child = start(&project, &["push"]);
+        let child = project.watched(&["push"]).spawn().unwrap();
         stalled.recv().unwrap();
-        send(signal, &child);
+        send(signal, child.id());
         Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         proxy.heal();
         assert_eq!(published(&name), None);
         assert_eq!(project.storage_text(), before);
-        no_temporary_files(&project);
+        project.has_no_temporary_files();
     }
     project.folder.run(&["push"]).ok();
     assert!(published(&name).is_some());
@@ -134,16 +115,16 @@ fn endless() -> Project {
 fn an_interrupted_run_leaves_no_container() {
     let project = endless();
     for signal in SIGNALS {
-        let mut child = start(&project, &["run", "flow"]);
+        let mut child = project.watched(&["run", "flow"]).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut String::new()).unwrap();
         assert_eq!(containers(&project.name).len(), 1);
-        send(signal, &child);
+        send(signal, child.id());
         let rest = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         rest.join().unwrap().unwrap();
         assert!(containers(&project.name).is_empty());
-        no_temporary_files(&project);
+        project.has_no_temporary_files();
     }
 }
 
@@ -152,17 +133,17 @@ fn a_reader_that_has_gone_ends_the_run() {
     let project = endless();
     // As in `flowhold run flow | head -1`; and a terminal that is closed, which nobody can be told any more.
     for terminal in [false, true] {
-        let mut child = start(&project, &["run", "flow"]);
+        let mut child = project.watched(&["run", "flow"]).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut String::new()).unwrap();
         drop(output);
         if terminal {
             drop(child.stderr.take());
-            send("-HUP", &child);
+            send("-HUP", child.id());
         }
         let code = child.wait().unwrap().code();
         assert!(code.is_some_and(|code| code != 101), "{code:?}");
         assert!(containers(&project.name).is_empty());
-        no_temporary_files(&project);
+        project.has_no_temporary_files();
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use flowhold_tests::{Done, environment};
 
 use crate::{
-    daemon::wait_for,
+    daemon::{send, wait_for},
     project::{Project, quoted, unique},
     proxy::Proxy,
 };
@@ -82,18 +82,9 @@ impl Dockerd {
         self.wait();
     }
 
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    /// Starts a command of ours, with temporary files in a folder of the project.
+    /// Starts a command of ours.
     fn start(&self, project: &Project, arguments: &[&str]) -> Child {
-        let temporary = project.folder.path().join("tmp");
-        fs::create_dir_all(&temporary).unwrap();
-        let mut command = project.folder.command(arguments);
-        command.env("DOCKER_HOST", self.address()).env("TMPDIR", temporary);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        project.watched(arguments).env("DOCKER_HOST", self.address()).spawn().unwrap()
     }
 
     /// All containers, images without a name, and volumes.
@@ -152,8 +143,7 @@ fn wait_for_line(stream: impl std::io::Read + Send + 'static, words: &str) {
 
 fn nothing_left(project: &Project) {
     assert_eq!(project.storage_text(), "before");
-    let left: Vec<_> = fs::read_dir(project.folder.path().join("tmp")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    project.has_no_temporary_files();
 }
 
 #[test]
@@ -190,11 +180,9 @@ fn in_each_phase() {
         );
         let slow = Project::of_script(&slow, "");
         slow.folder.write("storage.json", "before");
-        fs::create_dir_all(slow.folder.path().join("tmp")).unwrap();
-        let mut command = slow.folder.command(&["build", "--progress", "plain"]);
+        let mut command = slow.watched(&["build", "--progress", "plain"]);
         command.env("DOCKER_HOST", dockerd.address()).env("DOCKER_BUILDKIT", builder);
-        command.env("TMPDIR", slow.folder.path().join("tmp"));
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         wait_for_line(child.stderr.take().unwrap(), "health_check.py\", ");
         dockerd.kill();
         assert_eq!(child.wait().unwrap().code(), Some(75));
@@ -235,8 +223,7 @@ fn in_each_phase() {
     dockerd.restart();
     dockerd.docker(&["rm", "--force", container.trim()]).ok();
     assert_eq!(dockerd.leftovers(), Vec::<String>::new());
-    let left: Vec<_> = fs::read_dir(project.folder.path().join("tmp")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    project.has_no_temporary_files();
 }
 
 #[test]
@@ -251,14 +238,13 @@ fn one_that_hangs_is_left_at_the_second_signal() {
     Done::of(child.wait_with_output().unwrap()).ok();
     let mut child = dockerd.start(&project, &["run", "flow"]);
     wait_for_line(child.stdout.take().unwrap(), "started");
-    dockerd.signal("-STOP");
+    send("-STOP", dockerd.process.id());
     // After the first it waits for the daemon to remove the container.
-    let pid = child.id().to_string();
     let code = wait_for("it ends at the second signal", || {
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        send("-INT", child.id());
         child.try_wait().unwrap()
     });
     assert_eq!(code.code(), Some(130));
-    dockerd.signal("-CONT");
+    send("-CONT", dockerd.process.id());
     wait_for("the daemon does what it was asked before", || dockerd.leftovers().is_empty().then_some(()));
 }

@@ -15,7 +15,7 @@ fn times(count: usize) -> usize {
     count * factor
 }
 
-/// Of the daemon: open files, and ours among its containers and volumes.
+/// How many files the daemon has open.
 fn files_of_daemon() -> usize {
     let socket = environment("DOCKER_HOST");
     let pid = std::fs::read_to_string(socket.replace("unix://", "").replace("docker.sock", "dockerd.pid")).unwrap();

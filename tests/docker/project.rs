@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -90,6 +90,22 @@ impl Project {
     #[track_caller]
     pub(crate) fn build_by(&self, builder: &str, more: &[&str]) -> Value {
         self.try_build_by(builder, more).ok().json()
+    }
+
+    /// A command of ours, about to be run, with temporary files in a directory of this folder and its output in pipes.
+    pub(crate) fn watched(&self, arguments: &[&str]) -> Command {
+        let temporary = self.folder.path().join("tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
+        let mut command = self.folder.command(arguments);
+        command.env("TMPDIR", temporary).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Such a command has left no temporary file.
+    #[track_caller]
+    pub(crate) fn has_no_temporary_files(&self) {
+        let left: Vec<_> = std::fs::read_dir(self.folder.path().join("tmp")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 
     /// The storage.json beside the spec.
