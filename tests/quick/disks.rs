@@ -151,6 +151,30 @@ fn removed_underneath() {
     assert_eq!(folder.run(&["get", "etl", "--directory", "d"]).ok().stdout, "x");
 }
 
+/// A session that lives on after it has added a flow, and one that could not add its own, are in nobody's way.
+#[test]
+fn sessions_take_turns() {
+    let folder = folder();
+    let directory = folder.path().join("d");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let host = Host::builder().files(&directory, Access::Write).build().unwrap();
+    let work = async {
+        let mut living = Vec::new();
+        for name in ["one", "one", "two"] {
+            let mut session = host.session().await.unwrap();
+            let storage = session.local(directory.to_str().unwrap()).await.unwrap();
+            let flow = NewFlow { name: name.to_owned(), format: Format::Script, content: Blob::in_memory(name) };
+            let added = session.add_flow(storage, flow).await;
+            assert_eq!(added.is_ok(), living.len() != 1, "{added:?}");
+            living.push(session);
+        }
+    };
+    // Without an end if one waits for the other.
+    let patience = std::time::Duration::from_secs(60);
+    runtime.block_on(async { tokio::time::timeout(patience, work).await }).unwrap();
+    runtime.shutdown_background();
+}
+
 #[test]
 fn elsewhere() {
     let folder = folder();
