@@ -141,6 +141,10 @@ class Bench:
     def edit(self, folder):
         (folder / "flow.py").write_text(FLOW.format(number=uuid.uuid4().int))
 
+    def pickling(self, command, folder):
+        """A command of ours that takes no pickle of an earlier time."""
+        return measure.run([self.flowhold, command], folder, dict(self.environment, FLOWHOLD_CACHE="off"))
+
     def build(self, folder, *arguments, **more):
         """Builds as we do; returns what it took, and the report."""
         done = self.ours("build", "--format", "json", "--progress", "none", *arguments, folder=folder, **more)

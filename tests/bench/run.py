@@ -18,7 +18,7 @@ GOALS = [
     ("edited", "original", 1.2, 30),
     ("edited: of which Python pickles", None, None, None),
     ("unchanged", "original", 0.1, None),
-    ("unchanged: of which Python pickles", None, None, None),
+    ("unchanged: before the daemon is asked", None, None, None),
     ("dependency", "original", None, None),
     ("many: {flows}", "many: 1", None, 1 / 3),
     ("many: {flows}, memory", None, None, None),
