@@ -56,6 +56,8 @@ pub enum Event<'a> {
     Context {
         /// Bytes since the start.
         bytes_sent: u64,
+        /// Of the whole context. In the end fewer were sent if the daemon had the rest from an earlier build.
+        bytes_total: u64,
         /// Nothing more will follow.
         complete: bool,
     },

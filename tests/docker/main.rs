@@ -16,6 +16,7 @@ mod health_check;
 mod installer;
 mod interrupt;
 mod killed;
+mod large_context;
 mod load;
 mod many_flows;
 mod naming;

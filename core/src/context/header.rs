@@ -20,6 +20,8 @@ pub(super) struct Header<'e> {
     pub(super) name: &'e str,
     pub(super) mode: u32,
     pub(super) size: u64,
+    /// Seconds since 1970, of 33 bits at most.
+    pub(super) time: u64,
     pub(super) kind: Type,
     /// The target of a link, else empty.
     pub(super) target: &'e str,
@@ -29,7 +31,7 @@ const NAME: std::ops::Range<usize> = 0..100;
 const TARGET: std::ops::Range<usize> = 157..257;
 
 impl Header<'_> {
-    /// Writes it, and before it what is too long for it. Owner and time are zero.
+    /// Writes it, and before it what is too long for it. The owner is root.
     pub(super) fn write(&self, archive: &mut Vec<u8>) {
         write_long(Type::LongName, self.name, archive);
         write_long(Type::LongLink, self.target, archive);
@@ -43,7 +45,7 @@ impl Header<'_> {
             // From 8 GiB on: marked by the high bit, and binary.
             _ => put(&mut block, 124, &[&[0x80, 0, 0, 0], self.size.to_be_bytes().as_slice()].concat()),
         }
-        put(&mut block, 136, b"00000000000");
+        put(&mut block, 136, format!("{:011o}", self.time).as_bytes());
         put(&mut block, 148, b"        ");
         put(&mut block, 156, &[self.kind as u8]);
         put(&mut block, TARGET.start, fitting(self.target).as_bytes());
@@ -58,7 +60,7 @@ impl Header<'_> {
 fn write_long(kind: Type, text: &str, archive: &mut Vec<u8>) {
     if text.len() > NAME.len() {
         let size = text.len() + 1;
-        Header { name: "././@LongLink", mode: 0o644, size: size as u64, kind, target: "" }.write(archive);
+        Header { name: "././@LongLink", mode: 0o644, size: size as u64, time: 0, kind, target: "" }.write(archive);
         archive.extend(text.bytes());
         archive.resize(archive.len() + size.next_multiple_of(BLOCK) - text.len(), 0);
     }

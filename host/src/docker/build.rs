@@ -5,17 +5,19 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::failure::Failure;
 use super::reference::Reference;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
+use crate::blob::Blob;
 use crate::capability::{BuildOptions, Builder};
 use crate::progress::{Event, Operation, Progress};
 
@@ -43,18 +45,14 @@ pub struct BuildStep {
 }
 
 impl Daemon {
-    /// Builds the context that `archive` (a tar) holds, with its `Dockerfile`. The archive is sent
-    /// as it comes and never held. A build that fails or is interrupted leaves no container; the
+    /// Builds the context that `archive` (a tar in pieces) holds, with its `Dockerfile`. The archive is sent
+    /// as it is read and never held. A build that fails or is interrupted leaves no container; the
     /// results of its finished steps stay in the daemon's cache.
     ///
     /// # Errors
     /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of
     /// the half context; a step that fails as [`DockerError::BuildStep`].
-    pub async fn build(
-        &self,
-        archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
-        options: &BuildOptions,
-    ) -> Result<Built, DockerError> {
+    pub async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<Built, DockerError> {
         let name = Reference::parse(&options.reference)?;
         let work = async {
             match options.builder {
@@ -67,7 +65,7 @@ impl Daemon {
 
     async fn build_classically(
         &self,
-        archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+        archive: Vec<Blob>,
         name: &Reference,
         options: &BuildOptions,
     ) -> Result<Built, DockerError> {
@@ -91,7 +89,8 @@ impl Daemon {
             query = query.networkmode(network);
         }
         let trouble = Trouble::default();
-        let body = counted(archive, trouble.clone(), Arc::clone(&self.settings.progress));
+        let sent = Sent::of(archive.iter().map(Blob::length).sum(), Arc::clone(&self.settings.progress));
+        let body = counted(archive, trouble.clone(), sent);
         let mut stream = self.docker.build_image(query.build(), None, Some(bollard::body_try_stream(body)));
         let mut transcript = Transcript::default();
         let end = loop {
@@ -133,11 +132,9 @@ impl Daemon {
 pub(super) struct Trouble(Arc<Mutex<Option<io::Error>>>);
 
 impl Trouble {
-    /// Keeps the error, and returns one for the client: it has to see one too, or it would end
-    /// the body properly and the daemon would build half a context.
-    fn keep(&self, error: io::Error) -> io::Error {
+    /// The caller has to break off: a daemon that is told a proper end would build half a context.
+    pub(super) fn keep(&self, error: io::Error) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        io::Error::other("the build context ended early")
     }
 
     pub(super) fn take(&self) -> Option<io::Error> {
@@ -145,27 +142,56 @@ impl Trouble {
     }
 }
 
-/// The same archive; what passes through is told.
-pub(super) fn counted(
-    archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
-    trouble: Trouble,
+/// How much of a context was sent, told now and then.
+pub(super) struct Sent {
+    bytes: AtomicU64,
+    bytes_total: u64,
     progress: Arc<dyn Progress>,
+}
+
+impl Sent {
+    pub(super) fn of(bytes_total: u64, progress: Arc<dyn Progress>) -> Self {
+        Self { bytes: AtomicU64::new(0), bytes_total, progress }
+    }
+
+    pub(super) fn more(&self, bytes: u64) {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before / CONTEXT_BYTES < (before + bytes) / CONTEXT_BYTES {
+            self.tell(false);
+        }
+    }
+
+    /// Nothing more will follow.
+    pub(super) fn all(&self) {
+        self.tell(true);
+    }
+
+    fn tell(&self, complete: bool) {
+        let (bytes_sent, bytes_total) = (self.bytes.load(Ordering::Relaxed), self.bytes_total);
+        self.progress.event(Event::Context { bytes_sent, bytes_total, complete });
+    }
+}
+
+/// The archive as one stream; what passes through is told.
+pub(super) fn counted(
+    archive: Vec<Blob>,
+    trouble: Trouble,
+    sent: Sent,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
-    let (mut bytes_sent, mut told) = (0, 0);
-    let end = futures_util::stream::once(std::future::ready(None));
-    archive.map(Some).chain(end).filter_map(move |item| {
+    let pieces = stream::iter(archive).flat_map(|piece| piece.stream());
+    let end = stream::once(std::future::ready(None));
+    pieces.map(Some).chain(end).filter_map(move |item| {
         let passed_on = match item {
             Some(Ok(bytes)) => {
-                bytes_sent += bytes.len() as u64;
-                if bytes_sent - told >= CONTEXT_BYTES {
-                    told = bytes_sent;
-                    progress.event(Event::Context { bytes_sent, complete: false });
-                }
+                sent.more(bytes.len() as u64);
                 Some(Ok(bytes))
             }
-            Some(Err(error)) => Some(Err(trouble.keep(error))),
+            Some(Err(error)) => {
+                trouble.keep(error);
+                Some(Err(io::Error::other("the build context ended early")))
+            }
             None => {
-                progress.event(Event::Context { bytes_sent, complete: true });
+                sent.all();
                 None
             }
         };

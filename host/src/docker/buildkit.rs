@@ -1,9 +1,13 @@
 //! Building an image with BuildKit.
 //!
 //! The request is our own, not bollard's: its BuildKit support costs 74 crates, and reads the build's end from text.
-//! The daemon takes the same tar as for the classic builder, and answers with [reports](trace) in lines of JSON.
+//! The daemon takes the same tar as for the classic builder, and answers with [reports](trace) in lines of JSON. Of a
+//! large context it is rather sent [what it doesn't have](file_sync) from earlier builds.
 
 mod connection;
+mod context;
+mod file_sync;
+mod protobuf;
 mod session;
 mod trace;
 mod transcript;
@@ -11,19 +15,20 @@ mod transcript;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::Stream;
 use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Map, Value};
 
-use super::build::{Built, Trouble, counted};
+use super::build::{Built, Sent, Trouble, counted};
 use super::failure::Failure;
 use super::reference::Reference;
 use super::secrets::Secrets;
 use super::{Daemon, DockerError};
+use crate::blob::Blob;
 use crate::capability::BuildOptions;
 use connection::{broken, refusal, streamed};
+use context::Context;
+use file_sync::Shared;
 use session::{Answers, Session};
 use transcript::Transcript;
 
@@ -32,10 +37,13 @@ pub(super) use connection::{Connection, empty};
 /// No line of an answer is longer: BuildKit's own messages aren't.
 const LINE_BYTES: usize = 16 * 1024 * 1024;
 
+/// A context from so many bytes on is large. A smaller one is sent sooner than it is compared.
+const LARGE: u64 = 1024 * 1024;
+
 impl Daemon {
     pub(super) async fn build_with_buildkit(
         &self,
-        archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+        archive: Vec<Blob>,
         name: &Reference,
         options: &BuildOptions,
     ) -> Result<Built, DockerError> {
@@ -43,20 +51,32 @@ impl Daemon {
             Arc::new(Secrets::read(&options.secrets, &*self.settings.secrets, |name| std::env::var_os(name))?);
         let mut transcript = Transcript::new(Arc::clone(&secrets));
         let trouble = Trouble::default();
-        let body = streamed(counted(archive, trouble.clone(), Arc::clone(&self.settings.progress)));
+        let (archive, context) = shared(archive).await.map_err(DockerError::Context)?;
+        let bytes = context.as_ref().map_or_else(|| length(&archive), |context| context.bytes);
+        let sent = Sent::of(bytes, Arc::clone(&self.settings.progress));
         let building = async {
-            // Nothing else needs one: the base image was pulled with its credentials, and the context is in the body.
-            let session = if options.secrets.is_empty() && options.cache_from.is_empty() {
+            let remote = context.is_some();
+            let mut body = None;
+            let context = match context {
+                Some(context) => Some(Shared { context, sent, trouble: trouble.clone() }),
+                None => {
+                    body = Some(streamed(counted(archive, trouble.clone(), sent)));
+                    None
+                }
+            };
+            // Nothing else needs one: the base image was pulled with its credentials.
+            let session = if options.secrets.is_empty() && options.cache_from.is_empty() && context.is_none() {
                 None
             } else {
                 let credentials = Arc::clone(&self.credentials);
                 let progress = Arc::clone(&self.settings.progress);
-                Some(Session::open(&self.place, Answers { secrets, credentials, progress }).await?)
+                let answers = Answers { secrets, credentials, context, progress };
+                Some(Session::open(&self.place, &name.repository, answers).await?)
             };
-            let query = query(name, options, session.as_ref().map(|session| session.id.as_str()));
+            let query = query(name, options, session.as_ref().map(|session| session.id.as_str()), remote);
             let request = Request::post(format!("/build?{query}"))
                 .header("content-type", "application/x-tar")
-                .body(body)
+                .body(body.unwrap_or_else(empty))
                 .map_err(|error| broken(&error))?;
             let mut connection = Connection::open(&self.place).await?;
             let mut response = connection.send(request).await?;
@@ -101,7 +121,23 @@ impl Daemon {
     }
 }
 
-fn query(name: &Reference, options: &BuildOptions, session: Option<&str>) -> String {
+/// A large context for a session to answer with; the archive again if it is to be sent as it is.
+async fn shared(archive: Vec<Blob>) -> io::Result<(Vec<Blob>, Option<Context>)> {
+    if length(&archive) < LARGE {
+        return Ok((archive, None));
+    }
+    let work = move || {
+        let context = Context::of(&archive)?;
+        Ok((archive, context))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn length(archive: &[Blob]) -> u64 {
+    archive.iter().map(Blob::length).sum()
+}
+
+fn query(name: &Reference, options: &BuildOptions, session: Option<&str>, remote: bool) -> String {
     let object = |pairs: &[(String, String)]| {
         let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
         Value::Object(pairs.collect::<Map<_, _>>()).to_string()
@@ -136,6 +172,9 @@ fn query(name: &Reference, options: &BuildOptions, session: Option<&str>) -> Str
     if let Some(session) = session {
         add("session", session);
     }
+    if remote {
+        add("remote", "client-session");
+    }
     query
 }
 
@@ -157,10 +196,10 @@ mod tests {
             inline_cache: true,
         };
         assert_eq!(
-            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, Some("id")),
+            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, Some("id"), true),
             "version=2&dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
              &buildargs=%7B%22%C3%A9%22%3A%22%23%22%2C%22BUILDKIT_INLINE_CACHE%22%3A%221%22%7D\
-             &platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D&session=id"
+             &platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D&session=id&remote=client-session"
         );
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Daemon, OutputStream, RunRequest, SecretGrant, Settings};
@@ -75,10 +73,6 @@ impl capability::Daemon for Connection {
 
     fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage> {
         Box::pin(async move {
-            let archive = stream::iter(archive).flat_map(|piece: Blob| match piece.as_bytes() {
-                Some(bytes) => stream::once(async move { Ok::<Bytes, io::Error>(bytes) }).left_stream(),
-                None => piece.stream().right_stream(),
-            });
             let built = self.daemon.build(archive, &options).await?;
             let steps = built.steps.into_iter();
             let steps = steps.map(|step| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds });

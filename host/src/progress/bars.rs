@@ -93,9 +93,10 @@ impl Progress for Bars {
         let line = plain::line(&event).unwrap_or_default();
         match event {
             Event::Started { .. } => self.spin(&mut drawn, clean(&line).into_owned()),
-            Event::Context { bytes_sent, .. } => {
+            Event::Context { bytes_sent, bytes_total, .. } => {
                 // The daemon starts with the first step only when it has all of the context.
-                self.spin(&mut drawn, format!("sending the build context, {}", size(bytes_sent)));
+                let (sent, total) = (size(bytes_sent), size(bytes_total));
+                self.spin(&mut drawn, format!("sending the build context, {sent} of {total}"));
             }
             Event::Step { .. } => {
                 self.end_step(&mut drawn);

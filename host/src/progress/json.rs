@@ -39,7 +39,7 @@ mod tests {
         let json = Json::new(Vec::new());
         for event in [
             Event::Started { operation: Operation::Push, subject: "a:1" },
-            Event::Context { bytes_sent: 7, complete: true },
+            Event::Context { bytes_sent: 7, bytes_total: 9, complete: true },
             Event::Step { index: 1, total: 2, name: "FROM a" },
             Event::Cached { index: 1 },
             Event::Log { line: "two\nlines \u{1b}[0m" },
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(json.out.into_inner().unwrap()).unwrap(),
             r#"{"event":"started","operation":"push","subject":"a:1"}
-{"event":"context","bytes_sent":7,"complete":true}
+{"event":"context","bytes_sent":7,"bytes_total":9,"complete":true}
 {"event":"step","index":1,"total":2,"name":"FROM a"}
 {"event":"cached","index":1}
 {"event":"log","line":"two\nlines \u001b[0m"}

@@ -32,9 +32,11 @@ pub(super) fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Started { operation, subject } => format!("{} {subject}", doing(*operation)),
         Event::Context { complete: false, .. } => return None,
-        Event::Context { bytes_sent, .. } => {
-            format!("sent the build context, {}", size(*bytes_sent))
+        Event::Context { bytes_sent, bytes_total, .. } if bytes_sent < bytes_total => {
+            let (sent, total) = (size(*bytes_sent), size(*bytes_total));
+            format!("sent {sent} of the build context's {total}, the daemon had the rest")
         }
+        Event::Context { bytes_sent, .. } => format!("sent the build context, {}", size(*bytes_sent)),
         Event::Step { index, total, name } => format!("step {index}/{total}: {name}"),
         Event::Cached { index } => format!("step {index}: found in the cache"),
         Event::Log { line } => format!("    {line}"),
@@ -88,8 +90,9 @@ mod tests {
     fn a_build_is_a_line_per_event_that_matters() {
         let text = shown(&[
             Event::Started { operation: Operation::Build, subject: "acme/etl:1" },
-            Event::Context { bytes_sent: 1_048_576, complete: false },
-            Event::Context { bytes_sent: 2_500_000, complete: true },
+            Event::Context { bytes_sent: 1_048_576, bytes_total: 2_500_000, complete: false },
+            Event::Context { bytes_sent: 2_500_000, bytes_total: 2_500_000, complete: true },
+            Event::Context { bytes_sent: 20_000, bytes_total: 2_500_000, complete: true },
             Event::Step { index: 1, total: 2, name: "FROM python:3.9-slim" },
             Event::Cached { index: 1 },
             Event::Step { index: 2, total: 2, name: "RUN pip install" },
@@ -100,6 +103,7 @@ mod tests {
             text,
             "building acme/etl:1\n\
              sent the build context, 2.5 MB\n\
+             sent 20.0 kB of the build context's 2.5 MB, the daemon had the rest\n\
              step 1/2: FROM python:3.9-slim\n\
              step 1: found in the cache\n\
              step 2/2: RUN pip install\n    WARNING: root\n\

@@ -1,13 +1,15 @@
-//! A BuildKit session: what BuildKit may ask of us while it builds, which is secrets and credentials for registries.
+//! A BuildKit session: what BuildKit may ask of us while it builds, which is secrets, credentials for registries, and
+//! the files of a large context.
 //!
 //! The daemon is asked to turn a connection around (`POST /session`, `Upgrade: h2c`), and on it we are the server, of
-//! gRPC. A call is one message there and one back, each after five bytes: not compressed, and its length.
+//! gRPC. A message comes after five bytes: not compressed, and its length. A call is one message there and one back,
+//! but for [files](super::file_sync).
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
+use h2::{Reason, RecvStream, SendStream};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -19,11 +21,13 @@ use super::super::credentials::Source;
 use super::super::failure::Failure;
 use super::super::secrets::Secrets;
 use super::connection::{Connection, broken, empty, refusal};
-use super::trace;
+use super::file_sync::{Broken, Shared};
+use super::protobuf;
 use crate::progress::{Event, Progress};
 
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
+const FILES: &str = "/moby.filesync.v1.FileSync/DiffCopy";
 /// Asked every second. A session that doesn't answer is closed, and the build with it.
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
@@ -40,6 +44,8 @@ const UNIMPLEMENTED: u8 = 12;
 pub(super) struct Answers {
     pub(super) secrets: Arc<Secrets>,
     pub(super) credentials: Arc<Source>,
+    /// Where the context is not in the build's request.
+    pub(super) context: Option<Shared>,
     pub(super) progress: Arc<dyn Progress>,
 }
 
@@ -51,15 +57,17 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn open(address: &Address, answers: Answers) -> Result<Self, Failure> {
+    /// Files that came in a session with the same key are those that BuildKit compares a context with.
+    pub(super) async fn open(address: &Address, key: &str, answers: Answers) -> Result<Self, Failure> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut request = Request::post("/session")
             .header("connection", "Upgrade")
             .header("upgrade", "h2c")
             .header("x-docker-expose-session-uuid", &id)
             .header("x-docker-expose-session-name", "flowhold")
-            .header("x-docker-expose-session-sharedkey", "");
-        for method in [GET_SECRET, CREDENTIALS, HEALTH] {
+            .header("x-docker-expose-session-sharedkey", key);
+        let files = answers.context.as_ref().map(|_| FILES);
+        for method in [GET_SECRET, CREDENTIALS, HEALTH].into_iter().chain(files) {
             request = request.header("x-docker-expose-session-grpc-method", method);
         }
         let request = request.body(empty()).map_err(|error| broken(&error))?;
@@ -71,7 +79,10 @@ impl Session {
         let stream = hyper::upgrade::on(response).await.map_err(|error| broken(&error))?;
         let server = tokio::spawn(async move {
             let mut settings = h2::server::Builder::new();
-            let handshake = settings.max_concurrent_streams(QUESTIONS_AT_ONCE).handshake(TokioIo::new(stream));
+            settings.max_concurrent_streams(QUESTIONS_AT_ONCE);
+            // BuildKit asks for each file in a frame of its own, which h2 would take for a flood.
+            settings.data_frame_budget(usize::MAX);
+            let handshake = settings.handshake(TokioIo::new(stream));
             if let Ok(connection) = handshake.await {
                 serve(connection, Arc::new(answers)).await;
             }
@@ -101,7 +112,17 @@ async fn call(
     mut respond: SendResponse<Bytes>,
     answers: &Answers,
 ) -> Result<(), h2::Error> {
-    let (head, mut body) = request.into_parts();
+    let (asked, mut body) = request.into_parts();
+    let mut head = Response::new(());
+    head.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    if let (FILES, Some(context)) = (asked.uri.path(), &answers.context) {
+        let mut stream = respond.send_response(head, false)?;
+        match context.answer(&asked.headers, body, &mut stream).await {
+            Ok(()) => end(stream, OK)?,
+            Err(Broken) => stream.send_reset(Reason::CANCEL),
+        }
+        return Ok(());
+    }
     let mut message = Vec::new();
     while let Some(bytes) = body.data().await {
         let bytes = bytes?;
@@ -112,9 +133,7 @@ async fn call(
             return Ok(());
         }
     }
-    let answer = answers.to(head.uri.path(), message.get(5..).unwrap_or_default()).await;
-    let mut head = Response::new(());
-    head.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    let answer = answers.to(asked.uri.path(), message.get(5..).unwrap_or_default()).await;
     let mut stream = respond.send_response(head, false)?;
     let status = match answer {
         Ok(message) => {
@@ -126,6 +145,10 @@ async fn call(
         }
         Err(status) => status,
     };
+    end(stream, status)
+}
+
+fn end(mut stream: SendStream<Bytes>, status: u8) -> Result<(), h2::Error> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(u16::from(status)));
     stream.send_trailers(trailers)
@@ -134,10 +157,10 @@ async fn call(
 impl Answers {
     /// The answer to a call, or gRPC's status.
     async fn to(&self, method: &str, question: &[u8]) -> Result<Vec<u8>, u8> {
-        let asked = trace::text_field(question, 1).unwrap_or_default();
+        let asked = protobuf::text_field(question, 1).unwrap_or_default();
         let mut answer = Vec::new();
         match method {
-            GET_SECRET => trace::push_field(&mut answer, 1, self.secrets.get(&asked).ok_or(NOT_FOUND)?),
+            GET_SECRET => protobuf::push_field(&mut answer, 1, self.secrets.get(&asked).ok_or(NOT_FOUND)?),
             CREDENTIALS => {
                 let found = self.credentials.find(registry(&asked)).await.unwrap_or_else(|error| {
                     // Perhaps the registry gives it to anybody.
@@ -148,8 +171,8 @@ impl Answers {
                     // A token goes alone.
                     let secret = found.identity_token.as_ref().unwrap_or(&found.password);
                     let user = if found.identity_token.is_some() { "" } else { &found.username };
-                    trace::push_field(&mut answer, 1, user.as_bytes());
-                    trace::push_field(&mut answer, 2, secret.as_bytes());
+                    protobuf::push_field(&mut answer, 1, user.as_bytes());
+                    protobuf::push_field(&mut answer, 2, secret.as_bytes());
                 }
             }
             // It is serving.
@@ -184,11 +207,12 @@ mod tests {
         let answers = Answers {
             secrets: Arc::new(Secrets::read(&[secret], |_| true, |_| Some("hunter2".into())).unwrap()),
             credentials: Arc::new(credentials),
+            context: None,
             progress: Arc::new(Silent),
         };
         let question = |text: &str| {
             let mut message = Vec::new();
-            trace::push_field(&mut message, 1, text.as_bytes());
+            protobuf::push_field(&mut message, 1, text.as_bytes());
             message
         };
         let told: BTreeMap<_, _> = [
@@ -197,7 +221,7 @@ mod tests {
             ("login", answers.to(CREDENTIALS, &question("localhost:5000")).await),
             ("no login", answers.to(CREDENTIALS, &question("localhost:5001")).await),
             ("health", answers.to(HEALTH, &[]).await),
-            ("file", answers.to("/moby.filesync.v1.FileSync/DiffCopy", &[]).await),
+            ("file", answers.to(FILES, &[]).await),
         ]
         .into();
         assert_eq!(

@@ -1,13 +1,8 @@
 //! BuildKit's progress reports: `moby.buildkit.v1.StatusResponse` and what else it says in protobuf.
 //!
-//! Read by hand, because of four small messages a protobuf library would be the largest part. Fields that we don't use
-//! are skipped, so that newer daemons may add some.
-//!
-//! Invariant: any bytes can be read. What is malformed ends the message that it is in, and nothing that a message
-//! claims about its size is believed.
+//! Fields that we don't use are skipped, so that newer daemons may add some.
 
-/// Longer texts are cut: nobody names a step like that.
-const TEXT_BYTES: usize = 16 * 1024;
+use super::protobuf::fields;
 
 /// One report.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,23 +59,6 @@ pub(super) fn reports(bytes: &[u8]) -> impl Iterator<Item = Report<'_>> {
     })
 }
 
-/// The text of the first field with that number.
-pub(super) fn text_field(message: &[u8], number: u64) -> Option<String> {
-    fields(message).find(|(found, _)| *found == number).map(|(_, value)| value.text())
-}
-
-/// Adds a field of bytes to a message.
-pub(super) fn push_field(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    message.push(number << 3 | 2);
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        message.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    message.push(length as u8);
-    message.extend_from_slice(bytes);
-}
-
 fn vertex(message: &[u8]) -> Vertex {
     let mut vertex = Vertex::default();
     for (number, value) in fields(message) {
@@ -132,75 +110,6 @@ fn seconds(message: &[u8]) -> f64 {
         2 => sum + value.number() as f64 / 1e9,
         _ => sum,
     })
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Value<'a> {
-    fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Number(_) => &[],
-        }
-    }
-
-    fn text(self) -> String {
-        let bytes = self.bytes();
-        String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES)]).into_owned()
-    }
-
-    fn number(self) -> u64 {
-        match self {
-            Self::Number(number) => number,
-            Self::Bytes(_) => 0,
-        }
-    }
-}
-
-/// Numbers and values of a message's fields, up to the first that is malformed.
-fn fields(mut rest: &[u8]) -> impl Iterator<Item = (u64, Value<'_>)> {
-    std::iter::from_fn(move || {
-        let field = field(&mut rest);
-        if field.is_none() {
-            rest = &[];
-        }
-        field
-    })
-}
-
-fn field<'a>(rest: &mut &'a [u8]) -> Option<(u64, Value<'a>)> {
-    let key = varint(rest)?;
-    let value = match key & 7 {
-        0 => Value::Number(varint(rest)?),
-        1 => Value::Bytes(take(rest, 8)?),
-        2 => {
-            let length = varint(rest)?;
-            Value::Bytes(take(rest, length)?)
-        }
-        5 => Value::Bytes(take(rest, 4)?),
-        _ => return None,
-    };
-    Some((key >> 3, value))
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *rest.split_off_first()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: u64) -> Option<&'a [u8]> {
-    rest.split_off(..usize::try_from(length).ok()?)
 }
 
 #[cfg(test)]
@@ -259,18 +168,6 @@ mod tests {
                 let cut: Vec<_> = reports(&message[..length]).collect();
                 assert_eq!(cut, whole[..cut.len()], "{length}");
             }
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        for length in [0, 1, 127, 128, 300, 70_000] {
-            let mut message = Vec::new();
-            push_field(&mut message, 1, &vec![b'a'; length]);
-            push_field(&mut message, 2, b"after");
-            assert_eq!(text_field(&message, 1).unwrap().len(), length.min(TEXT_BYTES));
-            assert_eq!(text_field(&message, 2).as_deref(), Some("after"));
-            assert_eq!(text_field(&message, 3), None);
         }
     }
 

@@ -335,6 +335,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::fault::Fault;
+    use super::super::protobuf;
     use super::*;
     use crate::capability::{BuildSecret, SecretSource};
     use crate::docker::Kind;
@@ -376,9 +377,9 @@ mod tests {
     fn line(number: u8, fields: &[(u8, &str)]) -> String {
         let (mut report, mut message) = (Vec::new(), Vec::new());
         for (number, text) in fields {
-            trace::push_field(&mut report, *number, text.as_bytes());
+            protobuf::push_field(&mut report, *number, text.as_bytes());
         }
-        trace::push_field(&mut message, number, &report);
+        protobuf::push_field(&mut message, number, &report);
         format!("{{\"id\":\"moby.buildkit.trace\",\"aux\":\"{}\"}}", STANDARD.encode(message))
     }
 

@@ -1,0 +1,293 @@
+//! A build context as BuildKit asks for it: file by file, so that it gets only what it doesn't have from earlier.
+//!
+//! BuildKit compares what it has by size and time. The time of a file in our archives is made of its digest, to the
+//! second; here nanoseconds are added to it, which is 60 bits in all: another file has another time.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use tar::EntryType;
+
+use super::protobuf::{push_field, push_number};
+use crate::blob::Blob;
+
+/// Go's bits for what isn't a regular file, and the place of Unix's setuid, setgid and sticky.
+const DIRECTORY: u32 = 1 << 31;
+const SYMLINK: u32 = 1 << 27;
+const SPECIAL: [(u32, u32); 3] = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
+
+/// All that a build is sent.
+pub(super) struct Context {
+    /// In BuildKit's order, each behind the directory that it is in.
+    pub(super) entries: Vec<Entry>,
+    /// Of all files.
+    pub(super) bytes: u64,
+}
+
+/// A file, directory or link.
+pub(super) struct Entry {
+    path: String,
+    /// Go's `FileMode`.
+    mode: u32,
+    size: u64,
+    /// Nanoseconds since 1970.
+    time: u64,
+    /// Where a link leads.
+    target: String,
+    /// Of a file.
+    pub(super) content: Option<Blob>,
+}
+
+impl Context {
+    /// What is in a tar that comes in these pieces; none if the content of a file is no piece of its own, or there is
+    /// something in it that no build context needs.
+    ///
+    /// # Errors
+    /// If a file can't be read.
+    pub(super) fn of(pieces: &[Blob]) -> io::Result<Option<Self>> {
+        let source = Pieces::new(pieces);
+        let starts: BTreeMap<u64, &Blob> = source.starts.iter().copied().zip(pieces).collect();
+        let mut archive = tar::Archive::new(source);
+        let mut entries = BTreeMap::new();
+        let mut bytes = 0;
+        let Ok(found) = archive.entries_with_seek() else { return Ok(None) };
+        for entry in found {
+            let Ok(entry) = entry else { return Ok(None) };
+            let Some(read) = Entry::of(&entry, &starts)? else { return Ok(None) };
+            bytes += read.content.as_ref().map_or(0, Blob::length);
+            for parent in read.path.match_indices('/').map(|(end, _)| &read.path[..end]) {
+                entries.entry(order(parent)).or_insert_with(|| Entry::directory(parent, 0o755));
+            }
+            entries.insert(order(&read.path), read);
+        }
+        Ok(Some(Self { entries: entries.into_values().collect(), bytes }))
+    }
+
+    /// What is below the local directory of that name, from which BuildKit wants these paths, or all.
+    pub(super) fn below<'c>(&'c self, directory: &str, wanted: &[&str]) -> Vec<&'c Entry> {
+        let dockerfile = |entry: &&Entry| entry.path == "Dockerfile";
+        match directory {
+            "dockerfile" => self.entries.iter().filter(dockerfile).collect(),
+            // Whether there are files to be left out of the context: there are not.
+            "context" if wanted == [".dockerignore"] => Vec::new(),
+            "context" => self.entries.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Entry {
+    fn of(entry: &tar::Entry<'_, Pieces<'_>>, starts: &BTreeMap<u64, &Blob>) -> io::Result<Option<Self>> {
+        let header = entry.header();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        let (Some(path), Ok(mode), Ok(seconds)) = (text(&entry.path_bytes()), header.mode(), header.mtime()) else {
+            return Ok(None);
+        };
+        let path = path.trim_end_matches('/').to_owned();
+        if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
+            return Ok(None);
+        }
+        let special = SPECIAL.iter().filter(|(unix, _)| mode & unix != 0).map(|(_, go)| go).sum::<u32>();
+        let mode = mode & 0o777 | special;
+        match header.entry_type() {
+            EntryType::Directory => Ok(Some(Self::directory(&path, mode))),
+            EntryType::Symlink => {
+                let Some(target) = entry.link_name_bytes().and_then(|target| text(&target)) else { return Ok(None) };
+                Ok(Some(Self { path, mode: mode | SYMLINK, size: target.len() as u64, time: 0, target, content: None }))
+            }
+            EntryType::Regular => {
+                let size = entry.size();
+                let content = match starts.get(&entry.raw_file_position()) {
+                    _ if size == 0 => Blob::in_memory(Vec::new()),
+                    Some(piece) if piece.length() == size => (*piece).clone(),
+                    _ => return Ok(None),
+                };
+                let [_, _, _, _, a, b, c, d, ..] = content.sha256()?;
+                let nanoseconds = u64::from(u32::from_be_bytes([a, b, c, d])) % 1_000_000_000;
+                // As many seconds as Go's time takes.
+                let Some(time) = seconds.checked_mul(1_000_000_000).filter(|time| *time < 1 << 62) else {
+                    return Ok(None);
+                };
+                let (time, target, content) = (time + nanoseconds, String::new(), Some(content));
+                Ok(Some(Self { path, mode, size, time, target, content }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn directory(path: &str, mode: u32) -> Self {
+        Self { path: path.to_owned(), mode: mode | DIRECTORY, size: 0, time: 0, target: String::new(), content: None }
+    }
+
+    /// As a message `fsutil.types.Stat`.
+    pub(super) fn stat(&self) -> Vec<u8> {
+        let mut stat = Vec::new();
+        push_field(&mut stat, 1, self.path.as_bytes());
+        push_number(&mut stat, 2, self.mode.into());
+        push_number(&mut stat, 5, self.size);
+        push_number(&mut stat, 6, self.time);
+        push_field(&mut stat, 7, self.target.as_bytes());
+        stat
+    }
+}
+
+/// BuildKit compares paths name by name: what is in a directory comes before what only begins like it.
+fn order(path: &str) -> Vec<u8> {
+    path.bytes().map(|byte| if byte == b'/' { 0 } else { byte }).collect()
+}
+
+/// The pieces one behind the other. Of the files none is read: a tar says where the next header is.
+struct Pieces<'p> {
+    pieces: &'p [Blob],
+    /// Where each begins, and behind them all the end.
+    starts: Vec<u64>,
+    position: u64,
+}
+
+impl<'p> Pieces<'p> {
+    fn new(pieces: &'p [Blob]) -> Self {
+        let mut starts = vec![0];
+        let mut end = 0;
+        for piece in pieces {
+            end += piece.length();
+            starts.push(end);
+        }
+        Self { pieces, starts, position: 0 }
+    }
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let index = self.starts.partition_point(|start| *start <= self.position).saturating_sub(1);
+        let (Some(piece), Some(start)) = (self.pieces.get(index), self.starts.get(index)) else { return Ok(0) };
+        let bytes = piece.read(self.position - start, buffer.len())?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        self.position += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+}
+
+impl Seek for Pieces<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(position) => (position, 0),
+            SeekFrom::Current(by) => (self.position, by),
+            SeekFrom::End(by) => (self.starts.last().copied().unwrap_or_default(), by),
+        };
+        self.position = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An archive with these entries in the pieces in which the core gives it: files by themselves.
+    fn pieces(entries: &[(EntryType, &str, u32, u64, &str)]) -> Vec<Blob> {
+        let mut pieces = Vec::new();
+        for (kind, path, mode, seconds, content) in entries {
+            let mut builder = tar::Builder::new(Vec::new());
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(*mode);
+            header.set_mtime(*seconds);
+            let content = if *kind == EntryType::Symlink {
+                header.set_size(0);
+                builder.append_link(&mut header, path, content).unwrap();
+                ""
+            } else {
+                header.set_size(content.len() as u64);
+                builder.append_data(&mut header, path, content.as_bytes()).unwrap();
+                content
+            };
+            let mut bytes = builder.into_inner().unwrap();
+            bytes.truncate(bytes.len() - 1024 - content.len().next_multiple_of(512));
+            pieces.push(Blob::in_memory(bytes));
+            pieces.push(Blob::in_memory(content.as_bytes().to_vec()));
+            pieces.push(Blob::in_memory(vec![0; content.len().next_multiple_of(512) - content.len()]));
+        }
+        pieces.push(Blob::in_memory(vec![0; 1024]));
+        pieces
+    }
+
+    fn context(entries: &[(EntryType, &str, u32, u64, &str)]) -> Option<Context> {
+        Context::of(&pieces(entries)).unwrap()
+    }
+
+    #[test]
+    fn entries_are_as_buildkit_wants_them() {
+        let long = format!("files/{}/x", "d".repeat(120));
+        let found = context(&[
+            (EntryType::Regular, "Dockerfile", 0o644, 7, "FROM x\n"),
+            (EntryType::Regular, "a b", 0o600, 1, ""),
+            (EntryType::Regular, "a/b", 0o4755, 2, "content"),
+            (EntryType::Directory, "e/", 0o750, 0, ""),
+            (EntryType::Symlink, "e/link", 0o777, 0, "../a/b"),
+            (EntryType::Regular, &long, 0o644, 3, "y"),
+        ]);
+        let found = found.unwrap();
+        let told: Vec<_> = found
+            .entries
+            .iter()
+            .map(|entry| (entry.path.as_str(), entry.mode, entry.size, entry.time, entry.target.as_str()))
+            .collect();
+        // Nanoseconds: int.from_bytes(hashlib.sha256(content).digest()[4:8]) % 10**9
+        let directory = 1 << 31;
+        assert_eq!(
+            told,
+            [
+                ("Dockerfile", 0o644, 7, 7_000_000_000 + 502_867_227, ""),
+                ("a", directory | 0o755, 0, 0, ""),
+                ("a/b", 1 << 23 | 0o755, 7, 2_000_000_000 + 971_615_364, ""),
+                ("a b", 0o600, 0, 1_000_000_000 + 566_659_092, ""),
+                ("e", directory | 0o750, 0, 0, ""),
+                ("e/link", 1 << 27 | 0o777, 6, 0, "../a/b"),
+                ("files", directory | 0o755, 0, 0, ""),
+                (&long[..long.len() - 2], directory | 0o755, 0, 0, ""),
+                (&long, 0o644, 1, 3_000_000_000 + 945_094_536, ""),
+            ]
+        );
+        assert_eq!(found.bytes, 15);
+        let below = |directory, wanted: &[&str]| {
+            found.below(directory, wanted).iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(below("dockerfile", &["Dockerfile", "dockerfile"]), ["Dockerfile"]);
+        assert_eq!(below("context", &["flows", "e"]).len(), 9);
+        assert!(below("context", &[".dockerignore"]).is_empty() && below("elsewhere", &[]).is_empty());
+    }
+
+    #[test]
+    fn other_archives_are_sent_as_they_are() {
+        let file = |path| context(&[(EntryType::Regular, path, 0o644, 0, "x")]);
+        assert!(file("a/b").is_some());
+        let mut whole = pieces(&[(EntryType::Regular, "a", 0o644, 0, "x")]);
+        let all = whole.iter().flat_map(|piece| piece.as_bytes().unwrap()).collect::<Vec<_>>();
+        assert!(Context::of(&[Blob::in_memory(all)]).unwrap().is_none());
+        whole.remove(1);
+        assert!(Context::of(&whole).unwrap().is_none());
+        assert!(context(&[(EntryType::Fifo, "a", 0o644, 0, "")]).is_none());
+        assert!(context(&[(EntryType::Regular, "a", 0o644, 1 << 33, "x")]).is_none());
+        assert!(Context::of(&[Blob::in_memory(vec![b'x'; 600])]).unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read(at in 0..3000_usize, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut pieces = pieces(&[(EntryType::Regular, "a", 0o644, 0, "x"), (EntryType::Symlink, "b", 0o777, 0, "a")]);
+            let which = at % pieces.len();
+            let mut piece = pieces[which].as_bytes().unwrap().to_vec();
+            let at = at % piece.len().max(1);
+            for (to, byte) in piece.iter_mut().skip(at).zip(bytes) {
+                *to = byte;
+            }
+            pieces[which] = Blob::in_memory(piece);
+            if let Some(context) = Context::of(&pieces).unwrap() {
+                let mut names = context.entries.iter().flat_map(|entry| entry.path.split('/'));
+                prop_assert!(names.all(|name| !matches!(name, "" | "." | "..")));
+            }
+        }
+    }
+}
