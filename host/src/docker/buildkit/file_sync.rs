@@ -27,8 +27,8 @@ const FIN: u64 = 3;
 /// No packet of BuildKit's is longer.
 const PACKET_BYTES: usize = 64 * 1024;
 
-/// Entries are sent together until they are so long.
-const STATS_BYTES: usize = 64 * 1024;
+/// Packets are sent together until they are so long.
+const TOGETHER: usize = 64 * 1024;
 
 /// The context was not sent: the connection broke, or a file could not be read.
 pub(super) struct Broken;
@@ -81,18 +81,22 @@ impl Shared {
         sent: Option<&Sent>,
         stream: &mut SendStream<Bytes>,
     ) -> Result<(), Broken> {
-        let mut packets = BytesMut::new();
+        let mut packets = Packets { stream, waiting: Vec::new() };
         for entry in entries {
-            packets.extend_from_slice(&packet(STAT, 0, |packet| push_field(packet, 2, &entry.stat())));
-            if packets.len() >= STATS_BYTES {
-                send(stream, packets.split().freeze()).await?;
-            }
+            packets.add(STAT, 0, |packet| push_field(packet, 2, &entry.stat())).await?;
         }
-        packets.extend_from_slice(&packet(STAT, 0, |_| ()));
-        send(stream, packets.freeze()).await?;
-        while let Some(wish) = wished.recv().await {
+        packets.add(STAT, 0, |_| ()).await?;
+        loop {
+            let wish = match wished.try_recv() {
+                Ok(wish) => wish,
+                Err(_) => {
+                    packets.send().await?;
+                    wished.recv().await.ok_or(Broken)?
+                }
+            };
             let Wish::File(number) = wish else {
-                return send(stream, packet(FIN, 0, |_| ())).await;
+                packets.add(FIN, 0, |_| ()).await?;
+                return packets.send().await;
             };
             let Some(content) = entries.get(number).and_then(|entry| entry.content.as_ref()) else { continue };
             let mut pieces = content.stream();
@@ -104,11 +108,34 @@ impl Shared {
                 if let Some(sent) = sent {
                     sent.more(piece.len() as u64);
                 }
-                send(stream, packet(DATA, number, |packet| push_field(packet, 4, &piece))).await?;
+                packets.add(DATA, number, |packet| push_field(packet, 4, &piece)).await?;
             }
-            send(stream, packet(DATA, number, |_| ())).await?;
+            packets.add(DATA, number, |_| ()).await?;
         }
-        Err(Broken)
+    }
+}
+
+/// Packets on their way, small ones together.
+struct Packets<'s> {
+    stream: &'s mut SendStream<Bytes>,
+    waiting: Vec<u8>,
+}
+
+impl Packets<'_> {
+    async fn add(&mut self, kind: u64, number: usize, more: impl FnOnce(&mut Vec<u8>)) -> Result<(), Broken> {
+        push_packet(&mut self.waiting, kind, number, more);
+        if self.waiting.len() >= TOGETHER { self.send().await } else { Ok(()) }
+    }
+
+    /// Returns when the connection has taken them: no more than this is held.
+    async fn send(&mut self) -> Result<(), Broken> {
+        let mut bytes = Bytes::from(std::mem::take(&mut self.waiting));
+        while !bytes.is_empty() {
+            self.stream.reserve_capacity(bytes.len());
+            let capacity = poll_fn(|context| self.stream.poll_capacity(context)).await.ok_or(Broken)??;
+            self.stream.send_data(bytes.split_to(capacity.min(bytes.len())), false)?;
+        }
+        Ok(())
     }
 }
 
@@ -158,25 +185,15 @@ fn message(received: &mut BytesMut) -> Result<Option<Bytes>, Broken> {
     Ok(Some(received.split_to(length).freeze()))
 }
 
-/// A packet as a message of gRPC.
-fn packet(kind: u64, number: usize, more: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut packet = vec![0; 5];
-    push_number(&mut packet, 1, kind);
-    push_number(&mut packet, 3, number as u64);
-    more(&mut packet);
-    let length = u32::try_from(packet.len() - 5).unwrap_or(u32::MAX);
-    packet[1..5].copy_from_slice(&length.to_be_bytes());
-    packet.into()
-}
-
-/// Waits until the connection takes it, so that no more than this is held.
-async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<(), Broken> {
-    while !bytes.is_empty() {
-        stream.reserve_capacity(bytes.len());
-        let capacity = poll_fn(|context| stream.poll_capacity(context)).await.ok_or(Broken)??;
-        stream.send_data(bytes.split_to(capacity.min(bytes.len())), false)?;
-    }
-    Ok(())
+/// Adds a packet as a message of gRPC.
+fn push_packet(messages: &mut Vec<u8>, kind: u64, number: usize, more: impl FnOnce(&mut Vec<u8>)) {
+    let start = messages.len();
+    messages.extend([0; 5]);
+    push_number(messages, 1, kind);
+    push_number(messages, 3, number as u64);
+    more(messages);
+    let length = u32::try_from(messages.len() - start - 5).unwrap_or(u32::MAX);
+    messages[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
 }
 
 #[cfg(test)]
@@ -250,8 +267,10 @@ mod tests {
         (packets, server.await.unwrap())
     }
 
-    fn wish(kind: u64, number: usize) -> Bytes {
-        packet(kind, number, |_| ())
+    fn wish(kind: u64, number: usize) -> Vec<u8> {
+        let mut message = Vec::new();
+        push_packet(&mut message, kind, number, |_| ());
+        message
     }
 
     #[tokio::test]
@@ -270,9 +289,9 @@ mod tests {
     async fn what_makes_no_sense_ends_it() {
         for asked in [
             [wish(REQ, 0), wish(REQ, 0)].concat(),
-            wish(REQ, 3).to_vec(),
-            wish(STAT, 0).to_vec(),
-            wish(9, 0).to_vec(),
+            wish(REQ, 3),
+            wish(STAT, 0),
+            wish(9, 0),
             vec![0, 0xff, 0xff, 0xff, 0xff],
             vec![0; 3],
             Vec::new(),
