@@ -33,8 +33,8 @@ pub trait Daemon {
     fn image(&self, reference: &str) -> Result<Option<LocalImage>, Failure>;
     /// The digest under which the registry has this reference, if it has it.
     fn published(&self, reference: &str) -> Result<Option<String>, Failure>;
-    /// Pulls an image.
-    fn pull(&self, reference: &str) -> Result<(), Failure>;
+    /// Pulls an image, for the daemon's own platform where none is given.
+    fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), Failure>;
     /// What builds this daemon's images.
     fn builder(&self) -> Result<Builder, Failure>;
     /// Builds and tags an image from a tar stream that holds the Dockerfile.

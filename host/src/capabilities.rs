@@ -138,8 +138,13 @@ impl wit_docker::HostDaemon for Capabilities {
         Ok(self.daemon(&daemon)?.published(&reference).await.and_then(|digest| digest.ok_or_else(missing)))
     }
 
-    async fn pull(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<(), Failure>> {
-        Ok(self.daemon(&daemon)?.pull(&reference).await)
+    async fn pull(
+        &mut self,
+        daemon: Resource<Connected>,
+        reference: String,
+        platform: Option<String>,
+    ) -> Trap<Result<(), Failure>> {
+        Ok(self.daemon(&daemon)?.pull(&reference, platform.as_deref()).await)
     }
 
     async fn builder(&mut self, daemon: Resource<Connected>) -> Trap<Result<Builder, Failure>> {

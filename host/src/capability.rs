@@ -66,8 +66,8 @@ pub trait Daemon: Send + Sync {
     fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<LocalImage>>;
     /// The digest under which the registry has this reference, if it has it.
     fn published<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>>;
-    /// Pulls an image.
-    fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()>;
+    /// Pulls an image, for the daemon's own platform where none is given.
+    fn pull<'a>(&'a self, reference: &'a str, platform: Option<&'a str>) -> Answer<'a, ()>;
     /// What builds this daemon's images.
     fn builder(&self) -> Answer<'_, Builder>;
     /// Builds and tags an image from the pieces of a tar stream that holds the Dockerfile.

@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flowhold_tests::Folder;
+use flowhold_tests::{Folder, environment};
 use serde_json::Value;
 
 use crate::{
     daemon::{docker, has_image, inspect, text_inside},
     fake,
-    project::{BUILDERS, Project, quoted},
+    project::{BUILDERS, Project, quoted, unique},
     registry,
 };
 
@@ -82,6 +82,30 @@ fn both_builders_make_the_same_image() {
         assert_eq!(Some(file), other_files.get(path), "{path}");
     }
     assert_eq!(files.len(), other_files.len());
+}
+
+#[test]
+fn both_take_the_base_image_of_the_platform() {
+    let base = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
+    docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &base]).ok();
+    docker(&["push", &base]).ok();
+    docker(&["image", "rm", &base]).ok();
+    // Its programs are still this machine's, so that they run.
+    registry::add_platform(&base, "arm64", "ON=arm64");
+    for builder in BUILDERS {
+        // The daemon has it for the other platform when it is asked for this one.
+        for (platform, on, architecture) in [("", "", "amd64"), ("linux/arm64", "arm64", "arm64"), ("", "", "amd64")] {
+            let lines = format!("base_image = {}\nplatform = {}", quoted(&base), quoted(platform));
+            let lines = lines.replace("platform = \"\"", "");
+            let project = Project::of_script(&lines, "import os\nprint(os.environ.get('ON', ''))\n");
+            project.build_by(builder, &["--no-push"]);
+            let image = inspect(&project.reference());
+            assert_eq!(image["Architecture"], architecture, "{builder} {platform}");
+            let run = project.folder.run(&["run", "flow", "--progress", "none"]).ok();
+            assert_eq!(run.stdout.trim(), on, "{builder} {platform}");
+        }
+        docker(&["image", "rm", &base]).ok();
+    }
 }
 
 #[test]

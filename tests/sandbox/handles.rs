@@ -28,7 +28,7 @@ impl Daemon for Idle {
         unreachable!("nobody asks it")
     }
 
-    fn pull<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+    fn pull<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> Answer<'a, ()> {
         unreachable!("nobody asks it")
     }
 

@@ -110,8 +110,8 @@ impl Daemon for HostDaemon {
         unless(NOT_PUBLISHED, self.0.published(reference))
     }
 
-    fn pull(&self, reference: &str) -> Result<(), Failure> {
-        self.0.pull(reference).map_err(failure_from_host)
+    fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), Failure> {
+        self.0.pull(reference, platform).map_err(failure_from_host)
     }
 
     fn builder(&self) -> Result<Builder, Failure> {

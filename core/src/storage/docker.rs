@@ -15,7 +15,7 @@ use crate::{
     naming,
     plan::{self, BuildPlan},
     serialized::Extra,
-    settings::{DockerSettings, Naming},
+    settings::{DockerSettings, Naming, Platform},
 };
 
 /// The label under which an image carries its plan digest.
@@ -207,7 +207,7 @@ impl DockerStorage {
     pub fn pull_image(&self, docker: &dyn Docker) -> Result<String, Failure> {
         let base = self.base_image()?.to_string();
         let daemon = docker.connect(self.settings.base_url.as_deref())?;
-        daemon.pull(&base).map_err(|failure| failure.while_doing(&format!("pulling {base}")))?;
+        self.pull_base(daemon.as_ref(), &base)?;
         Ok(base)
     }
 
@@ -236,13 +236,16 @@ impl DockerStorage {
                     .with_help("pull it first (flowhold pull), or leave out local_image")),
             };
         }
-        // What a digest names does not change.
-        if base.contains('@') && daemon.image(&base)?.is_some() {
+        // What a digest names does not change; but it may name images of several platforms.
+        if base.contains('@') && self.settings.building.platform.is_none() && daemon.image(&base)?.is_some() {
             return Ok(());
         }
-        steps.run(format!("pull {base}"), || {
-            daemon.pull(&base).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
-        })
+        steps.run(format!("pull {base}"), || self.pull_base(daemon, &base))
+    }
+
+    fn pull_base(&self, daemon: &dyn Daemon, base: &str) -> Result<(), Failure> {
+        let platform = self.settings.building.platform.as_ref().map(Platform::as_str);
+        daemon.pull(base, platform).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
     }
 
     fn base_image(&self) -> Result<ImageReference, Failure> {

@@ -63,8 +63,8 @@ impl capability::Daemon for Connection {
         Box::pin(async move { Ok(self.daemon.published(reference).await?) })
     }
 
-    fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { Ok(self.daemon.pull(reference).await?) })
+    fn pull<'a>(&'a self, reference: &'a str, platform: Option<&'a str>) -> Answer<'a, ()> {
+        Box::pin(async move { Ok(self.daemon.pull(reference, platform).await?) })
     }
 
     fn builder(&self) -> Answer<'_, Builder> {

@@ -9,21 +9,24 @@ use super::{Daemon, DockerError, Fault, registry_error};
 use crate::progress::{Event, Operation, Progress};
 
 impl Daemon {
-    /// Gets an image from its registry, newer or not.
+    /// Gets an image from its registry, newer or not: for this platform (`linux/arm64`), or else the daemon's own.
     ///
     /// # Errors
     /// If the registry doesn't give it. That the daemon has an image of that name doesn't help:
     /// it may be another one; but the error's help says so.
-    pub async fn pull(&self, reference: &str) -> Result<(), DockerError> {
+    pub async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
-        self.watched(Operation::Pull, reference, self.patiently(|| self.pull_now(&name))).await
+        self.watched(Operation::Pull, reference, self.patiently(|| self.pull_now(&name, platform))).await
     }
 
-    async fn pull_now(&self, name: &Reference) -> Result<(), DockerError> {
+    async fn pull_now(&self, name: &Reference, platform: Option<&str>) -> Result<(), DockerError> {
         let credentials = self.registry_credentials(name).await?;
         // Without a tag the daemon would pull them all.
-        let options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version()).build();
-        let mut stream = self.docker.create_image(Some(options), None, Some(credentials));
+        let mut options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version());
+        if let Some(platform) = platform {
+            options = options.platform(platform);
+        }
+        let mut stream = self.docker.create_image(Some(options.build()), None, Some(credentials));
         loop {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => self.tell_transfer(&info),

@@ -36,7 +36,7 @@ pub(crate) fn misuse(how: &str) -> String {
         "blob-as-daemon" => {
             // SAFETY: none. That is what is tried.
             let daemon = unsafe { docker::Daemon::from_handle(blob().take_handle()) };
-            format!("{:?}", daemon.pull("x"))
+            format!("{:?}", daemon.pull("x", None))
         }
         "plan-as-blob" => {
             let plan = Plan::new(Obeyed::default());
