@@ -1,4 +1,5 @@
-//! Daemons that are killed in the middle. Each is a dockerd of its own: the others are to live on.
+//! Daemons that are killed in the middle, that hang, or whose disk is full. Each is a dockerd of its own: the others are
+//! to live on.
 
 use std::{
     fs,
@@ -7,11 +8,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use flowhold_tests::{Done, environment};
+use flowhold_tests::{Done, Folder, environment};
 
 use crate::{
     daemon::{send, wait_for},
-    project::{Project, quoted, unique},
+    project::{BUILDERS, Project, quoted, unique},
     proxy::Proxy,
 };
 
@@ -23,12 +24,28 @@ struct Dockerd {
 
 impl Dockerd {
     fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// One whose images are on a disk of so many bytes, written like `20m`.
+    fn on_disk_of(size: &str) -> Self {
+        Self::with(|folder| {
+            let disk = folder.join("docker");
+            fs::create_dir(&disk).unwrap();
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&disk);
+            assert!(mount.status().unwrap().success());
+        })
+    }
+
+    fn with(prepare: impl FnOnce(&Path)) -> Self {
         // In the environment's own folder, which is deleted as a whole, and whose processes all are ended.
         let socket = environment("DOCKER_HOST");
         let state = socket.strip_prefix("unix://").and_then(|path| Path::new(path).parent()).unwrap();
         let folder = state.join(unique());
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("daemon.json"), "{}").unwrap();
+        prepare(&folder);
         let mut dockerd = Self { process: Self::spawn(&folder), folder };
         dockerd.wait();
         dockerd
@@ -113,6 +130,8 @@ impl Drop for Dockerd {
             Command::new("kill").args(["-KILL", &pid]).status().ok();
         }
         wait_for("its processes have ended", || processes(&self.folder).is_empty().then_some(()));
+        // Only where it is a disk.
+        Command::new("umount").arg("--quiet").arg(self.folder.join("docker")).stderr(Stdio::null()).status().ok();
         fs::remove_dir_all(&self.folder).ok();
     }
 }
@@ -247,4 +266,44 @@ fn one_that_hangs_is_left_at_the_second_signal() {
     assert_eq!(code.code(), Some(130));
     send("-CONT", dockerd.process.id());
     wait_for("the daemon does what it was asked before", || dockerd.leftovers().is_empty().then_some(()));
+}
+
+#[test]
+fn a_full_disk_ends_a_pull() {
+    let dockerd = Dockerd::on_disk_of("20m");
+    let project = Project::of_script("", "print('x')\n");
+    project.folder.write("storage.json", "before");
+    let child = dockerd.start(&project, &["build"]);
+    Done::of(child.wait_with_output().unwrap()).fails(69, &["pulling", "no space left on device", "docker system prune"]);
+    nothing_left(&project);
+    assert_eq!(dockerd.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_disk_ends_a_build() {
+    let dockerd = Dockerd::on_disk_of("500m");
+    let large = Folder::new();
+    let file = fs::File::create(large.path().join("large")).unwrap();
+    let project = Project::of_script(
+        &format!("network = \"none\"\nfiles.{} = \"/data\"", quoted(large.path().to_str().unwrap())),
+        "print('x')\n",
+    );
+    project.folder.write("storage.json", "before");
+    for builder in BUILDERS {
+        // While the daemon takes the context; and while it copies what it took.
+        for mebibytes in [600, 250] {
+            file.set_len(mebibytes << 20).unwrap();
+            let mut command = project.watched(&["build", "--no-push"]);
+            let done = command.env("DOCKER_HOST", dockerd.address()).env("DOCKER_BUILDKIT", builder).output().unwrap();
+            Done::of(done).fails(69, &["building", "no space left on device", "docker system prune"]);
+            nothing_left(&project);
+            // The classic builder keeps the results of its steps as images, and the last of them has no name.
+            if builder == "0" {
+                dockerd.docker(&["image", "prune", "--force"]).ok();
+            }
+            assert_eq!(dockerd.leftovers(), Vec::<String>::new(), "{builder} {mebibytes}");
+        }
+    }
+    file.set_len(1).unwrap();
+    Done::of(dockerd.start(&project, &["build", "--no-push"]).wait_with_output().unwrap()).ok();
 }

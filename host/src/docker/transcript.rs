@@ -184,8 +184,11 @@ impl StepLog {
 /// A build that ended before its first step. There is only the Dockerfile to find fault with, and the daemon does so
 /// with status 500 as well as 400.
 pub(super) fn refused(status: Option<u16>, message: String) -> DockerError {
+    let of_dockerfile = message.to_lowercase().contains("dockerfile");
     let fault = match Fault::of(status, &message) {
-        fault @ (Fault::DiskFull | Fault::Busy) if !message.to_lowercase().contains("dockerfile") => fault,
+        // It may well be the Dockerfile that it has no place for.
+        Fault::DiskFull if !of_dockerfile || message.trim_end().ends_with("no space left on device") => Fault::DiskFull,
+        Fault::Busy if !of_dockerfile => Fault::Busy,
         _ => Fault::Invalid,
     };
     DockerError::BuildRefused { message, fault }
