@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     files::{Access, Grants},
     policy::Policy,
+    sources::Pickling,
 };
 
 /// The core as a component, before it is compiled: what `flowhold component` writes.
@@ -241,7 +242,16 @@ impl Host {
         let instance = instance.map_err(|error| Failure::of_guest(&error))?;
         let core = Flowhold::new(&mut store, &instance).map_err(|error| Failure::of_guest(&error))?;
         let (component, policies) = (self.component.clone(), self.policies.clone());
-        Ok(Session { store, core, instance, component, policies, ticks, printed: None, kept: Vec::new() })
+        Ok(Session {
+            store,
+            core,
+            instance,
+            component,
+            policies,
+            ticks,
+            pickling: Pickling::default(),
+            kept: Vec::new(),
+        })
     }
 }
 
@@ -261,8 +271,7 @@ pub struct Session {
     pub(crate) policies: Vec<Policy>,
     /// What each call may take.
     ticks: Option<u32>,
-    /// Takes the lines that flows' files print while they are pickled.
-    pub(crate) printed: Option<tokio::sync::mpsc::UnboundedSender<String>>,
+    pub(crate) pickling: Pickling,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
 }
@@ -278,7 +287,13 @@ impl Session {
 
     /// Where the lines go that flows' files print while they are pickled; nowhere unless it is said.
     pub fn print_to(&mut self, lines: Option<tokio::sync::mpsc::UnboundedSender<String>>) {
-        self.printed = lines;
+        self.pickling.printed = lines;
+    }
+
+    /// Where pickles of flows are kept, nowhere unless it is said: they are taken from there for as long as nothing
+    /// changes that they were made from, and the flows' files are not executed then.
+    pub fn keep_pickles_in(&mut self, directory: Option<PathBuf>) {
+        self.pickling.kept = directory;
     }
 
     /// Before each call: it has the whole deadline for itself.

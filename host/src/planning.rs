@@ -51,8 +51,7 @@ impl Session {
         let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         let policies = call!(self.flowhold_storage_planning.spec.call_policies(handle))?;
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
-        let look =
-            sources::look(&sources, &spec.folder, python.or(stated.as_deref()), self.printed.clone(), need).await;
+        let look = sources::look(&sources, &spec.folder, python.or(stated.as_deref()), &self.pickling, need).await;
         let unavailable = look
             .found
             .iter()

@@ -132,16 +132,11 @@ impl Interpreter {
         self
     }
 
-    /// Keeps pickles in the user's cache directory, and takes them from there for as long as nothing changes that they
-    /// were made from: the user's code is not executed then. `FLOWHOLD_CACHE` names another directory, or is `off`.
+    /// Keeps pickles in this directory, and takes them from there for as long as nothing changes that they were made
+    /// from: the user's code is not executed then.
     #[must_use]
-    pub fn caching(mut self) -> Self {
-        let folder = match std::env::var_os("FLOWHOLD_CACHE").filter(|value| !value.is_empty()) {
-            Some(off) if off == "off" => None,
-            Some(folder) => Some(PathBuf::from(folder).join("pickles")),
-            None => cache::user_folder(),
-        };
-        self.cache = folder.map(Cache::new);
+    pub fn keeping_in(mut self, directory: PathBuf) -> Self {
+        self.cache = Some(Cache::new(directory));
         self
     }
 

@@ -51,12 +51,21 @@ pub enum Need {
     Build,
 }
 
+/// How flows are pickled.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pickling {
+    /// Takes the lines that flows' files print meanwhile.
+    pub(crate) printed: Option<UnboundedSender<String>>,
+    /// Where pickles are kept.
+    pub(crate) kept: Option<PathBuf>,
+}
+
 /// Looks at everything that a spec names, relative to its folder.
 pub(crate) async fn look(
     sources: &[Source],
     folder: &Path,
     python: Option<&str>,
-    printed: Option<UnboundedSender<String>>,
+    pickling: &Pickling,
     need: Need,
 ) -> Look {
     let wanted = |source: &Source| need == Need::Build || !source.pinned;
@@ -87,7 +96,7 @@ pub(crate) async fn look(
     if requests.is_empty() && !(python.is_some() && open) {
         return Look { found, python: None, temporary: None };
     }
-    match pickle(&requests, folder, python, printed).await {
+    match pickle(&requests, folder, python, pickling).await {
         Ok((facts, pickled, temporary)) => {
             for (index, (name, content)) in at.into_iter().zip(pickled) {
                 found[index] = Found::Flow(name, content);
@@ -110,13 +119,16 @@ async fn pickle(
     requests: &[PickleRequest],
     folder: &Path,
     python: Option<&str>,
-    printed: Option<UnboundedSender<String>>,
+    pickling: &Pickling,
 ) -> Result<Pickles, (Option<usize>, Failure)> {
     let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
     let temporary = tempfile::tempdir().map_err(own)?;
-    let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?.caching();
-    if let Some(lines) = printed {
-        interpreter = interpreter.printing_to(lines);
+    let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+    if let Some(lines) = &pickling.printed {
+        interpreter = interpreter.printing_to(lines.clone());
+    }
+    if let Some(directory) = &pickling.kept {
+        interpreter = interpreter.keeping_in(directory.clone());
     }
     let answer = interpreter.pickle(requests, temporary.path()).await;
     let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;

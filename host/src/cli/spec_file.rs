@@ -1,6 +1,7 @@
 //! Finds and reads the spec.
 
 use std::{
+    env,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -60,12 +61,36 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Failure> {
     let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
     session.print_to(Some(lines));
+    session.keep_pickles_in(pickles());
     let plan = session.plan(spec, python, need).await;
     session.print_to(None);
     while let Ok(line) = printed.try_recv() {
         console::note(&format!("    {}", flowhold::progress::clean(&line)));
     }
     plan
+}
+
+/// Where pickles are kept: `FLOWHOLD_CACHE` names a directory for it, or is `off`. Else it is the one that the operating
+/// system has for a user's caches.
+fn pickles() -> Option<PathBuf> {
+    let ours = match env::var_os("FLOWHOLD_CACHE").filter(|value| !value.is_empty()) {
+        Some(off) if off == "off" => return None,
+        Some(directory) => PathBuf::from(directory),
+        None => users_caches()?.join("flowhold"),
+    };
+    Some(ours.join("pickles"))
+}
+
+fn users_caches() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || env::home_dir().filter(|path| path.is_absolute());
+    if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Caches"))
+    } else {
+        absolute("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")))
+    }
 }
 
 /// Reads a file of ours, which is small.

@@ -326,20 +326,6 @@ fn hex(digest: impl AsRef<[u8]>) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where a user's caches are: as the operating system has it.
-pub(super) fn user_folder() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || env::home_dir().filter(|path| path.is_absolute());
-    let caches = if cfg!(windows) {
-        absolute("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        home().map(|home| home.join("Library/Caches"))
-    } else {
-        absolute("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")))
-    };
-    Some(caches?.join("flowhold").join("pickles"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
