@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     daemon::{docker, has_image, send, text_inside},
-    project::{BUILDERS, Project, quoted},
+    project::{BUILDERS, Project, quoted, unique},
 };
 
 const MEBIBYTE: usize = 1 << 20;
@@ -75,6 +75,34 @@ fn buildkit_is_sent_what_it_does_not_have() {
     build(&project, "1");
     let found = text_inside(&image, &["sh", "-c", "cd /data && find . -type f | sort | tr '\\n' ' '"]);
     assert_eq!(found.trim(), "./tree-and-more/inner ./tree/deep/small");
+}
+
+#[test]
+fn contexts_of_one_name_do_not_mix() {
+    let name = unique();
+    let builds = ["a", "b", "c", "d"].map(|letter| {
+        let data = Folder::new();
+        data.write("large", letter.repeat(3 * MEBIBYTE));
+        data.write(letter, "");
+        let files = format!("files.{} = \"/data\"", quoted(data.path().to_str().unwrap()));
+        let storage = format!("image_name = {}\nimage_tag = {}\n{files}", quoted(&name), quoted(letter));
+        let project = Project::of_script(&storage, "print('x')\n");
+        (letter, project, data)
+    });
+    for _ in 0..3 {
+        let children = builds.each_ref().map(|(letter, project, _)| {
+            let child = project.watched(&["build", "--no-push", "--format", "json"]).spawn().unwrap();
+            (*letter, child)
+        });
+        for (letter, child) in children {
+            let report = Done::of(child.wait_with_output().unwrap()).ok().json();
+            let image = report["image"].as_str().unwrap();
+            let script = "cd /data && ls && head -c 1 large && tail -c 1 large && wc -c < large";
+            let told = text_inside(image, &["sh", "-c", script]);
+            assert_eq!(told, format!("{letter}\nlarge\n{letter}{letter}{}\n", 3 * MEBIBYTE));
+            docker(&["image", "rm", "--force", image]).ok();
+        }
+    }
 }
 
 #[test]
