@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts instructions, which noise doesn't change, and compares counts of one run with each other: ten times the work
-# may take 12 times the instructions (a little of that is the allocator), and the core in wasmtime may take some more than the native core. There are no
-# absolute numbers here, which every compiler would change.
+# may take 12 times the instructions (the allocator's grow a little faster), and the core in wasmtime may take some more
+# than the native core. There are no absolute numbers here, which every compiler would change.
 #
 #   tests/bench/instructions.sh             all of it; fails if anything grows faster than its input
 #   tests/bench/instructions.sh plan slug   these only
