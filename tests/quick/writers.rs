@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::{Command, Stdio},
     sync::{
         Barrier,
         atomic::{AtomicUsize, Ordering},
@@ -157,6 +158,30 @@ fn builds_of_one_spec_all_succeed() {
 }
 
 /// kill -9 at random moments, of four writers at a time.
+/// One that waits for another can be interrupted, by the first signal.
+#[test]
+fn one_that_waits_can_be_interrupted() {
+    let folder = Folder::with_spec("[storage]\ndirectory = \"d\"\n\n[[flows]]\npath = \"flow.py\"\n");
+    folder.write("flow.py", "print('x')\n");
+    fs::create_dir(folder.path().join("d")).unwrap();
+    let other = fs::File::open(folder.path().join("d")).unwrap();
+    other.lock().unwrap();
+    let mut child = folder.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waits = |pid: u32| {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("->") && line.split_whitespace().any(|word| word == pid.to_string()))
+    };
+    while !waits(child.id()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended, and had not the directory for itself");
+        thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while flows were added"]);
+    drop(other);
+    assert!(leftovers(&folder).is_empty());
+    folder.run(&["build"]).ok();
+}
+
 #[test]
 fn what_a_killed_writer_had_reported_is_there() {
     const KILLS: usize = 240;

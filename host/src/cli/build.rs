@@ -45,9 +45,7 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut session = host.session().await?;
     let plan = tokio::select! {
         plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build) => plan?,
-        () = interrupt.cancelled() => {
-            return Err(Failure::new(FailureKind::Interrupted, "interrupted", "interrupted while the spec was read"));
-        }
+        () = interrupt.cancelled() => return Err(interrupted("the spec was read")),
     };
     let mut diagnostics = session.diagnostics(plan).await?;
     diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
@@ -63,7 +61,12 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let storage = session.storage_of(plan).await?;
     grant_directory(&mut session, storage).await?;
-    let report = session.build(storage, push, arguments.expect_plan.as_deref()).await?;
+    let is_local = session.kind(storage).await? == "local";
+    let report = tokio::select! {
+        report = session.build(storage, push, arguments.expect_plan.as_deref()) => report?,
+        // What the daemon does ends by itself then, and cleans up. Files need no cleaning up.
+        () = interrupt.cancelled(), if is_local => return Err(interrupted("flows were added")),
+    };
     let serialized = session.serialize(storage).await?;
     let output = arguments.output.unwrap_or_else(|| spec.text.folder.join("storage.json"));
     // The report comes first: what was built and pushed must be known even where nothing can be written.
@@ -73,6 +76,10 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
         Format::Human => console::text(&summary(&report, &output))?,
     };
     written.map(|()| ExitCode::SUCCESS)
+}
+
+fn interrupted(meanwhile: &str) -> Failure {
+    Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {meanwhile}"))
 }
 
 /// A local storage may use its own directory.
