@@ -25,6 +25,7 @@ mod project;
 mod proxy;
 mod push;
 mod registry;
+mod registry_killed;
 mod run;
 mod secrets;
 mod unavailable;
