@@ -3,6 +3,7 @@
 
 mod build;
 mod builders;
+mod clock;
 mod context;
 mod credentials;
 mod daemon;
