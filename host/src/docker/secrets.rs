@@ -95,7 +95,7 @@ impl Secrets {
         self.values.is_empty()
     }
 
-    /// The text without any secret.
+    /// The text without any secret, also without those that a spec has in plain text: the passwords of URLs.
     pub(super) fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut masked = Cow::Borrowed(text);
         for secret in &self.masked {
@@ -103,7 +103,10 @@ impl Secrets {
                 masked = Cow::Owned(masked.replace(secret, MASK));
             }
         }
-        masked
+        match masked {
+            Cow::Borrowed(text) => without_passwords(text),
+            Cow::Owned(text) => Cow::Owned(without_passwords(&text).into_owned()),
+        }
     }
 
     /// Of text that is cut anywhere, so many bytes at its end may be the beginning of a secret.
@@ -112,6 +115,27 @@ impl Secrets {
         let longest = self.masked.iter().filter(|text| !text.contains('\n')).map(String::len).max();
         longest.unwrap_or_default().saturating_sub(1)
     }
+}
+
+/// The text without the passwords of its URLs, whoever wrote them there.
+pub(super) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let (mut told, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find("://").map(|at| at + "://".len()) {
+        let (before, after) = rest.split_at(at);
+        told.push_str(before);
+        rest = after;
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"".contains(c)).unwrap_or(after.len());
+        let user = after[..end].rsplit_once('@').map(|(user, _)| user);
+        if let Some((user, (name, _))) = user.and_then(|user| Some((user, user.split_once(':')?))) {
+            told.extend([name, ":", MASK]);
+            rest = &after[user.len()..];
+        }
+    }
+    if told.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    told.push_str(rest);
+    Cow::Owned(told)
 }
 
 /// Passwords in what holds more than one: the address of a package index, or a netrc.
@@ -167,6 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn urls_are_told_without_their_passwords() {
+        for (text, told) in [
+            (
+                "http://me:pw@host:1/a and https://you:p@w:w@host?x=me:pw@b",
+                "http://me:***@host:1/a and https://you:***@host?x=me:pw@b",
+            ),
+            ("ENV INDEX=\"http://me:pw@host\" B=\"c@d\"", "ENV INDEX=\"http://me:***@host\" B=\"c@d\""),
+            (
+                "six @ http://host/six.tar.gz, git+ssh://git@host:22/a",
+                "six @ http://host/six.tar.gz, git+ssh://git@host:22/a",
+            ),
+            ("http://me:@host tcp://[::1]:9 :// @", "http://me:***@host tcp://[::1]:9 :// @"),
+            ("unix:///a:b@c ü://é:ü@ö", "unix:///a:b@c ü://é:***@ö"),
+        ] {
+            assert_eq!(without_passwords(text), told);
+        }
+    }
+
+    #[test]
     fn secrets_are_not_told() {
         let secrets = of(&[
             ("a", "hunter2\n"),
@@ -187,6 +230,7 @@ mod tests {
             assert_eq!(secrets.mask(told), masked);
         }
         assert_eq!(secrets.held_back(), "https://me:s3cret@index.example/simple".len() - 1);
+        assert_eq!(secrets.mask("http://you:other@index.example/"), "http://you:***@index.example/");
         assert_eq!(format!("{secrets:?}"), r#"{"a", "b", "c", "index", "netrc"}"#);
     }
 }

@@ -11,6 +11,7 @@ use super::build::BuildStep;
 use super::failure::{Failure, words};
 use super::fault::Fault;
 use super::pull::tell_transfer;
+use super::secrets::without_passwords;
 use crate::progress::{Event, Progress, clean};
 
 /// A failed step's error carries this many lines of what it wrote.
@@ -63,6 +64,7 @@ impl Transcript {
     }
 
     fn whole_line(&mut self, line: &str, now: Instant, progress: &dyn Progress) {
+        let line = &*without_passwords(line);
         if let Some((total, name)) = self.next_step(line) {
             self.end_step(now);
             self.total = total;

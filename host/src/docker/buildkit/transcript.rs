@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::DockerError;
 use super::super::build::BuildStep;
 use super::super::failure::{Failure, words};
-use super::super::secrets::Secrets;
+use super::super::secrets::{Secrets, without_passwords};
 use super::super::transcript::{LINE_BYTES, StepLog, refused, step_fault};
 use super::trace::{self, Log, Part, Report, Vertex};
 use crate::progress::{Event, Progress, clean};
@@ -215,7 +215,7 @@ impl Transcript {
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end_matches(['\n', '\r']);
         let line = if self.secrets.is_empty() {
-            Cow::Borrowed(line)
+            without_passwords(line)
         } else {
             // Also where something between its letters moves the cursor.
             let shown = clean(&self.secrets.mask(StepLog::shown(line))).into_owned();
