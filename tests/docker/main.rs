@@ -29,4 +29,5 @@ mod registry;
 mod registry_killed;
 mod run;
 mod secrets;
+mod told;
 mod unavailable;
