@@ -1,5 +1,6 @@
 //! Tests that need the daemon and the registries of tests/run.sh.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 mod build;
 mod builders;
