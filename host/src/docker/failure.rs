@@ -7,8 +7,7 @@ use std::time::Duration;
 use bollard::errors::Error as Bollard;
 
 use super::error::DockerError;
-use super::secrets::without_passwords;
-use crate::progress::clean;
+use crate::progress::{clean, without_passwords};
 
 /// What a single request came to, before it is known what that means for the operation.
 #[derive(Debug)]

@@ -10,12 +10,10 @@ use std::io::{self, Read};
 use super::DockerError;
 use super::failure::words;
 use crate::capability::{BuildSecret, SecretSource};
+use crate::progress::{MASK, without_passwords};
 
 /// BuildKit takes no larger secret.
 const LARGEST: usize = 500 * 1024;
-
-/// What stands in place of a secret.
-const MASK: &str = "***";
 
 /// A line of a secret of several lines is masked by itself, unless it is as short as a bracket.
 const SHORTEST_LINE: usize = 6;
@@ -117,27 +115,6 @@ impl Secrets {
     }
 }
 
-/// The text without the passwords of its URLs, whoever wrote them there.
-pub(super) fn without_passwords(text: &str) -> Cow<'_, str> {
-    let (mut told, mut rest) = (String::new(), text);
-    while let Some(at) = rest.find("://").map(|at| at + "://".len()) {
-        let (before, after) = rest.split_at(at);
-        told.push_str(before);
-        rest = after;
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"".contains(c)).unwrap_or(after.len());
-        let user = after[..end].rsplit_once('@').map(|(user, _)| user);
-        if let Some((user, (name, _))) = user.and_then(|user| Some((user, user.split_once(':')?))) {
-            told.extend([name, ":", MASK]);
-            rest = &after[user.len()..];
-        }
-    }
-    if told.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    told.push_str(rest);
-    Cow::Owned(told)
-}
-
 /// Passwords in what holds more than one: the address of a package index, or a netrc.
 fn passwords(text: &str) -> impl Iterator<Item = &str> {
     let users = text.split("://").skip(1).filter_map(|rest| rest.split(['/', '?', '#']).next()?.rsplit_once('@'));
@@ -188,25 +165,6 @@ mod tests {
         assert!(kept.to_string().ends_with("this host keeps it from builds"), "{kept}");
         let missing = read(SecretSource::File("/missing/file".to_owned())).unwrap_err().to_string();
         assert!(missing.contains("the file '/missing/file'"), "{missing}");
-    }
-
-    #[test]
-    fn urls_are_told_without_their_passwords() {
-        for (text, told) in [
-            (
-                "http://me:pw@host:1/a and https://you:p@w:w@host?x=me:pw@b",
-                "http://me:***@host:1/a and https://you:***@host?x=me:pw@b",
-            ),
-            ("ENV INDEX=\"http://me:pw@host\" B=\"c@d\"", "ENV INDEX=\"http://me:***@host\" B=\"c@d\""),
-            (
-                "six @ http://host/six.tar.gz, git+ssh://git@host:22/a",
-                "six @ http://host/six.tar.gz, git+ssh://git@host:22/a",
-            ),
-            ("http://me:@host tcp://[::1]:9 :// @", "http://me:***@host tcp://[::1]:9 :// @"),
-            ("unix:///a:b@c ü://é:ü@ö", "unix:///a:b@c ü://é:***@ö"),
-        ] {
-            assert_eq!(without_passwords(text), told);
-        }
     }
 
     #[test]

@@ -11,8 +11,7 @@ use super::build::BuildStep;
 use super::failure::{Failure, words};
 use super::fault::Fault;
 use super::pull::tell_transfer;
-use super::secrets::without_passwords;
-use crate::progress::{Event, Progress, clean};
+use crate::progress::{Event, Progress, clean, without_passwords};
 
 /// A failed step's error carries this many lines of what it wrote.
 const LOG_LINES: usize = 20;

@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::super::DockerError;
 use super::super::build::BuildStep;
 use super::super::failure::{Failure, words};
-use super::super::secrets::{Secrets, without_passwords};
+use super::super::secrets::Secrets;
 use super::super::transcript::{LINE_BYTES, StepLog, refused, step_fault};
 use super::trace::{self, Log, Part, Report, Vertex};
-use crate::progress::{Event, Progress, clean};
+use crate::progress::{Event, Progress, clean, without_passwords};
 
 /// No build has more; what is said of others is not kept.
 const VERTICES: usize = 1000;
