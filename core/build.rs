@@ -1,6 +1,7 @@
 //! Writes the tables that slugs are made with, which `src/slug/` reads, and the digests of `src/script.rs`.
 
 #![expect(clippy::disallowed_methods, reason = "it runs while the core is built and is no part of it")]
+#![forbid(unsafe_code)]
 
 use script::{SHARED, is_common, is_ideograph};
 use sha2::{Digest as _, Sha256};

@@ -1,6 +1,8 @@
 //! Compiles the core to WebAssembly, makes it a component, and compiles that ahead of time for the host to embed: for hosts
 //! that limit its time, and for those that don't.
 
+#![forbid(unsafe_code)]
+
 use std::{
     env,
     error::Error,

@@ -3,16 +3,18 @@
 //! Invariant: nothing here decides anything. An operation behaves the same whoever listens.
 
 pub mod bars;
+mod clean;
 pub mod json;
 pub mod plain;
 
-use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 pub use bars::Bars;
+pub(crate) use clean::MASK;
+pub use clean::{clean, without_passwords};
 pub use json::Json;
 pub use plain::Plain;
 
@@ -152,64 +154,6 @@ pub enum Colour {
     Off,
 }
 
-/// The text without anything that a terminal would obey: escape sequences, control characters,
-/// and the characters that reverse the direction of writing. A tab becomes a space.
-#[must_use]
-pub fn clean(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() || is_bidirectional(c);
-    if !text.contains(obeyed) {
-        return Cow::Borrowed(text);
-    }
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\u{1b}' => match rest.next() {
-                Some('[') => skip_control_sequence(&mut rest),
-                // Operating system commands and their like run up to BEL or ESC \.
-                Some(']' | 'P' | 'X' | '^' | '_') => skip_string(&mut rest),
-                // Character set choices are three characters long.
-                Some('(' | ')' | '*' | '+' | '#' | '%' | ' ') => {
-                    rest.next();
-                }
-                _ => {}
-            },
-            '\u{9b}' => skip_control_sequence(&mut rest),
-            '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut rest),
-            '\t' => kept.push(' '),
-            c if obeyed(c) => {}
-            c => kept.push(c),
-        }
-    }
-    Cow::Owned(kept)
-}
-
-type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-fn skip_control_sequence(rest: &mut Rest<'_>) {
-    // Parameters and intermediates are 0x20-0x3f; one final byte ends it. A sequence that was cut
-    // short must not swallow what follows.
-    while rest.next_if(|c| matches!(c, ' '..='?')).is_some() {}
-    rest.next_if(|c| matches!(c, '@'..='~'));
-}
-
-fn skip_string(rest: &mut Rest<'_>) {
-    while let Some(c) = rest.next() {
-        match c {
-            '\u{7}' | '\u{9c}' => return,
-            '\u{1b}' => {
-                rest.next_if_eq(&'\\');
-                return;
-            }
-            _ => {}
-        }
-    }
-}
-
-fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// The daemon says no more about a layer after such a word.
 fn layer_is_done(status: &str) -> bool {
     matches!(status, "Pull complete" | "Already exists" | "Pushed" | "Layer already exists")
@@ -235,29 +179,6 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
-        for (given, kept) in [
-            ("plain text, ünïcödé 🦀", "plain text, ünïcödé 🦀"),
-            ("\u{1b}[91mred\u{1b}[0m", "red"),
-            ("a\u{1b}[2J\u{1b}[1;1Hb", "ab"),
-            ("\u{1b}]0;title\u{7}text", "text"),
-            ("\u{1b}]8;;http://x\u{1b}\\link", "link"),
-            ("\u{1b}Pq#0\u{1b}\\after", "after"),
-            ("\u{9b}31mred", "red"),
-            ("\u{9d}0;title\u{9c}text", "text"),
-            ("\u{1b}(Bascii", "ascii"),
-            ("bell\u{7} back\u{8} nul\0 del\u{7f}", "bell back nul del"),
-            ("a\tb\rc\nd", "a bcd"),
-            ("\u{1b}[31", ""),
-            ("\u{1b}[31é", "é"),
-            ("\u{1b}", ""),
-            ("evil\u{202e}gnp.exe", "evilgnp.exe"),
-        ] {
-            assert_eq!(clean(given), kept, "{given:?}");
-        }
-    }
 
     #[test]
     fn sizes_read_like_the_docker_command_line() {

@@ -1,5 +1,6 @@
 //! Instances of the core allocated on demand, as the host does it, or out of a pool.
 #![expect(clippy::unwrap_used, reason = "benchmarks stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 use criterion::Criterion;
 use flowhold_bench::runtime;

@@ -1,5 +1,6 @@
 //! The core, compiled natively.
 #![expect(clippy::unwrap_used, reason = "benchmarks stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 use std::hint::black_box;
 

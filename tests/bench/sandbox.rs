@@ -3,6 +3,7 @@
 //! FLOWHOLD_BENCH_COMPONENT names another build of the core to be measured, such as one with another `opt-level`: a
 //! file that `flowhold component` wrote.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "benchmarks stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 use std::{
     env, fs,

@@ -1,8 +1,10 @@
 //! Tests that need the daemon and the registries of tests/run.sh.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they don't expect")]
+#![forbid(unsafe_code)]
 
 mod build;
 mod builders;
+mod clock;
 mod context;
 mod credentials;
 mod daemon;
@@ -26,6 +28,8 @@ mod project;
 mod proxy;
 mod push;
 mod registry;
+mod registry_killed;
 mod run;
 mod secrets;
+mod told;
 mod unavailable;

@@ -72,7 +72,8 @@ impl Project {
         self.built(command.env("DOCKER_BUILDKIT", builder))
     }
 
-    fn built(&self, command: &mut Command) -> Done {
+    /// Runs a command that builds, and returns what happened.
+    pub(crate) fn built(&self, command: &mut Command) -> Done {
         let done = Done::of(command.output().unwrap());
         if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
             self.images.borrow_mut().extend(report["image"].as_str().map(str::to_owned));

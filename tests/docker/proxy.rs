@@ -5,6 +5,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread,
@@ -13,11 +14,18 @@ use std::{
 
 use flowhold_tests::environment;
 
-/// Between the daemon and the registry; it ends with the tests.
+/// Between the daemon and a registry; it ends with the tests.
 pub(crate) struct Proxy {
     /// Host and port.
     pub(crate) address: String,
-    rules: Arc<Mutex<Vec<Rule>>>,
+    behind: Arc<Behind>,
+}
+
+/// What is behind a proxy, and what it does with it.
+struct Behind {
+    registry: String,
+    rules: Mutex<Vec<Rule>>,
+    closed: AtomicBool,
 }
 
 /// What happens to requests whose line, such as `GET /v2/a/manifests/1 HTTP/1.1`, has these parts in it.
@@ -42,27 +50,56 @@ pub(crate) enum Fault {
     Stall(Sender<()>),
     /// Something happens first, and then this status and headers are the answer.
     After(Arc<dyn Fn() + Send + Sync>, &'static str),
+    /// Something happens when a part has gone through: of what is sent, or else of the answer.
+    During(Arc<dyn Fn() + Send + Sync>),
 }
 
 impl Proxy {
+    /// In front of the registry of the tests.
     pub(crate) fn new() -> Self {
+        Self::of(&environment("FLOWHOLD_TEST_REGISTRY"))
+    }
+
+    /// In front of this one.
+    pub(crate) fn of(registry: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("localhost:{}", listener.local_addr().unwrap().port());
-        let rules = Arc::<Mutex<Vec<Rule>>>::default();
-        let known = Arc::clone(&rules);
+        let behind = Behind { registry: registry.to_owned(), rules: Mutex::default(), closed: AtomicBool::new(false) };
+        let proxy = Self { address, behind: Arc::new(behind) };
+        proxy.listen(listener);
+        proxy
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        let behind = Arc::clone(&self.behind);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let rules = Arc::clone(&known);
+                if behind.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                let behind = Arc::clone(&behind);
                 // Who goes away in the middle is what many tests are about.
-                thread::spawn(move || serve(connection, &rules).ok());
+                thread::spawn(move || serve(connection, &behind).ok());
             }
         });
-        Self { address, rules }
+    }
+
+    /// Connections are refused from now on, as they are where no process listens.
+    pub(crate) fn close(&self) {
+        self.behind.closed.store(true, Ordering::SeqCst);
+        // It looks when a connection comes.
+        while TcpStream::connect(&self.address).is_ok() {}
+    }
+
+    /// They are taken again, at the same address.
+    pub(crate) fn open(&self) {
+        self.behind.closed.store(false, Ordering::SeqCst);
+        self.listen(TcpListener::bind(&self.address).unwrap());
     }
 
     /// The next so many requests of this kind fail.
     pub(crate) fn fail(&self, parts: &'static [&'static str], times: usize, fault: Fault) {
-        self.rules.lock().unwrap().push(Rule { parts, left: times, used: 0, fault });
+        self.behind.rules.lock().unwrap().push(Rule { parts, left: times, used: 0, fault });
     }
 
     /// Requests of this kind are never answered. What is received tells that one came.
@@ -74,7 +111,7 @@ impl Proxy {
 
     /// How many requests have failed; from now on none does.
     pub(crate) fn heal(&self) -> usize {
-        self.rules.lock().unwrap().drain(..).map(|rule| rule.used).sum()
+        self.behind.rules.lock().unwrap().drain(..).map(|rule| rule.used).sum()
     }
 }
 
@@ -86,7 +123,7 @@ fn fault_of(request: &str, rules: &Mutex<Vec<Rule>>) -> Option<Fault> {
     Some(rule.fault.clone())
 }
 
-fn serve(client: TcpStream, rules: &Mutex<Vec<Rule>>) -> io::Result<()> {
+fn serve(client: TcpStream, behind: &Behind) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -96,7 +133,7 @@ fn serve(client: TcpStream, rules: &Mutex<Vec<Rule>>) -> io::Result<()> {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let (request, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
-    let fault = fault_of(request, rules);
+    let fault = fault_of(request, &behind.rules);
     match &fault {
         Some(Fault::Stall(reached)) => {
             reached.send(()).ok();
@@ -109,21 +146,30 @@ fn serve(client: TcpStream, rules: &Mutex<Vec<Rule>>) -> io::Result<()> {
             return refuse(client, reader, headers, answer);
         }
         Some(Fault::Answer(answer)) => return refuse(client, reader, headers, answer),
-        Some(Fault::Cut(_) | Fault::Slow(_)) | None => {}
+        Some(Fault::Cut(_) | Fault::Slow(_) | Fault::During(_)) | None => {}
     }
 
-    let mut registry = TcpStream::connect(environment("FLOWHOLD_TEST_REGISTRY"))?;
+    let mut registry = TcpStream::connect(&behind.registry)?;
     // One request for each connection keeps this simple.
     let others = headers.split("\r\n").filter(|line| !line.to_lowercase().starts_with("connection:"));
     let headers = others.collect::<Vec<_>>().join("\r\n");
     write!(registry, "{request}\r\nConnection: close\r\n{headers}")?;
     let mut to_registry = registry.try_clone()?;
+    let mut piece = [0; 16 << 10];
+    let sends = request.starts_with('P');
+    if let Some(Fault::During(act)) = &fault
+        && sends
+    {
+        let sent = reader.read(&mut piece)?;
+        to_registry.write_all(&piece[..sent])?;
+        act();
+    }
     thread::spawn(move || io::copy(&mut reader, &mut to_registry).ok());
     let mut to_client = client.try_clone()?;
-    let mut piece = [0; 16 << 10];
     let mut passed = 0;
     loop {
-        let mut read = registry.read(&mut piece)?;
+        // One that was killed resets its connections, which ends the answer, too.
+        let mut read = registry.read(&mut piece).unwrap_or(0);
         match fault {
             Some(Fault::Cut(at)) => read = read.min(at - passed),
             Some(Fault::Slow(pause)) => thread::sleep(pause),
@@ -133,6 +179,12 @@ fn serve(client: TcpStream, rules: &Mutex<Vec<Rule>>) -> io::Result<()> {
             return client.shutdown(Shutdown::Both);
         }
         to_client.write_all(&piece[..read])?;
+        if let Some(Fault::During(act)) = &fault
+            && !sends
+            && passed == 0
+        {
+            act();
+        }
         passed += read;
     }
 }

@@ -4,6 +4,7 @@
 
 mod command_usage;
 mod component;
+mod day;
 mod diagnostics;
 mod disks;
 mod docker_words;

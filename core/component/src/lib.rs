@@ -1,8 +1,9 @@
 //! The core as a WebAssembly component. Nothing but the translation between WIT's types and the core's: no rule.
-#![expect(unsafe_code, reason = "generated bindings export symbols")]
+#![deny(unsafe_code)]
 
 mod host;
 #[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "it is C's memcmp")]
 mod memory;
 mod planning;
 mod storages;
@@ -11,7 +12,12 @@ wit_bindgen::generate!({ path: "../wit", world: "flowhold", generate_all });
 
 struct Component;
 
-export!(Component);
+#[expect(unsafe_code, reason = "generated bindings export symbols")]
+mod exported {
+    use super::Component;
+
+    super::export!(Component with_types_in super);
+}
 
 impl exports::flowhold::storage::planning::Guest for Component {
     type Spec = planning::GuestSpec;

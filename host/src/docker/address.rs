@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::DockerError;
+use crate::progress::{clean, without_passwords};
 
 /// A way to reach a daemon that this build knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Address {
         };
         let wrong = |reason: &str| {
             Err(DockerError::Address {
-                address: crate::progress::clean(&address).into_owned(),
+                address: without_passwords(&clean(&address)).into_owned(),
                 reason: reason.to_owned(),
             })
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::errors::Error as Bollard;
 
 use super::error::DockerError;
-use crate::progress::clean;
+use crate::progress::{clean, without_passwords};
 
 /// What a single request came to, before it is known what that means for the operation.
 #[derive(Debug)]
@@ -66,11 +66,11 @@ impl From<Bollard> for Failure {
     }
 }
 
-/// The daemon's words, fit for one line of a terminal and of an error.
+/// The daemon's words, fit for one line of a terminal and of an error, and without passwords.
 pub(super) fn words(text: &str) -> String {
     let lines: Vec<_> =
         text.lines().map(|line| clean(line).trim().to_owned()).filter(|line| !line.is_empty()).collect();
-    lines.join(" ").trim_end_matches('.').to_owned()
+    without_passwords(lines.join(" ").trim_end_matches('.')).into_owned()
 }
 
 fn causes<'a>(error: &'a Bollard) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {

@@ -1,9 +1,9 @@
-//! Trying again what a registry was too busy for.
+//! Trying again what a registry was too busy for, or was restarted in the middle of.
 
 use std::time::{Duration, Instant};
 
 use super::error::Kind;
-use super::{Daemon, DockerError};
+use super::{Daemon, DockerError, Fault};
 use crate::progress::Event;
 
 /// How long is waited before each further attempt. The daemon keeps what a registry asks for (`Retry-After`) to itself.
@@ -13,8 +13,8 @@ const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), D
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Daemon {
-    /// Does something that asks a registry, again if that was busy or cut the connection. Everything else fails at
-    /// once: a wrong password doesn't become right.
+    /// Does something that asks a registry, again if that was busy or cut the connection, and then also if nobody
+    /// listens: it may be starting. Everything else fails at once: a wrong password doesn't become right.
     pub(super) async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, DockerError>
     where
         F: Future<Output = Result<T, DockerError>>,
@@ -23,7 +23,8 @@ impl Daemon {
         for (attempt, pause) in PAUSES.into_iter().enumerate() {
             let error = match work().await {
                 Err(error @ DockerError::Registry { .. })
-                    if error.kind() == Kind::Retry && began.elapsed() < PATIENCE =>
+                    if (error.kind() == Kind::Retry || attempt > 0 && is_unreachable(&error))
+                        && began.elapsed() < PATIENCE =>
                 {
                     error
                 }
@@ -40,4 +41,8 @@ impl Daemon {
         }
         work().await
     }
+}
+
+fn is_unreachable(error: &DockerError) -> bool {
+    matches!(error, DockerError::Registry { fault: Fault::Unreachable, .. })
 }

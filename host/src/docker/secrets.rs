@@ -10,12 +10,10 @@ use std::io::{self, Read};
 use super::DockerError;
 use super::failure::words;
 use crate::capability::{BuildSecret, SecretSource};
+use crate::progress::{MASK, without_passwords};
 
 /// BuildKit takes no larger secret.
 const LARGEST: usize = 500 * 1024;
-
-/// What stands in place of a secret.
-const MASK: &str = "***";
 
 /// A line of a secret of several lines is masked by itself, unless it is as short as a bracket.
 const SHORTEST_LINE: usize = 6;
@@ -95,7 +93,7 @@ impl Secrets {
         self.values.is_empty()
     }
 
-    /// The text without any secret.
+    /// The text without any secret, also without those that a spec has in plain text: the passwords of URLs.
     pub(super) fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut masked = Cow::Borrowed(text);
         for secret in &self.masked {
@@ -103,7 +101,10 @@ impl Secrets {
                 masked = Cow::Owned(masked.replace(secret, MASK));
             }
         }
-        masked
+        match masked {
+            Cow::Borrowed(text) => without_passwords(text),
+            Cow::Owned(text) => Cow::Owned(without_passwords(&text).into_owned()),
+        }
     }
 
     /// Of text that is cut anywhere, so many bytes at its end may be the beginning of a secret.
@@ -187,6 +188,7 @@ mod tests {
             assert_eq!(secrets.mask(told), masked);
         }
         assert_eq!(secrets.held_back(), "https://me:s3cret@index.example/simple".len() - 1);
+        assert_eq!(secrets.mask("http://you:other@index.example/"), "http://you:***@index.example/");
         assert_eq!(format!("{secrets:?}"), r#"{"a", "b", "c", "index", "netrc"}"#);
     }
 }

@@ -11,7 +11,7 @@ use super::build::BuildStep;
 use super::failure::{Failure, words};
 use super::fault::Fault;
 use super::pull::tell_transfer;
-use crate::progress::{Event, Progress, clean};
+use crate::progress::{Event, Progress, clean, without_passwords};
 
 /// A failed step's error carries this many lines of what it wrote.
 const LOG_LINES: usize = 20;
@@ -63,6 +63,7 @@ impl Transcript {
     }
 
     fn whole_line(&mut self, line: &str, now: Instant, progress: &dyn Progress) {
+        let line = &*without_passwords(line);
         if let Some((total, name)) = self.next_step(line) {
             self.end_step(now);
             self.total = total;

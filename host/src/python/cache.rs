@@ -13,7 +13,7 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub(super) struct View<'c> {
     program: PathBuf,
     setting: Setting,
     began: SystemTime,
+    /// The same moment, as no clock tells it that can be set.
+    started: Instant,
     contents: HashMap<PathBuf, Option<String>>,
     listings: HashMap<(PathBuf, Listing), Option<String>>,
 }
@@ -115,7 +117,8 @@ impl Cache {
             environment: digest_of(variables.iter().flat_map(|(name, value)| [name.as_os_str(), value])),
         };
         let (contents, listings) = (HashMap::new(), HashMap::new());
-        Some(View { cache: self, program, setting, began: SystemTime::now(), contents, listings })
+        let (began, started) = (SystemTime::now(), Instant::now());
+        Some(View { cache: self, program, setting, began, started, contents, listings })
     }
 }
 
@@ -155,6 +158,11 @@ impl View<'_> {
     pub(super) fn keep(&mut self, requests: &[PickleRequest], executed: &Executed) {
         // What is started may start another program, by rules of its own.
         if fs::canonicalize(&executed.facts.executable).ok().as_ref() != Some(&self.setting.executable) {
+            return;
+        }
+        // Whoever sets the clock back makes files look old that were edited after Python had read them.
+        let passed = SystemTime::now().duration_since(self.began);
+        if !passed.is_ok_and(|passed| passed.abs_diff(self.started.elapsed()) < SETTLED) {
             return;
         }
         let _ = self.keep_entry(None, &executed.facts, None, Vec::new(), Vec::new(), &[]);

@@ -1,5 +1,6 @@
 //! What the benchmarks share: work of a given size, done by the native core or by the core in wasmtime.
 #![expect(clippy::expect_used, reason = "work that can't be done is no benchmark")]
+#![forbid(unsafe_code)]
 
 use std::rc::Rc;
 

@@ -1,5 +1,6 @@
 //! Work to be watched from outside: `instructions.sh` counts its instructions, `run.sh` compares it with other programs.
 #![expect(clippy::print_stderr, reason = "it is a program")]
+#![forbid(unsafe_code)]
 
 use std::{error::Error, fs, hint::black_box, io, path::Path, process::ExitCode};
 

@@ -2,6 +2,8 @@
 //!
 //! A program of ours and not wasm-bindgen's own, so that Cargo.lock alone decides its version: the two must be the same.
 
+#![forbid(unsafe_code)]
+
 use std::{path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {

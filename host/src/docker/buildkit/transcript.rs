@@ -15,7 +15,7 @@ use super::super::failure::{Failure, words};
 use super::super::secrets::Secrets;
 use super::super::transcript::{LINE_BYTES, StepLog, refused, step_fault};
 use super::trace::{self, Log, Part, Report, Vertex};
-use crate::progress::{Event, Progress, clean};
+use crate::progress::{Event, Progress, clean, without_passwords};
 
 /// No build has more; what is said of others is not kept.
 const VERTICES: usize = 1000;
@@ -215,7 +215,7 @@ impl Transcript {
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end_matches(['\n', '\r']);
         let line = if self.secrets.is_empty() {
-            Cow::Borrowed(line)
+            without_passwords(line)
         } else {
             // Also where something between its letters moves the cursor.
             let shown = clean(&self.secrets.mask(StepLog::shown(line))).into_owned();

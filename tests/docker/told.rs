@@ -1,0 +1,252 @@
+//! Secrets, wherever they are given, and everything that Flowhold and the daemon tell afterwards.
+//!
+//! What a spec has in plain text stays in what repeats the spec: the resolved spec, the storage, the Dockerfile, and
+//! the image if it is for the image. `literal-secret` warns of it. Nobody else repeats it, and what comes from elsewhere
+//! is told nowhere at all.
+
+use std::io::Read as _;
+
+use flowhold_tests::{Done, Folder, environment};
+use serde_json::json;
+
+use crate::{
+    daemon::{client, docker},
+    fake,
+    project::{BUILDERS, Project, quoted},
+};
+
+const PASSWORD: &str = "pa55word-that-nobody-sees";
+/// `me:` and that, as base64 has it: so it is in Docker's configuration.
+const AUTH: &str = "bWU6cGE1NXdvcmQtdGhhdC1ub2JvZHktc2Vlcw==";
+
+#[track_caller]
+fn untold(what: &str, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    for secret in [PASSWORD, AUTH] {
+        assert!(!text.contains(secret), "{what} tells {secret}: {}", text.chars().take(3000).collect::<String>());
+    }
+}
+
+/// Runs a command of which neither stream may tell anything.
+#[track_caller]
+fn quiet(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
+    let mut command = project.folder.command(arguments);
+    let done = project.built(command.envs(variables.iter().copied()));
+    untold(&format!("{arguments:?}: stdout"), done.stdout.as_bytes());
+    untold(&format!("{arguments:?}: stderr"), done.stderr.as_bytes());
+    done
+}
+
+/// All ways to look at a spec without building it, but those that repeat it.
+const LOOKS: [&[&str]; 6] = [
+    &["check"],
+    &["check", "--format", "json"],
+    &["preview"],
+    &["preview", "--format", "json"],
+    &["preview", "--format", "context"],
+    &["dockerfile", "-"],
+];
+
+/// Every way to build.
+const BUILDS: [&[&str]; 3] = [
+    &["build", "--no-push", "--progress", "plain"],
+    &["build", "--no-push", "--progress", "json", "--format", "json"],
+    &["build", "--no-push", "--progress", "none"],
+];
+
+/// The saved image: its configuration with history and labels, and all layers, which the daemon saves uncompressed.
+/// What is compressed inside of them is looked at, too.
+#[track_caller]
+fn image_is_quiet(project: &Project) {
+    let image = project.reference();
+    let saved = client(&["save", &image]).output().unwrap().stdout;
+    let text = String::from_utf8_lossy(&saved);
+    // What is there is found: a variable, a label, a step, and the content of a flow.
+    for there in [project.name.as_str(), "io.flowhold.plan", "health_check.py", SCRIPT] {
+        assert!(text.contains(there), "{there}");
+    }
+    untold("the image", &saved);
+    let unpacked = Folder::new();
+    tar::Archive::new(saved.as_slice()).unpack(unpacked.path()).unwrap();
+    let mut layers = 0;
+    for entry in std::fs::read_dir(unpacked.path()).unwrap() {
+        let Ok(layer) = std::fs::File::open(entry.unwrap().path().join("layer.tar")) else { continue };
+        layers += 1;
+        for file in tar::Archive::new(layer).entries().unwrap() {
+            let mut content = Vec::new();
+            file.unwrap().read_to_end(&mut content).unwrap();
+            if content.starts_with(&[0x1f, 0x8b]) || content.starts_with(b"PK") {
+                let packed = unpacked.write("packed", &content);
+                let program = "import gzip, sys, zipfile; path = sys.argv[1]\n\
+                    files = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else None\n\
+                    content = b''.join(map(files.read, files.namelist())) if files else gzip.open(path).read()\n\
+                    sys.stdout.buffer.write(content)";
+                let mut python = std::process::Command::new(environment("FLOWHOLD_TEST_BASE_PYTHON"));
+                let output = python.args(["-c", program]).arg(packed).output().unwrap();
+                untold("a packed file", &output.stdout);
+            }
+        }
+    }
+    assert!(layers > 2, "{layers}");
+    untold("history", docker(&["history", "--no-trunc", &image]).ok().stdout.as_bytes());
+    untold("the image's description", docker(&["image", "inspect", &image]).ok().stdout.as_bytes());
+}
+
+const SCRIPT: &str = "print('a flow that is found')\n";
+
+#[test]
+fn what_a_build_needs_is_in_nothing_that_it_makes() {
+    let variables = [("INDEX", format!("http://me:{PASSWORD}@localhost/simple"))];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let netrc = format!("machine localhost login me password {PASSWORD}\n");
+    let proxy = format!("build_args = {{ HTTPS_PROXY = \"http://me:{PASSWORD}@localhost:1\" }}");
+    for (storage, builders, literal) in [
+        ("secrets = [{ id = \"EXTRA\", env = \"INDEX\" }]", &BUILDERS[..1], false),
+        ("secrets = [{ id = \"netrc\", file = \"netrc\" }]", &BUILDERS[..1], false),
+        (&proxy, &BUILDERS[..], true),
+    ] {
+        for builder in builders {
+            // A step that has the secret, or may have it.
+            let project = Project::of_script(&format!("{storage}\npython_dependencies = []"), SCRIPT);
+            project.folder.write("netrc", &netrc);
+            project.folder.write("config/config.json", json!({ "auths": { "nobody": { "auth": AUTH } } }).to_string());
+            let config = project.folder.path().join("config");
+            let mut variables = variables.clone();
+            variables.extend([("DOCKER_BUILDKIT", *builder), ("DOCKER_CONFIG", config.to_str().unwrap())]);
+            for look in LOOKS {
+                quiet(&project, &variables, look).ok();
+            }
+            let plan = quiet(&project, &variables, LOOKS[3]).json()["plan"].clone();
+            for build in BUILDS {
+                if !literal || !build.contains(&"json") {
+                    quiet(&project, &variables, build).ok();
+                }
+            }
+            let report = project.built(project.folder.command(BUILDS[1]).envs(variables.iter().copied())).ok();
+            untold("progress", report.stderr.as_bytes());
+            let mut report = report.json();
+            if literal {
+                // The storage repeats the spec.
+                report["storage"]["build_args"].take();
+                assert!(quiet(&project, &variables, LOOKS[0]).stderr.contains("literal-secret"));
+            } else {
+                untold("storage.json", project.storage_text().as_bytes());
+                for look in [&["preview", "--format", "spec"][..], &["serialize", "flowhold.toml"]] {
+                    quiet(&project, &variables, look).ok();
+                }
+            }
+            untold("the report", report.to_string().as_bytes());
+            image_is_quiet(&project);
+            // It isn't in the digest either, where a guess could be tried.
+            let text = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+            project.folder.write("flowhold.toml", text.replace(PASSWORD, "other"));
+            project.folder.write("netrc", "machine localhost login me password other\n");
+            let variables = [("INDEX", "http://me:other@localhost/simple")];
+            assert_eq!(quiet(&project, &variables, LOOKS[3]).json()["plan"], plan);
+        }
+    }
+}
+
+#[test]
+fn a_step_that_fails_does_not_tell_the_passwords_of_a_spec() {
+    let nobody = fake::nobody();
+    let index = format!("env_vars.PIP_INDEX_URL = \"http://me:{PASSWORD}@{nobody}/simple\"");
+    let dependency = format!("python_dependencies = [\"six @ http://me:{PASSWORD}@{nobody}/six.tar.gz\"]");
+    let proxy = format!(
+        "build_args = {{ HTTPS_PROXY = \"http://me:{PASSWORD}@{nobody}\", HTTP_PROXY = \"http://me:{PASSWORD}@{nobody}\" }}"
+    );
+    for storage in [&index, &dependency, &proxy] {
+        for builder in BUILDERS {
+            for installer in ["uv", "pip"] {
+                // A version that nobody has kept.
+                let more =
+                    if storage.contains("python_dependencies") { "" } else { "python_dependencies = [\"six==1.2\"]" };
+                let more = format!(
+                    "{more}\ninstaller = {}\nenv_vars.PIP_RETRIES = \"0\"\nenv_vars.UV_HTTP_RETRIES = \"0\"",
+                    quoted(installer)
+                );
+                let project = Project::of_script(&format!("{storage}\n{more}"), SCRIPT);
+                for build in &BUILDS[..2] {
+                    quiet(&project, &[("DOCKER_BUILDKIT", builder)], build).fails(1, &["step", "failed: "]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_that_can_not_be_used_is_told_without_its_password() {
+    let nobody = fake::nobody();
+    let login = format!("me:{PASSWORD}@{nobody}");
+    const MOVES: [&[&str]; 2] = [&["pull"], &["push"]];
+    let commands = LOOKS.iter().chain(&BUILDS).chain(&MOVES);
+    for (field, value) in [
+        ("base_url", format!("tcp://{login}")),
+        ("base_url", format!("http://{login}/")),
+        ("base_url", format!("https://{login}")),
+        ("base_url", format!("ssh://{login}")),
+        ("registry_url", format!("{login}/a")),
+        ("registry_url", format!("https://{login}/a")),
+        ("base_image", format!("{login}/a:1")),
+        ("base_image", format!("http://{login}/a:1")),
+        ("prefect_version", format!("https://{login}/prefect")),
+    ] {
+        let project = Project::of_script(&format!("{field} = {}", quoted(&value)), SCRIPT);
+        for command in commands.clone() {
+            let done = quiet(&project, &[], command);
+            assert!(done.code != 0 || !matches!(command[0], "build" | "pull" | "push"), "{done:#?}");
+        }
+    }
+    for scheme in ["tcp", "http", "https", "ssh", "fd"] {
+        let project = Project::of_script("", SCRIPT);
+        let address = format!("{scheme}://{login}");
+        for command in [BUILDS[0], BUILDS[1], &["pull"]] {
+            quiet(&project, &[("DOCKER_HOST", &address)], command).fails(1, &["me:***@"]);
+        }
+    }
+}
+
+#[test]
+fn a_login_is_told_by_nobody() {
+    // Nobody is there, somebody refuses, or it is no registry.
+    for server in [
+        fake::nobody(),
+        fake::server("401 Unauthorized", "{\"errors\":[{\"code\":\"UNAUTHORIZED\"}]}"),
+        fake::server("200 OK", "It works!"),
+    ] {
+        let name = quoted(&format!("{server}/a:1"));
+        let project = Project::of_script(&format!("base_image = {name}"), SCRIPT);
+        for auth in [AUTH, &format!("{AUTH}*"), PASSWORD] {
+            let config = json!({ "auths": { server.as_str(): { "auth": auth } } }).to_string();
+            project.folder.write("config/config.json", config);
+            let config = project.folder.path().join("config");
+            let variables = [("DOCKER_CONFIG", config.to_str().unwrap())];
+            for command in [&["build", "--format", "json", "--progress", "json"][..], &["pull"]] {
+                assert_ne!(quiet(&project, &variables, command).code, 0);
+            }
+        }
+    }
+    // On the way there: one whose layers are taken.
+    let (project, variables) = (Project::of_script("", SCRIPT), Folder::new());
+    project.build(&["--no-push"]);
+    let registry = environment("FLOWHOLD_TEST_REGISTRY");
+    variables.write("config.json", json!({ "auths": { registry.as_str(): { "auth": AUTH } } }).to_string());
+    let variables = [("DOCKER_CONFIG", variables.path().to_str().unwrap())];
+    quiet(&project, &variables, &["push", "--progress", "json"]).ok();
+    untold("storage.json", project.storage_text().as_bytes());
+}
+
+#[test]
+fn what_a_run_is_given_is_told_by_nobody() {
+    let project = Project::of_script("", "import time\ntime.sleep(3600)\n");
+    project.build(&["--no-push"]);
+    let given = format!("TOKEN={PASSWORD}");
+    let run = ["run", "flow", "--timeout", "1s", "-e", &given];
+    quiet(&project, &[], &run).fails(75, &["--timeout"]);
+    docker(&["image", "rm", "--force", "--no-prune", &project.reference()]).ok();
+    quiet(&project, &[], &run).fails(1, &[&project.reference()]);
+    let nobody = format!("tcp://{}", fake::nobody());
+    quiet(&project, &[("DOCKER_HOST", &nobody)], &run).fails(69, &["start docker"]);
+    // As a variable of the environment in which it runs.
+    quiet(&project, &[("DOCKER_HOST", &nobody), ("TOKEN", PASSWORD)], &["run", "flow"]).fails(69, &["start docker"]);
+}

@@ -1,0 +1,130 @@
+//! Any lines as what the classic builder says, a JSON object each. The host's reading of them is the real one; around it
+//! stands as much as it needs.
+
+use std::{sync::Mutex, time::Instant};
+
+use bollard::models::BuildInfo;
+
+use crate::progress::{Event, Progress, without_passwords};
+
+#[path = "../../../host/src/docker/transcript.rs"]
+mod transcript;
+
+#[expect(dead_code, reason = "what people are told to do is not checked here")]
+#[path = "../../../host/src/docker/fault.rs"]
+mod fault;
+
+mod error {
+    pub(crate) enum Kind {
+        Input,
+        Unavailable,
+        Retry,
+    }
+}
+
+mod build {
+    #[derive(Debug)]
+    pub(crate) struct BuildStep {
+        pub(crate) name: String,
+        pub(crate) cached: bool,
+        pub(crate) seconds: f64,
+    }
+}
+
+mod failure {
+    #[expect(dead_code, reason = "only lines are made up here")]
+    pub(crate) enum Failure {
+        Answer { status: u16, message: String },
+        Stream(String),
+        Cut(String),
+        Interrupted,
+    }
+
+    impl Failure {
+        pub(crate) fn into_error(self, _: &str, _: &str) -> super::DockerError {
+            super::DockerError::BuildCut { step: None }
+        }
+    }
+
+    pub(crate) fn words(text: &str) -> String {
+        crate::progress::clean(text).into_owned()
+    }
+}
+
+mod pull {
+    pub(crate) fn tell_transfer<A>(_: &dyn super::Progress, _: Option<&str>, _: Option<&str>, _: Option<&A>) {}
+}
+
+#[expect(dead_code, reason = "not all of it is looked at")]
+enum DockerError {
+    BuildStep {
+        step: String,
+        instruction: String,
+        message: String,
+        findings: Vec<String>,
+        log: Vec<String>,
+        fault: fault::Fault,
+    },
+    BuildRefused {
+        message: String,
+        fault: fault::Fault,
+    },
+    BuildCut {
+        step: Option<String>,
+    },
+}
+
+/// The steps that were told.
+#[derive(Default)]
+struct Told(Mutex<Vec<(u32, u32)>>);
+
+impl Progress for Told {
+    fn event(&self, event: Event<'_>) {
+        let mut steps = self.0.lock().expect("one thread");
+        let text = match event {
+            Event::Step { index, total, name } => {
+                steps.push((index, total));
+                name
+            }
+            Event::Cached { index } => {
+                assert_eq!(steps.last().map(|(last, _)| *last), Some(index), "no other step is at work");
+                ""
+            }
+            Event::Log { line } => line,
+        };
+        assert_eq!(without_passwords(text), text);
+    }
+}
+
+/// What may be shown on a terminal.
+fn shown(text: &str) {
+    assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
+}
+
+pub(crate) fn check(data: &[u8]) {
+    let mut lines = data.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<BuildInfo>(line).ok());
+    let (mut transcript, told, now) = (transcript::Transcript::default(), Told::default(), Instant::now());
+    let mut named = false;
+    let end = lines.try_for_each(|info| {
+        named |= info.aux.as_ref().is_some_and(|aux| aux.id.is_some());
+        transcript.take(&info, now, &told)
+    });
+    transcript.end(now, &told);
+    assert!(transcript.image_id.is_none() || named);
+    assert!(!transcript.tagged || transcript.image_id.is_some());
+    let steps = told.0.into_inner().expect("one thread");
+    assert_eq!(steps.len(), transcript.steps.len());
+    for (at, (index, total)) in (1..).zip(&steps) {
+        assert!(*index == at && index <= total && *total == steps[0].1, "{steps:?}");
+    }
+    for step in &transcript.steps {
+        shown(&step.name);
+        assert!(step.seconds >= 0.0 && (!step.cached || !steps.is_empty()));
+    }
+    let failure = end.err().unwrap_or(failure::Failure::Stream(String::new()));
+    if let DockerError::BuildStep { instruction, findings, log, .. } = transcript.error(failure, "") {
+        assert_eq!(Some(&instruction), transcript.steps.last().map(|step| &step.name));
+        assert!(log.len() <= 20 && findings.len() <= 20);
+        log.iter().chain(&findings).for_each(|line| shown(line));
+    }
+}

@@ -1,0 +1,23 @@
+#![no_main]
+
+#[path = "../../../host/src/progress/clean.rs"]
+mod clean;
+#[path = "../checks/transcript.rs"]
+mod transcript;
+
+/// What the host tells, as far as the classic builder is what it tells of.
+mod progress {
+    pub(crate) use crate::clean::{clean, without_passwords};
+
+    pub(crate) enum Event<'a> {
+        Step { index: u32, total: u32, name: &'a str },
+        Cached { index: u32 },
+        Log { line: &'a str },
+    }
+
+    pub(crate) trait Progress {
+        fn event(&self, event: Event<'_>);
+    }
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| transcript::check(data));

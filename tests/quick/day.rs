@@ -1,0 +1,80 @@
+//! A day's work of a process that lives on: flows are added, and specs are planned and forgotten, again and again.
+//! `FLOWHOLD_LOAD` multiplies it: with 100 that is more than one of each every second for 24 hours.
+#![expect(clippy::print_stdout, reason = "figures for who wants to see them")]
+
+use std::{fs, process::Command};
+
+use flowhold::{Access, Format, Host, Need, NewFlow, Session, SpecText, blob::Blob};
+use flowhold_tests::{Done, Folder};
+
+/// So many flows are added by a session, and go with it.
+const FLOWS: usize = 100;
+/// So many sessions before it is looked what the process uses, and after.
+const SESSIONS: (usize, usize) = (4, 10);
+
+/// Set for the process that does the work: in this one, other tests run.
+const WORKS: &str = "FLOWHOLD_TEST_DAY";
+
+/// What a process uses of memory, of which the kernel tells pages, and how many files and threads.
+fn used() -> [usize; 3] {
+    let memory = fs::read_to_string("/proc/self/statm").unwrap();
+    let count = |directory| fs::read_dir(directory).unwrap().count();
+    [memory.split(' ').nth(1).unwrap().parse().unwrap(), count("/proc/self/fd"), count("/proc/self/task")]
+}
+
+/// A session adds flows to a directory, and another one, which lives on, plans with each and forgets the plan.
+async fn work(host: &Host, planner: &mut Session) {
+    let folder = Folder::new();
+    let mut session = host.session().await.unwrap();
+    let directory = folder.path().to_str().unwrap();
+    session.grant(folder.path(), Access::Write).unwrap();
+    let storage = session.local(directory).await.unwrap();
+    for number in 0..FLOWS {
+        let content = Blob::in_memory(format!("print({number})\n"));
+        let flow = NewFlow { name: format!("Flow {number}"), format: Format::Script, content };
+        let location = session.add_flow(storage, flow).await.unwrap();
+        let text = format!(
+            "[storage]\ntype = \"docker\"\n[[flows]]\npath = {location:?}\nname = \"{number}\"\nformat = \"script\"\n"
+        );
+        let spec = SpecText { text, folder: folder.path().to_owned() };
+        let plan = planner.plan(&spec, None, Need::Build).await.unwrap();
+        let digest = planner.digest(plan).await.unwrap();
+        assert!(digest.is_some(), "{:?}", planner.diagnostics(plan).await.unwrap());
+        planner.forget(plan).await.unwrap();
+    }
+    assert_eq!(session.flows(storage).await.unwrap().len(), FLOWS);
+}
+
+fn all_day() {
+    let factor = std::env::var("FLOWHOLD_LOAD").map_or(1, |factor| factor.parse::<usize>().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let host = Host::builder().build().unwrap();
+        let mut planner = host.session().await.unwrap();
+        let (first, then) = SESSIONS;
+        for _ in 0..first {
+            work(&host, &mut planner).await;
+        }
+        let before = used();
+        for _ in 0..then * factor {
+            work(&host, &mut planner).await;
+        }
+        let after = used();
+        println!("{} flows: {before:?}, then {after:?}", FLOWS * then * factor);
+        // A leak would be as many times as large as there are sessions.
+        let grown = before.iter().zip(&after).any(|(before, after)| *after > before + before / 4);
+        assert!(!grown, "pages, files and threads: {before:?}, then {after:?}");
+    });
+}
+
+#[test]
+fn nothing_grows() {
+    if std::env::var_os(WORKS).is_some() {
+        return all_day();
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "day::nothing_grows", "--nocapture"]).env(WORKS, "1");
+    let done = Done::of(command.output().unwrap()).ok();
+    assert!(done.stdout.contains("1 passed"), "{done:#?}");
+    println!("{}", done.stdout);
+}
