@@ -1,13 +1,15 @@
 //! Ctrl-C, SIGTERM, a closed terminal, and a reader that has gone: in the middle of everything that takes long.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, ErrorKind, Read},
     net::TcpListener,
+    path::Path,
     process::Stdio,
     time::Duration,
 };
 
-use flowhold_tests::Done;
+use flowhold_tests::{Done, environment};
 
 use crate::{
     daemon::{containers, docker, has_image, send, wait_for, wait_until_clean},
@@ -61,6 +63,39 @@ fn an_interrupted_build_leaves_nothing_behind() {
         }
         assert_eq!(project.storage_text(), "before");
         assert!(!has_image(&project.reference()));
+    }
+}
+
+#[test]
+fn an_interrupted_pickling_leaves_no_python() {
+    let python = quoted(&environment("FLOWHOLD_TEST_PREFECT_PYTHON"));
+    let project = Project::new(&format!("python = {python}"), &["path = \"flow.py\"\nobject = \"flow\""]);
+    project.folder.write(
+        "flow.py",
+        "import os, time\nwith open('began', 'w') as file:\n    file.write(str(os.getpid()))\n\
+         os.rename('began', 'python')\ntime.sleep(3600)\n",
+    );
+    let began = project.folder.path().join("python");
+    let python = environment("FLOWHOLD_TEST_PREFECT_PYTHON");
+    for command in [
+        &["build"][..],
+        &["preview"],
+        &["check"],
+        &["pull"],
+        &["dockerfile", "context"],
+        &["serialize", "flowhold.toml"],
+        &["add", "flow.py:flow", "--directory", "d", "--python", &python],
+    ] {
+        for signal in SIGNALS {
+            let child = project.watched(command).spawn().unwrap();
+            let process = wait_for("Python executes the flow's file", || fs::read_to_string(&began).ok());
+            send(signal, child.id());
+            Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while the spec was read"]);
+            let gone = || (!Path::new("/proc").join(&process).exists()).then_some(());
+            wait_for("Python has ended", gone);
+            project.has_no_temporary_files();
+            fs::remove_file(&began).unwrap();
+        }
     }
 }
 

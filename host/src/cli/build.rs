@@ -7,10 +7,10 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, FailureKind, Need, Session, Storage, files::parent_of};
+use flowhold::{Access, Failure, Need, Session, Storage, files::parent_of};
 use serde_json::Value;
 
-use super::{Format, ProgressArguments, SpecArguments, console, docker_host, spec_file};
+use super::{Format, ProgressArguments, SpecArguments, console, docker_host, exit, exit::ADDING, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -43,15 +43,13 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), arguments.path.as_deref())?;
     let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let plan = tokio::select! {
-        plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build) => plan?,
-        () = interrupt.cancelled() => return Err(interrupted("the spec was read")),
-    };
+    let python = arguments.spec.python.as_deref();
+    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Build, &interrupt).await?;
     let mut diagnostics = session.diagnostics(plan).await?;
     diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
     console::show(&diagnostics, &spec.name);
     if let Err(failure) = session.need_plan(plan).await {
-        return Ok(super::exit::code(&failure));
+        return Ok(exit::code(&failure));
     }
     let push = !arguments.no_push;
     if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
@@ -62,11 +60,9 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let storage = session.storage_of(plan).await?;
     grant_directory(&mut session, storage).await?;
     let is_local = session.kind(storage).await? == "local";
-    let report = tokio::select! {
-        report = session.build(storage, push, arguments.expect_plan.as_deref()) => report?,
-        // What the daemon does ends by itself then, and cleans up. Files need no cleaning up.
-        () = interrupt.cancelled(), if is_local => return Err(interrupted("flows were added")),
-    };
+    let building = session.build(storage, push, arguments.expect_plan.as_deref());
+    // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
+    let report = if is_local { exit::until(&interrupt, ADDING, building).await? } else { building.await? };
     let serialized = session.serialize(storage).await?;
     let output = arguments.output.unwrap_or_else(|| spec.text.folder.join("storage.json"));
     // The report comes first: what was built and pushed must be known even where nothing can be written.
@@ -76,10 +72,6 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
         Format::Human => console::text(&summary(&report, &output))?,
     };
     written.map(|()| ExitCode::SUCCESS)
-}
-
-fn interrupted(meanwhile: &str) -> Failure {
-    Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {meanwhile}"))
 }
 
 /// A local storage may use its own directory.

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use flowhold::{Failure, Need, blob::Blob};
 
-use super::{SpecArguments, console, spec_file};
+use super::{SpecArguments, console, exit, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -26,10 +26,11 @@ pub(crate) struct Arguments {
 pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let mut session = arguments.spec.host()?.build()?.session().await?;
-    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Build).await?;
+    let (python, interrupt) = (arguments.spec.python.as_deref(), exit::on_signal());
+    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Build, &interrupt).await?;
     console::show(&session.diagnostics(plan).await?, &spec.name);
     if let Err(failure) = session.need_plan(plan).await {
-        return Ok(super::exit::code(&failure));
+        return Ok(exit::code(&failure));
     }
     let archive = Pieces { left: session.archive(plan).await?.into_iter(), current: None };
     let dir = arguments.dir;

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use flowhold::{Failure, FailureKind};
 use tokio_util::sync::CancellationToken;
 
+/// What is going on while flows are added to a directory.
+pub(crate) const ADDING: &str = "flows were added";
+
 /// The exit code of a failure, by who can do something about it. 69 and 75 are those of `sysexits.h`.
 pub(crate) fn code(failure: &Failure) -> ExitCode {
     ExitCode::from(match failure.kind {
@@ -19,14 +22,36 @@ pub(crate) fn code(failure: &Failure) -> ExitCode {
 pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
-    let mut signals = Signals::listen();
-    tokio::spawn(async move {
-        signals.next().await;
-        cancel.cancel();
-        signals.next().await;
-        std::process::exit(130);
+    let (ready, wait) = std::sync::mpsc::channel();
+    // In a thread of its own: the first one may be writing to somebody who doesn't read.
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            let mut signals = Signals::listen();
+            let _ = ready.send(());
+            signals.next().await;
+            cancel.cancel();
+            signals.next().await;
+            std::process::exit(130);
+        });
     });
+    // From here on no signal is missed.
+    let _ = wait.recv();
     token
+}
+
+/// Does something that may be dropped at any moment, until a signal comes.
+pub(crate) async fn until<T>(
+    interrupt: &CancellationToken,
+    meanwhile: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        () = interrupt.cancelled() => {
+            Err(Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {meanwhile}")))
+        }
+    }
 }
 
 /// Registered once, so that no signal is missed in between.

@@ -15,7 +15,7 @@ use flowhold::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Format, StoreArguments, console, docker_host, spec_file, store};
+use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, spec_file, store};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -85,11 +85,12 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let spec = json!({ "storage": { "type": "local", "directory": directory }, "flows": [flow] });
     let spec = SpecText { text: spec.to_string(), folder };
     let mut session = Host::builder().build()?.session().await?;
-    let plan = spec_file::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build).await?;
+    let interrupt = exit::on_signal();
+    let plan = spec_file::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
     // Nobody wrote the spec that the field is of.
     session.need_plan(plan).await.map_err(|failure| Failure { field: None, ..failure })?;
     session.grant(&directory, Access::Write)?;
-    let added = session.add_planned(plan).await?;
+    let added = exit::until(&interrupt, ADDING, session.add_planned(plan)).await?;
     if arguments.format == Format::Json {
         return console::text(&format!("{:#}", json!({ "name": added.0, "location": added.1 })));
     }

@@ -48,9 +48,10 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
 
 pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
-    let (host, _) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
+    let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let python = arguments.spec.python.as_deref();
+    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
     session.need_plan(plan).await?;
     let storage = session.storage_of(plan).await?;
     print(&session.pull_image(storage).await?, arguments.format)

@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use flowhold::{Failure, Host, Need, Session, SpecText, Storage};
 
-use super::{build, console, spec_file};
+use super::{build, console, exit, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -58,7 +58,8 @@ async fn of_spec(session: &mut Session, text: &str, arguments: &Arguments) -> Re
     let absolute = std::path::absolute(&arguments.input).unwrap_or_default();
     let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
     let spec = SpecText { text: text.to_owned(), folder };
-    let plan = spec_file::plan(session, &spec, arguments.python.as_deref(), Need::Build).await?;
+    let interrupt = exit::on_signal();
+    let plan = spec_file::plan(session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
     console::show(&session.diagnostics(plan).await?, &arguments.input.display().to_string());
     session.need_plan(plan).await?;
     session.storage_of(plan).await

@@ -7,8 +7,9 @@ use std::{
 };
 
 use flowhold::{Failure, Need, Plan, Session, SpecText};
+use tokio_util::sync::CancellationToken;
 
-use super::console;
+use super::{console, exit};
 
 /// The name of a spec that nobody named.
 pub(crate) const NAME: &str = "flowhold.toml";
@@ -52,17 +53,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     utf8(bytes, &path.display().to_string())
 }
 
-/// Plans, and shows what the flows' files print while they are pickled.
+/// Plans, unless it is interrupted, and shows what the flows' files print while they are pickled.
 pub(crate) async fn plan(
     session: &mut Session,
     spec: &SpecText,
     python: Option<&str>,
     need: Need,
+    interrupt: &CancellationToken,
 ) -> Result<Plan, Failure> {
     let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
     session.print_to(Some(lines));
     session.keep_pickles_in(pickles());
-    let plan = session.plan(spec, python, need).await;
+    let plan = exit::until(interrupt, "the spec was read", session.plan(spec, python, need)).await;
     session.print_to(None);
     while let Ok(line) = printed.try_recv() {
         console::note(&format!("    {}", flowhold::progress::clean(&line)));

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use flowhold::{Failure, ForecastStep, Need, failure::Severity};
 use serde_json::{Value, json};
 
-use super::{Format, SpecArguments, console, spec_file};
+use super::{Format, SpecArguments, console, exit, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -52,7 +52,8 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let since = arguments.since.as_deref().map(spec_file::read_text).transpose()?;
     let mut session = arguments.spec.host()?.build()?.session().await?;
-    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let (python, interrupt) = (arguments.spec.python.as_deref(), exit::on_signal());
+    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
     let diagnostics = session.diagnostics(plan).await?;
     console::show(&diagnostics, &spec.name);
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -60,7 +61,7 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
         console::text(&session.preview_json(plan, since.as_deref()).await?)?;
     }
     if failed {
-        return Ok(super::exit::code(&session.need_plan(plan).await.err().unwrap_or_else(no_reason)));
+        return Ok(exit::code(&session.need_plan(plan).await.err().unwrap_or_else(no_reason)));
     }
     match arguments.format {
         PreviewFormat::Json => Ok(ExitCode::SUCCESS),
@@ -95,7 +96,8 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
     let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let mut session = arguments.spec.host()?.build()?.session().await?;
-    let plan = spec_file::plan(&mut session, &spec.text, arguments.spec.python.as_deref(), Need::Preview).await?;
+    let (python, interrupt) = (arguments.spec.python.as_deref(), exit::on_signal());
+    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {
         // The core's own words, so that a diagnostic looks the same wherever it is read.
