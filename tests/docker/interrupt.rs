@@ -87,12 +87,18 @@ fn an_interrupted_pickling_leaves_no_python() {
         &["add", "flow.py:flow", "--directory", "d", "--python", &python],
     ] {
         for signal in SIGNALS {
-            let child = project.watched(command).spawn().unwrap();
-            let process = wait_for("Python executes the flow's file", || fs::read_to_string(&began).ok());
+            let mut child = project.watched(command).spawn().unwrap();
+            let began_or_ended = || {
+                let ended = child.try_wait().unwrap().is_some();
+                fs::read_to_string(&began).map(Some).ok().or(ended.then_some(None))
+            };
+            let process = wait_for("Python executes the flow's file", began_or_ended);
+            let Some(process) = process else { panic!("{command:?}: {:?}", child.wait_with_output()) };
             send(signal, child.id());
             Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while the spec was read"]);
-            let gone = || (!Path::new("/proc").join(&process).exists()).then_some(());
-            wait_for("Python has ended", gone);
+            // One that has ended has no command line any more, even if nobody has asked for its end.
+            let command_line = || fs::read(Path::new("/proc").join(&process).join("cmdline")).unwrap_or_default();
+            wait_for("Python has ended", || command_line().is_empty().then_some(()));
             project.has_no_temporary_files();
             fs::remove_file(&began).unwrap();
         }

@@ -56,13 +56,9 @@ impl Daemon {
         let sent = Sent::of(bytes, Arc::clone(&self.settings.progress));
         let building = async {
             let remote = context.is_some();
-            let mut body = None;
-            let context = match context {
-                Some(context) => Some(Shared { context, sent, trouble: trouble.clone() }),
-                None => {
-                    body = Some(streamed(counted(archive, trouble.clone(), sent)));
-                    None
-                }
+            let (body, context) = match context {
+                Some(context) => (empty(), Some(Shared { context, sent, trouble: trouble.clone() })),
+                None => (streamed(counted(archive, trouble.clone(), sent)), None),
             };
             // Nothing else needs one: the base image was pulled with its credentials.
             let session = if options.secrets.is_empty() && options.cache_from.is_empty() && context.is_none() {
@@ -76,7 +72,7 @@ impl Daemon {
             let query = query(name, options, session.as_ref().map(|session| session.id.as_str()), remote);
             let request = Request::post(format!("/build?{query}"))
                 .header("content-type", "application/x-tar")
-                .body(body.unwrap_or_else(empty))
+                .body(body)
                 .map_err(|error| broken(&error))?;
             let mut connection = Connection::open(&self.place).await?;
             let mut response = connection.send(request).await?;
