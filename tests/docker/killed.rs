@@ -138,7 +138,8 @@ impl Drop for Dockerd {
 
 /// Those with a folder on their command line.
 fn processes(folder: &Path) -> Vec<String> {
-    let folder = folder.display().to_string();
+    // With the slash: other folders begin with the same name.
+    let folder = format!("{}/", folder.display());
     let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap_or_default());
     let numbers = all.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
     let ours = |pid: &String| {
