@@ -1,15 +1,13 @@
 //! Ctrl-C, SIGTERM, a closed terminal, and a reader that has gone: in the middle of everything that takes long.
 
 use std::{
-    fs,
     io::{BufRead, BufReader, ErrorKind, Read},
     net::TcpListener,
-    path::Path,
     process::Stdio,
     time::Duration,
 };
 
-use flowhold_tests::{Done, environment};
+use flowhold_tests::Done;
 
 use crate::{
     daemon::{containers, docker, has_image, send, wait_for, wait_until_clean},
@@ -18,7 +16,7 @@ use crate::{
     proxy::Proxy,
 };
 
-const SIGNALS: [&str; 3] = ["-INT", "-TERM", "-HUP"];
+pub(crate) const SIGNALS: [&str; 3] = ["-INT", "-TERM", "-HUP"];
 
 /// An address of this machine at which containers reach it.
 fn gateway() -> String {
@@ -63,45 +61,6 @@ fn an_interrupted_build_leaves_nothing_behind() {
         }
         assert_eq!(project.storage_text(), "before");
         assert!(!has_image(&project.reference()));
-    }
-}
-
-#[test]
-fn an_interrupted_pickling_leaves_no_python() {
-    let python = quoted(&environment("FLOWHOLD_TEST_PREFECT_PYTHON"));
-    let project = Project::new(&format!("python = {python}"), &["path = \"flow.py\"\nobject = \"flow\""]);
-    project.folder.write(
-        "flow.py",
-        "import os, time\nwith open('began', 'w') as file:\n    file.write(str(os.getpid()))\n\
-         os.rename('began', 'python')\ntime.sleep(3600)\n",
-    );
-    let began = project.folder.path().join("python");
-    let python = environment("FLOWHOLD_TEST_PREFECT_PYTHON");
-    for command in [
-        &["build"][..],
-        &["preview"],
-        &["check"],
-        &["pull"],
-        &["dockerfile", "context"],
-        &["serialize", "flowhold.toml"],
-        &["add", "flow.py:flow", "--directory", "d", "--python", &python],
-    ] {
-        for signal in SIGNALS {
-            let mut child = project.watched(command).spawn().unwrap();
-            let began_or_ended = || {
-                let ended = child.try_wait().unwrap().is_some();
-                fs::read_to_string(&began).map(Some).ok().or(ended.then_some(None))
-            };
-            let process = wait_for("Python executes the flow's file", began_or_ended);
-            let Some(process) = process else { panic!("{command:?}: {:?}", child.wait_with_output()) };
-            send(signal, child.id());
-            Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while the spec was read"]);
-            // One that has ended has no command line any more, even if nobody has asked for its end.
-            let command_line = || fs::read(Path::new("/proc").join(&process).join("cmdline")).unwrap_or_default();
-            wait_for("Python has ended", || command_line().is_empty().then_some(()));
-            project.has_no_temporary_files();
-            fs::remove_file(&began).unwrap();
-        }
     }
 }
 

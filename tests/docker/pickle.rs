@@ -1,11 +1,14 @@
 //! Pickled flows: callables and objects with `run()`, which need nothing but cloudpickle.
 
-use flowhold_tests::environment;
+use std::{fs, path::Path};
+
+use flowhold_tests::{Done, environment};
 use serde_json::json;
 
 use crate::{
-    daemon::{client, inside},
-    project::Project,
+    daemon::{client, inside, send, wait_for},
+    interrupt::SIGNALS,
+    project::{Project, quoted},
 };
 
 fn python() -> String {
@@ -76,4 +79,42 @@ fn the_default_base_is_the_python_that_pickled() {
     project.folder.write("flowhold.toml", without);
     let dockerfile = project.folder.run(&["preview", "--python", &python()]).ok().stdout;
     assert!(dockerfile.starts_with("FROM python:3.9\n"), "{dockerfile}");
+}
+
+#[test]
+fn an_interrupted_pickling_leaves_no_python() {
+    let python = python();
+    let project = Project::new(&format!("python = {}", quoted(&python)), &["path = \"flow.py\"\nobject = \"flow\""]);
+    project.folder.write(
+        "flow.py",
+        "import os, time\nwith open('began', 'w') as file:\n    file.write(str(os.getpid()))\n\
+         os.rename('began', 'python')\ntime.sleep(3600)\n",
+    );
+    let began = project.folder.path().join("python");
+    for command in [
+        &["build"][..],
+        &["preview"],
+        &["check"],
+        &["pull"],
+        &["dockerfile", "context"],
+        &["serialize", "flowhold.toml"],
+        &["add", "flow.py:flow", "--directory", "d", "--python", &python],
+    ] {
+        for signal in SIGNALS {
+            let mut child = project.watched(command).spawn().unwrap();
+            let began_or_ended = || {
+                let ended = child.try_wait().unwrap().is_some();
+                fs::read_to_string(&began).map(Some).ok().or(ended.then_some(None))
+            };
+            let process = wait_for("Python executes the flow's file", began_or_ended);
+            let Some(process) = process else { panic!("{command:?}: {:?}", child.wait_with_output()) };
+            send(signal, child.id());
+            Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while the spec was read"]);
+            // One that has ended has no command line any more, even if nobody has asked for its end.
+            let command_line = || fs::read(Path::new("/proc").join(&process).join("cmdline")).unwrap_or_default();
+            wait_for("Python has ended", || command_line().is_empty().then_some(()));
+            project.has_no_temporary_files();
+            fs::remove_file(&began).unwrap();
+        }
+    }
 }

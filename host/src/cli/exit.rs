@@ -23,8 +23,10 @@ pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
     let (ready, wait) = std::sync::mpsc::channel();
-    // In a thread of its own: the first one may be writing to somebody who doesn't read.
-    std::thread::spawn(move || {
+    // In a thread of its own: the first one may be writing to somebody who doesn't read. Where there can be no further
+    // thread, signals do what they do by themselves.
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    let _ = thread.spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
             let mut signals = Signals::listen();
