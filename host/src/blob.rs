@@ -173,15 +173,15 @@ impl Blob {
                 if offset >= blob.length() {
                     return Ok(None);
                 }
-                let is_small = blob.length() <= STEP as u64;
+                // Of these none takes long enough for a thread.
+                let at_once = blob.as_bytes().is_some() || blob.length() <= STEP as u64;
                 let work = move || {
                     let reader = reader.map_or_else(|| blob.reader().map(Arc::new), Ok)?;
                     let piece = reader.read(offset, STEP)?;
                     let next = offset + piece.len() as u64;
                     Ok(Some((piece, (Some(reader), next))))
                 };
-                // A thread would take longer.
-                if is_small {
+                if at_once {
                     return work();
                 }
                 tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
