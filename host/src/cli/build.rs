@@ -58,8 +58,7 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
         );
     }
     let storage = session.storage_of(plan).await?;
-    grant_directory(&mut session, storage).await?;
-    let is_local = session.kind(storage).await? == "local";
+    let is_local = grant_directory(&mut session, storage).await?;
     let building = session.build(storage, push, arguments.expect_plan.as_deref());
     // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
     let report = if is_local { exit::until(&interrupt, ADDING, building).await? } else { building.await? };
@@ -74,13 +73,14 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     written.map(|()| ExitCode::SUCCESS)
 }
 
-/// A local storage may use its own directory.
-pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<(), Failure> {
-    if session.kind(storage).await? == "local" {
+/// A local storage may use its own directory. Says whether it is one.
+pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
+    let is_local = session.kind(storage).await? == "local";
+    if is_local {
         let directory = session.name(storage).await?;
         session.grant(Path::new(&directory), Access::Write)?;
     }
-    Ok(())
+    Ok(is_local)
 }
 
 /// Puts a file in its place whole and synced, or leaves what was there.
