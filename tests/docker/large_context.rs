@@ -17,9 +17,9 @@ use crate::{
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// A project with a file of `/data` in it.
-fn with(data: &Folder) -> Project {
-    let files = format!("files.{} = \"/data\"", quoted(data.path().to_str().unwrap()));
+/// A project of these lines whose image has a folder as `/data`.
+fn with(data: &Folder, storage: &str) -> Project {
+    let files = format!("{storage}\nfiles.{} = \"/data\"", quoted(data.path().to_str().unwrap()));
     Project::of_script(&files, "print('x')\n")
 }
 
@@ -49,7 +49,7 @@ fn buildkit_is_sent_what_it_does_not_have() {
     data.write("large", "a".repeat(3 * MEBIBYTE));
     data.write("tree/deep/small", "b");
     data.write("tree-and-more", "c");
-    let project = with(&data);
+    let project = with(&data, "");
     let (first, whole) = build(&project, "1");
     assert_eq!(first, whole);
 
@@ -84,10 +84,8 @@ fn contexts_of_one_name_do_not_mix() {
         let data = Folder::new();
         data.write("large", letter.repeat(3 * MEBIBYTE));
         data.write(letter, "");
-        let files = format!("files.{} = \"/data\"", quoted(data.path().to_str().unwrap()));
-        let storage = format!("image_name = {}\nimage_tag = {}\n{files}", quoted(&name), quoted(letter));
-        let project = Project::of_script(&storage, "print('x')\n");
-        (letter, project, data)
+        let storage = format!("image_name = {}\nimage_tag = {}", quoted(&name), quoted(letter));
+        (letter, with(&data, &storage), data)
     });
     for _ in 0..3 {
         let children = builds.each_ref().map(|(letter, project, _)| {
@@ -117,7 +115,7 @@ fn both_builders_unpack_the_same() {
     std::fs::create_dir(data.path().join("nothing")).unwrap();
     std::fs::set_permissions(data.path().join("nothing"), std::fs::Permissions::from_mode(0o750)).unwrap();
     symlink("../a b/größe", data.path().join("link")).unwrap();
-    let project = with(&data);
+    let project = with(&data, "");
     let listings = BUILDERS.map(|builder| {
         let (sent, whole) = build(&project, builder);
         assert_eq!(sent, whole);
@@ -149,7 +147,7 @@ fn ended((mut child, mut events): (Child, BufReader<ChildStderr>)) -> (Option<i3
 /// A project with a file that takes a while to be sent.
 fn slow(data: &Folder) -> Project {
     File::create(data.path().join("large")).unwrap().set_len(400 * MEBIBYTE as u64).unwrap();
-    let project = with(data);
+    let project = with(data, "");
     project.folder.write("storage.json", "before");
     project
 }
