@@ -66,8 +66,13 @@ pub(crate) fn built(proxy: &Proxy) -> (Project, String) {
 
 /// What the real registry has under the name that an image has at the proxy.
 pub(crate) fn published(name: &str) -> Option<String> {
+    published_at(&environment("FLOWHOLD_TEST_REGISTRY"), name)
+}
+
+/// The same, of another registry.
+pub(crate) fn published_at(registry: &str, name: &str) -> Option<String> {
     let (_, path) = name.split_once('/').unwrap();
-    registry::digest(&format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY")))
+    registry::digest(&format!("{registry}/{path}"))
 }
 
 #[test]
@@ -191,6 +196,10 @@ fn one_spec_built_twice_at_the_same_time() {
         let pushed = reports.each_ref().map(|report| report["digest"].clone());
         assert!(pushed.contains(&project.storage()["digest"]));
         assert!(pushed.contains(&registry::digest(image).unwrap().into()));
+        let (repository, _) = image.rsplit_once(':').unwrap();
+        for digest in &pushed {
+            docker(&["pull", &format!("{repository}@{}", digest.as_str().unwrap())]).ok();
+        }
         assert!(containers(&project.name).is_empty());
         project.folder.run(&["run", "flow"]).ok();
         docker(&["image", "rm", "--force", "--no-prune", image]).ok();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    faults::{Remote, built},
+    faults::{Remote, built, published_at},
     project::Project,
     proxy::{Fault, Proxy},
-    registry::{self, Registry},
+    registry::Registry,
 };
 
 /// A registry of the test's own, and what is in front of it.
@@ -41,16 +41,10 @@ fn comes_back(registry: &Registry, proxy: &Proxy) {
     proxy.open();
 }
 
-/// What it has under the name that an image has at the proxy.
-fn published(registry: &Registry, name: &str) -> Option<String> {
-    let (_, path) = name.split_once('/').unwrap();
-    registry::digest(&format!("{}/{path}", registry.address))
-}
-
 /// The image was pushed: the storage says so, and the registry has it.
 #[track_caller]
 fn pushed(project: &Project, registry: &Registry, name: &str) {
-    let digest = published(registry, name).unwrap();
+    let digest = published_at(&registry.address, name).unwrap();
     assert_eq!(project.storage()["digest"], digest);
     assert!(registry.has_whole(&digest), "{digest}");
 }
@@ -80,7 +74,7 @@ fn a_push_to_one_that_stays_away_publishes_nothing() {
         assert_eq!(proxy.heal(), 1, "{parts:?}");
         assert_eq!(project.storage_text(), before);
         comes_back(&registry, &proxy);
-        assert_eq!(published(&registry, &name), None);
+        assert_eq!(published_at(&registry.address, &name), None);
         project.folder.run(&["push"]).ok();
         pushed(&project, &registry, &name);
     }
