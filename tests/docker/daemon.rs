@@ -1,16 +1,10 @@
 //! The daemon as others see it: through Docker's own client, past Flowhold.
 
-use std::{
-    process::Command,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::process::Command;
 
+pub(crate) use flowhold_tests::wait_for;
 use flowhold_tests::{Done, environment};
 use serde_json::Value;
-
-/// No answer of this machine takes longer, however busy it is.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Docker's client, about to be run.
 pub(crate) fn client(arguments: &[&str]) -> Command {
@@ -69,19 +63,6 @@ pub(crate) fn containers(mark: &str) -> Vec<String> {
     let found = docker(&[&["inspect", "--format", "{{.Id}} {{json .Config.Env}}"], ids.as_slice()].concat()).stdout;
     let lines = found.lines().filter(|line| line.contains(mark));
     lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
-}
-
-/// Looks again and again, until there is something.
-#[track_caller]
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        sleep(Duration::from_millis(50));
-    }
 }
 
 /// Waits until no container of that mark is left.

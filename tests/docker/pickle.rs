@@ -109,6 +109,7 @@ fn an_interrupted_pickling_leaves_no_python() {
             let process = wait_for("Python executes the flow's file", began_or_ended);
             let Some(process) = process else { panic!("{command:?}: {:?}", child.wait_with_output()) };
             send(signal, child.id());
+            wait_for("it ends", || child.try_wait().unwrap());
             Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while the spec was read"]);
             // One that has ended has no command line any more, even if nobody has asked for its end.
             let command_line = || fs::read(Path::new("/proc").join(&process).join("cmdline")).unwrap_or_default();

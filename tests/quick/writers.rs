@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use flowhold_tests::{Done, Folder};
+use flowhold_tests::{Done, Folder, wait_for};
 use serde_json::json;
 
 /// The script of a flow: large enough to be written and read in pieces, and each line of it says whose it is.
@@ -157,7 +157,6 @@ fn builds_of_one_spec_all_succeed() {
     assert_eq!(leftovers(&folder), [""; 0]);
 }
 
-/// kill -9 at random moments, of four writers at a time.
 /// One that waits for another can be interrupted, by the first signal.
 #[test]
 fn one_that_waits_can_be_interrupted() {
@@ -171,17 +170,19 @@ fn one_that_waits_can_be_interrupted() {
         let locks = fs::read_to_string("/proc/locks").unwrap();
         locks.lines().any(|line| line.contains("->") && line.split_whitespace().any(|word| word == pid.to_string()))
     };
-    while !waits(child.id()) {
+    wait_for("it waits for the directory", || {
         assert!(child.try_wait().unwrap().is_none(), "it ended, and had not the directory for itself");
-        thread::yield_now();
-    }
+        waits(child.id()).then_some(())
+    });
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    wait_for("it ends", || child.try_wait().unwrap());
     Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while flows were added"]);
     drop(other);
     assert!(leftovers(&folder).is_empty());
     folder.run(&["build"]).ok();
 }
 
+/// kill -9 at random moments, of four writers at a time.
 #[test]
 fn what_a_killed_writer_had_reported_is_there() {
     const KILLS: usize = 240;
