@@ -1,6 +1,6 @@
 //! The daemon as others see it: through Docker's own client, past Flowhold.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 pub(crate) use flowhold_tests::wait_for;
 use flowhold_tests::{Done, environment};
@@ -11,6 +11,17 @@ pub(crate) fn client(arguments: &[&str]) -> Command {
     let mut command = Command::new(environment("FLOWHOLD_TEST_DOCKER"));
     command.args(arguments);
     command
+}
+
+/// Ids of the processes in whose `cmdline` or `environ` that text is.
+pub(crate) fn processes(file: &str, text: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap_or_default());
+    let numbers = all.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let has_it = |pid: &String| {
+        let found = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        String::from_utf8_lossy(&found).contains(text)
+    };
+    numbers.filter(has_it).collect()
 }
 
 /// Sends a signal, such as `-INT`.

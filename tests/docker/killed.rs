@@ -11,7 +11,7 @@ use std::{
 use flowhold_tests::{Done, Folder, environment};
 
 use crate::{
-    daemon::{send, wait_for},
+    daemon::{self, send, wait_for},
     project::{BUILDERS, Project, quoted, unique},
     proxy::Proxy,
 };
@@ -139,14 +139,7 @@ impl Drop for Dockerd {
 /// Those with a folder on their command line.
 fn processes(folder: &Path) -> Vec<String> {
     // With the slash: other folders begin with the same name.
-    let folder = format!("{}/", folder.display());
-    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap_or_default());
-    let numbers = all.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-    let ours = |pid: &String| {
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(&folder)
-    };
-    numbers.filter(ours).collect()
+    daemon::processes("cmdline", &format!("{}/", folder.display()))
 }
 
 /// Reads lines until one has these words in it; the rest is read in the background, for the writer to go on.
