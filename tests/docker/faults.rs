@@ -22,18 +22,18 @@ pub(crate) struct Remote(pub(crate) String);
 
 impl Remote {
     pub(crate) fn new() -> Self {
-        Self::at(&environment("FLOWHOLD_TEST_REGISTRY"))
+        Self::at(&environment("FLOWHOLD_TEST_REGISTRY"), 4)
     }
 
-    /// In another registry.
-    pub(crate) fn at(registry: &str) -> Self {
+    /// In another registry, of so many MiB.
+    pub(crate) fn at(registry: &str, mebibytes: u64) -> Self {
         let path = format!("tests/{}:base", unique());
         let name = format!("{registry}/{path}");
         let folder = flowhold_tests::Folder::new();
         // Of bytes that don't compress, and that no other layer has.
         let mut random = Vec::new();
         let source = std::fs::File::open("/dev/urandom").unwrap();
-        std::io::Read::read_to_end(&mut std::io::Read::take(source, 4 << 20), &mut random).unwrap();
+        std::io::Read::read_to_end(&mut std::io::Read::take(source, mebibytes << 20), &mut random).unwrap();
         folder.write("layer/random", random);
         let tar = folder.path().join("layer.tar");
         let made = Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(folder.path()).arg("layer").status().unwrap();

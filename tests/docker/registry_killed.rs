@@ -9,6 +9,9 @@ use crate::{
     registry::Registry,
 };
 
+/// MiB: more than the kernel holds of what the registry has sent, and nobody has received.
+const LARGE: u64 = 32;
+
 /// A registry of the test's own, and what is in front of it.
 fn killable() -> (Arc<Registry>, Arc<Proxy>) {
     let registry = Registry::new();
@@ -83,7 +86,7 @@ fn a_push_to_one_that_stays_away_publishes_nothing() {
 #[test]
 fn a_pull_outlives_a_restart() {
     let (registry, proxy) = killable();
-    let remote = Remote::at(&registry.address);
+    let remote = Remote::at(&registry.address, LARGE);
     for parts in [&["GET", "/blobs/"][..], &["/manifests/"]] {
         restarts(&registry, &proxy, parts);
         remote.pull(&proxy).ok();
@@ -94,7 +97,7 @@ fn a_pull_outlives_a_restart() {
 #[test]
 fn a_pull_from_one_that_stays_away_gives_no_image() {
     let (registry, proxy) = killable();
-    let remote = Remote::at(&registry.address);
+    let remote = Remote::at(&registry.address, LARGE);
     goes(&registry, &proxy, &["GET", "/blobs/"]);
     remote.pull(&proxy).fails(69, &[&proxy.address, "refused", "that the registry is running"]);
     assert_eq!(proxy.heal(), 1);

@@ -1,6 +1,6 @@
 // The host binary, for tests that compare with it: FLOWHOLD_BIN, which tests/run.sh sets.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,9 +11,15 @@ export function binary() {
   return path;
 }
 
-/** A new folder, which is the home of what runs in it. */
+/** @type {string[]} */
+const folders = [];
+process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true })));
+
+/** A new folder, which is the home of what runs in it, and goes with this process. */
 export function folder() {
-  return realpathSync(mkdtempSync(join(tmpdir(), 'flowhold-web-')));
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'flowhold-web-')));
+  folders.push(path);
+  return path;
 }
 
 /**

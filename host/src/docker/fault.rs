@@ -92,6 +92,8 @@ impl Fault {
                 "no such image",
                 "does not exist",
             ])
+            // An answer without a body, and no 401, 403 or 429, as newer daemons tell it.
+            || words == "unknown:"
         {
             Self::Missing
         } else {
@@ -165,6 +167,15 @@ mod tests {
             (Some(500), "toomanyrequests: slow down", Fault::Busy),
             (Some(500), "Head \"http://localhost:5000/v2/a/manifests/1\": EOF", Fault::Busy),
             (Some(500), "invalid reference format: repository name must be lowercase", Fault::Invalid),
+            // Heard from Docker 28.5.
+            (Some(500), "unknown: ", Fault::Missing),
+            (Some(401), "unauthorized: ", Fault::Denied),
+            (
+                Some(404),
+                "pull access denied for localhost:5000/a, repository does not exist or may require 'docker login': denied: ",
+                Fault::Denied,
+            ),
+            (Some(429), "toomanyrequests: ", Fault::Busy),
             // Not heard here, but known to be said.
             (
                 Some(500),
