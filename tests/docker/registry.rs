@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use crate::daemon::wait_for;
 
-const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Docker's own, and those of daemons that keep images in containerd.
+const MANIFESTS: &str =
+    "Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json";
 const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// A registry that lives as long as this.
@@ -114,7 +116,7 @@ fn start(folder: &Folder, address: &str) -> (Child, String) {
 /// The digest of the manifest that the registry has under a reference such as `localhost:5000/etl:v1`.
 pub(crate) fn digest(reference: &str) -> Option<String> {
     let (repository, tag) = apart(reference);
-    let (status, headers, _) = ask(repository, "HEAD", &format!("manifests/{tag}"), &format!("Accept: {MANIFEST}"), "");
+    let (status, headers, _) = ask(repository, "HEAD", &format!("manifests/{tag}"), MANIFESTS, "");
     assert!(matches!(status, 200 | 404), "{headers}");
     (status == 200).then(|| header(&headers, "Docker-Content-Digest"))
 }
@@ -124,7 +126,7 @@ pub(crate) fn digest(reference: &str) -> Option<String> {
 pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
     let (repository, tag) = apart(reference);
     let get = |path: &str| {
-        let (status, headers, body) = ask(repository, "GET", path, &format!("Accept: {MANIFEST}"), "");
+        let (status, headers, body) = ask(repository, "GET", path, MANIFESTS, "");
         assert_eq!(status, 200, "{headers}");
         serde_json::from_str::<Value>(&body).unwrap()
     };
@@ -133,6 +135,8 @@ pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
         assert_eq!(status, 201, "{headers}{body}");
     };
     let manifest = get(&format!("manifests/{tag}"));
+    let kind = manifest["mediaType"].as_str().unwrap().to_owned();
+    let kind = kind.as_str();
     let config = get(&format!("blobs/{}", manifest["config"]["digest"].as_str().unwrap()));
 
     let mut other_config = config.clone();
@@ -152,9 +156,9 @@ pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
     let listed = images.map(|(architecture, manifest)| {
         let manifest = manifest.to_string();
         let digest = Digest::of(manifest.as_bytes());
-        put(&format!("manifests/{digest}"), MANIFEST, &manifest);
+        put(&format!("manifests/{digest}"), kind, &manifest);
         let platform = json!({ "os": "linux", "architecture": architecture });
-        json!({ "mediaType": MANIFEST, "size": manifest.len(), "digest": digest.to_string(), "platform": platform })
+        json!({ "mediaType": kind, "size": manifest.len(), "digest": digest.to_string(), "platform": platform })
     });
     let list = json!({ "schemaVersion": 2, "mediaType": LIST, "manifests": listed });
     put(&format!("manifests/{tag}"), LIST, &list.to_string());
