@@ -259,7 +259,7 @@ impl DockerError {
                 .to_owned(),
             Self::Secret { .. } => "set the variable, or write the file; the value itself is in no spec".to_owned(),
             Self::NoImage { reference } => format!("build it, or `docker pull {reference}`"),
-            Self::Registry { present: true, operation: "pull", .. } => {
+            Self::Registry { present: true, operation: "pull", fault, .. } if *fault != Fault::DiskFull => {
                 "the daemon has an image of that name: set local_image = true to use it without pulling".to_owned()
             }
             Self::Registry { fault, registry, .. } => return fault.help(registry),
@@ -325,16 +325,17 @@ mod tests {
 
     #[test]
     fn a_pull_that_fails_points_to_the_image_at_hand() {
-        let pull = |present| DockerError::Registry {
+        let pull = |present, fault| DockerError::Registry {
             operation: "pull",
             reference: "r.example/a:1".to_owned(),
             registry: "r.example".to_owned(),
             message: "no such host".to_owned(),
-            fault: Fault::Unreachable,
+            fault,
             present,
         };
-        assert!(pull(true).help().unwrap().contains("local_image = true"));
-        assert!(pull(false).help().unwrap().contains("check that r.example"));
-        assert_eq!(pull(true).kind(), Kind::Unavailable);
+        assert!(pull(true, Fault::Unreachable).help().unwrap().contains("local_image = true"));
+        assert!(pull(true, Fault::DiskFull).help().unwrap().contains("docker system prune"));
+        assert!(pull(false, Fault::Unreachable).help().unwrap().contains("check that r.example"));
+        assert_eq!(pull(true, Fault::Unreachable).kind(), Kind::Unavailable);
     }
 }

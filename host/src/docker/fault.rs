@@ -69,6 +69,8 @@ impl Fault {
             "internal server error",
             "bad gateway",
             "service unavailable",
+            // The registry has lost what was sent so far, and all of it can be sent again.
+            "blob upload unknown",
         ]) || words == "eof"
             || words.ends_with(": eof")
         {
@@ -176,6 +178,7 @@ mod tests {
                 Fault::Denied,
             ),
             (Some(429), "toomanyrequests: ", Fault::Busy),
+            (None, "error from registry: blob upload unknown to registry", Fault::Busy),
             // Not heard here, but known to be said.
             (
                 Some(500),

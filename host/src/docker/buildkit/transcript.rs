@@ -162,12 +162,19 @@ impl Transcript {
         if let Some(place) = self.places.get(&vertex.digest) {
             return Some(*place);
         }
-        if self.vertices.len() == VERTICES {
+        if self.places.len() == VERTICES {
             return None;
         }
-        let place = self.vertices.len();
         let name = self.secrets.mask(&vertex.name).into_owned();
         let step = Step::read(&name);
+        // A build that does the same at the same time has another digest for it, and BuildKit tells both builds of both.
+        if step.is_some()
+            && let Some(place) = self.vertices.iter().position(|known| known.step == step)
+        {
+            self.places.insert(vertex.digest.clone(), place);
+            return Some(place);
+        }
+        let place = self.vertices.len();
         let vertex = Vertex { digest: vertex.digest.clone(), name, ..Vertex::default() };
         self.places.insert(vertex.digest.clone(), place);
         self.vertices.push(Known { vertex, step, ..Known::default() });
@@ -447,6 +454,16 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_another_build_does_too_is_one() {
+        let vertex = |digest: &str, name: &str| line(1, &[(1, digest), (3, name), (5, "")]);
+        let (copy, run) = ("[2/3] COPY [flows/, /opt/]", "[3/3] RUN true");
+        let (transcript, shown) = shown(&[vertex("a", copy), vertex("b", copy), vertex("c", run)].join("\n"), &[]);
+        assert_eq!(named(&transcript), [("COPY [flows/, /opt/]".to_owned(), false), ("RUN true".to_owned(), false)]);
+        assert_eq!(transcript.step().as_deref(), Some("2/3"));
+        assert_eq!(shown.matches("COPY").count(), 1, "{shown}");
+    }
+
+    #[test]
     fn a_stream_that_stops_early_has_no_image() {
         let lines: Vec<_> = BUILT.lines().collect();
         let image = lines.iter().position(|line| line.contains("moby.image.id")).unwrap();
@@ -538,10 +555,13 @@ mod tests {
         for number in 0..VERTICES * 2 {
             take(line(1, &[(1, &number.to_string()), (3, &format!("[{number}/1] RUN x"))]));
         }
+        for number in 0..VERTICES {
+            take(line(1, &[(1, &format!("again-{number}")), (3, "[1/1] RUN x")]));
+        }
         for _ in 0..10 {
             take(line(3, &[(1, "1"), (4, &"x".repeat(LINE_BYTES * 3))]));
         }
-        assert_eq!(transcript.vertices.len(), VERTICES);
+        assert!(transcript.vertices.len() <= VERTICES && transcript.places.len() == VERTICES);
         assert!(transcript.vertices.iter().all(|known| known.line.len() <= LINE_BYTES));
     }
 
