@@ -45,8 +45,8 @@ pub struct BuildStep {
 }
 
 impl Daemon {
-    /// Builds the context that `archive` (a tar in pieces) holds, with its `Dockerfile`. The archive is sent
-    /// as it is read and never held. A build that fails or is interrupted leaves no container; the
+    /// Builds the context that `archive` (a tar in pieces, the content of each file a piece of its own) holds, with its
+    /// `Dockerfile`. It is sent as it is read and never held. A build that fails or is interrupted leaves no container; the
     /// results of its finished steps stay in the daemon's cache.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ impl Sent {
 }
 
 /// The archive as one stream; what passes through is told.
-pub(super) fn counted(
+fn counted(
     archive: Vec<Blob>,
     trouble: Trouble,
     sent: Sent,

@@ -3,7 +3,7 @@
 use hyper::Request;
 use hyper::header::HeaderMap;
 
-use super::buildkit::{Connection, empty};
+use super::buildkit::Connection;
 use super::failure::Failure;
 use super::{ANSWER, Daemon, DaemonVersion, DockerError};
 use crate::capability::Builder;
@@ -25,8 +25,7 @@ impl Daemon {
         }
         let ping = async {
             let mut connection = Connection::open(&self.place).await?;
-            let request = Request::get("/_ping").body(empty()).map_err(|error| Failure::Cut(error.to_string()))?;
-            Ok(connection.send(request).await?.headers().clone())
+            Ok(connection.send(Request::get("/_ping")).await?.headers().clone())
         };
         let headers = tokio::select! {
             biased;

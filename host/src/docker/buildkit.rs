@@ -1,8 +1,8 @@
 //! Building an image with BuildKit.
 //!
 //! The request is our own, not bollard's: its BuildKit support costs 74 crates, and reads the build's end from text.
-//! The daemon takes the same tar as for the classic builder, and answers with [reports](trace) in lines of JSON. Of a
-//! large context it is rather sent [what it doesn't have](file_sync) from earlier builds.
+//! Of the context the daemon is sent [what it doesn't have](file_sync) from earlier builds, and it answers with
+//! [reports](trace) in lines of JSON.
 
 mod connection;
 mod context;
@@ -19,26 +19,23 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Map, Value};
 
-use super::build::{Built, Sent, Trouble, counted};
+use super::build::{Built, Sent, Trouble};
 use super::failure::Failure;
 use super::reference::Reference;
 use super::secrets::Secrets;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
 use crate::capability::BuildOptions;
-use connection::{broken, refusal, streamed};
+use connection::{broken, refusal};
 use context::Context;
 use file_sync::Shared;
 use session::{Answers, Session};
 use transcript::Transcript;
 
-pub(super) use connection::{Connection, empty};
+pub(super) use connection::Connection;
 
 /// No line of an answer is longer: BuildKit's own messages aren't.
 const LINE_BYTES: usize = 16 * 1024 * 1024;
-
-/// A context from so many bytes on is large. A smaller one is sent sooner than it is compared.
-const LARGE: u64 = 1024 * 1024;
 
 impl Daemon {
     pub(super) async fn build_with_buildkit(
@@ -51,31 +48,21 @@ impl Daemon {
             Arc::new(Secrets::read(&options.secrets, &*self.settings.secrets, |name| std::env::var_os(name))?);
         let mut transcript = Transcript::new(Arc::clone(&secrets));
         let trouble = Trouble::default();
-        let (archive, context) = shared(archive).await.map_err(DockerError::Context)?;
-        let bytes = context.as_ref().map_or_else(|| length(&archive), |context| context.bytes);
-        let sent = Sent::of(bytes, Arc::clone(&self.settings.progress));
+        let reading = tokio::task::spawn_blocking(move || Context::of(&archive));
+        let context =
+            reading.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(DockerError::Context)?;
+        let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
         let building = async {
-            let remote = context.is_some();
-            let (body, context) = match context {
-                Some(context) => (empty(), Some(Shared { context, sent, trouble: trouble.clone() })),
-                None => (streamed(counted(archive, trouble.clone(), sent)), None),
+            let answers = Answers {
+                secrets,
+                credentials: Arc::clone(&self.credentials),
+                context: Shared { context, sent, trouble: trouble.clone() },
+                progress: Arc::clone(&self.settings.progress),
             };
-            // Nothing else needs one: the base image was pulled with its credentials.
-            let session = if options.secrets.is_empty() && options.cache_from.is_empty() && context.is_none() {
-                None
-            } else {
-                let credentials = Arc::clone(&self.credentials);
-                let progress = Arc::clone(&self.settings.progress);
-                let answers = Answers { secrets, credentials, context, progress };
-                Some(Session::open(&self.place, &name.repository, answers).await?)
-            };
-            let query = query(name, options, session.as_ref().map(|session| session.id.as_str()), remote);
-            let request = Request::post(format!("/build?{query}"))
-                .header("content-type", "application/x-tar")
-                .body(body)
-                .map_err(|error| broken(&error))?;
+            let session = Session::open(&self.place, &name.repository, answers).await?;
+            let query = query(name, options, &session.id);
             let mut connection = Connection::open(&self.place).await?;
-            let mut response = connection.send(request).await?;
+            let mut response = connection.send(Request::post(format!("/build?{query}"))).await?;
             if !response.status().is_success() {
                 return Err(refusal(response).await);
             }
@@ -117,23 +104,7 @@ impl Daemon {
     }
 }
 
-/// A large context for a session to answer with; the archive again if it is to be sent as it is.
-async fn shared(archive: Vec<Blob>) -> io::Result<(Vec<Blob>, Option<Context>)> {
-    if length(&archive) < LARGE {
-        return Ok((archive, None));
-    }
-    let work = move || {
-        let context = Context::of(&archive)?;
-        Ok((archive, context))
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-fn length(archive: &[Blob]) -> u64 {
-    archive.iter().map(Blob::length).sum()
-}
-
-fn query(name: &Reference, options: &BuildOptions, session: Option<&str>, remote: bool) -> String {
+fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {
     let object = |pairs: &[(String, String)]| {
         let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
         Value::Object(pairs.collect::<Map<_, _>>()).to_string()
@@ -165,12 +136,8 @@ fn query(name: &Reference, options: &BuildOptions, session: Option<&str>, remote
     if !options.cache_from.is_empty() {
         add("cachefrom", &Value::from(options.cache_from.clone()).to_string());
     }
-    if let Some(session) = session {
-        add("session", session);
-    }
-    if remote {
-        add("remote", "client-session");
-    }
+    add("session", session);
+    add("remote", "client-session");
     query
 }
 
@@ -192,7 +159,7 @@ mod tests {
             inline_cache: true,
         };
         assert_eq!(
-            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, Some("id"), true),
+            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, "id"),
             "version=2&dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
              &buildargs=%7B%22%C3%A9%22%3A%22%23%22%2C%22BUILDKIT_INLINE_CACHE%22%3A%221%22%7D\
              &platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D&session=id&remote=client-session"

@@ -3,11 +3,11 @@
 use std::io;
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
-use http_body_util::{BodyExt, Empty, StreamBody, combinators::UnsyncBoxBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyExt, Empty};
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, Response};
+use hyper::http::request::Builder;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::AbortOnDropHandle;
@@ -18,12 +18,9 @@ use super::super::failure::{Failure, words};
 /// No answer of an error is longer; what follows is not read.
 const ERROR_BYTES: usize = 64 * 1024;
 
-/// What a request carries.
-pub(in crate::docker) type Body = UnsyncBoxBody<Bytes, io::Error>;
-
 /// An open connection; it is closed when this is dropped, which makes the daemon stop.
 pub(in crate::docker) struct Connection {
-    sender: SendRequest<Body>,
+    sender: SendRequest<Empty<Bytes>>,
     _pump: AbortOnDropHandle<()>,
 }
 
@@ -51,19 +48,11 @@ impl Connection {
         Ok(Self { sender, _pump: AbortOnDropHandle::new(pump) })
     }
 
-    /// The answer's head, whatever its status.
-    pub(in crate::docker) async fn send(&mut self, mut request: Request<Body>) -> Result<Response<Incoming>, Failure> {
-        request.headers_mut().insert("host", hyper::header::HeaderValue::from_static("docker"));
+    /// The answer's head, whatever its status. No request of ours has a body.
+    pub(in crate::docker) async fn send(&mut self, request: Builder) -> Result<Response<Incoming>, Failure> {
+        let request = request.header("host", "docker").body(Empty::new()).map_err(|error| broken(&error))?;
         self.sender.send_request(request).await.map_err(|error| broken(&error))
     }
-}
-
-pub(in crate::docker) fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-pub(in crate::docker) fn streamed(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
-    StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync()
 }
 
 /// The daemon's words in an answer whose status is no success.

@@ -39,28 +39,25 @@ pub(super) struct Entry {
 }
 
 impl Context {
-    /// What is in a tar that comes in these pieces; none if the content of a file is no piece of its own, or there is
-    /// something in it that no build context needs.
+    /// What is in a tar that comes in these pieces.
     ///
     /// # Errors
-    /// If a file can't be read.
-    pub(super) fn of(pieces: &[Blob]) -> io::Result<Option<Self>> {
+    /// If a file can't be read, its content is no piece of its own, or the tar has what no build context needs.
+    pub(super) fn of(pieces: &[Blob]) -> io::Result<Self> {
         let source = Pieces::new(pieces);
         let starts: BTreeMap<u64, &Blob> = source.starts.iter().copied().zip(pieces).collect();
         let mut archive = tar::Archive::new(source);
         let mut entries = BTreeMap::new();
         let mut bytes = 0;
-        let Ok(found) = archive.entries_with_seek() else { return Ok(None) };
-        for entry in found {
-            let Ok(entry) = entry else { return Ok(None) };
-            let Some(read) = Entry::of(&entry, &starts)? else { return Ok(None) };
+        for entry in archive.entries_with_seek()? {
+            let read = Entry::of(&entry?, &starts)?;
             bytes += read.content.as_ref().map_or(0, Blob::length);
             for parent in read.path.match_indices('/').map(|(end, _)| &read.path[..end]) {
                 entries.entry(order(parent)).or_insert_with(|| Entry::directory(parent, 0o755));
             }
             entries.insert(order(&read.path), read);
         }
-        Ok(Some(Self { entries: entries.into_values().collect(), bytes }))
+        Ok(Self { entries: entries.into_values().collect(), bytes })
     }
 
     /// What is below the local directory of that name, from which BuildKit wants these paths, or all.
@@ -77,41 +74,37 @@ impl Context {
 }
 
 impl Entry {
-    fn of(entry: &tar::Entry<'_, Pieces<'_>>, starts: &BTreeMap<u64, &Blob>) -> io::Result<Option<Self>> {
+    fn of(entry: &tar::Entry<'_, Pieces<'_>>, starts: &BTreeMap<u64, &Blob>) -> io::Result<Self> {
         let header = entry.header();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let (Some(path), Ok(mode), Ok(seconds)) = (text(&entry.path_bytes()), header.mode(), header.mtime()) else {
-            return Ok(None);
-        };
-        let path = path.trim_end_matches('/').to_owned();
+        let path = utf8(&entry.path_bytes())?.trim_end_matches('/').to_owned();
         if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
-            return Ok(None);
+            return Err(odd("a path", &path));
         }
+        let mode = header.mode()?;
         let special = SPECIAL.iter().filter(|(unix, _)| mode & unix != 0).map(|(_, go)| go).sum::<u32>();
         let mode = mode & 0o777 | special;
         match header.entry_type() {
-            EntryType::Directory => Ok(Some(Self::directory(&path, mode))),
+            EntryType::Directory => Ok(Self::directory(&path, mode)),
             EntryType::Symlink => {
-                let Some(target) = entry.link_name_bytes().and_then(|target| text(&target)) else { return Ok(None) };
-                Ok(Some(Self { path, mode: mode | SYMLINK, size: target.len() as u64, time: 0, target, content: None }))
+                let target = entry.link_name_bytes().ok_or_else(|| odd("a link", &path))?;
+                let target = utf8(&target)?;
+                Ok(Self { path, mode: mode | SYMLINK, size: target.len() as u64, time: 0, target, content: None })
             }
             EntryType::Regular => {
                 let size = entry.size();
                 let content = match starts.get(&entry.raw_file_position()) {
                     _ if size == 0 => Blob::in_memory(Vec::new()),
                     Some(piece) if piece.length() == size => (*piece).clone(),
-                    _ => return Ok(None),
+                    _ => return Err(odd("content", &path)),
                 };
                 let [_, _, _, _, a, b, c, d, ..] = content.sha256()?;
                 let nanoseconds = u64::from(u32::from_be_bytes([a, b, c, d])) % 1_000_000_000;
                 // As many seconds as Go's time takes.
-                let Some(time) = seconds.checked_mul(1_000_000_000).filter(|time| *time < 1 << 62) else {
-                    return Ok(None);
-                };
-                let (time, target, content) = (time + nanoseconds, String::new(), Some(content));
-                Ok(Some(Self { path, mode, size, time, target, content }))
+                let seconds = header.mtime()?.checked_mul(1_000_000_000).filter(|time| *time < 1 << 62);
+                let time = seconds.ok_or_else(|| odd("a time", &path))? + nanoseconds;
+                Ok(Self { path, mode, size, time, target: String::new(), content: Some(content) })
             }
-            _ => Ok(None),
+            _ => Err(odd("a kind", &path)),
         }
     }
 
@@ -129,6 +122,14 @@ impl Entry {
         push_field(&mut stat, 7, self.target.as_bytes());
         stat
     }
+}
+
+fn utf8(bytes: &[u8]) -> io::Result<String> {
+    String::from_utf8(bytes.to_vec()).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn odd(what: &str, path: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the build context has {what} that no build takes: {path:?}"))
 }
 
 /// BuildKit compares paths name by name: what is in a directory comes before what only begins like it.
@@ -213,8 +214,8 @@ mod tests {
         pieces
     }
 
-    fn context(entries: &[(EntryType, &str, u32, u64, &str)]) -> Option<Context> {
-        Context::of(&pieces(entries)).unwrap()
+    fn context(entries: &[(EntryType, &str, u32, u64, &str)]) -> io::Result<Context> {
+        Context::of(&pieces(entries))
     }
 
     #[test]
@@ -260,17 +261,21 @@ mod tests {
     }
 
     #[test]
-    fn other_archives_are_sent_as_they_are() {
-        let file = |path| context(&[(EntryType::Regular, path, 0o644, 0, "x")]);
-        assert!(file("a/b").is_some());
+    fn archives_that_are_no_context_are_errors() {
+        let one = |kind, path, seconds| context(&[(kind, path, 0o644, seconds, "x")]);
+        one(EntryType::Regular, "a/b", 0).ok().unwrap();
         let mut whole = pieces(&[(EntryType::Regular, "a", 0o644, 0, "x")]);
         let all = whole.iter().flat_map(|piece| piece.as_bytes().unwrap()).collect::<Vec<_>>();
-        assert!(Context::of(&[Blob::in_memory(all)]).unwrap().is_none());
         whole.remove(1);
-        assert!(Context::of(&whole).unwrap().is_none());
-        assert!(context(&[(EntryType::Fifo, "a", 0o644, 0, "")]).is_none());
-        assert!(context(&[(EntryType::Regular, "a", 0o644, 1 << 33, "x")]).is_none());
-        assert!(Context::of(&[Blob::in_memory(vec![b'x'; 600])]).unwrap().is_none());
+        for archive in [
+            one(EntryType::Fifo, "a", 0),
+            one(EntryType::Regular, "a", 1 << 33),
+            Context::of(&[Blob::in_memory(all)]),
+            Context::of(&whole),
+            Context::of(&[Blob::in_memory(vec![b'x'; 600])]),
+        ] {
+            archive.err().unwrap();
+        }
     }
 
     proptest! {
@@ -284,7 +289,7 @@ mod tests {
                 *to = byte;
             }
             pieces[which] = Blob::in_memory(piece);
-            if let Some(context) = Context::of(&pieces).unwrap() {
+            if let Ok(context) = Context::of(&pieces) {
                 let mut names = context.entries.iter().flat_map(|entry| entry.path.split('/'));
                 prop_assert!(names.all(|name| !matches!(name, "" | "." | "..")));
             }

@@ -222,7 +222,7 @@ mod tests {
             archive.push(Blob::in_memory(vec![0; 512 - content.len()]));
         }
         archive.push(Blob::in_memory(vec![0; 1024]));
-        let context = Context::of(&archive).unwrap().unwrap();
+        let context = Context::of(&archive).unwrap();
         let sent = Sent::of(context.bytes, Arc::new(Silent));
         let shared = Shared { context, sent, trouble: Trouble::default() };
 

@@ -1,5 +1,5 @@
 //! A BuildKit session: what BuildKit may ask of us while it builds, which is secrets, credentials for registries, and
-//! the files of a large context.
+//! the files of the context.
 //!
 //! The daemon is asked to turn a connection around (`POST /session`, `Upgrade: h2c`), and on it we are the server, of
 //! gRPC. A message comes after five bytes: not compressed, and its length. A call is one message there and one back,
@@ -20,7 +20,7 @@ use super::super::address::Address;
 use super::super::credentials::Source;
 use super::super::failure::Failure;
 use super::super::secrets::Secrets;
-use super::connection::{Connection, broken, empty, refusal};
+use super::connection::{Connection, broken, refusal};
 use super::file_sync::{Broken, Shared};
 use super::protobuf;
 use crate::progress::{Event, Progress};
@@ -44,8 +44,7 @@ const UNIMPLEMENTED: u8 = 12;
 pub(super) struct Answers {
     pub(super) secrets: Arc<Secrets>,
     pub(super) credentials: Arc<Source>,
-    /// Where the context is not in the build's request.
-    pub(super) context: Option<Shared>,
+    pub(super) context: Shared,
     pub(super) progress: Arc<dyn Progress>,
 }
 
@@ -66,15 +65,18 @@ impl Session {
             .header("x-docker-expose-session-uuid", &id)
             .header("x-docker-expose-session-name", "flowhold")
             .header("x-docker-expose-session-sharedkey", key);
-        let files = answers.context.as_ref().map(|_| FILES);
-        for method in [GET_SECRET, CREDENTIALS, HEALTH].into_iter().chain(files) {
+        for method in [GET_SECRET, CREDENTIALS, FILES, HEALTH] {
             request = request.header("x-docker-expose-session-grpc-method", method);
         }
-        let request = request.body(empty()).map_err(|error| broken(&error))?;
         let mut connection = Connection::open(address).await?;
         let response = connection.send(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(refusal(response).await);
+            return Err(match refusal(response).await {
+                Failure::Answer { status, message } => {
+                    Failure::Answer { status, message: format!("no session for the build's files: {message}") }
+                }
+                failure => failure,
+            });
         }
         let stream = hyper::upgrade::on(response).await.map_err(|error| broken(&error))?;
         let server = tokio::spawn(async move {
@@ -115,9 +117,9 @@ async fn call(
     let (asked, mut body) = request.into_parts();
     let mut head = Response::new(());
     head.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
-    if let (FILES, Some(context)) = (asked.uri.path(), &answers.context) {
+    if asked.uri.path() == FILES {
         let mut stream = respond.send_response(head, false)?;
-        match context.answer(&asked.headers, body, &mut stream).await {
+        match answers.context.answer(&asked.headers, body, &mut stream).await {
             Ok(()) => end(stream, OK)?,
             Err(Broken) => stream.send_reset(Reason::CANCEL),
         }
@@ -192,6 +194,8 @@ fn registry(host: &str) -> &str {
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::super::build::{Sent, Trouble};
+    use super::super::context::Context;
     use super::*;
     use crate::capability::{BuildSecret, SecretSource};
     use crate::progress::Silent;
@@ -207,7 +211,11 @@ mod tests {
         let answers = Answers {
             secrets: Arc::new(Secrets::read(&[secret], |_| true, |_| Some("hunter2".into())).unwrap()),
             credentials: Arc::new(credentials),
-            context: None,
+            context: Shared {
+                context: Context::of(&[]).unwrap(),
+                sent: Sent::of(0, Arc::new(Silent)),
+                trouble: Trouble::default(),
+            },
             progress: Arc::new(Silent),
         };
         let question = |text: &str| {
