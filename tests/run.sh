@@ -39,13 +39,13 @@ quick_stages() {
 }
 
 # Those of the Docker tests that wait, most of the time.
-faults=(faults:: interrupt:: killed:: load::)
+faults=(faults:: interrupt:: killed:: load:: unavailable::)
 
 server_stages() {
     with_environment || return 0
     # One at a time: removing one test's images can take one from under the classic builder of another (dockerd 20.10).
     stage 'docker tests'   cargo test "${crates[@]}" --test docker -- --test-threads=1 "${faults[@]/#/--skip=}"
-    stage 'docker faults'  cargo test "${crates[@]}" --test docker -- --test-threads=4 "${faults[@]}"
+    stage 'docker faults'  cargo test "${crates[@]}" --test docker -- --test-threads=8 "${faults[@]}"
 }
 
 # ---- How stages run ------------------------------------------------------------------------------------------------
@@ -222,6 +222,7 @@ everything() {
     stage 'packages' "$environment" install
     quick_stages
     stage 'dependencies'   check_dependencies
+    stage 'instructions'   tests/bench/instructions.sh
     # A short look for new inputs; tests/README.md says how to look longer.
     stage 'fuzz targets'   fuzz_all 10
     stage 'browser tests'  test_in_browser

@@ -51,6 +51,11 @@ pub(crate) fn text_inside(image: &str, program: &[&str]) -> String {
     String::from_utf8(inside(image, program)).unwrap()
 }
 
+/// Whether the daemon keeps images in containerd, as Docker 29 does. Pushing and much else is containerd's then.
+pub(crate) fn has_images_in_containerd() -> bool {
+    docker(&["info", "--format", "{{json .DriverStatus}}"]).ok().stdout.contains("io.containerd.snapshotter")
+}
+
 /// What the daemon says about an image.
 #[track_caller]
 pub(crate) fn inspect(image: &str) -> Value {

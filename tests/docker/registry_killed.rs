@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    daemon::has_images_in_containerd,
     faults::{Remote, built, published_at},
     project::Project,
     proxy::{Fault, Proxy},
@@ -17,6 +18,12 @@ fn killable() -> (Arc<Registry>, Arc<Proxy>) {
     let registry = Registry::new();
     let proxy = Proxy::of(&registry.address);
     (Arc::new(registry), Arc::new(proxy))
+}
+
+/// The requests that carry a layer, and the one that carries the manifest.
+fn pushes() -> [&'static [&'static str]; 2] {
+    let layer = if has_images_in_containerd() { &["PUT", "/blobs/uploads/"] } else { &["PATCH", "/blobs/uploads/"] };
+    [layer, &["PUT", "/manifests/"]]
 }
 
 /// It is killed in the middle of the next request of this kind, and started again.
@@ -54,7 +61,7 @@ fn pushed(project: &Project, registry: &Registry, name: &str) {
 
 #[test]
 fn a_push_outlives_a_restart() {
-    for parts in [&["PATCH", "/blobs/uploads/"][..], &["PUT", "/manifests/"]] {
+    for parts in pushes() {
         let (registry, proxy) = killable();
         let (project, name) = built(&proxy);
         restarts(&registry, &proxy, parts);
@@ -66,7 +73,7 @@ fn a_push_outlives_a_restart() {
 
 #[test]
 fn a_push_to_one_that_stays_away_publishes_nothing() {
-    for parts in [&["PATCH", "/blobs/uploads/"][..], &["PUT", "/manifests/"]] {
+    for parts in pushes() {
         let (registry, proxy) = killable();
         let (project, name) = built(&proxy);
         let before = project.storage_text();

@@ -13,6 +13,7 @@ ip              iproute2
 cc              gcc libc6-dev
 c++             g++
 strace          strace
+valgrind        valgrind
 chromium        chromium
 END
 }
