@@ -69,8 +69,11 @@ impl Fault {
             "internal server error",
             "bad gateway",
             "service unavailable",
-            // The registry has lost what was sent so far, and all of it can be sent again.
+            // What registries say of a status 500, in the words of a daemon that keeps images in containerd.
+            "error from registry: unknown error",
+            // The registry gave up what was sent so far, and all of it can be sent again.
             "blob upload unknown",
+            "blob upload invalid",
         ]) || words == "eof"
             || words.ends_with(": eof")
         {
@@ -179,6 +182,8 @@ mod tests {
             ),
             (Some(429), "toomanyrequests: ", Fault::Busy),
             (None, "error from registry: blob upload unknown to registry", Fault::Busy),
+            (None, "error from registry: blob upload invalid", Fault::Busy),
+            (None, "error from registry: unknown error", Fault::Busy),
             // Not heard here, but known to be said.
             (
                 Some(500),
@@ -199,7 +204,7 @@ mod tests {
             ),
             (None, "denied: requested access to the resource is denied", Fault::Denied),
             (None, "write /data/layer: no space left on device", Fault::DiskFull),
-            (None, "blob upload invalid", Fault::Other),
+            (None, "something new", Fault::Other),
             (Some(400), "no build stage in current context", Fault::Invalid),
             (Some(500), "something new", Fault::Busy),
         ] {
