@@ -43,9 +43,11 @@ faults=(faults:: interrupt:: killed:: load:: unavailable::)
 
 server_stages() {
     with_environment || return 0
+    # Under nohup, and in the background of a script, signals are ignored: theirs are to arrive.
+    local run=(env --default-signal=HUP,INT,TERM cargo test "${crates[@]}" --test docker --)
     # One at a time: removing one test's images can take one from under the classic builder of another (dockerd 20.10).
-    stage 'docker tests'   cargo test "${crates[@]}" --test docker -- --test-threads=1 "${faults[@]/#/--skip=}"
-    stage 'docker faults'  cargo test "${crates[@]}" --test docker -- --test-threads=8 "${faults[@]}"
+    stage 'docker tests'   "${run[@]}" --test-threads=1 "${faults[@]/#/--skip=}"
+    stage 'docker faults'  "${run[@]}" --test-threads=8 "${faults[@]}"
 }
 
 # ---- How stages run ------------------------------------------------------------------------------------------------
