@@ -136,7 +136,6 @@ pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
     };
     let manifest = get(&format!("manifests/{tag}"));
     let kind = manifest["mediaType"].as_str().unwrap().to_owned();
-    let kind = kind.as_str();
     let config = get(&format!("blobs/{}", manifest["config"]["digest"].as_str().unwrap()));
 
     let mut other_config = config.clone();
@@ -156,7 +155,7 @@ pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
     let listed = images.map(|(architecture, manifest)| {
         let manifest = manifest.to_string();
         let digest = Digest::of(manifest.as_bytes());
-        put(&format!("manifests/{digest}"), kind, &manifest);
+        put(&format!("manifests/{digest}"), &kind, &manifest);
         let platform = json!({ "os": "linux", "architecture": architecture });
         json!({ "mediaType": kind, "size": manifest.len(), "digest": digest.to_string(), "platform": platform })
     });

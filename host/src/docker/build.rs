@@ -46,8 +46,8 @@ pub struct BuildStep {
 
 impl Daemon {
     /// Builds the context that `archive` (a tar in pieces, the content of each file a piece of its own) holds, with its
-    /// `Dockerfile`. It is sent as it is read and never held. A build that fails or is interrupted leaves no container; the
-    /// results of its finished steps stay in the daemon's cache.
+    /// `Dockerfile`. It is sent as it is read and never held. A build that fails or is interrupted leaves no container;
+    /// the results of its finished steps stay in the daemon's cache.
     ///
     /// # Errors
     /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of
