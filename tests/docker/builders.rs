@@ -165,8 +165,8 @@ fn progress_looks_the_same() {
 
 /// A build by a daemon that answers it like this.
 #[track_caller]
-fn answered(build: String, code: i32, words: &[&str]) {
-    let address = fake::daemon(build);
+fn answered(build: impl Into<Option<String>>, code: i32, words: &[&str]) {
+    let address = fake::daemon(build.into());
     let storage = format!("base_url = \"tcp://{address}\"\nlocal_image = true\nbase_image = \"python:3.9\"");
     let project = Project::of_script(&storage, "print(1)\n");
     let start = Instant::now();
@@ -186,6 +186,7 @@ fn a_daemon_that_stops_or_makes_no_sense() {
     answered("{\"id\":\"moby.buildkit.trace\",\"aux\":\"?\"}\n".to_owned(), 75, &["before the build ended"]);
     answered("x".repeat(17 << 20), 75, &["before the build ended"]);
     answered("{\"stream\":\"Step 1/2 : FROM python\"}\n".to_owned(), 69, &["needs BuildKit", "18.09"]);
+    answered(None, 69, &["no session", "status 403", "DOCKER_BUILDKIT=0"]);
     let full = "{\"errorDetail\":{\"message\":\"write /x: no space left on device\"}}\n";
     answered(full.to_owned(), 69, &["no space left", "docker system prune"]);
 }

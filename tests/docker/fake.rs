@@ -33,21 +33,22 @@ fn answer(mut connection: TcpStream, status: &str, body: &str) -> std::io::Resul
     )
 }
 
-/// A daemon with BuildKit that has every image, and answers every build with these lines.
-pub(crate) fn daemon(build: String) -> String {
+/// A daemon with BuildKit that has every image, and answers every build with these lines; without any, something before
+/// it lets no session through.
+pub(crate) fn daemon(build: Option<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let build: Arc<str> = build.into();
+    let build: Option<Arc<str>> = build.map(Arc::from);
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            let build = Arc::clone(&build);
-            std::thread::spawn(move || answer_as_daemon(connection, &build).ok());
+            let build = build.clone();
+            std::thread::spawn(move || answer_as_daemon(connection, build.as_deref()).ok());
         }
     });
     format!("localhost:{}", address.port())
 }
 
-fn answer_as_daemon(mut connection: TcpStream, build: &str) -> std::io::Result<()> {
+fn answer_as_daemon(mut connection: TcpStream, build: Option<&str>) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection.try_clone()?);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -56,13 +57,16 @@ fn answer_as_daemon(mut connection: TcpStream, build: &str) -> std::io::Result<(
         line.clear();
     }
     if first.starts_with("POST /session ") {
+        if build.is_none() {
+            return write!(connection, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
         write!(connection, "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")?;
         // Nothing is asked of the client, until it goes.
         return std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ());
     }
     let body = match first.split([' ', '?']).nth(1).unwrap_or_default() {
         "/version" => "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\",\"Arch\":\"amd64\"}",
-        "/build" => build,
+        "/build" => build.unwrap_or_default(),
         path if path.starts_with("/images/") => "{\"Id\":\"sha256:1\"}",
         _ => "OK",
     };

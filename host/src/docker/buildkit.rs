@@ -64,7 +64,8 @@ impl Daemon {
             let mut connection = Connection::open(&self.place).await?;
             let mut response = connection.send(Request::post(format!("/build?{query}"))).await?;
             if !response.status().is_success() {
-                return Err(refusal(response).await);
+                let (status, message) = refusal(response).await;
+                return Err(Failure::Answer { status, message });
             }
             let mut line = Vec::new();
             while let Some(frame) = response.body_mut().frame().await {

@@ -119,6 +119,14 @@ pub enum DockerError {
         /// The step that was running, such as `3/9`.
         step: Option<String>,
     },
+    /// The daemon has BuildKit, but something before it lets no session through.
+    #[error("no session with the daemon at {address}, in which BuildKit asks for the build's files: {reason}")]
+    NoSession {
+        /// The daemon's address.
+        address: String,
+        /// What was answered.
+        reason: String,
+    },
     /// The classic builder can't do what is asked.
     #[error("{what} needs BuildKit, and the daemon at {address} builds without")]
     NeedsBuildkit {
@@ -225,6 +233,7 @@ impl DockerError {
             | Self::SocketDenied { .. }
             | Self::TooOld { .. }
             | Self::NeedsBuildkit { .. }
+            | Self::NoSession { .. }
             | Self::Output(_) => Kind::Unavailable,
             Self::Registry { fault, .. } | Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => {
                 fault.kind()
@@ -256,6 +265,9 @@ impl DockerError {
             Self::TooOld { .. } => "update docker to 17.06 or later".to_owned(),
             Self::NeedsBuildkit { .. } => "take a docker of version 18.09 or later, its own setting `buildkit` not \
                                            turned off, and leave DOCKER_BUILDKIT unset"
+                .to_owned(),
+            Self::NoSession { .. } => "let what stands before the daemon pass `POST /session` on, or take the classic \
+                                       builder: DOCKER_BUILDKIT=0"
                 .to_owned(),
             Self::Secret { .. } => "set the variable, or write the file; the value itself is in no spec".to_owned(),
             Self::NoImage { reference } => format!("build it, or `docker pull {reference}`"),

@@ -24,6 +24,8 @@ pub(super) enum Failure {
     Timeout(Duration),
     /// What answered is a classic builder, which was not asked for.
     NoBuildkit,
+    /// BuildKit is there, but was given no way to ask for anything.
+    NoSession(String),
     /// The user stopped it.
     Interrupted,
 }
@@ -39,6 +41,7 @@ impl Failure {
             Self::Unreachable { reason, .. } => DockerError::NoDaemon { address: address.to_owned(), reason },
             Self::Timeout(after) => DockerError::Timeout { operation, after },
             Self::NoBuildkit => DockerError::NeedsBuildkit { what: "the Dockerfile", address: address.to_owned() },
+            Self::NoSession(reason) => DockerError::NoSession { address: address.to_owned(), reason },
             Self::Interrupted => DockerError::Interrupted,
         }
     }

@@ -55,8 +55,8 @@ impl Connection {
     }
 }
 
-/// The daemon's words in an answer whose status is no success.
-pub(in crate::docker) async fn refusal(mut response: Response<Incoming>) -> Failure {
+/// Status and the daemon's words, of an answer whose status is no success.
+pub(in crate::docker) async fn refusal(mut response: Response<Incoming>) -> (u16, String) {
     #[derive(serde::Deserialize)]
     struct Refusal {
         message: String,
@@ -73,7 +73,7 @@ pub(in crate::docker) async fn refusal(mut response: Response<Incoming>) -> Fail
         Ok(refusal) => refusal.message,
         Err(_) => String::from_utf8_lossy(&answer[..answer.len().min(ERROR_BYTES)]).into_owned(),
     };
-    Failure::Answer { status, message: words(&message) }
+    (status, words(&message))
 }
 
 /// The connection broke, or carries no HTTP.

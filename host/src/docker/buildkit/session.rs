@@ -71,12 +71,8 @@ impl Session {
         let mut connection = Connection::open(address).await?;
         let response = connection.send(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(match refusal(response).await {
-                Failure::Answer { status, message } => {
-                    Failure::Answer { status, message: format!("no session for the build's files: {message}") }
-                }
-                failure => failure,
-            });
+            let (status, words) = refusal(response).await;
+            return Err(Failure::NoSession(format!("status {status} {words}").trim_end().to_owned()));
         }
         let stream = hyper::upgrade::on(response).await.map_err(|error| broken(&error))?;
         let server = tokio::spawn(async move {
