@@ -42,6 +42,7 @@ use address::Address;
 use credentials::Source;
 use failure::{Failure, words};
 use reference::Reference;
+use retry::News;
 
 pub use build::{BuildStep, Built};
 pub use error::{DockerError, Kind};
@@ -193,7 +194,7 @@ impl Daemon {
     /// If the registry can't be asked: down, unknown, or not for us.
     pub async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
-        self.patiently(|| self.published_now(&name)).await
+        self.patiently(&News::new(), || self.published_now(&name)).await
     }
 
     async fn published_now(&self, name: &Reference) -> Result<Option<String>, DockerError> {

@@ -42,6 +42,13 @@ rows=(
     'slug 1000 10000' 'snapshot 1000 10000' 'restore 1000 10000'
 )
 
+for work in "$@"; do
+    if [[ " ${rows[*]%% *} " != *" $work "* ]]; then
+        echo "there is no work '$work', but: ${rows[*]%% *}" >&2
+        exit 2
+    fi
+done
+
 failed=false
 declare -A counted
 echo '| work | size | instructions | at ten times the size | ratio |'

@@ -3,6 +3,7 @@
 use std::{
     process::{Command, Stdio},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use crate::{
     project::{BUILDERS, Project, quoted, unique},
     proxy::{Fault, Proxy},
     registry::{self, Registry},
+    registry_killed::pushes,
 };
 
 const SCRIPT: &str = "print('x')\n";
@@ -104,6 +106,19 @@ fn what_passes_is_tried_again() {
         }
         assert!(done.stderr.contains("trying again"), "{done:#?}");
     }
+}
+
+/// Longer than the patience with a registry that gets nothing done.
+#[test]
+fn a_long_push_is_tried_again_too() {
+    let proxy = Proxy::new();
+    let (project, name) = built(&proxy);
+    let [layer, manifest] = pushes();
+    proxy.fail(layer, 1, Fault::During(Arc::new(|| thread::sleep(Duration::from_secs(35)))));
+    proxy.fail(manifest, 1, Fault::Answer("503 Service Unavailable"));
+    project.folder.run(&["push"]).ok();
+    assert_eq!(proxy.heal(), 2);
+    assert_eq!(published(&name).as_deref(), project.storage()["digest"].as_str());
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn killable() -> (Arc<Registry>, Arc<Proxy>) {
 }
 
 /// The requests that carry a layer, and the one that carries the manifest.
-fn pushes() -> [&'static [&'static str]; 2] {
+pub(crate) fn pushes() -> [&'static [&'static str]; 2] {
     let layer = if has_images_in_containerd() { &["PUT", "/blobs/uploads/"] } else { &["PATCH", "/blobs/uploads/"] };
     [layer, &["PUT", "/manifests/"]]
 }

@@ -5,6 +5,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 
 use super::failure::Failure;
 use super::reference::Reference;
+use super::retry::News;
 use super::{Daemon, DockerError, Fault, registry_error};
 use crate::progress::{Event, Operation, Progress};
 
@@ -16,10 +17,12 @@ impl Daemon {
     /// it may be another one; but the error's help says so.
     pub async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
-        self.watched(Operation::Pull, reference, self.patiently(|| self.pull_now(&name, platform))).await
+        let news = News::new();
+        let pull = self.patiently(&news, || self.pull_now(&name, platform, &news));
+        self.watched(Operation::Pull, reference, pull).await
     }
 
-    async fn pull_now(&self, name: &Reference, platform: Option<&str>) -> Result<(), DockerError> {
+    async fn pull_now(&self, name: &Reference, platform: Option<&str>, news: &News) -> Result<(), DockerError> {
         let credentials = self.registry_credentials(name).await?;
         // Without a tag the daemon would pull them all.
         let mut options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version());
@@ -29,7 +32,7 @@ impl Daemon {
         let mut stream = self.docker.create_image(Some(options.build()), None, Some(credentials));
         loop {
             match self.next(&mut stream).await {
-                Ok(Some(info)) => self.tell_transfer(&info),
+                Ok(Some(info)) => self.tell_transfer(&info, news),
                 Ok(None) => break,
                 Err(failure) => return Err(self.pull_error(name, failure).await),
             }
@@ -61,7 +64,8 @@ impl Daemon {
     }
 
     /// Passes a line of a pull or a push on.
-    pub(super) fn tell_transfer(&self, info: &CreateImageInfo) {
+    pub(super) fn tell_transfer(&self, info: &CreateImageInfo, news: &News) {
+        news.hear(info);
         tell_transfer(
             &*self.settings.progress,
             info.id.as_deref(),

@@ -5,6 +5,7 @@ use bollard::query_parameters::CreateImageOptions;
 
 use super::failure::Failure;
 use super::reference::Reference;
+use super::retry::News;
 use super::{Daemon, DockerError, Fault, readable_credentials, registry_error};
 use crate::progress::{Event, Operation};
 
@@ -22,10 +23,12 @@ impl Daemon {
                 reason: "a push needs a tag, the registry computes the digest",
             });
         }
-        self.watched(Operation::Push, reference, self.patiently(|| self.push_now(&name))).await
+        let news = News::new();
+        let push = self.patiently(&news, || self.push_now(&name, &news));
+        self.watched(Operation::Push, reference, push).await
     }
 
-    async fn push_now(&self, name: &Reference) -> Result<String, DockerError> {
+    async fn push_now(&self, name: &Reference, news: &News) -> Result<String, DockerError> {
         // The daemon's own message for this has no status that would set it apart.
         if self.image(&name.full()).await?.is_none() {
             return Err(DockerError::NoImage { reference: name.full() });
@@ -41,7 +44,7 @@ impl Daemon {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => match info.status.as_deref().and_then(pushed_digest) {
                     Some(pushed) => digest = Some(pushed.to_owned()),
-                    None => self.tell_transfer(&info),
+                    None => self.tell_transfer(&info, news),
                 },
                 Ok(None) => break,
                 Err(failure) => return Err(self.push_error(name, failure)),

@@ -1,6 +1,9 @@
 //! Trying again what a registry was too busy for, or was restarted in the middle of.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use bollard::models::CreateImageInfo;
 
 use super::error::Kind;
 use super::{Daemon, DockerError, Fault};
@@ -9,22 +12,49 @@ use crate::progress::Event;
 /// How long is waited before each further attempt. The daemon keeps what a registry asks for (`Retry-After`) to itself.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// After so long there is no further attempt: of some errors the daemon tells only when it has tried again itself.
+/// After so long without news there is no further attempt: of some errors the daemon tells only when it has tried again
+/// itself. A transfer that got on may have taken any time.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When a transfer last got on.
+pub(super) struct News(Mutex<Instant>);
+
+impl News {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    /// Takes note of what the daemon tells. That it waits before it tries again is no news, and it tells so each second.
+    pub(super) fn hear(&self, info: &CreateImageInfo) {
+        if !info.status.as_deref().is_some_and(|status| status.starts_with("Retrying in ")) {
+            self.restart();
+        }
+    }
+
+    fn restart(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn silence(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+}
 
 impl Daemon {
     /// Does something that asks a registry, again if that was busy or cut the connection, and then also if nobody
     /// listens: it may be starting. Everything else fails at once: a wrong password doesn't become right.
-    pub(super) async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, DockerError>
+    pub(super) async fn patiently<T, F>(&self, news: &News, mut work: impl FnMut() -> F) -> Result<T, DockerError>
     where
         F: Future<Output = Result<T, DockerError>>,
     {
-        let began = Instant::now();
+        let mut silence = Duration::ZERO;
         for (attempt, pause) in PAUSES.into_iter().enumerate() {
-            let error = match work().await {
+            news.restart();
+            let result = work().await;
+            silence += news.silence();
+            let error = match result {
                 Err(error @ DockerError::Registry { .. })
-                    if (error.kind() == Kind::Retry || attempt > 0 && is_unreachable(&error))
-                        && began.elapsed() < PATIENCE =>
+                    if (error.kind() == Kind::Retry || attempt > 0 && is_unreachable(&error)) && silence < PATIENCE =>
                 {
                     error
                 }
