@@ -12,6 +12,7 @@ is in a layer. Secrets are files in SECRETS while this step runs: one with the n
 
 Runs on CPython 3.6 and newer, with the standard library only.
 """
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,17 @@ SETTINGS = {
     "PIP_CERT": "SSL_CERT_FILE",
     "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
 }
+
+# What says where uv finds packages.
+INDEXES = {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX", "UV_CONFIG_FILE"}
+
+# The public index says so of its own answers. Most mirrors say nothing, and would be asked about each package, and for
+# each source distribution, in every build again.
+INDEX = """[[index]]
+url = %s
+default = %s
+cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }
+"""
 
 # Settings of pip that uv needs no word for.
 NEEDLESS = {
@@ -127,11 +139,8 @@ def find_uv(kept, scratch):
 
 
 def with_uv(program, requirements, kept, scratch):
-    environment = dict(os.environ)
-    for pips, uvs in SETTINGS.items():
-        if pips in environment:
-            environment.setdefault(uvs, environment[pips])
-    environment.update(
+    environment = dict(
+        os.environ,
         UV_LINK_MODE="copy",
         UV_NO_CONFIG="1",
         UV_NO_PROGRESS="1",
@@ -141,21 +150,58 @@ def with_uv(program, requirements, kept, scratch):
         PYTHONHASHSEED="0",
         TMPDIR=scratch,
     )
-    command = [program, "pip", "install", "--python", sys.executable, "--break-system-packages", "--compile-bytecode"]
-    command += ["--cache-dir", os.path.join(kept, "uv")] if kept else ["--no-cache"]
-    command += ["-r", requirements]
-    if kept:
-        # What other builds have downloaded is mostly enough, and asking about each package takes seconds.
-        offline = subprocess.run(
-            command + ["--offline", "--quiet"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        if offline.returncode == 0:
+    environment.update(
+        (uvs, os.environ[pips]) for pips, uvs in SETTINGS.items() if pips in os.environ and uvs not in os.environ
+    )
+    install = [program, "pip", "install", "--python", sys.executable, "--break-system-packages", "--compile-bytecode"]
+    install += ["--cache-dir", os.path.join(kept, "uv")] if kept else ["--no-cache"]
+    install += ["-r", requirements]
+    used = bool(kept) and os.path.isdir(os.path.join(kept, "uv"))
+    # An uv of the image's own may be too old for these.
+    indexes = None if program == shutil.which("uv") else index_settings()
+    with tempfile.NamedTemporaryFile("w", dir=in_memory(), suffix=".toml") as settings:
+        first, where = install, environment
+        if indexes:
+            settings.write(indexes)
+            settings.flush()
+            first = install + ["--config-file", settings.name]
+            where = {name: value for name, value in environment.items() if name not in INDEXES}
+        # What other builds have downloaded is mostly enough.
+        if used and subprocess.call(first + ["--offline", "--quiet"], env=where, stderr=subprocess.DEVNULL) == 0:
             say("installed from the cache of earlier builds")
             return 0
-    code = subprocess.call(command, env=environment)
+        code = subprocess.call(first, env=where)
+    if code != 0 and used:
+        # Not with those settings: uv (0.13) heeds them more than this option.
+        print("the packages may be newer than what earlier builds were told; asking again", flush=True)
+        code = subprocess.call(install + ["--refresh"], env=environment)
     if code != 0:
         say('uv could not install the requirements; installer = "pip" in [storage] takes pip')
     return code
+
+
+def index_settings():
+    """What tells uv where the packages are; None where variables of its own do."""
+    if not INDEXES.isdisjoint(os.environ):
+        return None
+    try:
+        # pip has no other way to say it.
+        from pip._internal.models.index import PyPI
+    except ImportError:
+        return None
+    texts = [INDEX % (toml(url), "false") for url in os.environ.get("PIP_EXTRA_INDEX_URL", "").split()]
+    texts.append(INDEX % (toml(os.environ.get("PIP_INDEX_URL", PyPI.simple_url)), "true"))
+    return "".join(texts)
+
+
+def toml(text):
+    return json.dumps(text.strip(), ensure_ascii=False)
+
+
+def in_memory():
+    """Where files with passwords get into no layer and no cache, if there is such a place."""
+    folder = os.path.dirname(CACHE)
+    return folder if os.path.isdir(folder) else None
 
 
 def with_pip(requirements, kept):

@@ -1,6 +1,9 @@
 //! Requirements are installed by uv or pip, and nothing of an installer stays in the image.
 
-use crate::project::Project;
+use crate::{
+    index::Index,
+    project::{Project, quoted, unique},
+};
 
 /// Prints what an image has of installers and of builds, one path a line, and who installed `six`.
 const LOOK: &str = "
@@ -47,4 +50,32 @@ fn what_can_not_be_installed_is_told_in_the_installers_words() {
         let project = Project::of_script(&format!("python_dependencies = [\"six==0.0.404\"]\n{more}"), "print(1)\n");
         project.try_build(&["--no-push"]).fails(1, &["building", words]);
     }
+}
+
+/// Builds an image with these requirements, some of them from that index.
+fn build_from(index: &Index, requirements: &[&str]) {
+    let storage = format!(
+        "network = \"host\"\npython_dependencies = {requirements:?}\nenv_vars.PIP_EXTRA_INDEX_URL = {}",
+        quoted(&index.url)
+    );
+    Project::of_script(&storage, "print(1)\n").build(&["--no-push"]);
+}
+
+#[test]
+fn a_dependency_more_is_all_that_an_index_is_asked_for() {
+    let (index, [one, other]) = (Index::new(), [unique(), unique()]);
+    index.publish(&one, "1.0");
+    index.publish(&other, "1.0");
+    build_from(&index, &[&one]);
+    assert!(index.asked().iter().any(|path| path.ends_with("-1.0-py3-none-any.whl")));
+    build_from(&index, &[&one, &other]);
+    let asked = index.asked();
+    let of = |package: &str| {
+        let names = [package.to_owned(), package.replace('-', "_")];
+        asked.iter().filter(|path| names.iter().any(|name| path[1..].contains(name))).count()
+    };
+    assert!(of(&one) == 0 && of(&other) > 0, "{asked:?}");
+    // It is asked again where what it has told isn't enough.
+    index.publish(&one, "1.1");
+    build_from(&index, &[&format!("{one}==1.1")]);
 }

@@ -15,6 +15,7 @@ mod files;
 mod forecast;
 mod get;
 mod health_check;
+mod index;
 mod installer;
 mod interrupt;
 mod killed;

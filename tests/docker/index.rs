@@ -1,0 +1,96 @@
+//! A package index that, like most mirrors, says nothing of how long its answers hold.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+/// Makes a wheel of a name, a version and nothing else.
+const WHEEL: &str = "
+import sys, zipfile
+name, version, path = sys.argv[1:]
+info = '%s-%s.dist-info/' % (name, version)
+with zipfile.ZipFile(path, 'w') as wheel:
+    wheel.writestr(name + '.py', '')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n' % (name, version))
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    files = [name + '.py', info + 'METADATA', info + 'WHEEL', info + 'RECORD']
+    wheel.writestr(info + 'RECORD', ''.join(file + ',,\\n' for file in files))
+";
+
+/// It ends with the tests.
+pub(crate) struct Index {
+    /// To be given to installers, by builds in the network of this machine.
+    pub(crate) url: String,
+    behind: Arc<Mutex<Behind>>,
+}
+
+#[derive(Default)]
+struct Behind {
+    /// By path; a wheel, or the page of a package.
+    files: BTreeMap<String, Vec<u8>>,
+    asked: Vec<String>,
+}
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://localhost:{}/simple", listener.local_addr().unwrap().port());
+        let behind = Arc::<Mutex<Behind>>::default();
+        let served = Arc::clone(&behind);
+        std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                // A client that has gone away needs no answer.
+                answer(connection, &served).ok();
+            }
+        });
+        Self { url, behind }
+    }
+
+    /// Adds a version of a package, which may be a new one.
+    pub(crate) fn publish(&self, package: &str, version: &str) {
+        let name = package.replace('-', "_");
+        let folder = flowhold_tests::Folder::new();
+        let path = folder.path().join("wheel");
+        let mut python = Command::new("python3");
+        python.args(["-c", WHEEL, &name, version]).arg(&path).stdin(Stdio::null());
+        assert!(python.status().unwrap().success());
+        let file = format!("/{name}-{version}-py3-none-any.whl");
+        let mut behind = self.behind.lock().unwrap();
+        let page = behind.files.entry(format!("/simple/{package}/")).or_default();
+        page.extend(format!("<a href=\"{file}\">{}</a>\n", &file[1..]).bytes());
+        behind.files.insert(file, std::fs::read(path).unwrap());
+    }
+
+    /// What it has been asked for since the last time, but for what it doesn't have.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.behind.lock().unwrap().asked)
+    }
+}
+
+fn answer(mut connection: TcpStream, behind: &Mutex<Behind>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(connection.try_clone()?);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let (method, path) = request.split_once(' ').unwrap_or_default();
+    let path = path.split(' ').next().unwrap_or_default();
+    let mut behind = behind.lock().unwrap();
+    let Some(body) = behind.files.get(path).cloned() else {
+        return write!(connection, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    };
+    behind.asked.push(path.to_owned());
+    let kind = if path.ends_with('/') { "text/html" } else { "application/zip" };
+    write!(
+        connection,
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
+    if method == "HEAD" { Ok(()) } else { connection.write_all(&body) }
+}
