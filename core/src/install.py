@@ -12,14 +12,20 @@ is in a layer. Secrets are files in SECRETS while this step runs: one with the n
 
 Runs on CPython 3.6 and newer, with the standard library only.
 """
+import hashlib
+import io
 import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import urllib.parse
+import urllib.request
+import zipfile
 
 # Both are in memory, and so in no layer, not even as empty directories.
 CACHE = "/dev/shm/flowhold"
@@ -125,17 +131,63 @@ def find_uv(kept, scratch):
     if os.path.exists(program):
         return program
     fresh = os.path.join(scratch, "fresh")
-    command = PIP + ["--quiet", "install", "--no-compile", "--only-binary=:all:", "--no-deps", "--target", fresh, "uv"]
-    done = subprocess.run(command + pip_cache(kept), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode != 0:
-        say(done.stdout.decode("utf-8", "replace").strip())
-        return None
+    try:
+        download_uv(os.path.join(fresh, "bin"))
+    except Exception:
+        # Whatever it was, pip may do better, and has the better words for it.
+        shutil.rmtree(fresh, ignore_errors=True)
+        if not pip_installs_uv(fresh, kept):
+            return None
     try:
         os.rename(fresh, tool)
     except OSError:
         # Another build was faster.
         pass
     return program if os.path.exists(program) else os.path.join(fresh, "bin", "uv")
+
+
+def download_uv(folder):
+    """The newest uv for this Python and platform. pip needs seconds to look at the thousands of files that uv has."""
+    if why_not_uv() or any(name in os.environ for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")):
+        raise ValueError("pip knows where packages are")
+    from pip._internal.models.index import PyPI
+    from pip._vendor import certifi
+    from pip._vendor.packaging.tags import sys_tags
+
+    trusted = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or certifi.where())
+
+    def get(url, accept):
+        if not url.startswith("https://"):
+            raise ValueError("pip knows which of these to trust")
+        return urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), None, 15, context=trusted)
+
+    index = os.environ.get("PIP_INDEX_URL", PyPI.simple_url).strip().rstrip("/")
+    with get(index + "/uv/", "application/vnd.pypi.simple.v1+json") as page:
+        address, files = page.geturl(), json.load(page)["files"]
+    fitting = {str(tag) for tag in sys_tags()}
+    found = []
+    for file in files:
+        wheel = re.match(r"uv-([0-9.]+)-(py3-none)-([^-]+)\.whl$", file["filename"])
+        if wheel and not file.get("yanked") and any(wheel[2] + "-" + name in fitting for name in wheel[3].split(".")):
+            found.append(([int(part) for part in wheel[1].split(".")], wheel[1], file))
+    _, version, file = max(found, key=lambda one: one[0])
+    with get(urllib.parse.urljoin(address, file["url"]), "*/*") as answer:
+        content = answer.read()
+    if hashlib.sha256(content).hexdigest() != file["hashes"]["sha256"]:
+        raise ValueError("this is another file")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        program = archive.read("uv-%s.data/scripts/uv" % version)
+    os.makedirs(folder)
+    with open(os.path.join(folder, "uv"), "wb", opener=lambda path, flags: os.open(path, flags, 0o755)) as to:
+        to.write(program)
+
+
+def pip_installs_uv(fresh, kept):
+    command = PIP + ["--quiet", "install", "--no-compile", "--only-binary=:all:", "--no-deps", "--target", fresh, "uv"]
+    done = subprocess.run(command + pip_cache(kept), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        say(done.stdout.decode("utf-8", "replace").strip())
+    return done.returncode == 0
 
 
 def with_uv(program, requirements, kept, scratch):

@@ -1,6 +1,9 @@
 //! Requirements are installed by uv or pip, and nothing of an installer stays in the image.
 
+use flowhold_tests::environment;
+
 use crate::{
+    daemon::docker,
     index::Index,
     project::{Project, quoted, unique},
 };
@@ -50,6 +53,25 @@ fn what_can_not_be_installed_is_told_in_the_installers_words() {
         let project = Project::of_script(&format!("python_dependencies = [\"six==0.0.404\"]\n{more}"), "print(1)\n");
         project.try_build(&["--no-push"]).fails(1, &["building", words]);
     }
+}
+
+/// Both ways to get uv, each on its own: else one would hide that the other has ceased to work.
+const GET_UV: &str = "
+import subprocess, sys
+sys.path.insert(0, '/src')
+import install
+install.download_uv('/direct/bin')
+assert install.pip_installs_uv('/by-pip', None)
+for place in ('/direct', '/by-pip'):
+    print(subprocess.check_output([place + '/bin/uv', '--version'], text=True).split()[0])
+";
+
+#[test]
+fn uv_is_got_with_pip_and_without() {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src:/src:ro");
+    let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
+    let done = docker(&["run", "--rm", "--volume", source, &base, "python", "-B", "-c", GET_UV]).ok();
+    assert_eq!(done.stdout, "uv\nuv\n");
 }
 
 /// Builds an image with these requirements, some of them from that index.
