@@ -68,9 +68,12 @@ for place in ('/direct', '/by-pip'):
 
 #[test]
 fn uv_is_got_with_pip_and_without() {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src:/src:ro");
+    // Of temporary files the daemon is sure to see the same.
+    let folder = flowhold_tests::Folder::new();
+    folder.write("install.py", include_str!("../../core/src/install.py"));
+    let source = format!("{}:/src:ro", folder.path().display());
     let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
-    let done = docker(&["run", "--rm", "--volume", source, &base, "python", "-B", "-c", GET_UV]).ok();
+    let done = docker(&["run", "--rm", "--volume", &source, &base, "python", "-B", "-c", GET_UV]).ok();
     assert_eq!(done.stdout, "uv\nuv\n");
 }
 

@@ -54,10 +54,20 @@ impl Daemon {
     /// the half context; a step that fails as [`DockerError::BuildStep`].
     pub async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<Built, DockerError> {
         let name = Reference::parse(&options.reference)?;
-        let work = async {
+        let build = |archive| async {
             match options.builder {
                 Builder::Buildkit => self.build_with_buildkit(archive, &name, options).await,
                 Builder::Classic => self.build_classically(archive, &name, options).await,
+            }
+        };
+        let work = async {
+            match build(archive.clone()).await {
+                Err(error) if is_named_at_once(&error) => {
+                    let text = "another build gave an image this name at the same moment: trying again";
+                    self.tell(Event::Message { text });
+                    build(archive).await
+                }
+                result => result,
             }
         };
         self.watched(Operation::Build, &options.reference, work).await
@@ -125,6 +135,15 @@ impl Daemon {
         }
         Ok(Built { image_id, steps: transcript.steps })
     }
+}
+
+/// A daemon that keeps images in containerd (28.5 is one) gives a new name to one of two images, and fails the other
+/// build for it. All its steps are in the cache by then.
+fn is_named_at_once(error: &DockerError) -> bool {
+    let (DockerError::BuildRefused { message, .. } | DockerError::BuildStep { message, .. }) = error else {
+        return false;
+    };
+    message.starts_with("image \"") && message.ends_with("\": already exists")
 }
 
 /// The error that the archive gave while the client was reading it.
