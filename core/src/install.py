@@ -150,7 +150,6 @@ def download_uv(folder):
     """The newest uv for this Python and platform. pip needs seconds to look at the thousands of files that uv has."""
     if why_not_uv() or any(name in os.environ for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")):
         raise ValueError("pip knows where packages are")
-    from pip._internal.models.index import PyPI
     from pip._vendor import certifi
     from pip._vendor.packaging.tags import sys_tags
 
@@ -161,8 +160,7 @@ def download_uv(folder):
             raise ValueError("pip knows which of these to trust")
         return urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), None, 15, context=trusted)
 
-    index = os.environ.get("PIP_INDEX_URL", PyPI.simple_url).strip().rstrip("/")
-    with get(index + "/uv/", "application/vnd.pypi.simple.v1+json") as page:
+    with get(index_url().rstrip("/") + "/uv/", "application/vnd.pypi.simple.v1+json") as page:
         address, files = page.geturl(), json.load(page)["files"]
     fitting = {str(tag) for tag in sys_tags()}
     found = []
@@ -237,17 +235,18 @@ def index_settings():
     if not INDEXES.isdisjoint(os.environ):
         return None
     try:
-        # pip has no other way to say it.
-        from pip._internal.models.index import PyPI
+        urls = os.environ.get("PIP_EXTRA_INDEX_URL", "").split() + [index_url()]
     except ImportError:
         return None
-    texts = [INDEX % (toml(url), "false") for url in os.environ.get("PIP_EXTRA_INDEX_URL", "").split()]
-    texts.append(INDEX % (toml(os.environ.get("PIP_INDEX_URL", PyPI.simple_url)), "true"))
-    return "".join(texts)
+    # JSON escapes strings as TOML does.
+    return "".join(INDEX % (json.dumps(url, ensure_ascii=False), json.dumps(url is urls[-1])) for url in urls)
 
 
-def toml(text):
-    return json.dumps(text.strip(), ensure_ascii=False)
+def index_url():
+    """Where pip finds packages; what it does without a setting, it has no other way to say."""
+    from pip._internal.models.index import PyPI
+
+    return os.environ.get("PIP_INDEX_URL", "").strip() or PyPI.simple_url
 
 
 def in_memory():

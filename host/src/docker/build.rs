@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
 use super::failure::Failure;
+use super::fault::named_at_once;
 use super::reference::Reference;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
@@ -137,13 +138,11 @@ impl Daemon {
     }
 }
 
-/// A daemon that keeps images in containerd (28.5 is one) gives a new name to one of two images, and fails the other
-/// build for it. All its steps are in the cache by then.
 fn is_named_at_once(error: &DockerError) -> bool {
     let (DockerError::BuildRefused { message, .. } | DockerError::BuildStep { message, .. }) = error else {
         return false;
     };
-    message.starts_with("image \"") && message.ends_with("\": already exists")
+    named_at_once(message)
 }
 
 /// The error that the archive gave while the client was reading it.

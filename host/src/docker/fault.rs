@@ -136,9 +136,23 @@ impl Fault {
     }
 }
 
+/// Whether another build gave an image the same new name at the same moment: a daemon that keeps images in containerd
+/// (28.5 is one) fails one of the two for it. All its steps are in the cache by then.
+pub(super) fn named_at_once(words: &str) -> bool {
+    words.starts_with("image \"") && words.ends_with("\": already exists")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_image_is_named_at_once() {
+        // Heard from Docker 28.5, the host name replaced.
+        assert!(named_at_once("image \"localhost:5000/a:1\": already exists"));
+        assert!(!named_at_once("failed to solve: file \"a\": already exists"));
+        assert!(!named_at_once("image \"localhost:5000/a:1\": not found"));
+    }
 
     #[test]
     fn the_daemons_words_are_understood() {

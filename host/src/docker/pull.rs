@@ -65,7 +65,7 @@ impl Daemon {
 
     /// Passes a line of a pull or a push on.
     pub(super) fn tell_transfer(&self, info: &CreateImageInfo, news: &News) {
-        news.hear(info);
+        news.hear(info.status.as_deref());
         tell_transfer(
             &*self.settings.progress,
             info.id.as_deref(),

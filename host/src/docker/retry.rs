@@ -3,8 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bollard::models::CreateImageInfo;
-
 use super::error::Kind;
 use super::{Daemon, DockerError, Fault};
 use crate::progress::Event;
@@ -25,8 +23,8 @@ impl News {
     }
 
     /// Takes note of what the daemon tells. That it waits before it tries again is no news, and it tells so each second.
-    pub(super) fn hear(&self, info: &CreateImageInfo) {
-        if !info.status.as_deref().is_some_and(|status| status.starts_with("Retrying in ")) {
+    pub(super) fn hear(&self, status: Option<&str>) {
+        if !status.is_some_and(|status| status.starts_with("Retrying in ")) {
             self.restart();
         }
     }
