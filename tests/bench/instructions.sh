@@ -12,7 +12,6 @@ shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 command -v valgrind >/dev/null || { echo "valgrind is needed; on Debian: apt-get install valgrind" >&2; exit 1; }
-cargo build --release -p flowhold-bench --bin flowhold-bench
 program=${CARGO_TARGET_DIR:-target}/release/flowhold-bench
 
 # collected WORK SIZE OPTION…: what callgrind counts. A program that fails under it counts as nothing.
@@ -49,6 +48,7 @@ for work in "$@"; do
     fi
 done
 
+cargo build --release -p flowhold-bench --bin flowhold-bench
 failed=false
 declare -A counted
 echo '| work | size | instructions | at ten times the size | ratio |'
