@@ -26,14 +26,13 @@ crates=(-p flowhold-core -p flowhold -p flowhold-tests)
 quick_stages() {
     stage 'toolchain'      complete_toolchain
     stage 'format'         check_format
-    stage 'clippy'         cargo clippy --workspace --all-targets -- -D warnings
-    stage 'unit tests'     cargo test "${crates[@]}" --lib --bins
-    stage 'doc tests'      cargo test "${crates[@]}" --doc
-    # Programs alone: as libraries, too, their dependencies would be compiled in another way, and for benchmarks once more.
-    stage 'release build'  cargo build --release -p flowhold --bins
+    stage 'clippy'         cargo clippy --release --workspace --all-targets -- -D warnings
+    stage 'unit tests'     cargo test --release "${crates[@]}" --lib --bins
+    stage 'doc tests'      cargo test --release "${crates[@]}" --doc
+    stage 'release build'  cargo build --release -p flowhold
     stage 'artifact size'  check_artifact
-    stage 'quick tests'    cargo test "${crates[@]}" --test quick
-    stage 'sandbox tests'  cargo test "${crates[@]}" --test sandbox
+    stage 'quick tests'    cargo test --release "${crates[@]}" --test quick
+    stage 'sandbox tests'  cargo test --release "${crates[@]}" --test sandbox
     stage 'npm package'    build_package
     stage 'page'           build_page
     stage 'package tests'  test_package
@@ -45,9 +44,8 @@ faults=(faults:: interrupt:: killed:: load:: unavailable::)
 server_stages() {
     with_environment || return 0
     # Under nohup, and in the background of a script, signals are ignored: theirs are to arrive.
-    local run=(env --default-signal=HUP,INT,TERM cargo test "${crates[@]}" --test docker --)
-    # One at a time: removing one test's images can take one from under the classic builder of another (dockerd 20.10).
-    stage 'docker tests'   "${run[@]}" --test-threads=1 "${faults[@]/#/--skip=}"
+    local run=(env --default-signal=HUP,INT,TERM cargo test --release "${crates[@]}" --test docker --)
+    stage 'docker tests'   "${run[@]}" --test-threads=3 "${faults[@]/#/--skip=}"
     stage 'docker faults'  "${run[@]}" --test-threads=8 "${faults[@]}"
 }
 

@@ -88,7 +88,7 @@ const tables = buildModule();
 step('its JavaScript and types');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
-run('cargo', 'run', '--quiet', '--package', 'flowhold-bindgen', '--', join(target, TARGET, 'web', 'flowhold_web.wasm'), dist);
+run('cargo', 'run', '--quiet', '--release', '--package', 'flowhold-bindgen', '--', join(target, TARGET, 'web', 'flowhold_web.wasm'), dist);
 for (const file of ['index.js', 'node.js', 'start.js', 'error.js', 'judge.js', 'assets.js']) copyFileSync(join(here, file), join(dist, file));
 for (const file of ['readings.bin', 'scripts.bin']) copyFileSync(join(tables, file), join(dist, file));
 // What wasm-bindgen writes for the module itself is replaced by index.js and node.js.

@@ -10,7 +10,7 @@ use flowhold_tests::{Folder, environment};
 use serde_json::Value;
 
 use crate::{
-    daemon::{docker, has_image, has_images_in_containerd, inspect, text_inside},
+    daemon::{docker, forget, has_image, has_images_in_containerd, inspect, text_inside},
     fake,
     project::{BUILDERS, Project, quoted, unique},
     registry,
@@ -89,7 +89,7 @@ fn both_take_the_base_image_of_the_platform() {
     let base = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &base]).ok();
     docker(&["push", &base]).ok();
-    docker(&["image", "rm", &base]).ok();
+    forget(&base);
     // Its programs are still this machine's, so that they run.
     registry::add_platform(&base, "arm64", "ON=arm64");
     for builder in BUILDERS {
@@ -109,7 +109,7 @@ fn both_take_the_base_image_of_the_platform() {
             let run = project.folder.run(&["run", "flow", "--progress", "none"]).ok();
             assert_eq!(run.stdout.trim(), on, "{builder} {platform}");
         }
-        docker(&["image", "rm", &base]).ok();
+        forget(&base);
     }
 }
 
@@ -143,10 +143,23 @@ fn both_say_why_a_flow_does_not_load() {
     }
 }
 
+/// A base image with a layer that no other has: builds that do the same at the same time are told of each other's steps.
+fn own_base() -> String {
+    let name = unique();
+    let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
+    docker(&["run", "--name", &name, "--network", "none", &base, "sh", "-c", "hostname > /etc/own"]).ok();
+    docker(&["commit", &name, &name]).ok();
+    docker(&["rm", &name]).ok();
+    name
+}
+
 #[test]
 fn progress_looks_the_same() {
+    let base = own_base();
+    let storage =
+        format!("base_image = {}\nlocal_image = true\npython_dependencies = [\"iniconfig==2.0.0\"]", quoted(&base));
     for builder in BUILDERS {
-        let project = Project::of_script("python_dependencies = [\"iniconfig==2.0.0\"]", "print(1)\n");
+        let project = Project::of_script(&storage, "print(1)\n");
         // Bytes of its own, so that something is done.
         project.folder.write("flow.py", format!("print({})\n", quoted(&project.name)));
         let done = project.try_build_by(builder, &["--no-push", "--progress", "json"]).ok();

@@ -3,7 +3,7 @@
 use flowhold_tests::Folder;
 
 use crate::{
-    daemon::{client, docker, text_inside},
+    daemon::{client, text_inside},
     project::{Project, quoted, unique},
 };
 
@@ -40,7 +40,6 @@ fn plain_docker_builds_what_the_command_writes() {
         let look = "import iniconfig, os; print(os.environ['MODE'], open('/opt/a file.txt').read(), \
                     open('/opt/tree/two words/b.txt').read(), open('/root/.prefect/flow-the-first.prefect').read())";
         assert_eq!(text_inside(&image, &["python", "-c", look]), format!("a \"b\" $c a file b {FLOW}\n"));
-        docker(&["image", "rm", "--force", "--no-prune", &image]).ok();
     }
     // Nothing that is there is overwritten.
     project.folder.run(&["dockerfile", "context"]).fails(1, &["exists"]);

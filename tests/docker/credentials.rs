@@ -10,7 +10,7 @@ use flowhold_tests::{Done, Folder, environment};
 use serde_json::{Value, json};
 
 use crate::{
-    daemon::{docker, has_image},
+    daemon::{docker, forget, has_image},
     project::{Project, quoted, unique},
 };
 
@@ -100,7 +100,6 @@ fn right_ones_let_an_image_in() {
         assert_eq!(report["pushed"], true, "{what}");
         assert!(report["digest"].is_string(), "{what}: {report:#}");
         assert_eq!(with_config(&project, Some(&config), &["push"]).code, 0, "{what}");
-        docker(&["image", "rm", "--no-prune", report["image"].as_str().unwrap()]).ok();
     }
 }
 
@@ -136,8 +135,6 @@ fn wrong_or_missing_ones_are_told_with_the_way_to_log_in() {
         }
         assert!(!done.stderr.contains("guess") && !done.stderr.contains(&environment("FLOWHOLD_TEST_AUTH_PASSWORD")));
         assert!(!project.folder.path().join("storage.json").exists(), "{what}");
-        let image = format!("{}/tests/{}:v1", registry(), project.name);
-        docker(&["image", "rm", "--no-prune", &image]);
     }
 }
 
@@ -150,7 +147,7 @@ fn a_base_image_is_pulled_with_them() {
     let folder = project.folder.path().join("config");
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &base]).ok();
     docker(&["--config", folder.to_str().unwrap(), "push", &base]).ok();
-    docker(&["image", "rm", "--no-prune", &base]).ok();
+    forget(&base);
 
     let login = format!("docker login {}", registry());
     with_config(&project, Some("{}"), &["pull"]).fails(69, &[&base, &login]);
@@ -158,5 +155,4 @@ fn a_base_image_is_pulled_with_them() {
     assert!(!has_image(&base));
     with_config(&project, Some(&config), &["pull"]).ok();
     assert!(has_image(&base));
-    docker(&["image", "rm", "--no-prune", &base]).ok();
 }

@@ -1,6 +1,6 @@
 //! The daemon as others see it: through Docker's own client, past Flowhold.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, sync::RwLock};
 
 pub(crate) use flowhold_tests::wait_for;
 use flowhold_tests::{Done, environment};
@@ -33,6 +33,19 @@ pub(crate) fn send(signal: &str, process: u32) {
 /// Runs Docker's client.
 pub(crate) fn docker(arguments: &[&str]) -> Done {
     Done::of(client(arguments).output().unwrap())
+}
+
+/// Shared by all that build, and had alone by who removes an image: dockerd 20.10 would take a layer of the same content
+/// from under its classic builder.
+pub(crate) static BUILDING: RwLock<()> = RwLock::new(());
+
+/// Removes an image from the daemon, if it is there.
+#[track_caller]
+pub(crate) fn forget(image: &str) {
+    let nothing_builds = BUILDING.write().unwrap();
+    let done = docker(&["image", "rm", "--force", "--no-prune", image]);
+    drop(nothing_builds);
+    done.ok();
 }
 
 /// What a program prints in a new container of the image.

@@ -10,7 +10,7 @@ use std::{
 use flowhold_tests::{Done, environment};
 
 use crate::{
-    daemon::{containers, docker, has_image, has_images_in_containerd},
+    daemon::{containers, docker, forget, has_image, has_images_in_containerd},
     project::{BUILDERS, Project, quoted, unique},
     proxy::{Fault, Proxy},
     registry::{self, Registry},
@@ -42,7 +42,7 @@ impl Remote {
         assert!(made.success());
         docker(&["import", tar.to_str().unwrap(), &name]).ok();
         docker(&["push", &name]).ok();
-        docker(&["image", "rm", &name]).ok();
+        forget(&name);
         Self(path)
     }
 
@@ -52,7 +52,7 @@ impl Remote {
         let project = Project::of_script(&format!("base_image = {}", quoted(&name)), SCRIPT);
         let done = project.folder.run(&["pull"]);
         assert_eq!(has_image(&name), done.code == 0);
-        docker(&["image", "rm", &name]);
+        forget(&name);
         done
     }
 }
@@ -165,7 +165,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
     let name = format!("{}/{path}", environment("FLOWHOLD_TEST_REGISTRY"));
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &name]).ok();
     docker(&["push", &name]).ok();
-    docker(&["image", "rm", "--no-prune", &name]).ok();
+    forget(&name);
     let base = format!("{}/{path}", proxy.address);
     let project = Project::of_script(&format!("base_image = {}", quoted(&base)), SCRIPT);
     project.folder.write("storage.json", "before");
@@ -174,7 +174,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
     let gone = base.clone();
     let forget = Arc::new(move || {
         if has_image(&gone) {
-            docker(&["image", "rm", "--no-prune", &gone]);
+            forget(&gone);
         }
     });
     let mut command = project.folder.command(&["build", "--progress", "plain"]);
@@ -195,8 +195,6 @@ fn a_base_image_that_goes_between_pull_and_build() {
     assert!(matches!(code, Some(0 | 1)), "{said}");
     assert!(if code == Some(0) { has_image(&project.reference()) } else { said.contains(&base) }, "{said}");
     assert_eq!(code == Some(0), project.storage_text() != "before");
-    docker(&["image", "rm", "--no-prune", &base]);
-    docker(&["image", "rm", "--no-prune", &project.reference()]);
 }
 
 #[test]
@@ -221,7 +219,6 @@ fn one_spec_built_twice_at_the_same_time() {
         }
         assert!(containers(&project.name).is_empty());
         project.folder.run(&["run", "flow"]).ok();
-        docker(&["image", "rm", "--force", "--no-prune", image]).ok();
     }
 }
 
@@ -254,5 +251,4 @@ fn a_registry_whose_disk_is_full() {
     project.try_build(&[]).fails(75, &[&name, "try again"]);
     assert_eq!(project.storage_text(), "before");
     assert_eq!(registry::digest(&name), None);
-    docker(&["image", "rm", "--force", "--no-prune", &name]).ok();
 }

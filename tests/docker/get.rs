@@ -5,7 +5,7 @@ use std::{fs, process::Output};
 use flowhold_tests::{binary, environment};
 
 use crate::{
-    daemon::{client, containers, docker},
+    daemon::{client, containers, docker, forget},
     project::Project,
 };
 
@@ -68,6 +68,6 @@ fn an_image_without_the_flow_is_told() {
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &project.reference()]).ok();
     let arguments = ["get", "script", "--storage", "storage.json"];
     project.folder.run(&arguments).fails(1, &["/root/.prefect/script.prefect", &project.reference()]);
-    docker(&["image", "rm", "--no-prune", &project.reference()]).ok();
+    forget(&project.reference());
     project.folder.run(&arguments).fails(1, &[&project.reference()]);
 }

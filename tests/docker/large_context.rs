@@ -11,7 +11,7 @@ use flowhold_tests::{Done, Folder};
 use serde_json::Value;
 
 use crate::{
-    daemon::{docker, has_image, send, text_inside},
+    daemon::{docker, forget, has_image, send, text_inside},
     project::{BUILDERS, Project, quoted, unique},
 };
 
@@ -98,7 +98,7 @@ fn contexts_of_one_name_do_not_mix() {
             let script = "cd /data && ls && head -c 1 large && tail -c 1 large && wc -c < large";
             let told = text_inside(image, &["sh", "-c", script]);
             assert_eq!(told, format!("{letter}\nlarge\n{letter}{letter}{}\n", 3 * MEBIBYTE));
-            docker(&["image", "rm", "--force", image]).ok();
+            forget(image);
         }
     }
 }

@@ -4,7 +4,7 @@ use flowhold_tests::environment;
 use serde_json::Value;
 
 use crate::{
-    daemon::{docker, has_image},
+    daemon::{docker, forget, has_image},
     project::{Project, quoted},
     registry,
 };
@@ -103,7 +103,7 @@ fn a_plan_is_built_and_pushed_once() {
     assert!((human.stdout + &human.stderr).contains("already"));
 
     // Gone from the daemon: built again, from its cache.
-    docker(&["image", "rm", "--no-prune", image]).ok();
+    forget(image);
     let fourth = project.build(&[]);
     assert!(has_image(image));
     assert_eq!(fourth["digest"].as_str(), registry::digest(image).as_deref());

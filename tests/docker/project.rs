@@ -1,7 +1,6 @@
-//! A folder with a spec, whose images nobody else builds, and which are removed with it.
+//! A folder with a spec, whose images nobody else builds. They stay in the daemon, which ends with the tests.
 
 use std::{
-    cell::RefCell,
     process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -9,7 +8,7 @@ use std::{
 use flowhold_tests::{Done, Folder, environment};
 use serde_json::Value;
 
-use crate::daemon::docker;
+use crate::daemon::{BUILDING, docker, forget};
 
 /// What `DOCKER_BUILDKIT` is for BuildKit and for the classic builder.
 pub(crate) const BUILDERS: [&str; 2] = ["1", "0"];
@@ -19,7 +18,6 @@ pub(crate) struct Project {
     pub(crate) folder: Folder,
     /// Name of the image, and the value of MARK in the environment of its containers.
     pub(crate) name: String,
-    images: RefCell<Vec<String>>,
 }
 
 impl Project {
@@ -46,7 +44,7 @@ impl Project {
         lines.extend(storage.lines().filter(|line| !line.ends_with("= ")).map(str::to_owned));
         let flows: String = flows.iter().map(|flow| format!("[[flows]]\n{flow}\n")).collect();
         let folder = Folder::with_spec(&format!("[storage]\n{}\n{flows}", lines.join("\n")));
-        Self { folder, name, images: RefCell::default() }
+        Self { folder, name }
     }
 
     /// The same with a file `flow.py`, a script with this text.
@@ -74,11 +72,8 @@ impl Project {
 
     /// Runs a command that builds, and returns what happened.
     pub(crate) fn built(&self, command: &mut Command) -> Done {
-        let done = Done::of(command.output().unwrap());
-        if let Ok(report) = serde_json::from_str::<Value>(&done.stdout) {
-            self.images.borrow_mut().extend(report["image"].as_str().map(str::to_owned));
-        }
-        done
+        let _no_layer_goes = BUILDING.read().unwrap();
+        Done::of(command.output().unwrap())
     }
 
     /// Builds, and returns the report.
@@ -122,22 +117,6 @@ impl Project {
     }
 }
 
-impl Drop for Project {
-    fn drop(&mut self) {
-        for image in self.images.take() {
-            let layers = docker(&["history", "--quiet", "--no-trunc", &image]).stdout;
-            // Only what is ours: on the other layers another test may be building at this moment.
-            docker(&["image", "rm", "--force", "--no-prune", &image]);
-            for layer in layers.lines().filter(|layer| layer.starts_with("sha256:")) {
-                let environment = docker(&["image", "inspect", "--format", "{{.Config.Env}}", layer]).stdout;
-                if environment.contains(&self.name) {
-                    docker(&["image", "rm", "--no-prune", layer]);
-                }
-            }
-        }
-    }
-}
-
 /// A name that no other test has.
 pub(crate) fn unique() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -162,6 +141,6 @@ impl Tagged {
 
 impl Drop for Tagged {
     fn drop(&mut self) {
-        docker(&["image", "rm", "--force", "--no-prune", &self.0]);
+        forget(&self.0);
     }
 }

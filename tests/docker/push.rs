@@ -4,7 +4,7 @@ use flowhold_tests::environment;
 use serde_json::json;
 
 use crate::{
-    daemon::{docker, has_image},
+    daemon::{docker, forget, has_image},
     project::{Project, quoted, unique},
     registry,
 };
@@ -41,7 +41,7 @@ fn a_missing_registry_is_a_warning_when_building_and_an_error_when_pushing() {
 fn an_image_that_is_gone_cannot_be_pushed_or_run() {
     let project = Project::of_script("", HELLO);
     project.build(&["--no-push"]);
-    docker(&["image", "rm", "--no-prune", &project.reference()]).ok();
+    forget(&project.reference());
     project.folder.run(&["push"]).fails(1, &[&project.reference()]);
     project.folder.run(&["run", "flow"]).fails(1, &[&project.reference()]);
     assert_eq!(registry::digest(&project.reference()), None);
@@ -52,14 +52,13 @@ fn the_base_image_is_pulled() {
     let base = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &base]).ok();
     docker(&["push", &base]).ok();
-    docker(&["image", "rm", "--no-prune", &base]).ok();
+    forget(&base);
     let project = Project::of_script(&format!("base_image = {}", quoted(&base)), HELLO);
     assert_eq!(project.folder.json(&["pull", "--format", "json"]), json!({ "image": base }));
     assert!(has_image(&base));
 
     // A build pulls it, too.
-    docker(&["image", "rm", "--no-prune", &base]).ok();
+    forget(&base);
     project.build(&["--no-push"]);
     assert!(has_image(&base));
-    docker(&["image", "rm", "--no-prune", &base]).ok();
 }

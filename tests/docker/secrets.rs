@@ -96,5 +96,4 @@ fn a_cache_in_a_registry_is_asked_with_the_users_credentials() {
     drop(tagged);
     let found = build(Some(config), "three");
     assert!(!found.contains(&trouble), "{found}");
-    docker(&["image", "rm", "--force", "--no-prune", &image]);
 }

@@ -10,7 +10,7 @@ use flowhold_tests::{Done, Folder, environment};
 use serde_json::json;
 
 use crate::{
-    daemon::{client, docker},
+    daemon::{client, docker, forget},
     fake,
     project::{BUILDERS, Project, quoted},
 };
@@ -223,7 +223,7 @@ fn what_a_run_is_given_is_told_by_nobody() {
     let given = format!("TOKEN={PASSWORD}");
     let run = ["run", "flow", "--timeout", "1s", "-e", &given];
     quiet(&project, &[], &run).fails(75, &["--timeout"]);
-    docker(&["image", "rm", "--force", "--no-prune", &project.reference()]).ok();
+    forget(&project.reference());
     quiet(&project, &[], &run).fails(1, &[&project.reference()]);
     let nobody = format!("tcp://{}", fake::nobody());
     quiet(&project, &[("DOCKER_HOST", &nobody)], &run).fails(69, &["start docker"]);

@@ -3,7 +3,7 @@
 use flowhold_tests::environment;
 
 use crate::{
-    daemon::{docker, has_image},
+    daemon::{docker, forget, has_image},
     fake,
     project::{Project, Tagged, quoted, unique},
     registry,
@@ -39,7 +39,7 @@ fn a_local_base_image_is_never_pulled() {
     let name = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
     let tagged = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), name);
     docker(&["push", &tagged.0]).ok();
-    docker(&["image", "rm", "--no-prune", &tagged.0]).ok();
+    forget(&tagged.0);
     fails(&format!("{}\nlocal_image = true", base(&tagged.0)), 1, &[&tagged.0]);
     assert!(!has_image(&tagged.0));
 }
@@ -62,7 +62,6 @@ fn a_registry_that_is_down() {
     let project = Project::of_script(&format!("registry_url = {}", quoted(&format!("{nobody}/a"))), SCRIPT);
     project.try_build(&[]).fails(69, &[&nobody, "registry is running"]);
     assert!(!project.folder.path().join("storage.json").exists());
-    docker(&["image", "rm", "--no-prune", &format!("{nobody}/a/{}:v1", project.name)]).ok();
 }
 
 #[test]
@@ -74,7 +73,6 @@ fn a_registry_that_breaks() {
     fails(&base(&format!("{busy}/python:3.9")), 75, &[&busy]);
     let project = Project::of_script(&format!("registry_url = {}", quoted(&format!("{broken}/a"))), SCRIPT);
     project.try_build(&[]).fails(75, &[&broken]);
-    docker(&["image", "rm", "--no-prune", &format!("{broken}/a/{}:v1", project.name)]).ok();
 }
 
 #[test]

@@ -66,7 +66,10 @@ make_bridge() {
     local network
     remove_bridge
     network=$(free_network)
-    ip link add "$bridge" type bridge
+    # An address of its own, as Docker makes them. A bridge without one takes a port's, and each container that came or
+    # went would change it: the others would send to the old one for a while, and what they look up would fail.
+    # shellcheck disable=SC2086
+    ip link add "$bridge" address "$(printf '02:42:%02x:%02x:%02x:01' ${network//./ })" type bridge
     ip address add "$network.1/24" dev "$bridge"
     ip link set "$bridge" up
     printf '%s.0/24\n' "$network" >"$state/network"
