@@ -26,7 +26,7 @@ crates=(-p flowhold-core -p flowhold -p flowhold-tests)
 quick_stages() {
     stage 'toolchain'      complete_toolchain
     stage 'format'         check_format
-    stage 'clippy'         cargo clippy --release --workspace --all-targets -- -D warnings
+    stage 'clippy'         lint
     stage 'unit tests'     cargo test --release "${crates[@]}" --lib --bins
     stage 'doc tests'      cargo test --release "${crates[@]}" --doc
     stage 'release build'  cargo build --release -p flowhold
@@ -89,6 +89,14 @@ check_format() {
     cargo fmt --all --check && cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 }
 
+# In two parts: together, what they depend on would get other features than in the tests, and be compiled once more for
+# those.
+lint() {
+    cargo clippy --release "${crates[@]}" -p flowhold-bench --all-targets -- -D warnings
+    cargo clippy --release --workspace --exclude flowhold --exclude flowhold-tests --exclude flowhold-bench \
+        --all-targets -- -D warnings
+}
+
 build_package() {
     local version
     version=$(node --version 2>/dev/null) || fail "Node 20 or later is needed, with npm"
@@ -130,7 +138,17 @@ check_dependencies() {
         "$tools/bin/cargo-deny" --log-level error --locked --manifest-path "$workspace/Cargo.toml" \
             --config tests/deny.toml check bans licenses sources
     done
+    RUSTC_BOOTSTRAP=1 cargo build --release -p flowhold --unit-graph -Z unstable-options | python3 -c "$compiled_once"
 }
+
+# host/Cargo.toml says why. `cargo tree` doesn't tell.
+compiled_once='
+import json, sys
+units = [unit for unit in json.load(sys.stdin)["units"] if unit["target"]["name"].startswith(("wasmtime", "cranelift_codegen"))]
+names = sorted(unit["target"]["name"] for unit in units if unit["target"]["kind"] == ["lib"])
+twice = sorted({name for name in names if names.count(name) > 1})
+assert names and not twice, "not compiled once, but for the program and for its build script: %s" % (twice or "none found")
+'
 
 # Each target for so many seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
 # has no unsafe code.
