@@ -90,10 +90,10 @@ check_format() {
 }
 
 # In two parts: together, what they depend on would get other features than in the tests, and be compiled once more for
-# those.
+# those. What is for WebAssembly shares its macros with the package.
 lint() {
     cargo clippy --release "${crates[@]}" -p flowhold-bench --all-targets -- -D warnings
-    cargo clippy --release --workspace --exclude flowhold --exclude flowhold-tests --exclude flowhold-bench \
+    cargo clippy --profile web --workspace --exclude flowhold --exclude flowhold-tests --exclude flowhold-bench \
         --all-targets -- -D warnings
 }
 
