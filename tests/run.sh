@@ -92,9 +92,9 @@ check_format() {
 # In two parts: together, what they depend on would get other features than in the tests, and be compiled once more for
 # those. What is for WebAssembly shares its macros with the package.
 lint() {
-    cargo clippy --release "${crates[@]}" -p flowhold-bench --all-targets -- -D warnings
-    cargo clippy --profile web --workspace --exclude flowhold --exclude flowhold-tests --exclude flowhold-bench \
-        --all-targets -- -D warnings
+    local native=("${crates[@]}" -p flowhold-bench)
+    cargo clippy --release "${native[@]}" --all-targets -- -D warnings
+    cargo clippy --profile web --workspace "${native[@]/#-p/--exclude}" --all-targets -- -D warnings
 }
 
 build_package() {
@@ -138,17 +138,18 @@ check_dependencies() {
         "$tools/bin/cargo-deny" --log-level error --locked --manifest-path "$workspace/Cargo.toml" \
             --config tests/deny.toml check bans licenses sources
     done
-    RUSTC_BOOTSTRAP=1 cargo build --release -p flowhold --unit-graph -Z unstable-options | python3 -c "$compiled_once"
 }
 
-# host/Cargo.toml says why. `cargo tree` doesn't tell.
-compiled_once='
+# wasmtime and what comes with it, for the program and for its build script: host/Cargo.toml says how. `cargo tree` doesn't tell.
+check_compiled_once() {
+    RUSTC_BOOTSTRAP=1 cargo build --release -p flowhold --unit-graph -Z unstable-options | python3 -c '
 import json, sys
-units = [unit for unit in json.load(sys.stdin)["units"] if unit["target"]["name"].startswith(("wasmtime", "cranelift_codegen"))]
-names = sorted(unit["target"]["name"] for unit in units if unit["target"]["kind"] == ["lib"])
+units = [unit["target"] for unit in json.load(sys.stdin)["units"] if unit["target"]["kind"] == ["lib"]]
+names = [unit["name"] for unit in units if unit["name"].startswith(("wasmtime", "cranelift_codegen", "wit_component"))]
 twice = sorted({name for name in names if names.count(name) > 1})
-assert names and not twice, "not compiled once, but for the program and for its build script: %s" % (twice or "none found")
+assert names and not twice, "compiled once for the program and once for its build script: %s" % (twice or "none found")
 '
+}
 
 # Each target for so many seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
 # has no unsafe code.
@@ -241,6 +242,7 @@ everything() {
     stage 'packages' "$environment" install
     quick_stages
     stage 'dependencies'   check_dependencies
+    stage 'compiled once'  check_compiled_once
     stage 'instructions'   tests/bench/instructions.sh
     # A short look for new inputs; tests/README.md says how to look longer.
     stage 'fuzz targets'   fuzz_all 10

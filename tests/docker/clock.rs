@@ -10,7 +10,7 @@ use std::{
 use flowhold_tests::{Done, Folder, environment};
 use serde_json::Value;
 
-use crate::project::Project;
+use crate::{daemon::building, project::Project};
 
 /// An hour, and so far that it is before 1970.
 const BACK: [i64; 2] = [-3600, -2_000_000_000];
@@ -98,8 +98,7 @@ fn images_named_by_time_keep_their_own() {
     let mut images: Vec<Value> = Vec::new();
     for back in [0, BACK[0], BACK[1]] {
         clock.set(back);
-        let report =
-            project.built(clock.rules(&mut project.folder.command(&["build", "--no-push", "--format", "json"])));
+        let report = building(clock.rules(&mut project.folder.command(&["build", "--no-push", "--format", "json"])));
         let image = report.ok().json()["image"].take();
         assert!(!images.contains(&image), "{image}");
         images.push(image);

@@ -37,7 +37,13 @@ pub(crate) fn docker(arguments: &[&str]) -> Done {
 
 /// Shared by all that build, and had alone by who removes an image: dockerd 20.10 would take a layer of the same content
 /// from under its classic builder.
-pub(crate) static BUILDING: RwLock<()> = RwLock::new(());
+static BUILDING: RwLock<()> = RwLock::new(());
+
+/// Runs a command that builds.
+pub(crate) fn building(command: &mut Command) -> Done {
+    let _no_layer_goes = BUILDING.read().unwrap();
+    Done::of(command.output().unwrap())
+}
 
 /// Removes an image from the daemon, if it is there.
 #[track_caller]

@@ -8,7 +8,7 @@ use std::{
 use flowhold_tests::{Done, Folder, environment};
 use serde_json::Value;
 
-use crate::daemon::{BUILDING, docker, forget};
+use crate::daemon::{building, docker, forget};
 
 /// What `DOCKER_BUILDKIT` is for BuildKit and for the classic builder.
 pub(crate) const BUILDERS: [&str; 2] = ["1", "0"];
@@ -61,19 +61,13 @@ impl Project {
 
     /// Builds, and returns what happened.
     pub(crate) fn try_build(&self, more: &[&str]) -> Done {
-        self.built(&mut self.folder.command(&[&["build", "--format", "json"], more].concat()))
+        building(&mut self.folder.command(&[&["build", "--format", "json"], more].concat()))
     }
 
     /// The same by one of the [`BUILDERS`].
     pub(crate) fn try_build_by(&self, builder: &str, more: &[&str]) -> Done {
         let mut command = self.folder.command(&[&["build", "--format", "json"], more].concat());
-        self.built(command.env("DOCKER_BUILDKIT", builder))
-    }
-
-    /// Runs a command that builds, and returns what happened.
-    pub(crate) fn built(&self, command: &mut Command) -> Done {
-        let _no_layer_goes = BUILDING.read().unwrap();
-        Done::of(command.output().unwrap())
+        building(command.env("DOCKER_BUILDKIT", builder))
     }
 
     /// Builds, and returns the report.

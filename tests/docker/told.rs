@@ -10,7 +10,7 @@ use flowhold_tests::{Done, Folder, environment};
 use serde_json::json;
 
 use crate::{
-    daemon::{client, docker, forget},
+    daemon::{building, client, docker, forget},
     fake,
     project::{BUILDERS, Project, quoted},
 };
@@ -31,7 +31,7 @@ fn untold(what: &str, text: &[u8]) {
 #[track_caller]
 fn quiet(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
     let mut command = project.folder.command(arguments);
-    let done = project.built(command.envs(variables.iter().copied()));
+    let done = building(command.envs(variables.iter().copied()));
     untold(&format!("{arguments:?}: stdout"), done.stdout.as_bytes());
     untold(&format!("{arguments:?}: stderr"), done.stderr.as_bytes());
     done
@@ -102,7 +102,7 @@ fn what_a_build_needs_is_in_nothing_that_it_makes() {
                     quiet(&project, &variables, build).ok();
                 }
             }
-            let report = project.built(project.folder.command(BUILDS[1]).envs(variables.iter().copied())).ok();
+            let report = building(project.folder.command(BUILDS[1]).envs(variables.iter().copied())).ok();
             untold("progress", report.stderr.as_bytes());
             let mut report = report.json();
             if literal {
