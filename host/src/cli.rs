@@ -13,6 +13,7 @@ mod serialize;
 mod spec_file;
 mod store;
 mod view;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 

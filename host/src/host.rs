@@ -21,7 +21,9 @@ use crate::{
     engine_config,
     failure::Failure,
     files::{Access, Grants},
+    inputs::Inputs,
     policy::Policy,
+    python::{Ahead, Interpreter},
     sources::Pickling,
 };
 
@@ -250,6 +252,8 @@ impl Host {
             policies,
             ticks,
             pickling: Pickling::default(),
+            inputs: Inputs::default(),
+            asked: None,
             kept: Vec::new(),
         })
     }
@@ -272,6 +276,9 @@ pub struct Session {
     /// What each call may take.
     ticks: Option<u32>,
     pub(crate) pickling: Pickling,
+    /// What the last plan was made from, and by which Python out of which files.
+    pub(crate) inputs: Inputs,
+    pub(crate) asked: Option<(Interpreter, Vec<PathBuf>)>,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
 }
@@ -294,6 +301,25 @@ impl Session {
     /// changes that they were made from, and the flows' files are not executed then.
     pub fn keep_pickles_in(&mut self, directory: Option<PathBuf>) {
         self.pickling.kept = directory;
+    }
+
+    /// Has this Python pickle flows first. A plan that is made with its help may differ from one that a new Python gives.
+    pub fn begin_with(&mut self, ahead: Ahead) {
+        self.pickling.ahead = Some(Arc::new(ahead));
+    }
+
+    /// Starts a Python for the next session to begin with; none if the last plan needed none.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn start_ahead(&self) -> Result<Option<Ahead>, Failure> {
+        let ahead = self.asked.as_ref().map(|(interpreter, files)| interpreter.start_ahead(files));
+        Ok(ahead.transpose()?)
+    }
+
+    /// What the last plan was made from, besides the spec.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 
     /// Before each call: it has the whole deadline for itself.

@@ -14,6 +14,7 @@ mod engine_config;
 pub mod failure;
 pub mod files;
 pub mod host;
+pub mod inputs;
 pub mod planning;
 pub mod policy;
 pub mod progress;

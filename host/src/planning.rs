@@ -56,6 +56,8 @@ impl Session {
             .found
             .iter()
             .any(|found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable));
+        (self.inputs, self.asked) = (look.inputs, look.asked);
+        policies.iter().for_each(|policy| self.inputs.add_file(&spec.folder.join(policy)));
         let table = &mut self.store.data_mut().table;
         let mut push = |blob: Blob| table.push(blob);
         let findings = look.found.into_iter().map(|found| found.hand_over(&mut push));

@@ -3,6 +3,7 @@
 //! All Python code runs in one child process per call, which is killed when the call's future is dropped. What it has
 //! to say comes back as JSON lines, the pickles as files.
 
+mod ahead;
 mod cache;
 
 use std::ffi::OsStr;
@@ -14,9 +15,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::inputs::{Inputs, Listing};
+pub use ahead::Ahead;
 use cache::Cache;
 
 const PICKLE_FLOWS: &str = include_str!("python/pickle_flows.py");
@@ -31,6 +34,7 @@ pub struct Interpreter {
     program: PathBuf,
     cache: Option<Cache>,
     printed: Option<UnboundedSender<String>>,
+    ahead: Option<Arc<Ahead>>,
 }
 
 /// What an interpreter is and has installed.
@@ -55,6 +59,17 @@ pub struct PickleRequest {
     pub file: PathBuf,
     /// Its name in the file; dots lead to attributes.
     pub object: String,
+}
+
+/// What came of requests.
+#[derive(Debug, Clone)]
+pub struct Pickles {
+    /// Of the Python that made them.
+    pub facts: PythonFacts,
+    /// One for each request.
+    pub pickled: Vec<Pickled>,
+    /// What they were made from besides their own files, as far as Python can tell.
+    pub inputs: Inputs,
 }
 
 /// A flow that was pickled.
@@ -122,7 +137,7 @@ impl Interpreter {
                 .filter(|path| path.is_file())
                 .unwrap_or_else(|| PathBuf::from(if cfg!(windows) { "python" } else { "python3" })),
         };
-        Ok(Self { program, cache: None, printed: None })
+        Ok(Self { program, cache: None, printed: None, ahead: None })
     }
 
     /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped.
@@ -140,6 +155,13 @@ impl Interpreter {
         self
     }
 
+    /// Asks this one first for what is not kept; where that fails, for whatever reason, a new one.
+    #[must_use]
+    pub fn beginning_with(mut self, ahead: Arc<Ahead>) -> Self {
+        self.ahead = Some(ahead);
+        self
+    }
+
     /// The path of the interpreter, or its bare name.
     pub fn program(&self) -> &Path {
         &self.program
@@ -150,7 +172,7 @@ impl Interpreter {
     /// # Errors
     /// The interpreter is missing or is no Python of 3.6 or newer.
     pub async fn facts(&self) -> Result<PythonFacts, PythonError> {
-        Ok(self.pickle(&[], Path::new("")).await?.0)
+        Ok(self.pickle(&[], Path::new("")).await?.facts)
     }
 
     /// Pickles all requests in one process, each file executed once, to `directory/0.pickle`, `1.pickle`, ….
@@ -159,50 +181,70 @@ impl Interpreter {
     ///
     /// # Errors
     /// The first thing that went wrong; [`PythonError::request`] tells for which request.
-    pub async fn pickle(
-        &self,
-        requests: &[PickleRequest],
-        directory: &Path,
-    ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
+    pub async fn pickle(&self, requests: &[PickleRequest], directory: &Path) -> Result<Pickles, PythonError> {
         let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
         let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let mut view = self.cache.as_ref().and_then(|cache| cache.view(&self.program));
         let mut facts = view.as_mut().and_then(cache::View::facts);
         let (mut pickled, mut missing) = (vec![None; requests.len()], Vec::new());
+        let mut inputs = Inputs::default();
         for (index, request) in requests.iter().enumerate() {
             match view.as_mut().and_then(|view| view.pickle(request)) {
-                Some(hit) => pickled[index] = Some(self.restored(hit, pickle_path(directory, index))?),
+                Some(hit) => {
+                    pickled[index] = Some(self.restored(&hit, pickle_path(directory, index))?);
+                    inputs.extend(hit.inputs);
+                }
                 None => missing.push(index),
             }
         }
         if facts.is_none() || !missing.is_empty() {
-            let executed = self.execute(&requests, &missing, directory).await?;
-            if let Some(view) = &mut view {
-                view.keep(&requests, &executed);
-            }
-            for (index, made, _) in executed.pickled {
+            let executed = match self.guess(&requests, &missing, directory).await {
+                Some(guess) => guess,
+                None => {
+                    let executed = self.execute(self.start(&[])?, &requests, &missing, directory).await?;
+                    if let Some(view) = &mut view {
+                        view.keep(&requests, &executed);
+                    }
+                    executed
+                }
+            };
+            for (index, made, traced) in executed.pickled {
                 pickled[index] = Some(made);
+                traced.iter().for_each(|traced| traced.add_to(&mut inputs));
             }
+            let path = executed.facts.path.iter().flatten();
+            path.for_each(|path| inputs.add_listing(path, Listing::Packages));
             facts = Some(executed.facts);
         }
-        let all = facts.zip(pickled.into_iter().collect::<Option<Vec<_>>>());
-        all.ok_or_else(|| PythonError::Unusable { program: self.name(), last_line: "a pickle is missing".to_owned() })
+        match facts.zip(pickled.into_iter().collect::<Option<Vec<_>>>()) {
+            Some((facts, pickled)) => Ok(Pickles { facts, pickled, inputs }),
+            None => Err(PythonError::Unusable { program: self.name(), last_line: "a pickle is missing".to_owned() }),
+        }
     }
 
-    fn restored(&self, hit: cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
-        std::fs::write(&content, hit.pickle).map_err(|source| PythonError::Process { program: self.name(), source })?;
-        Ok(Pickled { name: hit.name, content })
+    /// What the Python makes of it that was started before, if there is one and it can. What it prints is dropped: the
+    /// next one prints the same.
+    async fn guess(&self, requests: &[PickleRequest], wanted: &[usize], directory: &Path) -> Option<Executed> {
+        let child = self.ahead.as_ref()?.take()?;
+        let silent = Self { printed: None, ..self.clone() };
+        silent.execute(child, requests, wanted, directory).await.ok()
     }
 
-    /// Has Python execute the files of these requests.
+    fn restored(&self, hit: &cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
+        std::fs::write(&content, &hit.pickle).map_err(|source| PythonError::Process { program: self.name(), source })?;
+        Ok(Pickled { name: hit.name.clone(), content })
+    }
+
+    /// Has a Python execute the files of these requests.
     async fn execute(
         &self,
+        child: Child,
         requests: &[PickleRequest],
         wanted: &[usize],
         directory: &Path,
     ) -> Result<Executed, PythonError> {
         let order = order(requests, wanted, directory)?;
-        let session = self.converse(&order).await?;
+        let session = self.converse(child, &order).await?;
         let (mut facts, mut current) = (None::<PythonFacts>, wanted.first().copied().unwrap_or(0));
         let mut pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)> = Vec::with_capacity(wanted.len());
         for answer in session.answers {
@@ -239,10 +281,11 @@ impl Interpreter {
         }
     }
 
-    async fn converse(&self, order: &[u8]) -> Result<Session, PythonError> {
-        let process = |source| PythonError::Process { program: self.name(), source };
-        let mut child = Command::new(&self.program)
+    /// Starts a Python, which imports what these files import, and then waits for its order.
+    fn start(&self, ahead: &[PathBuf]) -> Result<Child, PythonError> {
+        Command::new(&self.program)
             .args(["-u", "-c", PICKLE_FLOWS])
+            .args(ahead)
             // Sets of strings iterate by hash: without this, no two pickles are alike.
             .env("PYTHONHASHSEED", "0")
             // A pipe's encoding may not be able to take what the user's file prints, and would fail it.
@@ -255,7 +298,11 @@ impl Interpreter {
             .map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => PythonError::NotFound { program: self.name() },
                 _ => PythonError::Unusable { program: self.name(), last_line: error.to_string() },
-            })?;
+            })
+    }
+
+    async fn converse(&self, mut child: Child, order: &[u8]) -> Result<Session, PythonError> {
+        let process = |source| PythonError::Process { program: self.name(), source };
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut answers, mut last_line) = (Vec::new(), None);
         let status = {
@@ -380,6 +427,18 @@ struct Traced {
     reads: Vec<PathBuf>,
     /// Directories that were listed; the flag tells those in which only modules were looked for.
     listings: Vec<(PathBuf, bool)>,
+}
+
+impl Traced {
+    fn listings(&self) -> impl Iterator<Item = (&Path, Listing)> {
+        let kind = |imports: bool| if imports { Listing::Modules } else { Listing::Names };
+        self.listings.iter().map(move |(path, imports)| (path.as_path(), kind(*imports)))
+    }
+
+    fn add_to(&self, inputs: &mut Inputs) {
+        self.reads.iter().for_each(|path| inputs.add_file(path));
+        self.listings().for_each(|(path, listing)| inputs.add_listing(path, listing));
+    }
 }
 
 fn pickle_path(directory: &Path, index: usize) -> PathBuf {
@@ -546,7 +605,7 @@ mod tests {
     async fn pickle(source: &str, object: &str) -> (TempDir, Result<Pickled, PythonError>) {
         let folder = folder(&[("flows.py", source)]);
         let result = PYTHON.pickle(&requests(&folder, &[("flows.py", object)]), folder.path()).await;
-        (folder, result.map(|(_, mut pickled)| pickled.remove(0)))
+        (folder, result.map(|mut made| made.pickled.remove(0)))
     }
 
     async fn refusal(source: &str, object: &str) -> PythonError {
@@ -675,7 +734,7 @@ def two(who=helper.WHO): print('two of', who)
         let (lines, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let wanted = [("a/f.py", "one"), ("b/f.py", "two"), ("a/f.py", "two")];
         let python = PYTHON.clone().printing_to(lines);
-        let (_, pickled) = python.pickle(&requests(&folder, &wanted), folder.path()).await.unwrap();
+        let pickled = python.pickle(&requests(&folder, &wanted), folder.path()).await.unwrap().pickled;
         drop(python);
         let mut all = Vec::new();
         while let Some(line) = heard.recv().await {
@@ -699,8 +758,8 @@ def flow(): return A, B, other
         let (first, second) = (folder(&[("flows.py", source)]), folder(&[("deep/flows.py", source)]));
         let alone = requests(&first, &[("flows.py", "flow")]);
         let behind = requests(&second, &[("deep/flows.py", "other"), ("deep/flows.py", "flow")]);
-        let (_, alone) = PYTHON.pickle(&alone, first.path()).await.unwrap();
-        let (_, behind) = PYTHON.pickle(&behind, second.path()).await.unwrap();
+        let alone = PYTHON.pickle(&alone, first.path()).await.unwrap().pickled;
+        let behind = PYTHON.pickle(&behind, second.path()).await.unwrap().pickled;
         let bytes = fs::read(&alone[0].content).unwrap();
         assert!(bytes == fs::read(&behind[1].content).unwrap());
         let folder = first.path().file_name().unwrap().to_str().unwrap();

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -11,7 +12,9 @@ use crate::{
     bindings::exports::flowhold::storage::planning::{Entry, EntryKind, Finding, Origin, Python, Source},
     blob::Blob,
     failure::Failure,
-    python::{Interpreter, PickleRequest},
+    files::parent_of,
+    inputs::{Inputs, Listing},
+    python::{Ahead, Interpreter, PickleRequest, Pickles},
 };
 
 /// A finding before the component has handles of it.
@@ -35,11 +38,15 @@ enum FoundKind {
 }
 
 /// All findings, and the Python that was asked.
+#[derive(Default)]
 pub(crate) struct Look {
     pub(crate) found: Vec<Found>,
     pub(crate) python: Option<Python>,
     /// Holds the pickles.
     pub(crate) temporary: Option<tempfile::TempDir>,
+    pub(crate) inputs: Inputs,
+    /// What was asked to pickle, and the files that it executes.
+    pub(crate) asked: Option<(Interpreter, Vec<PathBuf>)>,
 }
 
 /// Whether a look must bring the bytes of sources whose size and digest the spec states.
@@ -58,6 +65,8 @@ pub(crate) struct Pickling {
     pub(crate) printed: Option<UnboundedSender<String>>,
     /// Where pickles are kept.
     pub(crate) kept: Option<PathBuf>,
+    /// Is asked first.
+    pub(crate) ahead: Option<Arc<Ahead>>,
 }
 
 /// Looks at everything that a spec names, relative to its folder.
@@ -68,17 +77,25 @@ pub(crate) async fn look(
     pickling: &Pickling,
     need: Need,
 ) -> Look {
-    let wanted = |source: &Source| need == Need::Build || !source.pinned;
-    let mut found: Vec<_> = sources
+    let wanted = |source: &&Source| need == Need::Build || !source.pinned;
+    let mut inputs = Inputs::default();
+    let found: Vec<_> = sources
         .iter()
         .map(|source| match &source.origin {
-            _ if !wanted(source) => Found::Skipped,
+            _ if !wanted(&source) => Found::Skipped,
             Origin::Object(_) => Found::Skipped,
-            Origin::Flow(path) => open_flow(&folder.join(path)),
-            Origin::File(path) => match list(Path::new(path)) {
-                Ok(entries) => Found::File(entries),
-                Err((path, error)) => Found::Failed(failure(&path, &error)),
-            },
+            Origin::Flow(path) => {
+                let path = folder.join(path);
+                inputs.add_file(&path);
+                open_flow(&path)
+            }
+            Origin::File(path) => {
+                inputs.add_tree(Path::new(path));
+                match list(Path::new(path)) {
+                    Ok(entries) => Found::File(entries),
+                    Err((path, error)) => Found::Failed(failure(&path, &error)),
+                }
+            }
         })
         .collect();
     let (at, requests): (Vec<_>, Vec<_>) = sources
@@ -92,52 +109,60 @@ pub(crate) async fn look(
             _ => None,
         })
         .unzip();
-    let open = sources.iter().any(wanted);
+    let mut look = Look { found, inputs, ..Look::default() };
+    let open = sources.iter().any(|source| wanted(&source));
     if requests.is_empty() && !(python.is_some() && open) {
-        return Look { found, python: None, temporary: None };
+        return look;
     }
-    match pickle(&requests, folder, python, pickling).await {
-        Ok((facts, pickled, temporary)) => {
-            for (index, (name, content)) in at.into_iter().zip(pickled) {
-                found[index] = Found::Flow(name, content);
-            }
-            Look { found, python: Some(facts), temporary: Some(temporary) }
-        }
-        Err((request, failure)) => {
-            let index = request.and_then(|request| at.get(request)).or(at.first()).copied().unwrap_or(0);
-            if let Some(slot) = found.get_mut(index) {
-                *slot = Found::Failed(failure);
-            }
-            Look { found, python: None, temporary: None }
+    for PickleRequest { file, .. } in &requests {
+        look.inputs.add_file(file);
+        // Its modules are beside it.
+        look.inputs.add_listing(parent_of(file), Listing::Modules);
+    }
+    if let Err((request, failure)) = look.pickle(&requests, &at, folder, python, pickling).await {
+        let index = request.and_then(|request| at.get(request)).or(at.first()).copied().unwrap_or(0);
+        if let Some(slot) = look.found.get_mut(index) {
+            *slot = Found::Failed(failure);
         }
     }
+    look
 }
 
-type Pickles = (Python, Vec<(Option<String>, Blob)>, tempfile::TempDir);
-
-async fn pickle(
-    requests: &[PickleRequest],
-    folder: &Path,
-    python: Option<&str>,
-    pickling: &Pickling,
-) -> Result<Pickles, (Option<usize>, Failure)> {
-    let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
-    let temporary = tempfile::tempdir().map_err(own)?;
-    let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
-    if let Some(lines) = &pickling.printed {
-        interpreter = interpreter.printing_to(lines.clone());
+impl Look {
+    /// Has Python pickle flows; `at` says which findings they are.
+    async fn pickle(
+        &mut self,
+        requests: &[PickleRequest],
+        at: &[usize],
+        folder: &Path,
+        python: Option<&str>,
+        pickling: &Pickling,
+    ) -> Result<(), (Option<usize>, Failure)> {
+        let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
+        let temporary = tempfile::tempdir().map_err(own)?;
+        let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+        let files = requests.iter().map(|request| request.file.clone()).collect();
+        self.asked = Some((interpreter.clone(), files));
+        if let Some(lines) = &pickling.printed {
+            interpreter = interpreter.printing_to(lines.clone());
+        }
+        if let Some(directory) = &pickling.kept {
+            interpreter = interpreter.keeping_in(directory.clone());
+        }
+        if let Some(ahead) = &pickling.ahead {
+            interpreter = interpreter.beginning_with(Arc::clone(ahead));
+        }
+        let answer = interpreter.pickle(requests, temporary.path()).await;
+        let Pickles { facts, pickled, inputs } = answer.map_err(|error| (error.request(), error.into()))?;
+        for (index, one) in at.iter().zip(pickled) {
+            self.found[*index] = Found::Flow(one.name, Blob::open(&one.content).map_err(own)?);
+        }
+        self.inputs.extend(inputs);
+        self.temporary = Some(temporary);
+        self.python =
+            Some(Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle });
+        Ok(())
     }
-    if let Some(directory) = &pickling.kept {
-        interpreter = interpreter.keeping_in(directory.clone());
-    }
-    let answer = interpreter.pickle(requests, temporary.path()).await;
-    let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
-    let mut contents = Vec::with_capacity(pickled.len());
-    for one in pickled {
-        contents.push((one.name, Blob::open(&one.content).map_err(own)?));
-    }
-    let facts = Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle };
-    Ok((facts, contents, temporary))
 }
 
 fn open_flow(path: &Path) -> Found {

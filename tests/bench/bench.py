@@ -150,6 +150,11 @@ class Bench:
         done = self.ours("build", "--format", "json", "--progress", "none", *arguments, folder=folder, **more)
         return done, json.loads(done.output)
 
+    def watching(self, folder):
+        """A build that goes on by itself after each edit."""
+        command = [self.flowhold, "build", "--watch", "--format", "json", "--progress", "none"]
+        return measure.Following(command, folder, self.environment)
+
     def build_original(self, folder):
         return self.original("build", "flow.py", "settings.json", folder=folder)
 

@@ -2,12 +2,15 @@
 import json
 import os
 import random
+import time
 
 import measure
 from bench import DEPENDENCIES
 
 # What original.py pads its flows with.
 PADDING = b"x" * 900
+# Nobody edits a flow again in the second in which it was built.
+THINKING = 5
 
 
 def first(bench):
@@ -44,12 +47,20 @@ def edited(bench):
     folder = bench.warm_project("edited")
     bench.build_original(folder)
     bench.build(folder)
+    watched = bench.warm_project("edited-watched")
     for _ in range(bench.options.rounds):
         bench.edit(folder)
         bench.record("edited", "original", bench.build_original(folder).seconds)
         done, report = bench.build(folder)
         bench.record("edited", "ours", done.seconds, steps=report["steps"])
         bench.record("edited: of which Python pickles", "ours", bench.pickling("check", folder).seconds)
+        with bench.watching(watched) as builds:
+            builds.next()
+            time.sleep(THINKING)
+            began = time.perf_counter()
+            bench.edit(watched)
+            report = json.loads(builds.next())
+            bench.record("edited, build --watch", "ours", time.perf_counter() - began, steps=report["steps"])
 
 
 def unchanged(bench):

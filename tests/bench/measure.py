@@ -76,6 +76,34 @@ def run(command, folder, environment, watch=False, directory=None, may_fail=Fals
     return done
 
 
+class Following:
+    """A program that goes on running, and tells what it did in lines."""
+
+    def __init__(self, command, folder, environment):
+        self.error = tempfile.TemporaryFile()
+        self.child = subprocess.Popen(
+            [str(part) for part in command], cwd=folder, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.error,
+        )
+
+    def __enter__(self):
+        return self
+
+    def next(self):
+        """Waits for its next line."""
+        line = self.child.stdout.readline()
+        if not line:
+            self.error.seek(0)
+            raise Failed("it ended with %s: %s" % (self.child.wait(), self.error.read().decode(errors="replace")[-1500:]))
+        return line
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        self.child.wait()
+        self.child.stdout.close()
+        self.error.close()
+
+
 def size_of(directory):
     """Bytes of the files below a directory, of which some may vanish meanwhile."""
     total = 0

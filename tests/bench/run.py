@@ -17,6 +17,7 @@ GOALS = [
     ("first", "original", None, 3),
     ("edited", "original", 1.2, 30),
     ("edited: of which Python pickles", None, None, None),
+    ("edited, build --watch", "original of edited", 1.2, 30),
     ("unchanged", "original", 0.1, None),
     ("unchanged: before the daemon is asked", None, None, None),
     ("dependency", "original", None, None),
@@ -92,8 +93,8 @@ def row(bench, case, other, most, least):
     unit = next(one["unit"] for one in bench.figures if one["case"] == case)
     if other == "original":
         theirs = bench.median(case, "original")
-    elif other == "original of local":
-        theirs = bench.median("local", "original")
+    elif other and other.startswith("original of "):
+        theirs = bench.median(other.removeprefix("original of "), "original")
     else:
         theirs = bench.median(other, "ours") if other else None
     ratio = theirs / mine if theirs is not None and mine else None

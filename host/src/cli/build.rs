@@ -4,25 +4,33 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, Need, Session, Storage, files::parent_of};
+use flowhold::{Access, Failure, Need, Plan, Session, Storage, files::parent_of};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use super::{Format, ProgressArguments, SpecArguments, console, docker_host, exit, exit::ADDING, spec_file};
+use super::{
+    Format, ProgressArguments, SpecArguments, console, docker_host, exit,
+    exit::ADDING,
+    spec_file::{self, SpecFile},
+    watch,
+};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   flowhold build                             what ./flowhold.toml says
   flowhold build host/examples/hello         what that folder's flowhold.toml says
   flowhold build --no-push --format json     a report for programs
-  flowhold build --expect-plan sha256:…      only if nothing changed since that preview")]
+  flowhold build --expect-plan sha256:…      only if nothing changed since that preview
+  flowhold build --watch                     again whenever a flow, or what it is made of, is edited")]
 pub(crate) struct Arguments {
     /// The folder of the spec
-    path: Option<PathBuf>,
+    pub(super) path: Option<PathBuf>,
     #[command(flatten)]
-    spec: SpecArguments,
+    pub(super) spec: SpecArguments,
     /// Leave the image in the daemon
     #[arg(long)]
     no_push: bool,
@@ -32,45 +40,79 @@ pub(crate) struct Arguments {
     /// Where the serialized storage is written [default: storage.json beside the spec]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Build again whenever something changes, until it is interrupted
+    #[arg(long, conflicts_with = "expect_plan")]
+    watch: bool,
     /// How the report is printed
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
     #[command(flatten)]
-    progress: ProgressArguments,
+    pub(super) progress: ProgressArguments,
 }
 
 pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let spec = spec_file::read(arguments.spec.file.as_deref(), arguments.path.as_deref())?;
+    if arguments.watch {
+        return watch::watch(&arguments).await;
+    }
     let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let python = arguments.spec.python.as_deref();
-    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Build, &interrupt).await?;
-    let mut diagnostics = session.diagnostics(plan).await?;
-    diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
-    console::show(&diagnostics, &spec.name);
-    if let Err(failure) = session.need_plan(plan).await {
-        return Ok(exit::code(&failure));
+    let (spec, plan) = arguments.plan(&mut session, &interrupt).await?;
+    arguments.carry_out(&mut session, &spec, plan, &interrupt).await
+}
+
+impl Arguments {
+    pub(super) async fn plan(
+        &self,
+        session: &mut Session,
+        interrupt: &CancellationToken,
+    ) -> Result<(SpecFile, Plan), Failure> {
+        let spec = spec_file::read(self.spec.file.as_deref(), self.path.as_deref())?;
+        let plan = spec_file::plan(session, &spec.text, self.spec.python.as_deref(), Need::Build, interrupt).await?;
+        Ok((spec, plan))
     }
-    let push = !arguments.no_push;
-    if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
-        console::note(
-            "warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push",
-        );
+
+    /// Where the serialized storage goes.
+    pub(super) fn output(&self, folder: &Path) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| folder.join("storage.json"))
     }
-    let storage = session.storage_of(plan).await?;
-    let is_local = grant_directory(&mut session, storage).await?;
-    let building = session.build(storage, push, arguments.expect_plan.as_deref());
-    // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
-    let report = if is_local { exit::until(&interrupt, ADDING, building).await? } else { building.await? };
-    let serialized = session.serialize(storage).await?;
-    let output = arguments.output.unwrap_or_else(|| spec.text.folder.join("storage.json"));
-    // The report comes first: what was built and pushed must be known even where nothing can be written.
-    let written = write(&output, (serialized + "\n").as_bytes());
-    match arguments.format {
-        Format::Json => console::text(&report)?,
-        Format::Human => console::text(&summary(&report, &output))?,
-    };
-    written.map(|()| ExitCode::SUCCESS)
+
+    /// Builds what was planned, and prints the report; or says what is wrong with it.
+    pub(super) async fn carry_out(
+        &self,
+        session: &mut Session,
+        spec: &SpecFile,
+        plan: Plan,
+        interrupt: &CancellationToken,
+    ) -> Result<ExitCode, Failure> {
+        let mut diagnostics = session.diagnostics(plan).await?;
+        diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
+        console::show(&diagnostics, &spec.name);
+        if let Err(failure) = session.need_plan(plan).await {
+            return Ok(exit::code(&failure));
+        }
+        let push = !self.no_push;
+        if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
+            console::note(
+                "warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push",
+            );
+        }
+        let storage = session.storage_of(plan).await?;
+        let is_local = grant_directory(session, storage).await?;
+        let building = session.build(storage, push, self.expect_plan.as_deref());
+        // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
+        let report = if is_local { exit::until(interrupt, ADDING, building).await? } else { building.await? };
+        let serialized = session.serialize(storage).await?;
+        let output = self.output(&spec.text.folder);
+        // The report comes first: what was built and pushed must be known even where nothing can be written.
+        let written = write(&output, (serialized + "\n").as_bytes());
+        match self.format {
+            // A reader of many needs to know where each ends.
+            Format::Json if self.watch => console::text(&Value::from_str(&report).unwrap_or_default().to_string())?,
+            Format::Json => console::text(&report)?,
+            Format::Human => console::text(&summary(&report, &output))?,
+        };
+        written.map(|()| ExitCode::SUCCESS)
+    }
 }
 
 /// A local storage may use its own directory. Says whether it is one.

@@ -23,16 +23,22 @@ pub(crate) struct SpecFile {
     pub(crate) name: String,
 }
 
-/// Reads a spec: `file` if it is given, else the flowhold.toml of `folder`, else that of the current directory.
+/// Where the spec is: `file` if it is given, else the flowhold.toml of `folder`, else that of the current directory;
+/// none if it comes from standard input.
+pub(crate) fn path(file: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf> {
+    match (file, folder) {
+        (Some(file), _) if file == Path::new("-") => None,
+        (Some(file), None) => Some(file.to_owned()),
+        (Some(file), Some(folder)) => Some(folder.join(file)),
+        (None, Some(folder)) if folder.is_file() => Some(folder.to_owned()),
+        (None, Some(folder)) => Some(folder.join(NAME)),
+        (None, None) => Some(PathBuf::from(NAME)),
+    }
+}
+
+/// Reads a spec.
 pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFile, Failure> {
-    let path = match (file, folder) {
-        (Some(file), _) if file == Path::new("-") => return from_stdin(),
-        (Some(file), None) => file.to_owned(),
-        (Some(file), Some(folder)) => folder.join(file),
-        (None, Some(folder)) if folder.is_file() => folder.to_owned(),
-        (None, Some(folder)) => folder.join(NAME),
-        (None, None) => PathBuf::from(NAME),
-    };
+    let Some(path) = path(file, folder) else { return from_stdin() };
     let failure = |error| {
         let failure = Failure::of_path(path.display(), &error);
         if file.is_none() && error.kind() == std::io::ErrorKind::NotFound {

@@ -19,6 +19,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::inputs::{Inputs, Listing, is_metadata};
+
 use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced};
 
 /// What changed so shortly before Python began may have changed again since it was read, with the same time.
@@ -76,22 +78,12 @@ struct Entry {
     pickle: String,
 }
 
-/// What matters in a directory.
-#[derive(Serialize, Deserialize, PartialEq, Eq, Hash, Clone, Copy)]
-enum Listing {
-    /// All names.
-    Names,
-    /// Names of what can be imported.
-    Modules,
-    /// Names, and when packages' metadata was written.
-    Packages,
-}
-
 /// What was found for a request.
 pub(super) struct Hit {
     pub(super) facts: PythonFacts,
     pub(super) name: Option<String>,
     pub(super) pickle: Vec<u8>,
+    pub(super) inputs: Inputs,
 }
 
 impl Cache {
@@ -151,7 +143,10 @@ impl View<'_> {
             // What is used stays.
             let _ = file.set_modified(self.began);
         }
-        Some(Hit { facts: entry.facts, name: entry.name, pickle: pickle.to_vec() })
+        let mut inputs = Inputs::default();
+        entry.reads.iter().for_each(|(path, _)| inputs.add_file(path));
+        entry.listings.iter().for_each(|(path, listing, _)| inputs.add_listing(path, *listing));
+        Some(Hit { facts: entry.facts, name: entry.name, pickle: pickle.to_vec(), inputs })
     }
 
     /// Keeps what was asked of Python. Without a word if that can't be: it is asked again then.
@@ -188,10 +183,7 @@ impl View<'_> {
             }
             reads.push((path.clone(), self.content(path)));
         }
-        let listings = traced.listings.iter().map(|(path, imports)| {
-            let listing = if *imports { Listing::Modules } else { Listing::Names };
-            (path.clone(), listing, self.listing(path, listing))
-        });
+        let listings = traced.listings().map(|(path, listing)| (path.to_owned(), listing, self.listing(path, listing)));
         let listings = listings.collect();
         let pickle = fs::read(&pickled.content)?;
         self.keep_entry(Some(request), facts, pickled.name.clone(), reads, listings, &pickle)
@@ -293,14 +285,9 @@ fn list(path: &Path, listing: Listing) -> Option<String> {
     for entry in fs::read_dir(path).ok()? {
         let entry = entry.ok()?;
         let name = entry.file_name();
-        let suffix = Path::new(&name).extension().unwrap_or_default().to_string_lossy().into_owned();
-        let metadata = matches!(suffix.as_str(), "dist-info" | "egg-info" | "egg-link" | "egg" | "pth");
-        let counts = match listing {
-            Listing::Names | Listing::Packages => true,
-            Listing::Modules => metadata || matches!(suffix.as_str(), "py" | "pyc" | "so" | "pyd" | ""),
-        };
-        if counts && name != "__pycache__" {
-            let written = (listing == Listing::Packages && metadata).then(|| entry.metadata().ok()?.modified().ok());
+        if listing.counts(&name) {
+            let dated = listing == Listing::Packages && is_metadata(&name);
+            let written = dated.then(|| entry.metadata().ok()?.modified().ok());
             names.push((name, written.flatten()));
         }
     }
@@ -342,7 +329,7 @@ mod tests {
 
     use super::{
         super::{
-            Interpreter, PythonError,
+            Interpreter, Pickles, PythonError,
             tests::{PYTHON, folder, requests, succeed},
         },
         *,
@@ -390,7 +377,7 @@ mod tests {
 
         async fn try_pickle(&self, file: &str) -> Result<Vec<u8>, PythonError> {
             let requests = requests(&self.folder, &[(file, "flow")]);
-            let (_, pickled) = self.python.pickle(&requests, self.pickles.path()).await?;
+            let pickled = self.python.pickle(&requests, self.pickles.path()).await?.pickled;
             Ok(fs::read(&pickled[0].content).unwrap())
         }
 
@@ -413,7 +400,7 @@ mod tests {
         // Together with one that has to be executed, too.
         write(&project.path("other.py"), &FLOW.replace("TOKEN", "SALT"));
         let wanted = requests(&project.folder, &[("other.py", "flow"), ("flow.py", "flow")]);
-        let (facts, pickled) = project.python.pickle(&wanted, project.pickles.path()).await.unwrap();
+        let Pickles { facts, pickled, .. } = project.python.pickle(&wanted, project.pickles.path()).await.unwrap();
         assert_ne!(fs::read(&pickled[0].content).unwrap(), other);
         assert_eq!(fs::read(&pickled[1].content).unwrap(), first);
         assert_eq!(project.python.facts().await.unwrap(), facts);

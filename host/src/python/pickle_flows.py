@@ -7,6 +7,9 @@ Started by python.rs with `python -c`; reads one JSON object from stdin,
 writes the pickles as DIR/0.pickle, DIR/1.pickle ... and answers with lines of `flowhold-answer JSON`, the variants of
 python.rs's `Answer`. They go to what was stdout at the start; whatever the user's files print ends up on stderr.
 
+Arguments are files that will be asked for: what they import is imported before the object is read. So a program that
+waits for files to be edited has Python do most of its work before it is asked.
+
 A file is executed like `python FILE`, but under the name MODULE, so that its `if __name__ == "__main__"` stays
 quiet; and MODULE is nothing that can be imported, so what the file defines is pickled by value.
 
@@ -56,14 +59,21 @@ def main():
 
     # Of what is imported hardly anything is garbage, and looking for it is a tenth of the time.
     gc.set_threshold(200000)
-    order = json.loads(sys.stdin.buffer.read().decode("utf-8"))
     if sys.path[:1] == [""]:
         del sys.path[0]  # the working directory; `python FILE` has the file's folder there instead
+    files = sys.argv[1:]
+    hooks = Hooks() if files else None
+    for path in files:
+        import_ahead(path, hooks.trace.packages)
+    order = sys.stdin.buffer.read()
+    if not order:
+        os._exit(0)  # whoever wanted to ask has ended
+    order = json.loads(order.decode("utf-8"))
     answer(kind="facts", version="%d.%d" % sys.version_info[:2], executable=sys.executable or "", path=encodable(sys.path),
            **installed("prefect", "cloudpickle"))
     try:
         if order["requests"]:
-            pickle_all(order["requests"], order["directory"], answer, Trace())
+            pickle_all(order["requests"], order["directory"], answer, hooks or Hooks())
         answer(kind="done")
     except Refusal as refusal:
         answer(**refusal.answer)
@@ -76,13 +86,45 @@ def main():
     os._exit(0)
 
 
-def pickle_all(requests, directory, answer, trace):
+class Hooks:
+    """What has to be in place before Prefect is imported."""
+
+    def __init__(self):
+        self.ids, self.hashes, self.trace = StableIds(), StableHashes(), Trace()
+        sys.meta_path.insert(0, self.hashes)
+
+
+def import_ahead(path, packages):
+    """The packages that a file imports at its top: not the file, nor modules of its author's, which may change yet."""
+    import ast
+    import importlib.util
+
+    names = ["cloudpickle"]
+    try:
+        with open(path, "rb") as file:
+            statements = ast.parse(file.read()).body
+    except (OSError, ValueError, SyntaxError):
+        statements = []  # the same is told when the file is executed
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            names += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and not statement.level:
+            names.append(statement.module)
+    for name in names:
+        try:
+            found = importlib.util.find_spec(name.partition(".")[0])
+            if found and (found.origin or "").startswith(packages):
+                importlib.import_module(name)
+        except BaseException:
+            continue
+
+
+def pickle_all(requests, directory, answer, hooks):
     try:
         import cloudpickle
     except ImportError as error:
         raise Refusal(kind="no_cloudpickle", message=describe(error))
-    ids, hashes = StableIds(), StableHashes()
-    sys.meta_path.insert(0, hashes)
+    ids, hashes, trace = hooks.ids, hooks.hashes, hooks.trace
 
     files = {}
     for request in requests:
