@@ -113,3 +113,68 @@ impl Inputs {
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What of a change counts: content, or only that the name came or went.
+    fn kind(inputs: &Inputs, path: &str) -> &'static str {
+        let path = Path::new(path);
+        match (inputs.include_content(path), inputs.include_name(path)) {
+            (true, true) => "content",
+            (false, true) => "name",
+            (false, false) => "nothing",
+            (true, false) => "content, and not its name",
+        }
+    }
+
+    #[test]
+    fn each_change_counts_for_what_was_looked_at() {
+        let mut inputs = Inputs::default();
+        inputs.add_file(Path::new("/flows/etl.py"));
+        inputs.add_listing(Path::new("/flows"), Listing::Modules);
+        inputs.add_listing(Path::new("/data"), Listing::Names);
+        inputs.add_listing(Path::new("/packages"), Listing::Packages);
+        inputs.trees.insert("/models".into());
+        for (path, counts) in [
+            ("/flows/etl.py", "content"),
+            ("/flows/helper.py", "content"),
+            ("/flows/helpers", "name"),
+            ("/flows/fast.so", "name"),
+            ("/flows/notes.txt", "nothing"),
+            ("/flows/storage.json", "nothing"),
+            ("/flows/etl.py~", "nothing"),
+            ("/flows/.etl.py.swp", "nothing"),
+            ("/flows/.#etl.py", "nothing"),
+            ("/flows/__pycache__", "nothing"),
+            ("/flows/deeper/helper.py", "nothing"),
+            ("/flows", "name"),
+            ("/data/rows.csv", "name"),
+            ("/packages/rows-1.0.dist-info", "name"),
+            ("/models/a/b.bin", "content"),
+            ("/models", "content"),
+            ("/modelsother", "nothing"),
+            ("/other", "nothing"),
+        ] {
+            assert_eq!(kind(&inputs, path), counts, "{path}");
+        }
+        let directories: Vec<_> =
+            inputs.directories().into_iter().map(|(at, below)| (at.to_str().unwrap(), below)).collect();
+        assert_eq!(directories, [("/data", false), ("/flows", false), ("/models", true), ("/packages", false)]);
+    }
+
+    #[test]
+    fn behind_a_link_the_file_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir(real.join("real")).unwrap();
+        fs::write(real.join("real/etl.py"), "").unwrap();
+        std::os::unix::fs::symlink("real/etl.py", real.join("link.py")).unwrap();
+        let mut inputs = Inputs::default();
+        inputs.add_tree(&real.join("link.py"));
+        for name in ["link.py", "real/etl.py"] {
+            assert_eq!(kind(&inputs, real.join(name).to_str().unwrap()), "content", "{name}");
+        }
+    }
+}

@@ -61,17 +61,6 @@ pub struct PickleRequest {
     pub object: String,
 }
 
-/// What came of requests.
-#[derive(Debug, Clone)]
-pub struct Pickles {
-    /// Of the Python that made them.
-    pub facts: PythonFacts,
-    /// One for each request.
-    pub pickled: Vec<Pickled>,
-    /// What they were made from besides their own files, as far as Python can tell.
-    pub inputs: Inputs,
-}
-
 /// A flow that was pickled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pickled {
@@ -172,22 +161,27 @@ impl Interpreter {
     /// # Errors
     /// The interpreter is missing or is no Python of 3.6 or newer.
     pub async fn facts(&self) -> Result<PythonFacts, PythonError> {
-        Ok(self.pickle(&[], Path::new("")).await?.facts)
+        Ok(self.pickle(&[], Path::new(""), &mut Inputs::default()).await?.0)
     }
 
     /// Pickles all requests in one process, each file executed once, to `directory/0.pickle`, `1.pickle`, ….
     ///
-    /// The bytes depend on the files' contents and the packages they use, not on the run or the folder.
+    /// The bytes depend on the files' contents and the packages they use, not on the run or the folder. What else they
+    /// were made from is added to `inputs`, as far as Python can tell: also where it fails, and so may be the reason.
     ///
     /// # Errors
     /// The first thing that went wrong; [`PythonError::request`] tells for which request.
-    pub async fn pickle(&self, requests: &[PickleRequest], directory: &Path) -> Result<Pickles, PythonError> {
+    pub async fn pickle(
+        &self,
+        requests: &[PickleRequest],
+        directory: &Path,
+        inputs: &mut Inputs,
+    ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
         let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
         let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let mut view = self.cache.as_ref().and_then(|cache| cache.view(&self.program));
         let mut facts = view.as_mut().and_then(cache::View::facts);
         let (mut pickled, mut missing) = (vec![None; requests.len()], Vec::new());
-        let mut inputs = Inputs::default();
         for (index, request) in requests.iter().enumerate() {
             match view.as_mut().and_then(|view| view.pickle(request)) {
                 Some(hit) => {
@@ -198,40 +192,44 @@ impl Interpreter {
             }
         }
         if facts.is_none() || !missing.is_empty() {
-            let executed = match self.guess(&requests, &missing, directory).await {
+            let executed = match self.guess(&requests, &missing, directory, inputs).await {
                 Some(guess) => guess,
                 None => {
-                    let executed = self.execute(self.start(&[])?, &requests, &missing, directory).await?;
+                    let executed = self.execute(self.start(&[])?, &requests, &missing, directory, inputs).await?;
                     if let Some(view) = &mut view {
                         view.keep(&requests, &executed);
                     }
                     executed
                 }
             };
-            for (index, made, traced) in executed.pickled {
+            for (index, made, _) in executed.pickled {
                 pickled[index] = Some(made);
-                traced.iter().for_each(|traced| traced.add_to(&mut inputs));
             }
             let path = executed.facts.path.iter().flatten();
             path.for_each(|path| inputs.add_listing(path, Listing::Packages));
             facts = Some(executed.facts);
         }
-        match facts.zip(pickled.into_iter().collect::<Option<Vec<_>>>()) {
-            Some((facts, pickled)) => Ok(Pickles { facts, pickled, inputs }),
-            None => Err(PythonError::Unusable { program: self.name(), last_line: "a pickle is missing".to_owned() }),
-        }
+        let all = facts.zip(pickled.into_iter().collect::<Option<Vec<_>>>());
+        all.ok_or_else(|| PythonError::Unusable { program: self.name(), last_line: "a pickle is missing".to_owned() })
     }
 
     /// What the Python makes of it that was started before, if there is one and it can. What it prints is dropped: the
     /// next one prints the same.
-    async fn guess(&self, requests: &[PickleRequest], wanted: &[usize], directory: &Path) -> Option<Executed> {
+    async fn guess(
+        &self,
+        requests: &[PickleRequest],
+        wanted: &[usize],
+        directory: &Path,
+        inputs: &mut Inputs,
+    ) -> Option<Executed> {
         let child = self.ahead.as_ref()?.take()?;
         let silent = Self { printed: None, ..self.clone() };
-        silent.execute(child, requests, wanted, directory).await.ok()
+        silent.execute(child, requests, wanted, directory, inputs).await.ok()
     }
 
     fn restored(&self, hit: &cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
-        std::fs::write(&content, &hit.pickle).map_err(|source| PythonError::Process { program: self.name(), source })?;
+        std::fs::write(&content, &hit.pickle)
+            .map_err(|source| PythonError::Process { program: self.name(), source })?;
         Ok(Pickled { name: hit.name.clone(), content })
     }
 
@@ -242,6 +240,7 @@ impl Interpreter {
         requests: &[PickleRequest],
         wanted: &[usize],
         directory: &Path,
+        inputs: &mut Inputs,
     ) -> Result<Executed, PythonError> {
         let order = order(requests, wanted, directory)?;
         let session = self.converse(child, &order).await?;
@@ -255,6 +254,8 @@ impl Interpreter {
                     pickled.push((request, Pickled { name, content: pickle_path(directory, request) }, None));
                 }
                 Answer::Trace(traced) => {
+                    traced.reads.iter().for_each(|path| inputs.add_file(path));
+                    traced.listings().for_each(|(path, listing)| inputs.add_listing(path, listing));
                     let traced = Arc::new(traced);
                     let of_file = pickled.iter_mut().rev().take_while(|(_, _, traced)| traced.is_none());
                     of_file.for_each(|(_, _, of)| *of = Some(Arc::clone(&traced)));
@@ -423,6 +424,8 @@ struct Executed {
 struct Traced {
     /// Digest of the file itself, as it was executed.
     source: String,
+    /// Whether that is all.
+    complete: bool,
     /// Files that were read, whether they were there or not.
     reads: Vec<PathBuf>,
     /// Directories that were listed; the flag tells those in which only modules were looked for.
@@ -433,11 +436,6 @@ impl Traced {
     fn listings(&self) -> impl Iterator<Item = (&Path, Listing)> {
         let kind = |imports: bool| if imports { Listing::Modules } else { Listing::Names };
         self.listings.iter().map(move |(path, imports)| (path.as_path(), kind(*imports)))
-    }
-
-    fn add_to(&self, inputs: &mut Inputs) {
-        self.reads.iter().for_each(|path| inputs.add_file(path));
-        self.listings().for_each(|(path, listing)| inputs.add_listing(path, listing));
     }
 }
 
@@ -604,19 +602,20 @@ mod tests {
     /// Pickles one object of one file; the folder holds the pickle.
     async fn pickle(source: &str, object: &str) -> (TempDir, Result<Pickled, PythonError>) {
         let folder = folder(&[("flows.py", source)]);
-        let result = PYTHON.pickle(&requests(&folder, &[("flows.py", object)]), folder.path()).await;
-        (folder, result.map(|mut made| made.pickled.remove(0)))
+        let result =
+            PYTHON.pickle(&requests(&folder, &[("flows.py", object)]), folder.path(), &mut Inputs::default()).await;
+        (folder, result.map(|(_, mut pickled)| pickled.remove(0)))
     }
 
     async fn refusal(source: &str, object: &str) -> PythonError {
         pickle(source, object).await.1.unwrap_err()
     }
 
-    fn run(pickled: &Pickled) -> Output {
+    pub(super) fn run(pickled: &Pickled) -> Output {
         Command::new(PYTHON.program()).args(["-u", "-c", RUNNER]).arg(&pickled.content).output().unwrap()
     }
 
-    fn printed(output: &Output) -> String {
+    pub(super) fn printed(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -682,7 +681,10 @@ mod tests {
         let folder = folder(&[("flows.py", "def flow(): pass\n")]);
         succeed(Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(folder.path().join("bare")));
         let python = Interpreter::find(Some("bare/bin/python"), folder.path()).unwrap();
-        let error = python.pickle(&requests(&folder, &[("flows.py", "flow")]), folder.path()).await.unwrap_err();
+        let error = python
+            .pickle(&requests(&folder, &[("flows.py", "flow")]), folder.path(), &mut Inputs::default())
+            .await
+            .unwrap_err();
         assert!(error.to_string().ends_with("ModuleNotFoundError: No module named 'cloudpickle'"), "{error}");
         let command = format!("run: {} -m pip install cloudpickle", python.program().display());
         assert_eq!(error.help(), Some(command));
@@ -734,7 +736,8 @@ def two(who=helper.WHO): print('two of', who)
         let (lines, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let wanted = [("a/f.py", "one"), ("b/f.py", "two"), ("a/f.py", "two")];
         let python = PYTHON.clone().printing_to(lines);
-        let pickled = python.pickle(&requests(&folder, &wanted), folder.path()).await.unwrap().pickled;
+        let pickled =
+            python.pickle(&requests(&folder, &wanted), folder.path(), &mut Inputs::default()).await.unwrap().1;
         drop(python);
         let mut all = Vec::new();
         while let Some(line) = heard.recv().await {
@@ -758,8 +761,8 @@ def flow(): return A, B, other
         let (first, second) = (folder(&[("flows.py", source)]), folder(&[("deep/flows.py", source)]));
         let alone = requests(&first, &[("flows.py", "flow")]);
         let behind = requests(&second, &[("deep/flows.py", "other"), ("deep/flows.py", "flow")]);
-        let alone = PYTHON.pickle(&alone, first.path()).await.unwrap().pickled;
-        let behind = PYTHON.pickle(&behind, second.path()).await.unwrap().pickled;
+        let alone = PYTHON.pickle(&alone, first.path(), &mut Inputs::default()).await.unwrap().1;
+        let behind = PYTHON.pickle(&behind, second.path(), &mut Inputs::default()).await.unwrap().1;
         let bytes = fs::read(&alone[0].content).unwrap();
         assert!(bytes == fs::read(&behind[1].content).unwrap());
         let folder = first.path().file_name().unwrap().to_str().unwrap();
@@ -806,7 +809,7 @@ def flow(): return A, B, other
         ] {
             let folder = folder(&[("good.py", "def flow(): pass\n"), ("bad.py", source)]);
             let wanted = requests(&folder, &[("good.py", "flow"), ("bad.py", "flow")]);
-            let error = PYTHON.pickle(&wanted, folder.path()).await.unwrap_err();
+            let error = PYTHON.pickle(&wanted, folder.path(), &mut Inputs::default()).await.unwrap_err();
             assert_eq!(error.request(), Some(1));
             let file = folder.path().join("bad.py");
             let expected = format!("Python died while it pickled {} ({ending}): so long", file.display());
@@ -831,7 +834,7 @@ def flow(): return A, B, other
         assert!(last_line.starts_with("TypeError: cannot pickle '_thread.lock' object"), "{error}");
         let folder = folder(&[]);
         let missing = requests(&folder, &[("none.py", "flow")]);
-        let error = PYTHON.pickle(&missing, folder.path()).await.unwrap_err();
+        let error = PYTHON.pickle(&missing, folder.path(), &mut Inputs::default()).await.unwrap_err();
         assert!(matches!(error, PythonError::Unreadable { request: 0, .. }), "{error}");
     }
 

@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     files::parent_of,
     inputs::{Inputs, Listing},
-    python::{Ahead, Interpreter, PickleRequest, Pickles},
+    python::{Ahead, Interpreter, PickleRequest},
 };
 
 /// A finding before the component has handles of it.
@@ -152,15 +152,13 @@ impl Look {
         if let Some(ahead) = &pickling.ahead {
             interpreter = interpreter.beginning_with(Arc::clone(ahead));
         }
-        let answer = interpreter.pickle(requests, temporary.path()).await;
-        let Pickles { facts, pickled, inputs } = answer.map_err(|error| (error.request(), error.into()))?;
+        let answer = interpreter.pickle(requests, temporary.path(), &mut self.inputs).await;
+        let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
         for (index, one) in at.iter().zip(pickled) {
             self.found[*index] = Found::Flow(one.name, Blob::open(&one.content).map_err(own)?);
         }
-        self.inputs.extend(inputs);
         self.temporary = Some(temporary);
-        self.python =
-            Some(Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle });
+        self.python = Some(Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle });
         Ok(())
     }
 }

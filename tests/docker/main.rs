@@ -34,3 +34,4 @@ mod run;
 mod secrets;
 mod told;
 mod unavailable;
+mod watch;

@@ -23,4 +23,5 @@ mod serialized;
 mod snapshot;
 mod spec_storages;
 mod streams;
+mod watch;
 mod writers;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they don't expect")]
 #![forbid(unsafe_code)]
 
+mod watching;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -10,6 +12,8 @@ use std::{
 };
 
 use serde_json::Value;
+
+pub use watching::Watching;
 
 /// A new folder that is the current directory and the home of every command run in it.
 pub struct Folder(tempfile::TempDir);

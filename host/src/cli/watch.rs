@@ -130,7 +130,8 @@ impl Changes {
         let absolute = |path| std::path::absolute(path).map_err(|error| Failure::of_path(spec.display(), &error));
         let (tell, events) = unbounded_channel();
         // Nobody listens any more: no reason to fail.
-        let watcher = notify::recommended_watcher(move |event| drop(tell.send(event))).map_err(|error| failure(&error))?;
+        let watcher =
+            notify::recommended_watcher(move |event| drop(tell.send(event))).map_err(|error| failure(&error))?;
         let (inputs, watched) = (Inputs::default(), BTreeSet::new());
         let mut changes =
             Self { watcher, events, watched, grew: false, inputs, spec: absolute(spec)?, output: absolute(output)? };

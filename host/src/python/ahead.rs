@@ -29,3 +29,104 @@ impl Interpreter {
         Ok(Ahead(Mutex::new(Some(self.start(files)?))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, sync::Arc, time::Duration};
+
+    use tempfile::TempDir;
+
+    use crate::inputs::Inputs;
+
+    use super::{
+        super::{
+            PythonError,
+            tests::{PYTHON, folder, printed, requests, run},
+        },
+        *,
+    };
+
+    /// Says whether its package was imported before it was executed.
+    const FLOW: &str = "import sys\nEARLY = 'decimal' in sys.modules\nimport decimal\nfrom helper import WHO\n\
+                        def flow(): print(EARLY, WHO, decimal.Decimal(1))\n";
+
+    fn project(flow: &str) -> TempDir {
+        folder(&[("flow.py", flow), ("helper.py", "WHO = 'before'\n")])
+    }
+
+    /// A Python that has done what it can before it is asked.
+    async fn ahead(folder: &TempDir, last: &str) -> Arc<Ahead> {
+        let ahead = PYTHON.start_ahead(&[folder.path().join("flow.py")]).unwrap();
+        let child = ahead.0.lock().unwrap().as_ref().and_then(tokio::process::Child::id).unwrap();
+        let maps = Path::new("/proc").join(child.to_string()).join("maps");
+        for _ in 0..6000 {
+            if fs::read_to_string(&maps).unwrap().contains(last) {
+                return Arc::new(ahead);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it has not imported {last}");
+    }
+
+    async fn pickle(python: &Interpreter, folder: &TempDir) -> Result<String, PythonError> {
+        let wanted = requests(folder, &[("flow.py", "flow")]);
+        let (_, pickled) = python.pickle(&wanted, folder.path(), &mut Inputs::default()).await?;
+        Ok(printed(&run(&pickled[0])))
+    }
+
+    #[tokio::test]
+    async fn packages_are_imported_before_and_the_users_own_modules_are_not() {
+        let folder = project(FLOW);
+        let python = PYTHON.clone().beginning_with(ahead(&folder, "_decimal").await);
+        fs::write(folder.path().join("helper.py"), "WHO = 'edited'\n").unwrap();
+        assert_eq!(pickle(&python, &folder).await.unwrap(), "True edited 1");
+        // It was there for one time.
+        assert_eq!(pickle(&python, &folder).await.unwrap(), "False edited 1");
+    }
+
+    #[tokio::test]
+    async fn what_it_says_is_not_kept() {
+        let folder = project(FLOW);
+        let kept = PYTHON.clone().keeping_in(folder.path().join("cache"));
+        let guessing = kept.clone().beginning_with(ahead(&folder, "_decimal").await);
+        assert_eq!(pickle(&guessing, &folder).await.unwrap(), "True before 1");
+        assert_eq!(pickle(&kept, &folder).await.unwrap(), "False before 1");
+    }
+
+    #[tokio::test]
+    async fn the_same_flow_gives_the_same_bytes() {
+        let flow = "import decimal, json, typing\nfrom helper import WHO\nclass Flow:\n  name = WHO\n  known = {'a', 'b', 'c'}\n  \
+                    def run(self) -> typing.List[str]: return json.dumps(sorted(self.known))\nflow = Flow()\n";
+        let (first, second) = (project(flow), project(flow));
+        let python = PYTHON.clone().beginning_with(ahead(&first, "_decimal").await);
+        pickle(&python, &first).await.unwrap();
+        pickle(&PYTHON, &second).await.unwrap();
+        let bytes = |folder: &TempDir| fs::read(folder.path().join("0.pickle")).unwrap();
+        assert_eq!(bytes(&first), bytes(&second));
+    }
+
+    #[tokio::test]
+    async fn where_it_fails_a_new_one_says_why() {
+        let folder = project("import decimal\n");
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let python = PYTHON.clone().printing_to(tell).beginning_with(ahead(&folder, "_decimal").await);
+        fs::write(folder.path().join("flow.py"), "print('once')\nimport decimal\nimport none_such\n").unwrap();
+        let error = pickle(&python, &folder).await.unwrap_err();
+        assert!(matches!(&error, PythonError::Import { line: Some(3), .. }), "{error}");
+        assert_eq!(told.recv().await.as_deref(), Some("once"));
+        assert!(told.try_recv().is_err());
+    }
+
+    /// Whatever a file looks like, there is a Python that waits.
+    #[tokio::test]
+    async fn it_waits_for_files_that_can_not_be_read() {
+        for text in ["import none_such\nimport decimal\n", "import\n", "\0"] {
+            let folder = project(text);
+            let ahead = PYTHON.start_ahead(&[folder.path().join("flow.py"), folder.path().join("gone.py")]).unwrap();
+            fs::write(folder.path().join("flow.py"), "from helper import WHO\ndef flow(): print(WHO)\n").unwrap();
+            let python = PYTHON.clone().beginning_with(Arc::new(ahead));
+            assert_eq!(pickle(&python, &folder).await.unwrap(), "before");
+            assert!(python.ahead.unwrap().take().is_none(), "nobody asked it");
+        }
+    }
+}

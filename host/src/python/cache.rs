@@ -162,7 +162,7 @@ impl View<'_> {
         }
         let _ = self.keep_entry(None, &executed.facts, None, Vec::new(), Vec::new(), &[]);
         for (index, pickled, traced) in &executed.pickled {
-            if let Some(traced) = traced {
+            if let Some(traced) = traced.as_ref().filter(|traced| traced.complete) {
                 let _ = self.keep_pickle(&requests[*index], &executed.facts, pickled, traced);
             }
         }
@@ -329,7 +329,7 @@ mod tests {
 
     use super::{
         super::{
-            Interpreter, Pickles, PythonError,
+            Interpreter, PythonError,
             tests::{PYTHON, folder, requests, succeed},
         },
         *,
@@ -377,7 +377,7 @@ mod tests {
 
         async fn try_pickle(&self, file: &str) -> Result<Vec<u8>, PythonError> {
             let requests = requests(&self.folder, &[(file, "flow")]);
-            let pickled = self.python.pickle(&requests, self.pickles.path()).await?.pickled;
+            let (_, pickled) = self.python.pickle(&requests, self.pickles.path(), &mut Inputs::default()).await?;
             Ok(fs::read(&pickled[0].content).unwrap())
         }
 
@@ -400,7 +400,8 @@ mod tests {
         // Together with one that has to be executed, too.
         write(&project.path("other.py"), &FLOW.replace("TOKEN", "SALT"));
         let wanted = requests(&project.folder, &[("other.py", "flow"), ("flow.py", "flow")]);
-        let Pickles { facts, pickled, .. } = project.python.pickle(&wanted, project.pickles.path()).await.unwrap();
+        let inputs = &mut Inputs::default();
+        let (facts, pickled) = project.python.pickle(&wanted, project.pickles.path(), inputs).await.unwrap();
         assert_ne!(fs::read(&pickled[0].content).unwrap(), other);
         assert_eq!(fs::read(&pickled[1].content).unwrap(), first);
         assert_eq!(project.python.facts().await.unwrap(), facts);

@@ -64,7 +64,7 @@ def main():
     files = sys.argv[1:]
     hooks = Hooks() if files else None
     for path in files:
-        import_ahead(path, hooks.trace.packages)
+        import_ahead(path, hooks.trace.library + hooks.trace.packages)
     order = sys.stdin.buffer.read()
     if not order:
         os._exit(0)  # whoever wanted to ask has ended
@@ -73,9 +73,12 @@ def main():
            **installed("prefect", "cloudpickle"))
     try:
         if order["requests"]:
-            pickle_all(order["requests"], order["directory"], answer, hooks or Hooks())
+            hooks = hooks or Hooks()
+            pickle_all(order["requests"], order["directory"], answer, hooks)
         answer(kind="done")
     except Refusal as refusal:
+        # What it was made from may be what is wrong.
+        tell(answer, hooks.trace, "")
         answer(**refusal.answer)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -94,8 +97,8 @@ class Hooks:
         sys.meta_path.insert(0, self.hashes)
 
 
-def import_ahead(path, packages):
-    """The packages that a file imports at its top: not the file, nor modules of its author's, which may change yet."""
+def import_ahead(path, installed):
+    """What is installed of what a file imports at its top: not modules of its author's, which may change yet."""
     import ast
     import importlib.util
 
@@ -113,7 +116,7 @@ def import_ahead(path, packages):
     for name in names:
         try:
             found = importlib.util.find_spec(name.partition(".")[0])
-            if found and (found.origin or "").startswith(packages):
+            if found and (found.origin or "").startswith(installed):
                 importlib.import_module(name)
         except BaseException:
             continue
@@ -144,10 +147,14 @@ def pickle_all(requests, directory, answer, hooks):
             with open(os.path.join(native(directory), "%d.pickle" % index), "wb") as target:
                 target.write(content)
             answer(kind="pickled", request=index, name=own_name(flow))
-        found = trace.found()
-        if found:
-            answer(kind="trace", source=ids.sha256(file.source).hexdigest(), **found)
+        tell(answer, trace, ids.sha256(file.source).hexdigest())
         file.forget()
+
+
+def tell(answer, trace, source):
+    found = trace.found()
+    if found:
+        answer(kind="trace", source=source, **found)
 
 
 class FlowFile:
@@ -259,7 +266,7 @@ class Trace:
         self.listening = True
 
     def hear(self, event, arguments):
-        if not self.listening or self.broken:
+        if not self.listening:
             return
         try:
             if event == "open":
@@ -271,7 +278,7 @@ class Trace:
                 imports = imports or os.path.abspath(arguments[0] or ".") in sys.path and self.by_package(frame)
                 self.note(self.listings, arguments[0] or ".", imports)
             elif event in self.ELSEWHERE:
-                self.broken = not self.by_package(sys._getframe(1))
+                self.broken = self.broken or not self.by_package(sys._getframe(1))
         except BaseException:
             self.broken = True
 
@@ -298,7 +305,7 @@ class Trace:
         return False
 
     def found(self):
-        """All so far; none where it can't be told."""
+        """All so far, and whether there can be more; none where it can't be told."""
         self.listening = False
         for name, module in list(sys.modules.items()):
             try:
@@ -307,9 +314,9 @@ class Trace:
             except Exception:  # anything may be in sys.modules
                 continue
         paths = encodable(path for path, *_ in self.reads | self.listings)
-        if self.broken or paths is None:
+        if paths is None:
             return None
-        return {"reads": [path for path, in sorted(self.reads)], "listings": sorted(self.listings)}
+        return {"complete": not self.broken, "reads": [path for path, in sorted(self.reads)], "listings": sorted(self.listings)}
 
 
 def folders(paths):
