@@ -164,6 +164,7 @@ mod tests {
         assert_eq!(directories, [("/data", false), ("/flows", false), ("/models", true), ("/packages", false)]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn behind_a_link_the_file_counts() {
         let folder = tempfile::tempdir().unwrap();

@@ -21,6 +21,7 @@ GOALS = [
     ("unchanged", "original", 0.1, None),
     ("unchanged: before the daemon is asked", None, None, None),
     ("dependency", "original", None, None),
+    ("many: first, {flows}", "many: first, 1", None, 1 / 3),
     ("many: {flows}", "many: 1", None, 1 / 3),
     ("many: {flows}, memory", None, None, None),
     ("many: 1 of {flows}", "many: 1", None, 1 / 3),
