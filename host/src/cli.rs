@@ -186,10 +186,14 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
 /// A host with the Docker daemon, and what is cancelled by Ctrl-C or SIGTERM.
 fn docker_host(host: host::Builder, mode: Mode) -> Result<(Host, CancellationToken), Failure> {
     let interrupt = exit::on_signal();
+    Ok((interruptible(host, mode, &interrupt)?, interrupt))
+}
+
+/// A host with the Docker daemon, whose work ends when the token is cancelled.
+fn interruptible(host: host::Builder, mode: Mode, interrupt: &CancellationToken) -> Result<Host, Failure> {
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
     // Those that the user's own spec names.
     let docker = docker.secrets(Arc::new(|_| true));
-    let host = host.docker(Arc::new(docker)).build()?;
-    Ok((host, interrupt))
+    host.docker(Arc::new(docker)).build()
 }

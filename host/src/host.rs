@@ -23,8 +23,8 @@ use crate::{
     files::{Access, Grants},
     inputs::Inputs,
     policy::Policy,
-    python::{Ahead, Interpreter},
-    sources::Pickling,
+    python::Ahead,
+    sources::{Asked, Pickling},
 };
 
 /// The core as a component, before it is compiled: what `flowhold component` writes.
@@ -276,9 +276,9 @@ pub struct Session {
     /// What each call may take.
     ticks: Option<u32>,
     pub(crate) pickling: Pickling,
-    /// What the last plan was made from, and by which Python out of which files.
+    /// What the last plan was made from, and by which Python.
     pub(crate) inputs: Inputs,
-    pub(crate) asked: Option<(Interpreter, Vec<PathBuf>)>,
+    pub(crate) asked: Option<Asked>,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
 }
@@ -303,18 +303,18 @@ impl Session {
         self.pickling.kept = directory;
     }
 
-    /// Has this Python pickle flows first. A plan that is made with its help may differ from one that a new Python gives.
-    pub fn begin_with(&mut self, ahead: Ahead) {
-        self.pickling.ahead = Some(Arc::new(ahead));
+    /// Has this Python pickle flows, if it waits. What it says is a guess: a plan of a session without it is the plan.
+    pub fn use_ahead(&mut self, ahead: Arc<Ahead>) {
+        self.pickling.ahead = Some(ahead);
     }
 
-    /// Starts a Python for the next session to begin with; none if the last plan needed none.
+    /// Starts a Python that does ahead of time what the next plan will need; none if the last plan needed none.
     ///
     /// # Errors
     /// If it can't be started.
-    pub fn start_ahead(&self) -> Result<Option<Ahead>, Failure> {
-        let ahead = self.asked.as_ref().map(|(interpreter, files)| interpreter.start_ahead(files));
-        Ok(ahead.transpose()?)
+    pub fn start_ahead(&self) -> Result<Option<Arc<Ahead>>, Failure> {
+        let ahead = self.asked.as_ref().map(|asked| asked.interpreter.start_ahead(&asked.files));
+        Ok(ahead.transpose()?.map(Arc::new))
     }
 
     /// What the last plan was made from, besides the spec.

@@ -1,13 +1,16 @@
-//! What a plan was made from: whoever watches it knows when to plan again.
+//! What a plan was made from, and what has become of it since: whoever watches it knows when to plan again.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::sources::mode;
 
 /// Files and directories that were looked at, whether they were there or not.
 #[derive(Debug, Clone, Default)]
@@ -31,23 +34,50 @@ pub(crate) enum Listing {
 impl Listing {
     /// Whether it matters that there is such a name.
     pub(crate) fn counts(self, name: &OsStr) -> bool {
-        let suffix = Path::new(name).extension().unwrap_or_default();
-        let module = || ["py", "pyc", "so", "pyd", ""].iter().any(|module| suffix == *module);
-        let hidden = || name.as_encoded_bytes().starts_with(b".");
-        name != "__pycache__" && (self != Self::Modules || is_metadata(name) || module() && !hidden())
+        let module = || ["py", "pyc", "so", "pyd", ""].iter().any(|module| suffix(name) == *module);
+        name != "__pycache__" && (self != Self::Modules || is_metadata(name) || module())
     }
 }
 
 /// Whether it tells of a package.
 pub(crate) fn is_metadata(name: &OsStr) -> bool {
-    let suffix = Path::new(name).extension().unwrap_or_default();
-    ["dist-info", "egg-info", "egg-link", "egg", "pth"].iter().any(|metadata| suffix == *metadata)
+    ["dist-info", "egg-info", "egg-link", "egg", "pth"].iter().any(|metadata| suffix(name) == *metadata)
+}
+
+fn suffix(name: &OsStr) -> &OsStr {
+    Path::new(name).extension().unwrap_or_default()
+}
+
+/// How inputs were at a moment. What was not there has no entry.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct State(BTreeMap<PathBuf, Mark>);
+
+/// What is at a path; of directories, and where only the name counts, no more than that something is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mark {
+    Name,
+    Content { identity: Identity, length: u64, modified: Option<SystemTime>, mode: u32 },
+    Link(PathBuf),
+}
+
+/// What tells a file or directory from one that came in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity(Option<SystemTime>, Option<u64>);
+
+impl Identity {
+    /// Of what is there now.
+    pub fn of(metadata: &fs::Metadata) -> Self {
+        #[cfg(unix)]
+        let number = Some(std::os::unix::fs::MetadataExt::ino(metadata));
+        #[cfg(not(unix))]
+        let number = None;
+        Self(metadata.created().ok(), number)
+    }
 }
 
 impl Inputs {
-    pub(crate) fn add_file(&mut self, path: &Path) {
-        // Behind a link, it is the file that changes.
-        self.files.extend(fs::canonicalize(path));
+    /// A file.
+    pub fn add_file(&mut self, path: &Path) {
         self.files.insert(absolute(path));
     }
 
@@ -57,56 +87,127 @@ impl Inputs {
 
     /// A file, or a directory with all that is below it.
     pub(crate) fn add_tree(&mut self, path: &Path) {
-        if path.is_dir() {
-            self.trees.insert(absolute(path));
-        } else {
-            self.add_file(path);
-        }
+        self.trees.insert(absolute(path));
     }
 
-    pub(crate) fn extend(&mut self, other: Self) {
+    /// All that are among others.
+    pub fn extend(&mut self, other: Self) {
         self.files.extend(other.files);
         self.listings.extend(other.listings);
         self.trees.extend(other.trees);
     }
 
-    /// How many files and directories.
-    pub fn len(&self) -> usize {
-        self.files.len() + self.listings.len() + self.trees.len()
+    /// Whether it tells which packages a Python has.
+    pub fn tells_of_packages(&self, path: &Path) -> bool {
+        let listed = |(directory, listing): &(PathBuf, Listing)| {
+            *listing == Listing::Packages && path.parent() == Some(directory)
+        };
+        path.ends_with("pyvenv.cfg") || self.listings.iter().any(listed)
     }
 
-    /// Whether nothing was looked at.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How they are now.
+    pub fn look(&self) -> State {
+        let mut state = State::default();
+        for path in &self.files {
+            state.add(path.clone(), fs::metadata(path).ok().as_ref().map(Mark::of));
+        }
+        for (directory, listing) in &self.listings {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                if listing.counts(&name) && !self.files.contains(&entry.path()) {
+                    let content = match listing {
+                        Listing::Names => false,
+                        // Where an import failed, nobody has named the module.
+                        Listing::Modules => suffix(&name) == "py",
+                        Listing::Packages => is_metadata(&name),
+                    };
+                    let mark = if content { entry.metadata().ok().as_ref().map(Mark::dated) } else { Some(Mark::Name) };
+                    state.add(entry.path(), mark);
+                }
+            }
+        }
+        for tree in &self.trees {
+            state.add(tree.clone(), fs::metadata(tree).ok().as_ref().map(Mark::of));
+            let mut open = vec![tree.clone()];
+            while let Some(directory) = open.pop() {
+                for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                    let path = entry.path();
+                    let Ok(metadata) = entry.metadata() else { continue };
+                    if metadata.is_dir() {
+                        open.push(path.clone());
+                    }
+                    let link = fs::read_link(&path).ok().map(Mark::Link);
+                    state.add(path, link.or_else(|| Some(Mark::of(&metadata))));
+                }
+            }
+        }
+        state
     }
 
-    /// Whether the plan may be another once there is other content at this path.
-    pub fn include_content(&self, path: &Path) -> bool {
-        // An import that failed has not named its module.
-        let module = path.extension().is_some_and(|suffix| suffix == "py");
-        self.files.contains(path)
-            || self.trees.iter().any(|tree| path.starts_with(tree))
-            || module && self.is_listed(path)
+    /// The directories in which they change, also behind links; with the flag, in all below as well.
+    pub fn directories(&self) -> BTreeMap<PathBuf, bool> {
+        let mut found = BTreeMap::new();
+        let mut add = |directory: &Path, below: bool| {
+            // Where one is missing, it may come.
+            let mut there = directory.ancestors().filter_map(|directory| fs::canonicalize(directory).ok());
+            if let Some(there) = there.find(|there| there.is_dir()) {
+                *found.entry(there).or_default() |= below && directory.is_dir();
+            }
+        };
+        for path in self.files.iter().chain(&self.trees) {
+            for path in [Some(path.clone()), fs::canonicalize(path).ok()].into_iter().flatten() {
+                add(path.parent().unwrap_or(&path), false);
+            }
+        }
+        self.listings.iter().for_each(|(directory, _)| add(directory, false));
+        self.trees.iter().filter(|tree| tree.is_dir()).for_each(|tree| add(tree, true));
+        found
+    }
+}
+
+impl Mark {
+    /// Content and mode of a file.
+    fn of(metadata: &fs::Metadata) -> Self {
+        if metadata.is_dir() { Self::Name } else { Self::dated(metadata) }
     }
 
-    /// Whether the plan may be another once this path comes or goes.
-    pub fn include_name(&self, path: &Path) -> bool {
-        // A directory comes, or goes, with all that is in it.
-        let holds = || self.directories().iter().any(|(directory, _)| directory.starts_with(path));
-        self.include_content(path) || self.is_listed(path) || holds()
+    fn dated(metadata: &fs::Metadata) -> Self {
+        let (identity, modified) = (Identity::of(metadata), metadata.modified().ok());
+        Self::Content { identity, length: metadata.len(), modified, mode: mode(metadata) }
+    }
+}
+
+impl State {
+    fn add(&mut self, path: PathBuf, mark: Option<Mark>) {
+        self.0.extend(mark.map(|mark| (path, mark)));
     }
 
-    fn is_listed(&self, path: &Path) -> bool {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        self.listings.iter().any(|(directory, listing)| directory == parent && listing.counts(name))
+    /// The same, as far as it was known before a plan was made: what has changed meanwhile is a difference still, and so is
+    /// what was met for the first time but written since the plan began.
+    #[must_use]
+    pub fn as_of(mut self, before: &Self, began: SystemTime) -> Self {
+        self.0.retain(|path, mark| {
+            let known = before.0.get(path);
+            let written_since = matches!(mark, Mark::Content { modified: Some(modified), .. } if *modified >= began);
+            if let Some(known) = known {
+                mark.clone_from(known);
+            }
+            known.is_some() || !written_since
+        });
+        self
     }
 
-    /// The directories in which such changes happen; with the flag, also in all below.
-    pub fn directories(&self) -> BTreeSet<(&Path, bool)> {
-        let files = self.files.iter().filter_map(|path| path.parent());
-        let listed = self.listings.iter().map(|(directory, _)| directory.as_path());
-        let trees = self.trees.iter().map(|tree| (tree.as_path(), true));
-        files.chain(listed).map(|directory| (directory, false)).chain(trees).collect()
+    /// Takes a path out that doesn't count.
+    #[must_use]
+    pub fn without(mut self, path: &Path) -> Self {
+        self.0.remove(path);
+        self
+    }
+
+    /// What is another now, has come or has gone.
+    pub fn differences(&self, now: &Self) -> BTreeSet<PathBuf> {
+        let paths = self.0.keys().chain(now.0.keys());
+        paths.filter(|path| self.0.get(*path) != now.0.get(*path)).cloned().collect()
     }
 }
 
@@ -116,66 +217,135 @@ fn absolute(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    /// What of a change counts: content, or only that the name came or went.
-    fn kind(inputs: &Inputs, path: &str) -> &'static str {
-        let path = Path::new(path);
-        match (inputs.include_content(path), inputs.include_name(path)) {
-            (true, true) => "content",
-            (false, true) => "name",
-            (false, false) => "nothing",
-            (true, false) => "content, and not its name",
+    struct Project {
+        folder: TempDir,
+        inputs: Inputs,
+        seen: State,
+    }
+
+    impl Project {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            for name in ["flows", "data", "models/deep", "packages"] {
+                fs::create_dir_all(path(name)).unwrap();
+            }
+            for name in ["flows/etl.py", "flows/helper.py", "data/rows.csv", "models/deep/one.bin", "query.sql"] {
+                fs::write(path(name), "first").unwrap();
+            }
+            let mut inputs = Inputs::default();
+            inputs.add_file(&path("flows/etl.py"));
+            inputs.add_file(&path("query.sql"));
+            inputs.add_file(&path("none"));
+            inputs.add_listing(&path("flows"), Listing::Modules);
+            inputs.add_listing(&path("data"), Listing::Names);
+            inputs.add_listing(&path("packages"), Listing::Packages);
+            inputs.add_tree(&path("models"));
+            let seen = inputs.look();
+            Self { folder, inputs, seen }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        /// What has changed, as paths in the folder.
+        fn changed(&self) -> Vec<String> {
+            let name = |path: PathBuf| path.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned();
+            self.seen.differences(&self.inputs.look()).into_iter().map(name).collect()
         }
     }
 
     #[test]
-    fn each_change_counts_for_what_was_looked_at() {
-        let mut inputs = Inputs::default();
-        inputs.add_file(Path::new("/flows/etl.py"));
-        inputs.add_listing(Path::new("/flows"), Listing::Modules);
-        inputs.add_listing(Path::new("/data"), Listing::Names);
-        inputs.add_listing(Path::new("/packages"), Listing::Packages);
-        inputs.trees.insert("/models".into());
-        for (path, counts) in [
-            ("/flows/etl.py", "content"),
-            ("/flows/helper.py", "content"),
-            ("/flows/helpers", "name"),
-            ("/flows/fast.so", "name"),
-            ("/flows/notes.txt", "nothing"),
-            ("/flows/storage.json", "nothing"),
-            ("/flows/etl.py~", "nothing"),
-            ("/flows/.etl.py.swp", "nothing"),
-            ("/flows/.#etl.py", "nothing"),
-            ("/flows/__pycache__", "nothing"),
-            ("/flows/deeper/helper.py", "nothing"),
-            ("/flows", "name"),
-            ("/data/rows.csv", "name"),
-            ("/packages/rows-1.0.dist-info", "name"),
-            ("/models/a/b.bin", "content"),
-            ("/models", "content"),
-            ("/modelsother", "nothing"),
-            ("/other", "nothing"),
+    fn what_was_looked_at_counts() {
+        for (name, counts) in [
+            ("flows/etl.py", true),
+            ("flows/helper.py", true),
+            ("flows/new.py", true),
+            ("flows/package", true),
+            ("flows/fast.so", true),
+            ("flows/notes.txt", false),
+            ("flows/etl.py~", false),
+            ("flows/.etl.py.swp", false),
+            ("flows/__pycache__", false),
+            ("data/rows.csv", false),
+            ("data/more.csv", true),
+            ("models/deep/one.bin", true),
+            ("models/deep/two.bin", true),
+            ("packages/rows-1.0.dist-info", true),
+            ("query.sql", true),
+            ("none", true),
+            ("other", false),
         ] {
-            assert_eq!(kind(&inputs, path), counts, "{path}");
+            let project = Project::new();
+            assert_eq!(project.changed(), [""; 0]);
+            fs::write(project.path(name), "other text").unwrap();
+            let expected = if counts { vec![name.to_owned()] } else { Vec::new() };
+            assert_eq!(project.changed(), expected, "{name} written");
         }
-        let directories: Vec<_> =
-            inputs.directories().into_iter().map(|(at, below)| (at.to_str().unwrap(), below)).collect();
-        assert_eq!(directories, [("/data", false), ("/flows", false), ("/models", true), ("/packages", false)]);
+        for (name, counts) in [("flows/etl.py", true), ("data/rows.csv", true), ("models/deep/one.bin", true)] {
+            let project = Project::new();
+            fs::remove_file(project.path(name)).unwrap();
+            assert_eq!(!project.changed().is_empty(), counts, "{name} removed");
+        }
+    }
+
+    /// Also where length and time are the same.
+    #[test]
+    fn another_file_in_the_place_of_one_counts() {
+        let project = Project::new();
+        fs::write(project.path("new"), "other").unwrap();
+        let time = fs::metadata(project.path("query.sql")).unwrap().modified().unwrap();
+        fs::File::options().write(true).open(project.path("new")).unwrap().set_modified(time).unwrap();
+        fs::rename(project.path("new"), project.path("query.sql")).unwrap();
+        assert_eq!(project.changed(), ["query.sql"]);
+    }
+
+    #[test]
+    fn what_is_known_for_long_is_what_it_was() {
+        let project = Project::new();
+        fs::write(project.path("query.sql"), "other text").unwrap();
+        fs::write(project.path("flows/new.py"), "").unwrap();
+        // Both were written while the plan was made: one was known, the other is met for the first time.
+        let began = SystemTime::now() - std::time::Duration::from_secs(60);
+        let seen = project.inputs.look().as_of(&project.seen, began);
+        let mut project = Project { seen, ..project };
+        assert_eq!(project.changed(), ["flows/new.py", "query.sql"]);
+        project.seen =
+            project.inputs.look().as_of(&project.seen, SystemTime::now() + std::time::Duration::from_secs(60));
+        assert_eq!(project.changed(), ["query.sql"]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn behind_a_link_the_file_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let real = fs::canonicalize(folder.path()).unwrap();
-        fs::create_dir(real.join("real")).unwrap();
-        fs::write(real.join("real/etl.py"), "").unwrap();
-        std::os::unix::fs::symlink("real/etl.py", real.join("link.py")).unwrap();
+    fn changes_behind_links_are_found_where_they_happen() {
+        let project = Project::new();
+        let real = fs::canonicalize(project.folder.path()).unwrap();
+        std::os::unix::fs::symlink("flows", real.join("link")).unwrap();
         let mut inputs = Inputs::default();
-        inputs.add_tree(&real.join("link.py"));
-        for name in ["link.py", "real/etl.py"] {
-            assert_eq!(kind(&inputs, real.join(name).to_str().unwrap()), "content", "{name}");
+        inputs.add_file(&real.join("data/../link/etl.py"));
+        inputs.add_file(&real.join("missing/deep/file"));
+        inputs.add_tree(&real.join("models"));
+        let directories = inputs.directories();
+        let expected = [("", false), ("flows", false), ("models", true)];
+        let expected =
+            expected.map(|(name, below)| (if name.is_empty() { real.clone() } else { real.join(name) }, below));
+        assert_eq!(directories, BTreeMap::from(expected));
+        let seen = inputs.look();
+        fs::write(real.join("flows/etl.py"), "other text").unwrap();
+        assert_eq!(seen.differences(&inputs.look()).len(), 1);
+    }
+
+    #[test]
+    fn packages_are_told_from_the_users_own_files() {
+        let project = Project::new();
+        for (name, tells) in [("packages/rows-1.0.dist-info", true), ("env/pyvenv.cfg", true), ("flows/new.py", false)]
+        {
+            assert_eq!(project.inputs.tells_of_packages(&project.path(name)), tells, "{name}");
         }
     }
 }

@@ -146,7 +146,7 @@ impl Interpreter {
 
     /// Asks this one first for what is not kept; where that fails, for whatever reason, a new one.
     #[must_use]
-    pub fn beginning_with(mut self, ahead: Arc<Ahead>) -> Self {
+    pub fn with_ahead(mut self, ahead: Arc<Ahead>) -> Self {
         self.ahead = Some(ahead);
         self
     }
@@ -180,7 +180,10 @@ impl Interpreter {
         let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
         let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let mut view = self.cache.as_ref().and_then(|cache| cache.view(&self.program));
-        let mut facts = view.as_mut().and_then(cache::View::facts);
+        let mut facts = view.as_mut().and_then(cache::View::facts).map(|hit| {
+            inputs.extend(hit.inputs);
+            hit.facts
+        });
         let (mut pickled, mut missing) = (vec![None; requests.len()], Vec::new());
         for (index, request) in requests.iter().enumerate() {
             match view.as_mut().and_then(|view| view.pickle(request)) {
@@ -205,8 +208,6 @@ impl Interpreter {
             for (index, made, _) in executed.pickled {
                 pickled[index] = Some(made);
             }
-            let path = executed.facts.path.iter().flatten();
-            path.for_each(|path| inputs.add_listing(path, Listing::Packages));
             facts = Some(executed.facts);
         }
         let all = facts.zip(pickled.into_iter().collect::<Option<Vec<_>>>());
@@ -222,9 +223,12 @@ impl Interpreter {
         directory: &Path,
         inputs: &mut Inputs,
     ) -> Option<Executed> {
-        let child = self.ahead.as_ref()?.take()?;
+        let ahead = self.ahead.as_ref()?;
+        let child = ahead.take()?;
         let silent = Self { printed: None, ..self.clone() };
-        silent.execute(child, requests, wanted, directory, inputs).await.ok()
+        let executed = silent.execute(child, requests, wanted, directory, inputs).await.ok()?;
+        ahead.has_answered();
+        Some(executed)
     }
 
     fn restored(&self, hit: &cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
@@ -248,7 +252,11 @@ impl Interpreter {
         let mut pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)> = Vec::with_capacity(wanted.len());
         for answer in session.answers {
             match answer {
-                Answer::Facts(found) => facts = Some(found),
+                Answer::Facts(found) => {
+                    // What is missing may be installed.
+                    found.path.iter().flatten().for_each(|path| inputs.add_listing(path, Listing::Packages));
+                    facts = Some(found);
+                }
                 Answer::Begin { request } => current = request,
                 Answer::Pickled { request, name } => {
                     pickled.push((request, Pickled { name, content: pickle_path(directory, request) }, None));
@@ -283,10 +291,10 @@ impl Interpreter {
     }
 
     /// Starts a Python, which imports what these files import, and then waits for its order.
-    fn start(&self, ahead: &[PathBuf]) -> Result<Child, PythonError> {
+    fn start<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) -> Result<Child, PythonError> {
         Command::new(&self.program)
             .args(["-u", "-c", PICKLE_FLOWS])
-            .args(ahead)
+            .args(files)
             // Sets of strings iterate by hash: without this, no two pickles are alike.
             .env("PYTHONHASHSEED", "0")
             // A pipe's encoding may not be able to take what the user's file prints, and would fail it.

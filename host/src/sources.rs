@@ -1,6 +1,7 @@
 //! What a spec names, looked at: flows are opened or pickled, directories are listed.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -45,8 +46,13 @@ pub(crate) struct Look {
     /// Holds the pickles.
     pub(crate) temporary: Option<tempfile::TempDir>,
     pub(crate) inputs: Inputs,
-    /// What was asked to pickle, and the files that it executes.
-    pub(crate) asked: Option<(Interpreter, Vec<PathBuf>)>,
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What was asked to pickle, and the files that it executes.
+pub(crate) struct Asked {
+    pub(crate) interpreter: Interpreter,
+    pub(crate) files: BTreeSet<PathBuf>,
 }
 
 /// Whether a look must bring the bytes of sources whose size and digest the spec states.
@@ -77,12 +83,12 @@ pub(crate) async fn look(
     pickling: &Pickling,
     need: Need,
 ) -> Look {
-    let wanted = |source: &&Source| need == Need::Build || !source.pinned;
+    let wanted = |source: &Source| need == Need::Build || !source.pinned;
     let mut inputs = Inputs::default();
     let found: Vec<_> = sources
         .iter()
         .map(|source| match &source.origin {
-            _ if !wanted(&source) => Found::Skipped,
+            _ if !wanted(source) => Found::Skipped,
             Origin::Object(_) => Found::Skipped,
             Origin::Flow(path) => {
                 let path = folder.join(path);
@@ -110,7 +116,7 @@ pub(crate) async fn look(
         })
         .unzip();
     let mut look = Look { found, inputs, ..Look::default() };
-    let open = sources.iter().any(|source| wanted(&source));
+    let open = sources.iter().any(wanted);
     if requests.is_empty() && !(python.is_some() && open) {
         return look;
     }
@@ -140,9 +146,13 @@ impl Look {
     ) -> Result<(), (Option<usize>, Failure)> {
         let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
         let temporary = tempfile::tempdir().map_err(own)?;
+        // It may be made yet.
+        if let Some(path) = python.filter(|path| path.contains(std::path::is_separator)) {
+            self.inputs.add_file(&folder.join(path));
+        }
         let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();
-        self.asked = Some((interpreter.clone(), files));
+        self.asked = Some(Asked { interpreter: interpreter.clone(), files });
         if let Some(lines) = &pickling.printed {
             interpreter = interpreter.printing_to(lines.clone());
         }
@@ -150,7 +160,7 @@ impl Look {
             interpreter = interpreter.keeping_in(directory.clone());
         }
         if let Some(ahead) = &pickling.ahead {
-            interpreter = interpreter.beginning_with(Arc::clone(ahead));
+            interpreter = interpreter.with_ahead(Arc::clone(ahead));
         }
         let answer = interpreter.pickle(requests, temporary.path(), &mut self.inputs).await;
         let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
@@ -213,13 +223,13 @@ fn list(source: &Path) -> Result<Vec<FoundEntry>, (PathBuf, io::Error)> {
 }
 
 #[cfg(unix)]
-fn mode(metadata: &fs::Metadata) -> u32 {
+pub(crate) fn mode(metadata: &fs::Metadata) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777
 }
 
 /// Where files have no mode, what most of them would have elsewhere.
 #[cfg(not(unix))]
-fn mode(metadata: &fs::Metadata) -> u32 {
+pub(crate) fn mode(metadata: &fs::Metadata) -> u32 {
     if metadata.is_dir() { 0o755 } else { 0o644 }
 }
 

@@ -1,8 +1,8 @@
 //! `build --watch`, of flows that Python pickles and of images.
 
-use std::fs;
+use std::{fs, process::Command, thread::sleep, time::Duration};
 
-use flowhold_tests::{Folder, Watching, environment};
+use flowhold_tests::{Done, Folder, Watching, environment, save};
 use serde_json::Value;
 
 use crate::{
@@ -21,7 +21,13 @@ fn folder(flow: &str) -> Folder {
     let python = quoted(&python());
     let folder = Folder::with_spec(&format!("[storage]\ntype = \"bytes\"\npython = {python}\n\n[[flows]]\n{FLOW}\n"));
     folder.write("flow.py", flow);
+    settle();
     folder
+}
+
+/// What was written a moment before it is read may have been written after it, and is looked at twice.
+fn settle() {
+    sleep(Duration::from_millis(100));
 }
 
 /// What its flow prints.
@@ -40,6 +46,7 @@ fn an_edited_flow_is_built_pushed_and_run() {
     let write =
         |word: &str| project.folder.write("flow.py", format!("import json\ndef flow(): print(json.dumps({word:?}))\n"));
     write("first");
+    settle();
     let mut watching = Watching::new(&project.folder, &[]);
     let first = watching.report();
     for (times, word) in ["second", "third"].into_iter().enumerate() {
@@ -63,6 +70,7 @@ fn what_a_flow_imports_and_reads_is_watched() {
         "import os\nWORD = open(os.path.join(os.path.dirname(__file__), 'word.txt')).read()\nassert WORD != 'bad'\n",
     );
     folder.write("word.txt", "first");
+    settle();
     let mut watching = Watching::new(&folder, &[]);
     let runs = |report: &Value, word: &str| {
         assert_eq!(report["plan"], plan(&folder));
@@ -70,19 +78,19 @@ fn what_a_flow_imports_and_reads_is_watched() {
     };
     runs(&watching.report(), "first");
     watching.says("watching", 1);
-    folder.write("word.txt", "second");
+    save(&folder, "word.txt", "second");
     runs(&watching.report(), "second");
     watching.says("watching", 2);
-    folder.write("word.txt", "bad");
+    save(&folder, "word.txt", "bad");
     watching.says("AssertionError", 1);
     watching.says("watching", 3);
-    folder.write("word.txt", "good");
+    save(&folder, "word.txt", "good");
     runs(&watching.report(), "good");
     watching.says("watching", 4);
-    folder.write("helper.py", "import none_such\n");
+    save(&folder, "helper.py", "import none_such\n");
     watching.says("No module named 'none_such'", 1);
     watching.says("watching", 5);
-    folder.write("helper.py", "WORD = 'third'\n");
+    save(&folder, "helper.py", "WORD = 'third'\n");
     runs(&watching.report(), "third");
 }
 
@@ -96,7 +104,7 @@ fn a_new_python_has_the_last_word() {
     let mut watching = Watching::new(&folder, &[]);
     let first = watching.report();
     watching.says("watching", 1);
-    folder.write("flow.py", flow("second"));
+    save(&folder, "flow.py", &flow("second"));
     let (guess, second) = (watching.report(), watching.report());
     assert!(first["plan"] != guess["plan"] && guess["plan"] != second["plan"]);
     assert_eq!(second["plan"], plan(&folder));
@@ -104,7 +112,7 @@ fn a_new_python_has_the_last_word() {
     watching.says("made other pickles", 1);
     watching.says("watching", 2);
     // No guesses any more.
-    folder.write("flow.py", flow("third"));
+    save(&folder, "flow.py", &flow("third"));
     assert_eq!(watching.report()["plan"], plan(&folder));
     watching.says("watching", 3);
     assert_eq!(watching.end().stdout, "");
@@ -123,4 +131,102 @@ fn no_python_is_left_behind() {
     watching.end().fails(130, &["interrupted while files were watched"]);
     wait_for("Python ends", || processes("environ", &mark).is_empty().then_some(()));
     assert!(fs::read_to_string(folder.path().join("storage.json")).unwrap().contains("flow"));
+}
+
+/// And where it fails, what was built is not taken for good.
+#[test]
+fn what_a_new_python_refuses_is_not_confirmed() {
+    let flow = |word: &str| {
+        format!(
+            "import sys\nEARLY = 'decimal' in sys.modules\nimport decimal\nassert EARLY\ndef flow(): print({word:?})\n"
+        )
+    };
+    let folder = folder(&flow("first"));
+    let mut watching = Watching::new(&folder, &[]);
+    watching.says("AssertionError", 1);
+    watching.says("watching", 1);
+    save(&folder, "flow.py", &flow("second"));
+    watching.report();
+    watching.says("AssertionError", 2);
+    watching.says("what was built is not confirmed", 1);
+    watching.says("watching", 2);
+    // The same content, and it is not said that all is as it was built.
+    save(&folder, "flow.py", &flow("second"));
+    watching.says("AssertionError", 3);
+    watching.says("watching", 3);
+    let done = watching.end();
+    assert!(!done.stderr.contains("nothing to do"), "{done:?}");
+}
+
+#[test]
+fn what_is_installed_is_noticed() {
+    let folder =
+        Folder::with_spec(&format!("[storage]\ntype = \"bytes\"\npython = \"env/bin/python\"\n\n[[flows]]\n{FLOW}\n"));
+    folder.write("flow.py", "import rows\nWORD = rows.WORD\ndef flow(): print(WORD)\n");
+    let run = |program: &str, arguments: &[&str]| {
+        Done::of(Command::new(program).args(arguments).current_dir(folder.path()).output().unwrap()).ok().stdout
+    };
+    let packages = |python: &str| run(python, &["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]);
+    let mut watching = Watching::new(&folder, &[]);
+    watching.says("there is no Python", 1);
+    watching.says("watching", 1);
+    run(&python(), &["-m", "venv", "--without-pip", "env"]);
+    watching.says("cloudpickle", 1);
+    let env = folder.path().join("env/bin/python");
+    let own = packages(env.to_str().unwrap());
+    folder.write(&format!("{}/shared.pth", own.trim()), packages(&python()));
+    watching.says("No module named 'rows'", 1);
+    folder.write(&format!("{}/rows.py", own.trim()), "WORD = 'installed'\n");
+    assert_eq!(watching.report()["plan"], plan(&folder));
+    assert_eq!(printed(&folder), "installed\n");
+}
+
+#[test]
+fn builds_that_change_what_they_are_made_of_come_to_an_end() {
+    let folder = folder(
+        "import json\ntry: state = json.load(open('state.json'))\nexcept OSError: state = 0\n\
+         json.dump(state + 1, open('state.json', 'w'))\ndef flow(): print(state)\n",
+    );
+    let mut watching = Watching::new(&folder, &[]);
+    watching.says("each build changes state.json", 1);
+    let said = watching.said().matches("changed: state.json\n").count();
+    sleep(Duration::from_secs(1));
+    assert_eq!(watching.said().matches("changed: state.json\n").count(), said);
+    save(&folder, "flow.py", "def flow(): print('edited')\n");
+    while watching.report()["plan"] != plan(&folder) {}
+    assert_eq!(printed(&folder), "edited\n");
+}
+
+/// Their own storage.json is among the files of the image.
+#[test]
+fn a_folder_that_holds_its_own_spec_is_built_once() {
+    let project = Project::new("", &["path = \"flow.py\""]);
+    project.folder.write("flow.py", "print('x')\n");
+    let spec = fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    let files = format!("files = {{ {} = \"/app\" }}\n", quoted(project.folder.path().to_str().unwrap()));
+    save(&project.folder, "flowhold.toml", &spec.replace("[[flows]]", &format!("{files}\n[[flows]]")));
+    settle();
+    let mut watching = Watching::new(&project.folder, &["--no-push"]);
+    watching.report();
+    watching.says("watching", 1);
+    sleep(Duration::from_secs(1));
+    let done = watching.end();
+    assert_eq!((done.stdout.as_str(), done.stderr.contains("changed")), ("", false), "{done:?}");
+}
+
+/// What failed may have given the image's name to another one.
+#[test]
+fn a_failed_build_is_not_the_one_before() {
+    let project = Project::of_script("", "print('x')\n");
+    settle();
+    let mut watching = Watching::new(&project.folder, &[]);
+    watching.report();
+    watching.says("watching", 1);
+    let spec = fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    let registry = environment("FLOWHOLD_TEST_REGISTRY");
+    save(&project.folder, "flowhold.toml", &spec.replace(&format!("{registry}/tests"), "localhost:1/tests"));
+    watching.says("error: ", 1);
+    watching.says("watching", 2);
+    save(&project.folder, "flowhold.toml", &spec);
+    assert_eq!(watching.report()["pushed"], true);
 }

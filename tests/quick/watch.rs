@@ -1,8 +1,8 @@
 //! `build --watch`, of storages that need no daemon.
 
-use std::fs;
+use std::{fs, path::Path, thread::sleep, time::Duration};
 
-use flowhold_tests::{Folder, Watching};
+use flowhold_tests::{Folder, Watching, save};
 use serde_json::Value;
 
 const SPEC: &str = "[storage]\ntype = \"bytes\"\n\n[[flows]]\npath = \"flow.py\"\n";
@@ -10,6 +10,8 @@ const SPEC: &str = "[storage]\ntype = \"bytes\"\n\n[[flows]]\npath = \"flow.py\"
 fn folder() -> Folder {
     let folder = Folder::with_spec(SPEC);
     folder.write("flow.py", "print(1)\n");
+    // What was written a moment before it is read may have been written after it.
+    sleep(Duration::from_millis(100));
     folder
 }
 
@@ -21,28 +23,37 @@ fn is_current(folder: &Folder, report: &Value) {
     assert_eq!(report["storage"], serde_json::from_str::<Value>(&written).unwrap());
 }
 
+/// Ends it, and looks that it did no more than was asked for.
+#[track_caller]
+fn rounds(watching: Watching, times: usize) {
+    // Time for what nobody wants to happen.
+    sleep(Duration::from_millis(500));
+    let done = watching.end().fails(130, &["interrupted while files were watched"]);
+    assert_eq!(done.stdout, "", "a report that nobody asked for");
+    assert_eq!(done.stderr.matches("changed: ").count(), times, "{}", done.stderr);
+}
+
 #[test]
 fn each_edit_is_built() {
     let folder = folder();
     let mut watching = Watching::new(&folder, &[]);
     is_current(&folder, &watching.report());
     watching.says("watching", 1);
-    folder.write("flow.py", "print(2)\n");
+    save(&folder, "flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
     watching.says("watching", 2);
-    // As editors do it: another file takes the place of the old one.
-    folder.write("flow.py.new", "print(3)\n");
-    fs::rename(folder.path().join("flow.py.new"), folder.path().join("flow.py")).unwrap();
-    is_current(&folder, &watching.report());
+    // In its place, and of the same length.
+    folder.write("flow.py", "print(3)\n");
+    while watching.report()["plan"] != folder.json(&["preview", "--format", "json"])["plan"] {}
     watching.says("watching", 3);
     folder.write("other.py", "print('other')\n");
-    folder.write("flowhold.toml", format!("{SPEC}\n[[flows]]\npath = \"other.py\"\n"));
+    save(&folder, "flowhold.toml", &format!("{SPEC}\n[[flows]]\npath = \"other.py\"\n"));
     let report = watching.report();
     assert_eq!(report["flows"].as_object().unwrap().len(), 2);
     is_current(&folder, &report);
     // What the spec names since then is watched, too.
     watching.says("watching", 4);
-    folder.write("other.py", "print('edited')\n");
+    save(&folder, "other.py", "print('edited')\n");
     is_current(&folder, &watching.report());
     watching.end().fails(130, &["changed: flow.py", "changed: other.py", "interrupted while files were watched"]);
 }
@@ -54,23 +65,23 @@ fn what_is_wrong_is_said_and_watched() {
     let mut watching = Watching::new(&folder, &[]);
     watching.says("error[missing-file]", 1);
     watching.says("watching", 1);
-    folder.write("flow.py", "print(1)\n");
+    save(&folder, "flow.py", "print(1)\n");
     is_current(&folder, &watching.report());
     watching.says("watching", 2);
-    folder.write("flowhold.toml", SPEC.replace("bytes", "bites"));
+    save(&folder, "flowhold.toml", &SPEC.replace("bytes", "bites"));
     watching.says("\"bites\"", 1);
     watching.says("watching", 3);
-    // The same plan as the one that was built: there is nothing to do.
-    folder.write("flowhold.toml", SPEC);
+    // The same as what was built: there is nothing to do.
+    save(&folder, "flowhold.toml", SPEC);
     watching.says("nothing to do", 1);
     watching.says("watching", 4);
     fs::remove_file(folder.path().join("flowhold.toml")).unwrap();
     watching.says("flowhold init", 1);
     watching.says("watching", 5);
-    folder.write("flowhold.toml", SPEC);
+    save(&folder, "flowhold.toml", SPEC);
     watching.says("nothing to do", 2);
-    let done = watching.end();
-    assert_eq!(done.stdout, "", "a report that nobody asked for");
+    watching.says("watching", 6);
+    rounds(watching, 5);
 }
 
 /// Also where the spec itself is missing at first, and directories come and go.
@@ -80,15 +91,22 @@ fn what_is_not_there_yet_is_waited_for() {
     let mut watching = Watching::new(&folder, &[]);
     watching.says("flowhold init", 1);
     watching.says("watching", 1);
-    folder.write("flowhold.toml", SPEC.replace("flow.py", "flows/deep/flow.py"));
+    save(&folder, "flowhold.toml", &SPEC.replace("flow.py", "flows/deep/flow.py"));
     watching.says("error[missing-file]", 1);
     watching.says("watching", 2);
-    folder.write("flows/deep/flow.py", "print(1)\n");
+    fs::create_dir_all(folder.path().join("flows/deep")).unwrap();
+    save(&folder, "flows/deep/flow.py", "print(1)\n");
     is_current(&folder, &watching.report());
     watching.says("watching", 3);
     fs::rename(folder.path().join("flows"), folder.path().join("other")).unwrap();
     watching.says("error[missing-file]", 2);
-    folder.write("flows/deep/flow.py", "print(2)\n");
+    watching.says("watching", 4);
+    // Another directory of the same name, and it is watched in turn.
+    fs::create_dir_all(folder.path().join("flows/deep")).unwrap();
+    save(&folder, "flows/deep/flow.py", "print(2)\n");
+    is_current(&folder, &watching.report());
+    watching.says("watching", 5);
+    save(&folder, "flows/deep/flow.py", "print(3)\n");
     is_current(&folder, &watching.report());
 }
 
@@ -100,10 +118,45 @@ fn what_no_plan_is_made_of_is_not_watched() {
     watching.says("watching", 1);
     folder.write("notes.txt", "");
     folder.write("deeper/flow.py", "print(0)\n");
-    folder.write("flow.py", "print(2)\n");
+    sleep(Duration::from_millis(300));
+    save(&folder, "flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
-    let said = watching.said();
-    assert!(said.contains("changed: flow.py\n"), "{said}");
+    watching.says("watching", 2);
+    rounds(watching, 1);
+}
+
+/// Names are in no plan digest.
+#[test]
+fn another_name_is_another_build() {
+    let folder = folder();
+    let mut watching = Watching::new(&folder, &[]);
+    let first = watching.report();
+    watching.says("watching", 1);
+    save(&folder, "flowhold.toml", &SPEC.replace("bytes", "memory"));
+    let second = watching.report();
+    assert_eq!(second["storage"]["type"], "Memory");
+    assert_eq!(first["plan"], second["plan"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_behind_links_is_watched() {
+    let folder = Folder::new();
+    folder.write("real/flowhold.toml", SPEC.replace("flow.py", "../project/flow.py"));
+    folder.write("real/flow.py", "print(1)\n");
+    for (target, link) in [("real", "project"), ("real/flowhold.toml", "flowhold.toml")] {
+        std::os::unix::fs::symlink(target, folder.path().join(link)).unwrap();
+    }
+    // Paths are relative to where the link is.
+    folder.write("real/flowhold.toml", SPEC.replace("flow.py", "project/../project/flow.py"));
+    let mut watching = Watching::new(&folder, &[]);
+    is_current(&folder, &watching.report());
+    watching.says("watching", 1);
+    save(&folder, "real/flow.py", "print(2)\n");
+    is_current(&folder, &watching.report());
+    watching.says("watching", 2);
+    save(&folder, "real/flowhold.toml", &SPEC.replace("flow.py", "real/flow.py").replace("bytes", "memory"));
+    is_current(&folder, &watching.report());
 }
 
 #[test]
@@ -112,4 +165,8 @@ fn what_can_not_be_watched_is_refused() {
     folder.run(&["build", "--watch", "-f", "-"]).fails(1, &["standard input can't be watched", "-f"]);
     let plan = "sha256:0";
     folder.run(&["build", "--watch", "--expect-plan", plan]).fails(2, &["--expect-plan", "cannot be used with"]);
+    let spec = SPEC.replace("bytes", "local");
+    folder.write("flowhold.toml", spec);
+    folder.run(&["build", "--watch"]).fails(1, &["a local storage never replaces a flow", "leave --watch out"]);
+    assert!(!Path::exists(&folder.path().join(".prefect")));
 }

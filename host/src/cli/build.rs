@@ -54,21 +54,25 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.watch {
         return watch::watch(&arguments).await;
     }
+    let spec = arguments.read()?;
     let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let (spec, plan) = arguments.plan(&mut session, &interrupt).await?;
+    let plan = arguments.plan(&mut session, &spec, &interrupt).await?;
     arguments.carry_out(&mut session, &spec, plan, &interrupt).await
 }
 
 impl Arguments {
+    pub(super) fn read(&self) -> Result<SpecFile, Failure> {
+        spec_file::read(self.spec.file.as_deref(), self.path.as_deref())
+    }
+
     pub(super) async fn plan(
         &self,
         session: &mut Session,
+        spec: &SpecFile,
         interrupt: &CancellationToken,
-    ) -> Result<(SpecFile, Plan), Failure> {
-        let spec = spec_file::read(self.spec.file.as_deref(), self.path.as_deref())?;
-        let plan = spec_file::plan(session, &spec.text, self.spec.python.as_deref(), Need::Build, interrupt).await?;
-        Ok((spec, plan))
+    ) -> Result<Plan, Failure> {
+        spec_file::plan(session, &spec.text, self.spec.python.as_deref(), Need::Build, interrupt).await
     }
 
     /// Where the serialized storage goes.

@@ -5,24 +5,36 @@
 //! is nearly always the same, and then there is nothing left to build.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
-use flowhold::{Failure, FailureKind, Host, Session, files::parent_of, inputs::Inputs, python::Ahead};
-use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
+use flowhold::{
+    Failure, FailureKind, Plan, Session,
+    files::parent_of,
+    inputs::{Identity, Inputs, State},
+    python::Ahead,
+};
+use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::Instant,
+    sync::Notify,
+    time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{build::Arguments, console, docker_host, exit, spec_file};
+use super::{build::Arguments, console, exit, interruptible, spec_file};
 
-/// Editors write a file in several steps.
-const QUIET: Duration = Duration::from_millis(30);
+/// Editors and version control write in several steps: nothing may happen for so long, …
+const QUIET: Duration = Duration::from_millis(50);
+/// … or this has passed.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often in a row something may have changed while it was built.
+const IN_A_ROW: usize = 2;
+/// File systems count time in steps.
+const STEP: Duration = Duration::from_millis(20);
 
 /// Builds, and builds again after each change, until it is interrupted.
 pub(crate) async fn watch(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -30,44 +42,50 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::input("stdin", "standard input can't be watched")
             .with_help("write the spec to a file, and name it with -f".to_owned()));
     };
-    let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
-    let changes = Changes::of(&spec, &arguments.output(parent_of(&spec)))?;
-    let mut builds = Builds { arguments, host, interrupt, changes, built: None };
-    let (mut ahead, mut trusted) = (None, true);
+    let interrupt = exit::on_signal();
+    let mut builds = Builds { arguments, interrupt, changes: Changes::of(&spec, arguments)?, built: None, tried: None };
+    let (mut ahead, mut trusted) = (None::<Arc<Ahead>>, true);
     loop {
-        let begun = ahead.take();
-        let guessed = begun.is_some();
-        let (session, outcome) = builds.round(begun).await?;
+        builds.changes.begin();
+        let (session, outcome) = builds.round(ahead.as_ref()).await?;
         if outcome == Outcome::Same {
-            console::note("nothing to do: the plan is the same as before");
+            console::note("nothing to do: all is as it was built");
         }
-        if trusted {
-            ahead = session.start_ahead().unwrap_or_default();
+        let guessed = ahead.as_ref().is_some_and(|ahead| ahead.answered());
+        if !ahead.as_ref().is_some_and(|ahead| ahead.waits()) {
+            // One that can't be started is missed by nobody: the next round says why.
+            ahead = if trusted { session.start_ahead().unwrap_or_default() } else { None };
         }
-        // Something may also have changed before it was watched.
-        if outcome != Outcome::Failed && (guessed || builds.changes.grew) {
-            let (_, outcome) = builds.round(None).await?;
-            if guessed && outcome == Outcome::Built {
-                console::note("note: a new Python made other pickles; from now on, each build waits for one");
+        drop(session);
+        if guessed && builds.changes.since().is_empty() {
+            let (_, outcome) = builds.confirm().await?;
+            if outcome != Outcome::Same && builds.changes.since().is_empty() {
+                console::note(match outcome {
+                    Outcome::Failed => {
+                        "note: what was built is not confirmed: a new Python, which counts, says otherwise"
+                    }
+                    _ => "note: a new Python, which counts, made other pickles; from now on, each build waits for one",
+                });
                 (ahead, trusted) = (None, false);
             }
         }
         console::note(&format!("watching {} and what it names; Ctrl-C ends", spec.display()));
-        let changed = builds.changes.next();
-        let changed = exit::until(&builds.interrupt, "files were watched", async { Ok(changed.await) }).await?;
-        console::note(&format!("changed: {}", names(&changed)));
-        // It is of another Python, or has other packages, than there are now: only the user's own modules can wait.
-        ahead = ahead.filter(|_| changed.iter().all(|path| is_module(path) || !path.exists()));
+        let changed = exit::until(&builds.interrupt, "files were watched", builds.changes.next()).await?;
+        console::note(&format!("changed: {}", names(&changed.paths)));
+        if changed.at_once || changed.paths.iter().any(|path| builds.changes.tell_of_python(path)) {
+            ahead = None;
+        }
     }
 }
 
 struct Builds<'a> {
     arguments: &'a Arguments,
-    host: Host,
     interrupt: CancellationToken,
     changes: Changes,
-    /// The digest of the plan that was built last.
+    /// The resolved spec that was built last.
     built: Option<String>,
+    /// The one that was tried last.
+    tried: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,15 +95,33 @@ enum Outcome {
     Failed,
 }
 
+/// The code of a failure that no edit mends.
+const LOCAL: &str = "local-watched";
+
 impl Builds<'_> {
-    /// Plans, and builds what was not built last; says what is wrong. Only a signal is an error.
-    async fn round(&mut self, ahead: Option<Ahead>) -> Result<(Session, Outcome), Failure> {
-        let mut session = self.host.session().await?;
+    /// Plans, and builds what was not built last; says what is wrong. An error ends it all.
+    async fn round(&mut self, ahead: Option<&Arc<Ahead>>) -> Result<(Session, Outcome), Failure> {
+        self.carry_out(ahead, |builds, resolved| builds.built.as_ref() == Some(resolved)).await
+    }
+
+    /// The same with a new Python, unless it comes to what was tried last.
+    async fn confirm(&mut self) -> Result<(Session, Outcome), Failure> {
+        self.carry_out(None, |builds, resolved| builds.tried.as_ref() == Some(resolved)).await
+    }
+
+    async fn carry_out(
+        &mut self,
+        ahead: Option<&Arc<Ahead>>,
+        is_done: fn(&Self, &String) -> bool,
+    ) -> Result<(Session, Outcome), Failure> {
+        // Policies are read anew.
+        let host = interruptible(self.arguments.spec.host()?, self.arguments.progress.progress, &self.interrupt)?;
+        let mut session = host.session().await?;
         if let Some(ahead) = ahead {
-            session.begin_with(ahead);
+            session.use_ahead(Arc::clone(ahead));
         }
-        let outcome = match self.build(&mut session).await {
-            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+        let outcome = match self.build(&mut session, ahead, is_done).await {
+            Err(failure) if failure.kind == FailureKind::Interrupted || failure.code == LOCAL => return Err(failure),
             Err(failure) => {
                 console::fail(&failure);
                 Outcome::Failed
@@ -95,114 +131,200 @@ impl Builds<'_> {
         Ok((session, outcome))
     }
 
-    async fn build(&mut self, session: &mut Session) -> Result<Outcome, Failure> {
-        let planned = self.arguments.plan(session, &self.interrupt).await;
-        self.changes.follow(session.inputs())?;
-        let (spec, plan) = planned?;
-        let digest = session.digest(plan).await?;
-        if digest.is_some() && digest == self.built {
-            return Ok(Outcome::Same);
+    async fn build(
+        &mut self,
+        session: &mut Session,
+        ahead: Option<&Arc<Ahead>>,
+        is_done: fn(&Self, &String) -> bool,
+    ) -> Result<Outcome, Failure> {
+        let began = SystemTime::now();
+        let spec = self.arguments.read();
+        let plan = match &spec {
+            Ok(spec) => self.arguments.plan(session, spec, &self.interrupt).await,
+            Err(failure) => Err(failure.clone()),
+        };
+        let watched = self.changes.follow(session.inputs(), began);
+        let (spec, plan) = (spec?, plan?);
+        watched?;
+        let resolved = session.resolved_spec(plan).await.ok();
+        match &resolved {
+            Some(resolved) if is_done(self, resolved) => return Ok(Outcome::Same),
+            // A new Python is asked, and then it is said what is wrong.
+            None if ahead.is_some_and(|ahead| ahead.answered()) => return Ok(Outcome::Failed),
+            _ => {}
+        }
+        if resolved.is_some() {
+            refuse_local(session, plan).await?;
+            // From here on the image's name may be another image's.
+            (self.built, self.tried) = (None, resolved.clone());
         }
         self.arguments.carry_out(session, &spec, plan, &self.interrupt).await?;
-        if digest.is_none() {
-            return Ok(Outcome::Failed);
-        }
-        self.built = digest;
-        Ok(Outcome::Built)
+        Ok(match resolved {
+            Some(_) => {
+                self.built = resolved;
+                Outcome::Built
+            }
+            None => Outcome::Failed,
+        })
     }
 }
 
-/// What changes of all that the last plans were made from.
+/// A flow in a directory is never replaced, and whoever watches flows edits them.
+async fn refuse_local(session: &mut Session, plan: Plan) -> Result<(), Failure> {
+    let storage = session.storage_of(plan).await?;
+    if session.kind(storage).await? != "local" {
+        return Ok(());
+    }
+    Err(Failure::input(LOCAL, "--watch has nothing to build again: a local storage never replaces a flow")
+        .with_help("leave --watch out, or take another type of storage".to_owned()))
+}
+
+/// What changes of all that the last plan was made from.
 struct Changes {
     watcher: RecommendedWatcher,
-    events: UnboundedReceiver<notify::Result<notify::Event>>,
-    watched: BTreeSet<PathBuf>,
-    /// Whether more is watched since the last plan.
-    grew: bool,
+    /// Something has happened in a directory that is watched: time to look.
+    wake: Arc<Notify>,
+    /// With what tells a directory from one that came in its place, and whether all below is watched, too.
+    watched: BTreeMap<PathBuf, (Option<Identity>, bool)>,
+    /// What counts always: the spec, and the policies of the command line.
+    own: Inputs,
     inputs: Inputs,
+    /// How they were before the last plan, …
+    before: State,
+    /// … and as it saw them.
+    seen: State,
+    in_a_row: usize,
     spec: PathBuf,
     /// Written by each build.
     output: PathBuf,
 }
 
+struct Changed {
+    paths: BTreeSet<PathBuf>,
+    /// While it was built.
+    at_once: bool,
+}
+
 impl Changes {
-    fn of(spec: &Path, output: &Path) -> Result<Self, Failure> {
-        let absolute = |path| std::path::absolute(path).map_err(|error| Failure::of_path(spec.display(), &error));
-        let (tell, events) = unbounded_channel();
-        // Nobody listens any more: no reason to fail.
-        let watcher =
-            notify::recommended_watcher(move |event| drop(tell.send(event))).map_err(|error| failure(&error))?;
-        let (inputs, watched) = (Inputs::default(), BTreeSet::new());
-        let mut changes =
-            Self { watcher, events, watched, grew: false, inputs, spec: absolute(spec)?, output: absolute(output)? };
-        changes.follow(&Inputs::default())?;
+    fn of(spec: &Path, arguments: &Arguments) -> Result<Self, Failure> {
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(|error| Failure::of_path(path.display(), &error));
+        let wake = Arc::new(Notify::new());
+        let waking = Arc::clone(&wake);
+        let heard = move |event: notify::Result<Event>| {
+            if !matches!(event, Ok(Event { kind: EventKind::Access(_), .. })) {
+                waking.notify_one();
+            }
+        };
+        // Links below a directory of `files` are taken as links.
+        let config = Config::default().with_follow_symlinks(false);
+        let watcher = RecommendedWatcher::new(heard, config).map_err(|error| not_watched(&error))?;
+        let mut own = Inputs::default();
+        own.add_file(spec);
+        arguments.spec.policies.iter().for_each(|policy| own.add_file(policy));
+        let mut changes = Self {
+            watcher,
+            wake,
+            watched: BTreeMap::new(),
+            inputs: own.clone(),
+            own,
+            before: State::default(),
+            seen: State::default(),
+            in_a_row: 0,
+            spec: absolute(spec)?,
+            output: absolute(&arguments.output(parent_of(spec)))?,
+        };
+        changes.follow(&Inputs::default(), SystemTime::now())?;
+        changes.seen = changes.look();
         Ok(changes)
     }
 
-    /// From now on, these count.
-    fn follow(&mut self, inputs: &Inputs) -> Result<(), Failure> {
-        self.inputs = inputs.clone();
-        self.grew = false;
-        let spec = (parent_of(&self.spec), false);
-        for (directory, below) in self.inputs.directories().into_iter().chain([spec]) {
-            // Where it is missing, it may come.
-            let Some(directory) = directory.ancestors().find(|directory| directory.is_dir()) else { continue };
-            let mode = if below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            // Again also if it was watched before: it may be another by now.
-            self.watcher.watch(directory, mode).map_err(|error| failure(&error))?;
-            self.grew |= self.watched.insert(directory.to_owned());
-        }
-        Ok(())
+    fn look(&self) -> State {
+        self.inputs.look().without(&self.output)
     }
 
-    /// Waits until something changes that counts, and for a moment in which nothing more does.
-    async fn next(&mut self) -> BTreeSet<PathBuf> {
-        let (mut changed, mut quiet) = (BTreeSet::new(), None);
+    /// Before something is planned.
+    fn begin(&mut self) {
+        self.before = self.look();
+    }
+
+    /// After it was planned: from now on, these count.
+    fn follow(&mut self, inputs: &Inputs, began: SystemTime) -> Result<(), Failure> {
+        self.inputs = self.own.clone();
+        self.inputs.extend(inputs.clone());
+        let watched = self.watch();
+        self.seen = self.look().as_of(&self.before, began - STEP);
+        watched
+    }
+
+    fn watch(&mut self) -> Result<(), Failure> {
+        let wanted = self.inputs.directories();
+        let mut failed = None;
+        let gone: Vec<_> = self.watched.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
+        for path in gone {
+            self.watched.remove(&path);
+            let _ = self.watcher.unwatch(&path);
+        }
+        for (path, below) in wanted {
+            let now = (path.metadata().map(|metadata| Identity::of(&metadata)).ok(), below);
+            if self.watched.get(&path) == Some(&now) {
+                continue;
+            }
+            let _ = self.watcher.unwatch(&path);
+            let mode = if below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            match self.watcher.watch(&path, mode) {
+                Ok(()) => drop(self.watched.insert(path, now)),
+                Err(error) => failed = Some(not_watched(&error)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// What has changed since it was planned.
+    fn since(&self) -> BTreeSet<PathBuf> {
+        self.seen.differences(&self.look())
+    }
+
+    /// Waits until something has changed, and for a moment in which nothing more does.
+    async fn next(&mut self) -> Result<Changed, Failure> {
+        let now = self.look();
+        let paths = self.seen.differences(&now);
+        if !paths.is_empty() && self.in_a_row < IN_A_ROW {
+            self.in_a_row += 1;
+            return Ok(Changed { paths, at_once: true });
+        }
+        if !paths.is_empty() {
+            console::note(&format!("note: each build changes {}, which it is made of", names(&paths)));
+        }
+        (self.in_a_row, self.seen) = (0, now);
         loop {
-            let event = match quiet {
-                None => self.events.recv().await,
-                Some(until) => match tokio::time::timeout_at(until, self.events.recv()).await {
-                    Ok(event) => event,
-                    Err(_) => return changed,
-                },
-            };
-            let more: Vec<_> = match event {
-                // Events were too many to be told.
-                Some(Ok(event)) if event.need_rescan() => vec![self.spec.clone()],
-                Some(Ok(event)) => event.paths.into_iter().filter(|path| self.counts(event.kind, path)).collect(),
-                Some(Err(error)) => error.paths,
-                None => std::future::pending().await,
-            };
-            if !more.is_empty() {
-                changed.extend(more);
-                quiet = Some(Instant::now() + QUIET);
+            self.wake.notified().await;
+            let latest = Instant::now() + PATIENCE;
+            while timeout_at(latest.min(Instant::now() + QUIET), self.wake.notified()).await.is_ok()
+                && Instant::now() < latest
+            {}
+            let paths = self.since();
+            if !paths.is_empty() {
+                return Ok(Changed { paths, at_once: false });
             }
         }
     }
 
-    fn counts(&self, event: EventKind, path: &Path) -> bool {
-        match event {
-            EventKind::Access(_) => false,
-            _ if path == self.spec => true,
-            _ if path == self.output => false,
-            EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => self.inputs.include_content(path),
-            _ => self.inputs.include_name(path),
-        }
+    /// Whether a Python that was started before may be another than the spec names now, or have other packages.
+    fn tell_of_python(&self, path: &Path) -> bool {
+        path == self.spec || self.inputs.tells_of_packages(path)
     }
 }
 
-fn failure(error: &notify::Error) -> Failure {
-    let failure = Failure::new(FailureKind::Unavailable, "not-watched", format!("files can't be watched: {error}"));
-    match error.kind {
-        ErrorKind::MaxFilesWatch => {
-            failure.with_help("raise fs.inotify.max_user_watches, or name fewer directories in `files`".to_owned())
-        }
-        _ => failure,
-    }
-}
-
-fn is_module(path: &Path) -> bool {
-    path.extension().is_some_and(|suffix| suffix == "py")
+fn not_watched(error: &notify::Error) -> Failure {
+    let limit = match &error.kind {
+        ErrorKind::MaxFilesWatch => Some("fs.inotify.max_user_watches"),
+        // EMFILE
+        ErrorKind::Io(error) if error.raw_os_error() == Some(24) => Some("fs.inotify.max_user_instances"),
+        _ => None,
+    };
+    Failure::new(FailureKind::Unavailable, "not-watched", format!("files can't be watched: {error}"))
+        .with_help(limit.map(|limit| format!("raise {limit}, or name smaller directories in `files`")))
 }
 
 /// Some of them, as they are called in their directories.

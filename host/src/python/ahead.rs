@@ -4,19 +4,46 @@
 //! What comes of it is a guess: a package may import otherwise where the file has, say, set a variable before. So it is
 //! never kept, and whoever builds from it plans again afterwards.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::process::Child;
 
 use super::{Interpreter, PythonError};
 
+/// Of more files than these, what the others import is hardly anything else.
+const FILES: usize = 100;
+
 /// Waits to be asked, once; ends when it is dropped.
 #[derive(Debug)]
-pub struct Ahead(Mutex<Option<Child>>);
+pub struct Ahead {
+    child: Mutex<Option<Child>>,
+    answered: AtomicBool,
+}
 
 impl Ahead {
+    /// Whether nobody has asked it.
+    pub fn waits(&self) -> bool {
+        self.child.lock().is_ok_and(|child| child.is_some())
+    }
+
+    /// Whether pickles are of it.
+    pub fn answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn take(&self) -> Option<Child> {
-        self.0.lock().ok()?.take()
+        self.child.lock().ok()?.take()
     }
 }
 
@@ -25,8 +52,9 @@ impl Interpreter {
     ///
     /// # Errors
     /// It can't be started.
-    pub fn start_ahead(&self, files: &[PathBuf]) -> Result<Ahead, PythonError> {
-        Ok(Ahead(Mutex::new(Some(self.start(files)?))))
+    pub fn start_ahead(&self, files: &BTreeSet<PathBuf>) -> Result<Ahead, PythonError> {
+        let child = self.start(files.iter().take(FILES))?;
+        Ok(Ahead { child: Mutex::new(Some(child)), answered: AtomicBool::new(false) })
     }
 }
 
@@ -56,8 +84,8 @@ mod tests {
 
     /// A Python that has done what it can before it is asked.
     async fn ahead(folder: &TempDir, last: &str) -> Arc<Ahead> {
-        let ahead = PYTHON.start_ahead(&[folder.path().join("flow.py")]).unwrap();
-        let child = ahead.0.lock().unwrap().as_ref().and_then(tokio::process::Child::id).unwrap();
+        let ahead = PYTHON.start_ahead(&[folder.path().join("flow.py")].into()).unwrap();
+        let child = ahead.child.lock().unwrap().as_ref().and_then(tokio::process::Child::id).unwrap();
         let maps = Path::new("/proc").join(child.to_string()).join("maps");
         for _ in 0..6000 {
             if fs::read_to_string(&maps).unwrap().contains(last) {
@@ -77,7 +105,7 @@ mod tests {
     #[tokio::test]
     async fn packages_are_imported_before_and_the_users_own_modules_are_not() {
         let folder = project(FLOW);
-        let python = PYTHON.clone().beginning_with(ahead(&folder, "_decimal").await);
+        let python = PYTHON.clone().with_ahead(ahead(&folder, "_decimal").await);
         fs::write(folder.path().join("helper.py"), "WHO = 'edited'\n").unwrap();
         assert_eq!(pickle(&python, &folder).await.unwrap(), "True edited 1");
         // It was there for one time.
@@ -88,7 +116,7 @@ mod tests {
     async fn what_it_says_is_not_kept() {
         let folder = project(FLOW);
         let kept = PYTHON.clone().keeping_in(folder.path().join("cache"));
-        let guessing = kept.clone().beginning_with(ahead(&folder, "_decimal").await);
+        let guessing = kept.clone().with_ahead(ahead(&folder, "_decimal").await);
         assert_eq!(pickle(&guessing, &folder).await.unwrap(), "True before 1");
         assert_eq!(pickle(&kept, &folder).await.unwrap(), "False before 1");
     }
@@ -98,7 +126,7 @@ mod tests {
         let flow = "import decimal, json, typing\nfrom helper import WHO\nclass Flow:\n  name = WHO\n  known = {'a', 'b', 'c'}\n  \
                     def run(self) -> typing.List[str]: return json.dumps(sorted(self.known))\nflow = Flow()\n";
         let (first, second) = (project(flow), project(flow));
-        let python = PYTHON.clone().beginning_with(ahead(&first, "_decimal").await);
+        let python = PYTHON.clone().with_ahead(ahead(&first, "_decimal").await);
         pickle(&python, &first).await.unwrap();
         pickle(&PYTHON, &second).await.unwrap();
         let bytes = |folder: &TempDir| fs::read(folder.path().join("0.pickle")).unwrap();
@@ -109,10 +137,11 @@ mod tests {
     async fn where_it_fails_a_new_one_says_why() {
         let folder = project("import decimal\n");
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-        let python = PYTHON.clone().printing_to(tell).beginning_with(ahead(&folder, "_decimal").await);
+        let python = PYTHON.clone().printing_to(tell).with_ahead(ahead(&folder, "_decimal").await);
         fs::write(folder.path().join("flow.py"), "print('once')\nimport decimal\nimport none_such\n").unwrap();
         let error = pickle(&python, &folder).await.unwrap_err();
         assert!(matches!(&error, PythonError::Import { line: Some(3), .. }), "{error}");
+        assert!(!python.ahead.unwrap().answered());
         assert_eq!(told.recv().await.as_deref(), Some("once"));
         assert!(told.try_recv().is_err());
     }
@@ -122,11 +151,12 @@ mod tests {
     async fn it_waits_for_files_that_can_not_be_read() {
         for text in ["import none_such\nimport decimal\n", "import\n", "\0"] {
             let folder = project(text);
-            let ahead = PYTHON.start_ahead(&[folder.path().join("flow.py"), folder.path().join("gone.py")]).unwrap();
+            let ahead =
+                PYTHON.start_ahead(&["flow.py", "gone.py"].map(|name| folder.path().join(name)).into()).unwrap();
             fs::write(folder.path().join("flow.py"), "from helper import WHO\ndef flow(): print(WHO)\n").unwrap();
-            let python = PYTHON.clone().beginning_with(Arc::new(ahead));
+            let python = PYTHON.clone().with_ahead(Arc::new(ahead));
             assert_eq!(pickle(&python, &folder).await.unwrap(), "before");
-            assert!(python.ahead.unwrap().take().is_none(), "nobody asked it");
+            assert!(python.ahead.unwrap().answered());
         }
     }
 }

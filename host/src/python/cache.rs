@@ -116,8 +116,8 @@ impl Cache {
 
 impl View<'_> {
     /// What an interpreter is and has, if it was asked before.
-    pub(super) fn facts(&mut self) -> Option<PythonFacts> {
-        Some(self.load(self.place(None))?.facts)
+    pub(super) fn facts(&mut self) -> Option<Hit> {
+        self.load(self.place(None))
     }
 
     /// The pickle of a request, if there is one and it would be made the same way.

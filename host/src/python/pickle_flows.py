@@ -313,7 +313,7 @@ class Trace:
                     self.note(self.reads, module.__file__)
             except Exception:  # anything may be in sys.modules
                 continue
-        paths = encodable(path for path, *_ in self.reads | self.listings)
+        paths = encodable(entry[0] for entry in self.reads | self.listings)
         if paths is None:
             return None
         return {"complete": not self.broken, "reads": [path for path, in sorted(self.reads)], "listings": sorted(self.listings)}
