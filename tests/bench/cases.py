@@ -61,6 +61,8 @@ def edited(bench):
             bench.edit(watched)
             report = json.loads(builds.next())
             bench.record("edited, build --watch", "ours", time.perf_counter() - began, steps=report["steps"])
+            if report["plan"] != json.loads(bench.ours("preview", "--format", "json", folder=watched).output)["plan"]:
+                raise measure.Failed("what was built is not what `build` builds")
 
 
 def unchanged(bench):

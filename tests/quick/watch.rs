@@ -1,8 +1,15 @@
 //! `build --watch`, of storages that need no daemon.
 
-use std::{fs, path::Path, thread::sleep, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
 
-use flowhold_tests::{Folder, Watching, save};
+use flowhold_tests::{Done, Folder, Watching, save, wait_for};
 use serde_json::Value;
 
 const SPEC: &str = "[storage]\ntype = \"bytes\"\n\n[[flows]]\npath = \"flow.py\"\n";
@@ -157,6 +164,22 @@ fn what_is_behind_links_is_watched() {
     watching.says("watching", 2);
     save(&folder, "real/flowhold.toml", &SPEC.replace("flow.py", "real/flow.py").replace("bytes", "memory"));
     is_current(&folder, &watching.report());
+}
+
+#[test]
+fn it_ends_when_nobody_reads() {
+    let folder = folder();
+    let mut command = folder.command(&["build", "--watch", "--format", "json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    // Nothing is left to do meanwhile; whatever is edited now, it has to tell somebody.
+    let mut number = 1;
+    wait_for("it ends", || {
+        number += 1;
+        save(&folder, "flow.py", &format!("print({number})\n"));
+        child.try_wait().unwrap()
+    });
+    Done::of(child.wait_with_output().unwrap()).fails(130, &["nobody reads the reports any more"]);
 }
 
 #[test]

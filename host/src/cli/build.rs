@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, Need, Plan, Session, Storage, files::parent_of};
+use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, files::parent_of};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -109,13 +109,18 @@ impl Arguments {
         let output = self.output(&spec.text.folder);
         // The report comes first: what was built and pushed must be known even where nothing can be written.
         let written = write(&output, (serialized + "\n").as_bytes());
-        match self.format {
-            // A reader of many needs to know where each ends.
-            Format::Json if self.watch => console::text(&Value::from_str(&report).unwrap_or_default().to_string())?,
-            Format::Json => console::text(&report)?,
-            Format::Human => console::text(&summary(&report, &output))?,
+        let report = match self.format {
+            // A reader of many has to know where each ends.
+            Format::Json if self.watch => Value::from_str(&report).map_or(report, |report| report.to_string()),
+            Format::Json => report,
+            Format::Human => summary(&report, &output),
         };
-        written.map(|()| ExitCode::SUCCESS)
+        let read = console::print(format!("{}\n", report.trim_end_matches('\n')).as_bytes())?;
+        written?;
+        if self.watch && !read {
+            return Err(Failure::new(FailureKind::Interrupted, "interrupted", "nobody reads the reports any more"));
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -16,10 +16,15 @@ use super::exit;
 
 /// Writes a result to stdout. A reader that has gone away (`| head`) has what it wanted.
 pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
+    print(bytes).map(|_| ExitCode::SUCCESS)
+}
+
+/// Writes something to stdout, and says whether anybody can still read it.
+pub(crate) fn print(bytes: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
-        _ => Ok(ExitCode::SUCCESS),
+        written => Ok(written.is_ok()),
     }
 }
 
