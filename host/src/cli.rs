@@ -1,6 +1,7 @@
 //! The command line: its arguments, and which file carries out which command.
 
 mod build;
+mod changes;
 mod component;
 mod console;
 mod dockerfile;

@@ -23,8 +23,8 @@ use crate::{
     files::{Access, Grants},
     inputs::Inputs,
     policy::Policy,
-    python::Ahead,
-    sources::{Asked, Pickling},
+    python::{Ahead, Errand},
+    sources::Pickling,
 };
 
 /// The core as a component, before it is compiled: what `flowhold component` writes.
@@ -253,7 +253,7 @@ impl Host {
             ticks,
             pickling: Pickling::default(),
             inputs: Inputs::default(),
-            asked: None,
+            errand: None,
             kept: Vec::new(),
         })
     }
@@ -276,9 +276,9 @@ pub struct Session {
     /// What each call may take.
     ticks: Option<u32>,
     pub(crate) pickling: Pickling,
-    /// What the last plan was made from, and by which Python.
+    /// What the last plan was made from, and what Python was asked for.
     pub(crate) inputs: Inputs,
-    pub(crate) asked: Option<Asked>,
+    pub(crate) errand: Option<Errand>,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
 }
@@ -308,13 +308,9 @@ impl Session {
         self.pickling.ahead = Some(ahead);
     }
 
-    /// Starts a Python that does ahead of time what the next plan will need; none if the last plan needed none.
-    ///
-    /// # Errors
-    /// If it can't be started.
-    pub fn start_ahead(&self) -> Result<Option<Arc<Ahead>>, Failure> {
-        let ahead = self.asked.as_ref().map(|asked| asked.interpreter.start_ahead(&asked.files));
-        Ok(ahead.transpose()?.map(Arc::new))
+    /// What Python was asked for the last plan; none if it needed none.
+    pub fn errand(&self) -> Option<&Errand> {
+        self.errand.as_ref()
     }
 
     /// What the last plan was made from, besides the spec.

@@ -56,7 +56,7 @@ impl Session {
             .found
             .iter()
             .any(|found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable));
-        (self.inputs, self.asked) = (look.inputs, look.asked);
+        (self.inputs, self.errand) = (look.inputs, look.errand);
         policies.iter().for_each(|policy| self.inputs.add_file(&spec.folder.join(policy)));
         let table = &mut self.store.data_mut().table;
         let mut push = |blob: Blob| table.push(blob);

@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::inputs::{Inputs, Listing};
-pub use ahead::Ahead;
+pub use ahead::{Ahead, Errand};
 use cache::Cache;
 
 const PICKLE_FLOWS: &str = include_str!("python/pickle_flows.py");

@@ -1,7 +1,6 @@
 //! What a spec names, looked at: flows are opened or pickled, directories are listed.
 
 use std::{
-    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +14,7 @@ use crate::{
     failure::Failure,
     files::parent_of,
     inputs::{Inputs, Listing},
-    python::{Ahead, Interpreter, PickleRequest},
+    python::{Ahead, Errand, Interpreter, PickleRequest},
 };
 
 /// A finding before the component has handles of it.
@@ -46,13 +45,7 @@ pub(crate) struct Look {
     /// Holds the pickles.
     pub(crate) temporary: Option<tempfile::TempDir>,
     pub(crate) inputs: Inputs,
-    pub(crate) asked: Option<Asked>,
-}
-
-/// What was asked to pickle, and the files that it executes.
-pub(crate) struct Asked {
-    pub(crate) interpreter: Interpreter,
-    pub(crate) files: BTreeSet<PathBuf>,
+    pub(crate) errand: Option<Errand>,
 }
 
 /// Whether a look must bring the bytes of sources whose size and digest the spec states.
@@ -152,7 +145,7 @@ impl Look {
         }
         let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();
-        self.asked = Some(Asked { interpreter: interpreter.clone(), files });
+        self.errand = Some(Errand { interpreter: interpreter.clone(), files });
         if let Some(lines) = &pickling.printed {
             interpreter = interpreter.printing_to(lines.clone());
         }

@@ -47,13 +47,20 @@ impl Ahead {
     }
 }
 
-impl Interpreter {
-    /// Has a Python import what these files import, and wait.
+/// A Python, and the files whose flows it is asked for.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    pub(crate) interpreter: Interpreter,
+    pub(crate) files: BTreeSet<PathBuf>,
+}
+
+impl Errand {
+    /// Has that Python import what the files import, and wait.
     ///
     /// # Errors
     /// It can't be started.
-    pub fn start_ahead(&self, files: &BTreeSet<PathBuf>) -> Result<Ahead, PythonError> {
-        let child = self.start(files.iter().take(FILES))?;
+    pub fn start_ahead(&self) -> Result<Ahead, PythonError> {
+        let child = self.interpreter.start(self.files.iter().take(FILES))?;
         Ok(Ahead { child: Mutex::new(Some(child)), answered: AtomicBool::new(false) })
     }
 }
@@ -82,9 +89,14 @@ mod tests {
         folder(&[("flow.py", flow), ("helper.py", "WHO = 'before'\n")])
     }
 
+    fn start(folder: &TempDir) -> Ahead {
+        let files = ["flow.py", "gone.py"].map(|name| folder.path().join(name)).into();
+        Errand { interpreter: PYTHON.clone(), files }.start_ahead().unwrap()
+    }
+
     /// A Python that has done what it can before it is asked.
     async fn ahead(folder: &TempDir, last: &str) -> Arc<Ahead> {
-        let ahead = PYTHON.start_ahead(&[folder.path().join("flow.py")].into()).unwrap();
+        let ahead = start(folder);
         let child = ahead.child.lock().unwrap().as_ref().and_then(tokio::process::Child::id).unwrap();
         let maps = Path::new("/proc").join(child.to_string()).join("maps");
         for _ in 0..6000 {
@@ -151,8 +163,7 @@ mod tests {
     async fn it_waits_for_files_that_can_not_be_read() {
         for text in ["import none_such\nimport decimal\n", "import\n", "\0"] {
             let folder = project(text);
-            let ahead =
-                PYTHON.start_ahead(&["flow.py", "gone.py"].map(|name| folder.path().join(name)).into()).unwrap();
+            let ahead = start(&folder);
             fs::write(folder.path().join("flow.py"), "from helper import WHO\ndef flow(): print(WHO)\n").unwrap();
             let python = PYTHON.clone().with_ahead(Arc::new(ahead));
             assert_eq!(pickle(&python, &folder).await.unwrap(), "before");
