@@ -34,7 +34,8 @@ pub(crate) enum Listing {
 impl Listing {
     /// Whether it matters that there is such a name.
     pub(crate) fn counts(self, name: &OsStr) -> bool {
-        let module = || ["py", "pyc", "so", "pyd", ""].iter().any(|module| suffix(name) == *module);
+        let named = || !name.as_encoded_bytes().starts_with(b".");
+        let module = || named() && ["py", "pyc", "so", "pyd", ""].iter().any(|module| suffix(name) == *module);
         name != "__pycache__" && (self != Self::Modules || is_metadata(name) || module())
     }
 }
@@ -52,11 +53,20 @@ fn suffix(name: &OsStr) -> &OsStr {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct State(BTreeMap<PathBuf, Mark>);
 
-/// What is at a path; of directories, and where only the name counts, no more than that something is.
+/// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Mark {
+    /// Something, and no more than that counts.
     Name,
-    Content { identity: Identity, length: u64, modified: Option<SystemTime>, mode: u32 },
+    Directory {
+        mode: u32,
+    },
+    Content {
+        identity: Identity,
+        length: u64,
+        modified: Option<SystemTime>,
+        mode: u32,
+    },
     Link(PathBuf),
 }
 
@@ -121,7 +131,8 @@ impl Inputs {
                         Listing::Modules => suffix(&name) == "py",
                         Listing::Packages => is_metadata(&name),
                     };
-                    let mark = if content { entry.metadata().ok().as_ref().map(Mark::dated) } else { Some(Mark::Name) };
+                    let mark =
+                        if content { entry.metadata().ok().as_ref().map(Mark::content) } else { Some(Mark::Name) };
                     state.add(entry.path(), mark);
                 }
             }
@@ -161,17 +172,19 @@ impl Inputs {
         }
         self.listings.iter().for_each(|(directory, _)| add(directory, false));
         self.trees.iter().filter(|tree| tree.is_dir()).for_each(|tree| add(tree, true));
+        let trees: Vec<_> = found.iter().filter(|(_, below)| **below).map(|(tree, _)| tree.clone()).collect();
+        found.retain(|directory, _| !trees.iter().any(|tree| directory != tree && directory.starts_with(tree)));
         found
     }
 }
 
 impl Mark {
-    /// Content and mode of a file.
     fn of(metadata: &fs::Metadata) -> Self {
-        if metadata.is_dir() { Self::Name } else { Self::dated(metadata) }
+        if metadata.is_dir() { Self::Directory { mode: mode(metadata) } } else { Self::content(metadata) }
     }
 
-    fn dated(metadata: &fs::Metadata) -> Self {
+    /// Of a directory, too: then it tells when names came and went.
+    fn content(metadata: &fs::Metadata) -> Self {
         let (identity, modified) = (Identity::of(metadata), metadata.modified().ok());
         Self::Content { identity, length: metadata.len(), modified, mode: mode(metadata) }
     }
@@ -179,29 +192,37 @@ impl Mark {
 
 impl State {
     fn add(&mut self, path: PathBuf, mark: Option<Mark>) {
-        self.0.extend(mark.map(|mark| (path, mark)));
+        let Some(mark) = mark else { return };
+        // Whoever looks at content sees more.
+        if mark != Mark::Name || !self.0.contains_key(&path) {
+            self.0.insert(path, mark);
+        }
     }
 
-    /// The same, as far as it was known before a plan was made: what has changed meanwhile is a difference still, and so is
-    /// what was met for the first time but written since the plan began.
-    #[must_use]
-    pub fn as_of(mut self, before: &Self, began: SystemTime) -> Self {
+    /// Goes back to how it was before a plan was made: for these paths, and for what is met for the first time and was
+    /// written since the plan began. They are differences still.
+    pub fn go_back(&mut self, paths: &BTreeSet<PathBuf>, before: &Self, began: SystemTime) {
         self.0.retain(|path, mark| {
-            let known = before.0.get(path);
-            let written_since = matches!(mark, Mark::Content { modified: Some(modified), .. } if *modified >= began);
-            if let Some(known) = known {
-                mark.clone_from(known);
-            }
-            known.is_some() || !written_since
+            let written = matches!(mark, Mark::Content { modified: Some(modified), .. } if *modified >= began);
+            before.0.contains_key(path) || !written
         });
-        self
+        for path in paths {
+            match before.0.get(path) {
+                Some(mark) => drop(self.0.insert(path.clone(), mark.clone())),
+                None => drop(self.0.remove(path)),
+            }
+        }
     }
 
-    /// Takes a path out that doesn't count.
-    #[must_use]
-    pub fn without(mut self, path: &Path) -> Self {
-        self.0.remove(path);
-        self
+    /// Takes out what doesn't count.
+    pub fn forget(&mut self, files: &[Identity]) {
+        self.0.retain(|_, mark| !matches!(mark, Mark::Content { identity, .. } if files.contains(identity)));
+    }
+
+    /// Whether something was written at a path between two moments.
+    pub fn is_written(&self, path: &Path, from: SystemTime, to: SystemTime) -> bool {
+        let mark = self.0.get(path);
+        matches!(mark, Some(Mark::Content { modified: Some(modified), .. }) if (from..=to).contains(modified))
     }
 
     /// What is another now, has come or has gone.
@@ -271,6 +292,8 @@ mod tests {
             ("flows/notes.txt", false),
             ("flows/etl.py~", false),
             ("flows/.etl.py.swp", false),
+            ("flows/.#etl.py", false),
+            ("flows/.coverage", false),
             ("flows/__pycache__", false),
             ("data/rows.csv", false),
             ("data/more.csv", true),
@@ -294,6 +317,15 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_of_a_directory_of_files_counts() {
+        let project = Project::new();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(project.path("models/deep"), mode).unwrap();
+        assert_eq!(project.changed(), ["models/deep"]);
+    }
+
     /// Also where length and time are the same.
     #[test]
     fn another_file_in_the_place_of_one_counts() {
@@ -305,19 +337,42 @@ mod tests {
         assert_eq!(project.changed(), ["query.sql"]);
     }
 
+    /// Also with an old time, and where there is no time.
     #[test]
-    fn what_is_known_for_long_is_what_it_was() {
+    fn what_happens_while_a_plan_is_made_is_a_difference_afterwards() {
         let project = Project::new();
+        let hour = std::time::Duration::from_secs(3600);
         fs::write(project.path("query.sql"), "other text").unwrap();
-        fs::write(project.path("flows/new.py"), "").unwrap();
-        // Both were written while the plan was made: one was known, the other is met for the first time.
-        let began = SystemTime::now() - std::time::Duration::from_secs(60);
-        let seen = project.inputs.look().as_of(&project.seen, began);
-        let mut project = Project { seen, ..project };
-        assert_eq!(project.changed(), ["flows/new.py", "query.sql"]);
-        project.seen =
-            project.inputs.look().as_of(&project.seen, SystemTime::now() + std::time::Duration::from_secs(60));
-        assert_eq!(project.changed(), ["query.sql"]);
+        fs::write(project.path("data/more.csv"), "").unwrap();
+        fs::remove_file(project.path("data/rows.csv")).unwrap();
+        fs::rename(project.path("flows/helper.py"), project.path("models/helper.py")).unwrap();
+        let meanwhile = project.seen.differences(&project.inputs.look());
+        let changed = ["data/more.csv", "data/rows.csv", "flows/helper.py", "models/helper.py", "query.sql"];
+        // And this one nobody had looked at before.
+        let mut project = project;
+        fs::write(project.path("new.sql"), "").unwrap();
+        project.inputs.add_file(&project.path("new.sql"));
+        let mut seen = project.inputs.look();
+        seen.go_back(&meanwhile, &project.seen, SystemTime::now() + hour);
+        let mut again = project.inputs.look();
+        again.go_back(&meanwhile, &project.seen, SystemTime::now() - hour);
+        project.seen = seen;
+        assert_eq!(project.changed(), changed);
+        project.seen = again;
+        assert_eq!(project.changed(), [&changed[..4], &["new.sql"], &changed[4..]].concat());
+    }
+
+    #[test]
+    fn what_writes_itself_is_told_by_its_time_and_files_by_their_identity() {
+        let project = Project::new();
+        let (now, minute) = (SystemTime::now(), std::time::Duration::from_secs(60));
+        let query = project.path("query.sql");
+        assert!(project.seen.is_written(&query, now - minute, now + minute));
+        assert!(!project.seen.is_written(&query, now + minute, now + 2 * minute));
+        assert!(!project.seen.is_written(&project.path("none"), now - minute, now + minute));
+        let mut state = project.inputs.look();
+        state.forget(&[Identity::of(&fs::metadata(&query).unwrap())]);
+        assert_eq!(project.seen.differences(&state), [query].into());
     }
 
     #[cfg(unix)]
@@ -329,6 +384,8 @@ mod tests {
         let mut inputs = Inputs::default();
         inputs.add_file(&real.join("data/../link/etl.py"));
         inputs.add_file(&real.join("missing/deep/file"));
+        inputs.add_file(&real.join("models/deep/one.bin"));
+        inputs.add_listing(&real.join("models/deep"), Listing::Names);
         inputs.add_tree(&real.join("models"));
         let directories = inputs.directories();
         let expected = [("", false), ("flows", false), ("models", true)];

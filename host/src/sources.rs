@@ -139,9 +139,13 @@ impl Look {
     ) -> Result<(), (Option<usize>, Failure)> {
         let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
         let temporary = tempfile::tempdir().map_err(own)?;
-        // It may be made yet.
-        if let Some(path) = python.filter(|path| path.contains(std::path::is_separator)) {
-            self.inputs.add_file(&folder.join(path));
+        if let Some(path) = python.filter(|path| path.contains(std::path::is_separator)).map(|path| folder.join(path)) {
+            // It may be made yet, or made anew.
+            self.inputs.add_file(&path);
+            path.ancestors()
+                .nth(2)
+                .iter()
+                .for_each(|environment| self.inputs.add_file(&environment.join("pyvenv.cfg")));
         }
         let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();

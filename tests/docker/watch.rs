@@ -197,21 +197,48 @@ fn builds_that_change_what_they_are_made_of_come_to_an_end() {
     assert_eq!(printed(&folder), "edited\n");
 }
 
-/// Their own storage.json is among the files of the image.
+/// However often it is saved while it is built.
+#[test]
+fn the_last_edit_is_built() {
+    let flow = |word: &str| format!("import time\ntime.sleep(0.5)\ndef flow(): print({word:?})\n");
+    let folder = folder(&flow("0"));
+    let mut watching = Watching::new(&folder, &[]);
+    watching.report();
+    watching.says("watching", 1);
+    for number in 1..12 {
+        save(&folder, "flow.py", &flow(&number.to_string()));
+        sleep(Duration::from_millis(300));
+    }
+    let last = plan(&folder);
+    while watching.report()["plan"] != last {}
+    assert_eq!(printed(&folder), "11\n");
+}
+
+/// Its own storage.json and log are among the files of the image.
 #[test]
 fn a_folder_that_holds_its_own_spec_is_built_once() {
-    let project = Project::new("", &["path = \"flow.py\""]);
-    project.folder.write("flow.py", "print('x')\n");
+    let project = Project::new("", &["path = \"code/flow.py\""]);
+    project.folder.write("code/flow.py", "print('x')\n");
+    project.folder.write("code/data/deep/rows.csv", "1");
     let spec = fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
     let files = format!("files = {{ {} = \"/app\" }}\n", quoted(project.folder.path().to_str().unwrap()));
     save(&project.folder, "flowhold.toml", &spec.replace("[[flows]]", &format!("{files}\n[[flows]]")));
     settle();
-    let mut watching = Watching::new(&project.folder, &["--no-push"]);
-    watching.report();
+    let log = project.folder.path().join("log");
+    let arguments = ["build", "--watch", "--no-push", "--format", "json", "--progress", "none"];
+    let mut command = project.folder.command(&arguments);
+    let mut watching = Watching::saying_to(log, &mut command);
+    let first = watching.report();
     watching.says("watching", 1);
+    save(&project.folder, "code/data/deep/rows.csv", "2");
+    assert_ne!(watching.report()["plan"], first["plan"]);
+    watching.says("watching", 2);
+    project.folder.write("code/data/deeper/still/rows.csv", "3");
+    assert_ne!(watching.report()["plan"], first["plan"]);
+    watching.says("watching", 3);
     sleep(Duration::from_secs(1));
     let done = watching.end();
-    assert_eq!((done.stdout.as_str(), done.stderr.contains("changed")), ("", false), "{done:?}");
+    assert_eq!((done.stdout.as_str(), done.stderr.matches("changed: ").count()), ("", 2), "{done:?}");
 }
 
 /// What failed may have given the image's name to another one.

@@ -17,8 +17,10 @@ use crate::{Done, Folder, PATIENCE, wait_for};
 pub struct Watching {
     child: Child,
     reports: Receiver<String>,
-    /// What it says to people; outside of what it watches.
-    said: tempfile::TempDir,
+    /// The file with what it says to people, …
+    said: PathBuf,
+    /// … which is outside of what it watches, unless it is said.
+    outside: Option<tempfile::TempDir>,
 }
 
 impl Watching {
@@ -31,13 +33,20 @@ impl Watching {
 
     /// Begins with a command that was made ready.
     pub fn of(command: &mut Command) -> Self {
-        let said = tempfile::tempdir().unwrap();
-        let stderr = fs::File::create(said.path().join("stderr")).unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let mut watching = Self::saying_to(outside.path().join("stderr"), command);
+        watching.outside = Some(outside);
+        watching
+    }
+
+    /// The same, and what it says goes to this file.
+    pub fn saying_to(said: PathBuf, command: &mut Command) -> Self {
+        let stderr = fs::File::create(&said).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, reports) = channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Self { child, reports, said }
+        Self { child, reports, said, outside: None }
     }
 
     /// The next report of a build.
@@ -58,7 +67,7 @@ impl Watching {
 
     /// What it has said up to now.
     pub fn said(&self) -> String {
-        fs::read_to_string(self.log()).unwrap()
+        fs::read_to_string(&self.said).unwrap()
     }
 
     /// Its process.
@@ -73,15 +82,11 @@ impl Watching {
         let stdout = self.reports.iter().collect();
         Done { code: status.code().unwrap_or(-1), stdout, stderr: self.said() }
     }
-
-    fn log(&self) -> PathBuf {
-        self.said.path().join("stderr")
-    }
 }
 
 /// Puts a file in its place at once, as most editors do.
 pub fn save(folder: &Folder, name: &str, text: &str) {
-    let new = folder.write(".new", text);
+    let new = folder.write("new.tmp", text);
     fs::rename(new, folder.path().join(name)).unwrap();
 }
 
@@ -89,5 +94,6 @@ impl Drop for Watching {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.outside.take());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, files::parent_of};
+use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, failure::Severity, files::parent_of};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.watch {
-        return watch::watch(&arguments).await;
+        return watch::watch(&arguments).await.map(|never| match never {});
     }
     let spec = arguments.read()?;
     let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
@@ -80,6 +80,18 @@ impl Arguments {
         self.output.clone().unwrap_or_else(|| folder.join("storage.json"))
     }
 
+    pub(super) async fn show_diagnostics(
+        &self,
+        session: &mut Session,
+        spec: &SpecFile,
+        plan: Plan,
+    ) -> Result<(), Failure> {
+        let mut diagnostics = session.diagnostics(plan).await?;
+        diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);
+        console::show(&diagnostics, &spec.name);
+        Ok(())
+    }
+
     /// Builds what was planned, and prints the report; or says what is wrong with it.
     pub(super) async fn carry_out(
         &self,
@@ -88,9 +100,7 @@ impl Arguments {
         plan: Plan,
         interrupt: &CancellationToken,
     ) -> Result<ExitCode, Failure> {
-        let mut diagnostics = session.diagnostics(plan).await?;
-        diagnostics.retain(|diagnostic| diagnostic.severity != flowhold::failure::Severity::Info);
-        console::show(&diagnostics, &spec.name);
+        self.show_diagnostics(session, spec, plan).await?;
         if let Err(failure) = session.need_plan(plan).await {
             return Ok(exit::code(&failure));
         }

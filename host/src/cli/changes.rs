@@ -2,8 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
+    fs,
+    io::ErrorKind::{NotFound, PermissionDenied},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -21,7 +26,7 @@ use tokio::{
 const QUIET: Duration = Duration::from_millis(50);
 /// … or this has passed.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often in a row something may have changed while it was built.
+/// How often in a row flows' own code may change what they are made of.
 const IN_A_ROW: usize = 2;
 /// File systems count time in steps.
 const STEP: Duration = Duration::from_millis(20);
@@ -29,20 +34,31 @@ const STEP: Duration = Duration::from_millis(20);
 /// What changes of all that the last plan was made from.
 pub(crate) struct Changes {
     watcher: RecommendedWatcher,
-    /// Something has happened in a directory that is watched: time to look.
-    wake: Arc<Notify>,
+    heard: Arc<Heard>,
     /// With what tells a directory from one that came in its place, and whether all below is watched, too.
     watched: BTreeMap<PathBuf, (Option<Identity>, bool)>,
-    /// What counts always: the spec, and the policies of the command line.
+    /// What counts always.
     own: Inputs,
     inputs: Inputs,
-    /// How they were before the last plan, …
+    /// How they were before the last plan, when that was, …
     before: State,
-    /// … and as it saw them.
+    began: SystemTime,
+    /// … how the plan saw them, and when it was made.
     seen: State,
+    planned: SystemTime,
+    /// How often in a row the flows' own code has changed something.
     in_a_row: usize,
-    /// Written by each build, and so no change.
+    /// Written by each build.
     output: PathBuf,
+}
+
+/// What the operating system told.
+#[derive(Default)]
+struct Heard {
+    /// Something has happened in a directory that is watched: time to look.
+    something: Notify,
+    /// Not all could be told.
+    lost: AtomicBool,
 }
 
 /// What has changed.
@@ -50,99 +66,134 @@ pub(crate) struct Changed {
     pub(crate) paths: BTreeSet<PathBuf>,
     /// It did so while a plan was made or built.
     pub(crate) meanwhile: bool,
-    /// A build would only change it again.
-    pub(crate) by_builds: bool,
+    /// The flows' own code did it, and would do so again.
+    pub(crate) by_itself: bool,
 }
 
 impl Changes {
     /// Of these, whatever the plan, and of what [`Self::follow`] adds.
     pub(crate) fn of(own: Inputs, output: PathBuf) -> Result<Self, Failure> {
-        let wake = Arc::new(Notify::new());
-        let waking = Arc::clone(&wake);
-        let heard = move |event: notify::Result<Event>| {
-            if !matches!(event, Ok(Event { kind: EventKind::Access(_), .. })) {
-                waking.notify_one();
+        let heard = Arc::new(Heard::default());
+        let tell = Arc::clone(&heard);
+        let hear = move |event: notify::Result<Event>| match event {
+            Ok(Event { kind: EventKind::Access(_), .. }) => {}
+            event => {
+                tell.lost.fetch_or(event.is_err(), Ordering::Relaxed);
+                tell.something.notify_one();
             }
         };
         // Links below a directory of `files` are taken as links.
         let config = Config::default().with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(heard, config).map_err(|error| not_watched(&error))?;
-        let (inputs, watched) = (own.clone(), BTreeMap::new());
+        let watcher = RecommendedWatcher::new(hear, config).map_err(|error| not_watched(&error))?;
+        let (inputs, watched, now) = (own.clone(), BTreeMap::new(), SystemTime::now());
         let (before, seen) = (State::default(), State::default());
-        Ok(Self { watcher, wake, watched, own, inputs, before, seen, in_a_row: 0, output })
+        let (began, planned, in_a_row) = (now, now, 0);
+        Ok(Self { watcher, heard, watched, own, inputs, before, began, seen, planned, in_a_row, output })
     }
 
     fn look(&self) -> State {
-        self.inputs.look().without(&self.output)
+        let mut state = self.inputs.look();
+        // What a build writes, and what it says where that goes to files, is of no image that a change asks for.
+        let ours = [Path::new("/dev/stdout"), Path::new("/dev/stderr"), &self.output];
+        let ours = ours.map(|path| path.metadata().ok().filter(fs::Metadata::is_file));
+        state.forget(&ours.iter().flatten().map(Identity::of).collect::<Vec<_>>());
+        state
     }
 
     /// Before something is planned.
     pub(crate) fn begin(&mut self) {
-        self.before = self.look();
+        (self.before, self.began) = (self.look(), SystemTime::now() - STEP);
     }
 
     /// After it was planned: from now on, these count.
     ///
     /// # Errors
     /// If some of them can't be watched; the others are.
-    pub(crate) fn follow(&mut self, inputs: &Inputs, began: SystemTime) -> Result<(), Failure> {
+    pub(crate) fn follow(&mut self, inputs: &Inputs) -> Result<(), Failure> {
+        let meanwhile = self.before.differences(&self.look());
+        self.planned = SystemTime::now() + STEP;
         self.inputs = self.own.clone();
         self.inputs.extend(inputs.clone());
         let watched = self.watch();
-        self.seen = self.look().as_of(&self.before, began - STEP);
+        self.seen = self.look();
+        self.seen.go_back(&meanwhile, &self.before, self.began);
         watched
     }
 
     fn watch(&mut self) -> Result<(), Failure> {
-        let wanted = self.inputs.directories();
-        let mut failed = None;
-        let gone: Vec<_> = self.watched.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect();
-        for path in gone {
-            self.watched.remove(&path);
-            let _ = self.watcher.unwatch(&path);
+        if self.heard.lost.swap(false, Ordering::Relaxed) {
+            self.unwatch(|_| true);
         }
+        let wanted = self.inputs.directories();
+        self.unwatch(|path| !wanted.contains_key(path));
+        let mut failed = Ok(());
         for (path, below) in wanted {
             let now = (path.metadata().map(|metadata| Identity::of(&metadata)).ok(), below);
             if self.watched.get(&path) == Some(&now) {
                 continue;
             }
-            let _ = self.watcher.unwatch(&path);
+            self.unwatch(|other| other == path);
             let mode = if below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            match self.watcher.watch(&path, mode) {
+            match self.watcher.watch(&path, mode).map_err(|error| error.kind) {
                 Ok(()) => drop(self.watched.insert(path, now)),
-                Err(error) => failed = Some(not_watched(&error)),
+                // It has just gone; or nobody but others can look into it.
+                Err(ErrorKind::PathNotFound) => {}
+                Err(ErrorKind::Io(error)) if matches!(error.kind(), NotFound | PermissionDenied) => {}
+                Err(kind) => failed = Err(not_watched(&notify::Error::new(kind))),
             }
         }
-        failed.map_or(Ok(()), Err)
+        failed
     }
 
-    /// What has changed since [`Self::begin`].
-    pub(crate) fn since(&self) -> BTreeSet<PathBuf> {
-        self.seen.differences(&self.look())
+    fn unwatch(&mut self, which: impl Fn(&Path) -> bool) {
+        let Self { watched, watcher, .. } = self;
+        watched.retain(|path, _| {
+            let stays = !which(path);
+            if !stays {
+                // It may have ended by itself.
+                let _ = watcher.unwatch(path);
+            }
+            stays
+        });
+    }
+
+    /// Whether nothing has changed that the last plan would have to know of.
+    pub(crate) fn are_none(&self) -> bool {
+        self.seen.differences(&self.look()).is_empty()
     }
 
     /// Waits until something has changed, and for a moment in which nothing more does.
     pub(crate) async fn next(&mut self) -> Changed {
-        let now = self.look();
-        let paths = self.seen.differences(&now);
-        if !paths.is_empty() {
-            self.in_a_row += 1;
-            let by_builds = self.in_a_row > IN_A_ROW;
-            if by_builds {
+        let mut meanwhile = !self.are_none();
+        loop {
+            if !meanwhile {
+                self.heard.something.notified().await;
+                // Directories may have come, which are looked at next time. What can't be watched was said before.
+                let _ = self.watch();
+            }
+            self.quiet().await;
+            let now = self.look();
+            let paths = self.seen.differences(&now);
+            if paths.is_empty() {
+                meanwhile = false;
+                continue;
+            }
+            let by_itself = meanwhile && paths.iter().all(|path| now.is_written(path, self.began, self.planned));
+            self.in_a_row = if by_itself { self.in_a_row + 1 } else { 0 };
+            let by_itself = self.in_a_row > IN_A_ROW;
+            if by_itself {
                 (self.in_a_row, self.seen) = (0, now);
             }
-            return Changed { paths, meanwhile: true, by_builds };
+            return Changed { paths, meanwhile, by_itself };
         }
-        self.in_a_row = 0;
-        loop {
-            self.wake.notified().await;
-            let latest = Instant::now() + PATIENCE;
-            while timeout_at(latest.min(Instant::now() + QUIET), self.wake.notified()).await.is_ok()
-                && Instant::now() < latest
-            {}
-            let paths = self.since();
-            if !paths.is_empty() {
-                return Changed { paths, meanwhile: false, by_builds: false };
+    }
+
+    async fn quiet(&self) {
+        let latest = Instant::now() + PATIENCE;
+        while Instant::now() < latest {
+            let quiet = latest.min(Instant::now() + QUIET);
+            if timeout_at(quiet, self.heard.something.notified()).await.is_err() {
+                return;
             }
         }
     }

@@ -4,7 +4,7 @@
 //! what pickling takes is done by then. Then with a new one, as `flowhold build` does it. What that one says counts; it
 //! is nearly always the same, and then there is nothing left to build.
 
-use std::{process::ExitCode, sync::Arc, time::SystemTime};
+use std::{convert::Infallible, sync::Arc};
 
 use flowhold::{
     Failure, FailureKind, Plan, Session,
@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Builds, and builds again after each change, until it is interrupted.
-pub(crate) async fn watch(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> {
     let Some(spec) = spec_file::path(arguments.spec.file.as_deref(), arguments.path.as_deref()) else {
         return Err(Failure::input("stdin", "standard input can't be watched")
             .with_help("write the spec to a file, and name it with -f".to_owned()));
@@ -33,16 +33,16 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut own = Inputs::default();
     own.add_file(&path);
     arguments.spec.policies.iter().for_each(|policy| own.add_file(policy));
-    let (changes, interrupt) = (Changes::of(own, output)?, exit::on_signal());
-    let (built, tried, errand, ahead) = (None, None, None, None);
-    let mut builds = Builds { arguments, interrupt, changes, built, tried, errand, ahead, trusted: true };
+    let changes = Changes::of(own, output)?;
+    let interrupt = exit::on_signal();
+    let mut builds = Builds { arguments, interrupt, changes, last: None, errand: None, ahead: None, trusted: true };
     loop {
         builds.round().await?;
         console::note(&format!("watching {} and what it names; Ctrl-C ends", spec.display()));
         let changed = loop {
             let next = builds.changes.next();
             let changed = exit::until(&builds.interrupt, "files were watched", async { Ok(next.await) }).await?;
-            if !changed.by_builds {
+            if !changed.by_itself {
                 break changed;
             }
             console::note(&format!("note: each build changes {}, which it is made of", changed.names()));
@@ -59,10 +59,7 @@ struct Builds<'a> {
     arguments: &'a Arguments,
     interrupt: CancellationToken,
     changes: Changes,
-    /// The resolved spec that was built last, while its image has its name.
-    built: Option<String>,
-    /// The one that was tried last.
-    tried: Option<String>,
+    last: Option<Last>,
     /// What Python was asked for last.
     errand: Option<Errand>,
     /// The Python that pickles first.
@@ -71,23 +68,36 @@ struct Builds<'a> {
     trusted: bool,
 }
 
+/// What was tried last.
+struct Last {
+    resolved: String,
+    /// It was built, and its image has its name.
+    stands: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Built,
     /// There was nothing to do.
     Same,
     Failed,
+    /// It can't be built again and again.
+    Local,
 }
 
-/// The code of a failure that no edit mends.
-const LOCAL: &str = "local-watched";
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    /// With a new Python: whether it comes to what was tried.
+    Second,
+}
 
 impl Builds<'_> {
     /// Builds what is not built yet, and has a new Python confirm what was guessed. An error ends it all.
     async fn round(&mut self) -> Result<(), Failure> {
         self.changes.begin();
         let ahead = self.ahead.take();
-        let outcome = self.attempt(ahead.as_ref(), |builds| &builds.built).await?;
+        let outcome = self.attempt(Attempt::First, ahead.as_ref()).await?;
         if outcome == Outcome::Same {
             console::note("nothing to do: all is as it was built");
         }
@@ -98,10 +108,10 @@ impl Builds<'_> {
             self.ahead = waiting.or_else(|| Some(Arc::new(self.errand.as_ref()?.start_ahead().ok()?)));
         }
         // Where something has changed meanwhile, the next round is of a new Python anyway.
-        if guessed && self.changes.since().is_empty() {
-            let counts = self.attempt(None, |builds| &builds.tried).await?;
+        if guessed && self.changes.are_none() {
+            let counts = self.attempt(Attempt::Second, None).await?;
             let contradicted = counts == Outcome::Built || counts == Outcome::Failed && outcome != Outcome::Failed;
-            if contradicted && self.changes.since().is_empty() {
+            if contradicted && self.changes.are_none() {
                 self.distrust(counts);
             }
         }
@@ -112,7 +122,7 @@ impl Builds<'_> {
     fn distrust(&mut self, counts: Outcome) {
         (self.ahead, self.trusted) = (None, false);
         if counts == Outcome::Failed {
-            self.built = None;
+            self.last = None;
             console::note("note: what was built is not confirmed: a new Python, which counts, says otherwise");
         } else {
             console::note(
@@ -121,14 +131,15 @@ impl Builds<'_> {
         }
     }
 
-    /// Plans, and builds unless it is `done`; says what is wrong.
-    async fn attempt(
-        &mut self,
-        ahead: Option<&Arc<Ahead>>,
-        done: fn(&Self) -> &Option<String>,
-    ) -> Result<Outcome, Failure> {
-        match self.build(ahead, done).await {
-            Err(failure) if failure.kind != FailureKind::Interrupted && failure.code != LOCAL => {
+    /// Plans, and builds what is not built; says what is wrong.
+    async fn attempt(&mut self, attempt: Attempt, ahead: Option<&Arc<Ahead>>) -> Result<Outcome, Failure> {
+        match self.build(attempt, ahead).await {
+            Ok(Outcome::Local) => Err(Failure::input(
+                "local",
+                "--watch has nothing to build again: a local storage never replaces a flow",
+            )
+            .with_help("leave --watch out, or take another type of storage".to_owned())),
+            Err(failure) if failure.kind != FailureKind::Interrupted => {
                 console::fail(&failure);
                 Ok(Outcome::Failed)
             }
@@ -136,36 +147,38 @@ impl Builds<'_> {
         }
     }
 
-    async fn build(
-        &mut self,
-        ahead: Option<&Arc<Ahead>>,
-        done: fn(&Self) -> &Option<String>,
-    ) -> Result<Outcome, Failure> {
-        let began = SystemTime::now();
+    async fn build(&mut self, attempt: Attempt, ahead: Option<&Arc<Ahead>>) -> Result<Outcome, Failure> {
         let planned = self.plan(ahead).await;
         let inputs = planned.as_ref().map(|(_, session, _)| session.inputs().clone());
-        let watched = self.changes.follow(&inputs.unwrap_or_default(), began);
+        let watched = self.changes.follow(&inputs.unwrap_or_default());
         let (spec, mut session, plan) = planned?;
         self.errand = session.errand().cloned();
-        watched?;
-        let resolved = session.resolved_spec(plan).await.ok();
-        if resolved.is_some() && resolved == *done(self) {
-            return Ok(Outcome::Same);
+        match session.resolved_spec(plan).await.ok() {
+            Some(resolved) => {
+                let done = |last: &Last| last.resolved == resolved && (last.stands || attempt == Attempt::Second);
+                if self.last.as_ref().is_some_and(done) {
+                    if attempt == Attempt::First {
+                        // A policy may have changed its mind.
+                        self.arguments.show_diagnostics(&mut session, &spec, plan).await?;
+                    }
+                    return Ok(Outcome::Same);
+                }
+                if is_local(&mut session, plan).await? {
+                    return Ok(Outcome::Local);
+                }
+                // From here on, the image's name may be another image's.
+                self.last = Some(Last { resolved, stands: false });
+                self.arguments.carry_out(&mut session, &spec, plan, &self.interrupt).await?;
+                self.last.iter_mut().for_each(|last| last.stands = true);
+                watched.map(|()| Outcome::Built)
+            }
+            // A new Python is asked next, and then it is said what is wrong.
+            None if ahead.is_some_and(|ahead| ahead.answered()) => Ok(Outcome::Failed),
+            None => {
+                self.arguments.show_diagnostics(&mut session, &spec, plan).await?;
+                watched.map(|()| Outcome::Failed)
+            }
         }
-        if resolved.is_some() {
-            refuse_local(&mut session, plan).await?;
-            // From here on, the image's name may be another image's.
-            (self.built, self.tried) = (None, resolved.clone());
-        } else if ahead.is_some_and(|ahead| ahead.answered()) {
-            // A new Python is asked now, and then it is said what is wrong.
-            return Ok(Outcome::Failed);
-        }
-        self.arguments.carry_out(&mut session, &spec, plan, &self.interrupt).await?;
-        if resolved.is_none() {
-            return Ok(Outcome::Failed);
-        }
-        self.built = resolved;
-        Ok(Outcome::Built)
     }
 
     async fn plan(&self, ahead: Option<&Arc<Ahead>>) -> Result<(SpecFile, Session, Plan), Failure> {
@@ -182,11 +195,7 @@ impl Builds<'_> {
 }
 
 /// A flow in a directory is never replaced, and whoever watches flows edits them.
-async fn refuse_local(session: &mut Session, plan: Plan) -> Result<(), Failure> {
+async fn is_local(session: &mut Session, plan: Plan) -> Result<bool, Failure> {
     let storage = session.storage_of(plan).await?;
-    if session.kind(storage).await? != "local" {
-        return Ok(());
-    }
-    Err(Failure::input(LOCAL, "--watch has nothing to build again: a local storage never replaces a flow")
-        .with_help("leave --watch out, or take another type of storage".to_owned()))
+    Ok(session.kind(storage).await? == "local")
 }

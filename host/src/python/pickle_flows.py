@@ -250,7 +250,9 @@ class Trace:
 
     def __init__(self):
         import sysconfig
+        from importlib.util import source_from_cache
 
+        self.source_of = source_from_cache
         # Python 3.6 and 3.7 don't say what is opened.
         self.broken = not hasattr(sys, "addaudithook")
         self.listening = False
@@ -286,8 +288,14 @@ class Trace:
         if isinstance(path, int):
             return
         writes = set(mode) & set("wax+") if mode else (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        # Of compiled files their sources count, which the modules name.
-        if not writes and "__pycache__" not in os.fsdecode(path):
+        path = os.fsdecode(path)
+        if "__pycache__" in path:
+            # Their sources count.
+            try:
+                path = self.source_of(path)
+            except ValueError:
+                return
+        if not writes:
             self.note(self.reads, path)
 
     def note(self, known, path, *more):
