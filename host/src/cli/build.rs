@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// Where the serialized storage is written [default: storage.json beside the spec]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Build again whenever something changes, until it is interrupted
+    /// Build again whenever something changes, until it is interrupted; not for local storages
     #[arg(long, conflicts_with = "expect_plan")]
     watch: bool,
     /// How the report is printed
