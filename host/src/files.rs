@@ -256,6 +256,11 @@ pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// The path as it is from everywhere; itself where there is no current directory.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// After this, the directory's entry survives a power loss too.
 fn sync_parent(dir: &Dir, within: &Path) -> io::Result<()> {
     dir.open(parent_of(within))?.into_std().sync_all()

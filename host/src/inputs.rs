@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::sources::mode;
+use crate::{files::absolute, sources::mode};
 
 /// Files and directories that were looked at, whether they were there or not.
 #[derive(Debug, Clone, Default)]
@@ -119,12 +119,12 @@ impl Inputs {
     pub fn look(&self) -> State {
         let mut state = State::default();
         for path in &self.files {
-            state.add(path.clone(), fs::metadata(path).ok().as_ref().map(Mark::of));
+            state.add(path.clone(), Mark::at(path));
         }
         for (directory, listing) in &self.listings {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 let name = entry.file_name();
-                if listing.counts(&name) && !self.files.contains(&entry.path()) {
+                if listing.counts(&name) {
                     let content = match listing {
                         Listing::Names => false,
                         // Where an import failed, nobody has named the module.
@@ -138,7 +138,7 @@ impl Inputs {
             }
         }
         for tree in &self.trees {
-            state.add(tree.clone(), fs::metadata(tree).ok().as_ref().map(Mark::of));
+            state.add(tree.clone(), Mark::at(tree));
             let mut open = vec![tree.clone()];
             while let Some(directory) = open.pop() {
                 for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -179,6 +179,11 @@ impl Inputs {
 }
 
 impl Mark {
+    /// Of what a path leads to.
+    fn at(path: &Path) -> Option<Self> {
+        fs::metadata(path).ok().as_ref().map(Self::of)
+    }
+
     fn of(metadata: &fs::Metadata) -> Self {
         if metadata.is_dir() { Self::Directory { mode: mode(metadata) } } else { Self::content(metadata) }
     }
@@ -188,13 +193,18 @@ impl Mark {
         let (identity, modified) = (Identity::of(metadata), metadata.modified().ok());
         Self::Content { identity, length: metadata.len(), modified, mode: mode(metadata) }
     }
+
+    fn modified(&self) -> Option<SystemTime> {
+        if let Self::Content { modified, .. } = self { *modified } else { None }
+    }
 }
 
 impl State {
     fn add(&mut self, path: PathBuf, mark: Option<Mark>) {
-        let Some(mark) = mark else { return };
-        // Whoever looks at content sees more.
-        if mark != Mark::Name || !self.0.contains_key(&path) {
+        // Whoever looked at more than the name has seen all.
+        if let Some(mark) = mark
+            && self.0.get(&path).is_none_or(|known| *known == Mark::Name)
+        {
             self.0.insert(path, mark);
         }
     }
@@ -203,8 +213,7 @@ impl State {
     /// written since the plan began. They are differences still.
     pub fn go_back(&mut self, paths: &BTreeSet<PathBuf>, before: &Self, began: SystemTime) {
         self.0.retain(|path, mark| {
-            let written = matches!(mark, Mark::Content { modified: Some(modified), .. } if *modified >= began);
-            before.0.contains_key(path) || !written
+            before.0.contains_key(path) || mark.modified().is_none_or(|modified| modified < began)
         });
         for path in paths {
             match before.0.get(path) {
@@ -221,8 +230,7 @@ impl State {
 
     /// Whether something was written at a path between two moments.
     pub fn is_written(&self, path: &Path, from: SystemTime, to: SystemTime) -> bool {
-        let mark = self.0.get(path);
-        matches!(mark, Some(Mark::Content { modified: Some(modified), .. }) if (from..=to).contains(modified))
+        self.0.get(path).and_then(Mark::modified).is_some_and(|modified| (from..=to).contains(&modified))
     }
 
     /// What is another now, has come or has gone.
@@ -230,10 +238,6 @@ impl State {
         let paths = self.0.keys().chain(now.0.keys());
         paths.filter(|path| self.0.get(*path) != now.0.get(*path)).cloned().collect()
     }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::files::absolute;
 use crate::inputs::{Inputs, Listing};
 pub use ahead::{Ahead, Errand};
 use cache::Cache;
@@ -112,14 +113,13 @@ impl Interpreter {
     fn choose(chosen: Option<&str>, base: &Path, virtual_env: Option<&OsStr>) -> Result<Self, PythonError> {
         let in_env = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
         let program = match chosen {
-            Some(path) if path.contains(std::path::is_separator) => {
-                let path = base.join(path);
-                if !path.is_file() {
+            Some(chosen) => match path_of(chosen, base) {
+                Some(path) if !path.is_file() => {
                     return Err(PythonError::NotFound { program: path.display().to_string() });
                 }
-                path
-            }
-            Some(name) => PathBuf::from(name),
+                Some(path) => path,
+                None => PathBuf::from(chosen),
+            },
             None => virtual_env
                 .filter(|folder| !folder.is_empty())
                 .map(|folder| Path::new(folder).join(in_env))
@@ -178,7 +178,7 @@ impl Interpreter {
         inputs: &mut Inputs,
     ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
         let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
-        let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let directory = &absolute(directory);
         let mut view = self.cache.as_ref().and_then(|cache| cache.view(&self.program));
         let mut facts = view.as_mut().and_then(cache::View::facts).map(|hit| {
             inputs.extend(hit.inputs);
@@ -420,6 +420,16 @@ impl PythonError {
     }
 }
 
+/// Where a chosen Python is, if its path is said and not just its name.
+pub(crate) fn path_of(chosen: &str, base: &Path) -> Option<PathBuf> {
+    chosen.contains(std::path::is_separator).then(|| base.join(chosen))
+}
+
+/// What makes a directory a virtual environment, if this Python is that of one.
+pub(crate) fn configuration_of(program: &Path) -> Option<PathBuf> {
+    program.ancestors().nth(2).map(|environment| environment.join("pyvenv.cfg"))
+}
+
 /// What came of executing files.
 struct Executed {
     facts: PythonFacts,
@@ -454,8 +464,7 @@ fn pickle_path(directory: &Path, index: usize) -> PathBuf {
 impl PickleRequest {
     /// The user's code may change the working directory.
     fn absolute(&self) -> Self {
-        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
-        Self { file, object: self.object.clone() }
+        Self { file: absolute(&self.file), object: self.object.clone() }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     files::parent_of,
     inputs::{Inputs, Listing},
-    python::{Ahead, Errand, Interpreter, PickleRequest},
+    python::{Ahead, Errand, Interpreter, PickleRequest, configuration_of, path_of},
 };
 
 /// A finding before the component has handles of it.
@@ -139,13 +139,10 @@ impl Look {
     ) -> Result<(), (Option<usize>, Failure)> {
         let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
         let temporary = tempfile::tempdir().map_err(own)?;
-        if let Some(path) = python.filter(|path| path.contains(std::path::is_separator)).map(|path| folder.join(path)) {
+        if let Some(path) = python.and_then(|chosen| path_of(chosen, folder)) {
             // It may be made yet, or made anew.
             self.inputs.add_file(&path);
-            path.ancestors()
-                .nth(2)
-                .iter()
-                .for_each(|environment| self.inputs.add_file(&environment.join("pyvenv.cfg")));
+            configuration_of(&path).iter().for_each(|path| self.inputs.add_file(path));
         }
         let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command, thread::sleep, time::Duration};
 
-use flowhold_tests::{Done, Folder, Watching, environment, save};
+use flowhold_tests::{Done, Folder, Watching, environment, save, settle};
 use serde_json::Value;
 
 use crate::{
@@ -25,11 +25,6 @@ fn folder(flow: &str) -> Folder {
     folder
 }
 
-/// What was written a moment before it is read may have been written after it, and is looked at twice.
-fn settle() {
-    sleep(Duration::from_millis(100));
-}
-
 /// What its flow prints.
 fn printed(folder: &Folder) -> String {
     folder.run(&["run", "flow", "--python", &python()]).ok().stdout
@@ -43,8 +38,9 @@ fn plan(folder: &Folder) -> Value {
 fn an_edited_flow_is_built_pushed_and_run() {
     let python = format!("python = {}", quoted(&python()));
     let project = Project::new(&format!("{python}\npython_dependencies = [\"cloudpickle==3.1.2\"]"), &[FLOW]);
-    let write =
-        |word: &str| project.folder.write("flow.py", format!("import json\ndef flow(): print(json.dumps({word:?}))\n"));
+    let write = |word: &str| {
+        save(&project.folder, "flow.py", &format!("import json\ndef flow(): print(json.dumps({word:?}))\n"));
+    };
     write("first");
     settle();
     let mut watching = Watching::new(&project.folder, &[]);
@@ -238,7 +234,10 @@ fn a_folder_that_holds_its_own_spec_is_built_once() {
     save(&project.folder, "code/data/deep/rows.csv", "2");
     assert_ne!(watching.report()["plan"], first["plan"]);
     watching.says("watching", 2);
-    project.folder.write("code/more/still/rows.csv", "3");
+    // At once: directories are content, too.
+    let elsewhere = Folder::new();
+    elsewhere.write("more/still/rows.csv", "3");
+    fs::rename(elsewhere.path().join("more"), project.folder.path().join("code/more")).unwrap();
     assert_ne!(watching.report()["plan"], first["plan"]);
     watching.says("watching", 3);
     sleep(Duration::from_secs(1));

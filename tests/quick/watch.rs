@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use flowhold_tests::{Done, Folder, Watching, save, wait_for};
+use flowhold_tests::{Done, Folder, Watching, save, settle, wait_for};
 use serde_json::Value;
 
 const SPEC: &str = "[storage]\ntype = \"bytes\"\n\n[[flows]]\npath = \"flow.py\"\n";
@@ -17,8 +17,7 @@ const SPEC: &str = "[storage]\ntype = \"bytes\"\n\n[[flows]]\npath = \"flow.py\"
 fn folder() -> Folder {
     let folder = Folder::with_spec(SPEC);
     folder.write("flow.py", "print(1)\n");
-    // What was written a moment before it is read may have been written after it.
-    sleep(Duration::from_millis(100));
+    settle();
     folder
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-pub use watching::{Watching, save};
+pub use watching::{Watching, save, settle};
 
 /// A new folder that is the current directory and the home of every command run in it.
 pub struct Folder(tempfile::TempDir);

@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub struct Watching {
     /// The file with what it says to people, …
     said: PathBuf,
     /// … which is outside of what it watches, unless it is said.
-    outside: Option<tempfile::TempDir>,
+    _outside: Option<tempfile::TempDir>,
 }
 
 impl Watching {
@@ -35,7 +36,7 @@ impl Watching {
     pub fn of(command: &mut Command) -> Self {
         let outside = tempfile::tempdir().unwrap();
         let mut watching = Self::saying_to(outside.path().join("stderr"), command);
-        watching.outside = Some(outside);
+        watching._outside = Some(outside);
         watching
     }
 
@@ -46,7 +47,7 @@ impl Watching {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, reports) = channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Self { child, reports, said, outside: None }
+        Self { child, reports, said, _outside: None }
     }
 
     /// The next report of a build.
@@ -84,6 +85,11 @@ impl Watching {
     }
 }
 
+/// What was written a moment before it is read may have been written after it, and is looked at twice.
+pub fn settle() {
+    thread::sleep(Duration::from_millis(100));
+}
+
 /// Puts a file in its place at once, as most editors do.
 pub fn save(folder: &Folder, name: &str, text: &str) {
     let new = folder.write("new.tmp", text);
@@ -94,6 +100,5 @@ impl Drop for Watching {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        drop(self.outside.take());
     }
 }

@@ -4,7 +4,6 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
-    str::FromStr,
 };
 
 use clap::Args;
@@ -58,7 +57,13 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
     let plan = arguments.plan(&mut session, &spec, &interrupt).await?;
-    arguments.carry_out(&mut session, &spec, plan, &interrupt).await
+    show_diagnostics(&mut session, &spec, plan).await?;
+    if let Err(failure) = session.need_plan(plan).await {
+        return Ok(exit::code(&failure));
+    }
+    let storage = session.storage_of(plan).await?;
+    arguments.store(&mut session, &spec, plan, storage, &interrupt).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Arguments {
@@ -80,37 +85,21 @@ impl Arguments {
         self.output.clone().unwrap_or_else(|| folder.join("storage.json"))
     }
 
-    pub(super) async fn show_diagnostics(
+    /// Builds the storage of a plan, and prints the report.
+    pub(super) async fn store(
         &self,
         session: &mut Session,
         spec: &SpecFile,
         plan: Plan,
-    ) -> Result<(), Failure> {
-        let mut diagnostics = session.diagnostics(plan).await?;
-        diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);
-        console::show(&diagnostics, &spec.name);
-        Ok(())
-    }
-
-    /// Builds what was planned, and prints the report; or says what is wrong with it.
-    pub(super) async fn carry_out(
-        &self,
-        session: &mut Session,
-        spec: &SpecFile,
-        plan: Plan,
+        storage: Storage,
         interrupt: &CancellationToken,
-    ) -> Result<ExitCode, Failure> {
-        self.show_diagnostics(session, spec, plan).await?;
-        if let Err(failure) = session.need_plan(plan).await {
-            return Ok(exit::code(&failure));
-        }
+    ) -> Result<(), Failure> {
         let push = !self.no_push;
         if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
             console::note(
                 "warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push",
             );
         }
-        let storage = session.storage_of(plan).await?;
         let is_local = grant_directory(session, storage).await?;
         let building = session.build(storage, push, self.expect_plan.as_deref());
         // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
@@ -121,22 +110,37 @@ impl Arguments {
         let written = write(&output, (serialized + "\n").as_bytes());
         let report = match self.format {
             // A reader of many has to know where each ends.
-            Format::Json if self.watch => Value::from_str(&report).map_or(report, |report| report.to_string()),
+            Format::Json if self.watch => {
+                serde_json::from_str(&report).map_or(report, |report: Value| report.to_string())
+            }
             Format::Json => report,
             Format::Human => summary(&report, &output),
         };
-        let read = console::print(format!("{}\n", report.trim_end_matches('\n')).as_bytes())?;
+        let read = console::report(&report)?;
         written?;
         if self.watch && !read {
             return Err(Failure::new(FailureKind::Interrupted, "interrupted", "nobody reads the reports any more"));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
+}
+
+/// Shows what is wrong, and what may be.
+pub(super) async fn show_diagnostics(session: &mut Session, spec: &SpecFile, plan: Plan) -> Result<(), Failure> {
+    let mut diagnostics = session.diagnostics(plan).await?;
+    diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);
+    console::show(&diagnostics, &spec.name);
+    Ok(())
+}
+
+/// Whether the flows of a storage are files in a directory.
+pub(super) async fn is_local(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
+    Ok(session.kind(storage).await? == "local")
 }
 
 /// A local storage may use its own directory. Says whether it is one.
 pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
-    let is_local = session.kind(storage).await? == "local";
+    let is_local = is_local(session, storage).await?;
     if is_local {
         let directory = session.name(storage).await?;
         session.grant(Path::new(&directory), Access::Write)?;

@@ -93,7 +93,7 @@ impl Changes {
 
     fn look(&self) -> State {
         let mut state = self.inputs.look();
-        // What a build writes, and what it says where that goes to files, is of no image that a change asks for.
+        // A build writes its storage, and what it says may go to files as well: these changes ask for no other one.
         let ours = [Path::new("/dev/stdout"), Path::new("/dev/stderr"), &self.output];
         let ours = ours.map(|path| path.metadata().ok().filter(fs::Metadata::is_file));
         state.forget(&ours.iter().flatten().map(Identity::of).collect::<Vec<_>>());

@@ -16,11 +16,11 @@ use super::exit;
 
 /// Writes a result to stdout. A reader that has gone away (`| head`) has what it wanted.
 pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
-    print(bytes).map(|_| ExitCode::SUCCESS)
+    write(bytes).map(|_| ExitCode::SUCCESS)
 }
 
-/// Writes something to stdout, and says whether anybody can still read it.
-pub(crate) fn print(bytes: &[u8]) -> Result<bool, Failure> {
+/// Writes to stdout, and says whether anybody can still read it.
+fn write(bytes: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
@@ -43,7 +43,12 @@ pub(crate) fn stream(mut from: impl Read) -> Result<ExitCode, Failure> {
 
 /// Writes a result that is text, with a line break at its end.
 pub(crate) fn text(text: &str) -> Result<ExitCode, Failure> {
-    result(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
+    report(text).map(|_| ExitCode::SUCCESS)
+}
+
+/// The same for one result of many: says whether anybody can still read them.
+pub(crate) fn report(text: &str) -> Result<bool, Failure> {
+    write(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
 }
 
 /// Passes on what a flow prints.

@@ -15,7 +15,7 @@ use flowhold::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    build::Arguments,
+    build::{Arguments, is_local, show_diagnostics},
     changes::Changes,
     console, exit, interruptible,
     spec_file::{self, SpecFile},
@@ -81,7 +81,7 @@ enum Outcome {
     /// There was nothing to do.
     Same,
     Failed,
-    /// It can't be built again and again.
+    /// Whoever watches flows edits them, and a flow in a directory is never replaced.
     Local,
 }
 
@@ -153,32 +153,31 @@ impl Builds<'_> {
         let watched = self.changes.follow(&inputs.unwrap_or_default());
         let (spec, mut session, plan) = planned?;
         self.errand = session.errand().cloned();
-        match session.resolved_spec(plan).await.ok() {
-            Some(resolved) => {
-                let done = |last: &Last| last.resolved == resolved && (last.stands || attempt == Attempt::Second);
-                if self.last.as_ref().is_some_and(done) {
-                    if attempt == Attempt::First {
-                        // A policy may have changed its mind.
-                        self.arguments.show_diagnostics(&mut session, &spec, plan).await?;
-                    }
-                    return Ok(Outcome::Same);
-                }
-                if is_local(&mut session, plan).await? {
-                    return Ok(Outcome::Local);
-                }
-                // From here on, the image's name may be another image's.
-                self.last = Some(Last { resolved, stands: false });
-                self.arguments.carry_out(&mut session, &spec, plan, &self.interrupt).await?;
-                self.last.iter_mut().for_each(|last| last.stands = true);
-                watched.map(|()| Outcome::Built)
-            }
+        let resolved = session.resolved_spec(plan).await.ok();
+        let known = self.last.as_ref().filter(|last| Some(&last.resolved) == resolved.as_ref());
+        let (tried, stands) = (known.is_some(), known.is_some_and(|last| last.stands));
+        if resolved.is_none() && ahead.is_some_and(|ahead| ahead.answered()) {
             // A new Python is asked next, and then it is said what is wrong.
-            None if ahead.is_some_and(|ahead| ahead.answered()) => Ok(Outcome::Failed),
-            None => {
-                self.arguments.show_diagnostics(&mut session, &spec, plan).await?;
-                watched.map(|()| Outcome::Failed)
-            }
+            return Ok(Outcome::Failed);
         }
+        if tried && attempt == Attempt::Second {
+            return Ok(Outcome::Same);
+        }
+        // Also of what stands: a policy may have changed its mind.
+        show_diagnostics(&mut session, &spec, plan).await?;
+        let Some(resolved) = resolved else { return watched.map(|()| Outcome::Failed) };
+        if stands {
+            return Ok(Outcome::Same);
+        }
+        let storage = session.storage_of(plan).await?;
+        if is_local(&mut session, storage).await? {
+            return Ok(Outcome::Local);
+        }
+        // From here on, the image's name may be another image's.
+        self.last = Some(Last { resolved, stands: false });
+        self.arguments.store(&mut session, &spec, plan, storage, &self.interrupt).await?;
+        self.last.iter_mut().for_each(|last| last.stands = true);
+        watched.map(|()| Outcome::Built)
     }
 
     async fn plan(&self, ahead: Option<&Arc<Ahead>>) -> Result<(SpecFile, Session, Plan), Failure> {
@@ -192,10 +191,4 @@ impl Builds<'_> {
         let plan = self.arguments.plan(&mut session, &spec, &self.interrupt).await?;
         Ok((spec, session, plan))
     }
-}
-
-/// A flow in a directory is never replaced, and whoever watches flows edits them.
-async fn is_local(session: &mut Session, plan: Plan) -> Result<bool, Failure> {
-    let storage = session.storage_of(plan).await?;
-    Ok(session.kind(storage).await? == "local")
 }

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::inputs::{Inputs, Listing, is_metadata};
 
-use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced};
+use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced, configuration_of};
 
 /// What changed so shortly before Python began may have changed again since it was read, with the same time.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -198,8 +198,7 @@ impl View<'_> {
         mut listings: Vec<(PathBuf, Listing, Option<String>)>,
         pickle: &[u8],
     ) -> io::Result<()> {
-        let configuration = self.program.ancestors().nth(2).map(|environment| environment.join("pyvenv.cfg"));
-        reads.extend(configuration.map(|path| (path.clone(), self.content(&path))));
+        reads.extend(configuration_of(&self.program).map(|path| (path.clone(), self.content(&path))));
         let Some(path) = &facts.path else { return Ok(()) };
         listings
             .extend(path.iter().map(|path| (path.clone(), Listing::Packages, self.listing(path, Listing::Packages))));
