@@ -321,6 +321,24 @@ mod tests {
         }
     }
 
+    /// However else it was looked at: for names, for packages, or as an entry that leads elsewhere.
+    #[cfg(unix)]
+    #[test]
+    fn content_counts_wherever_somebody_looked_at_it() {
+        for listing in [Listing::Names, Listing::Packages] {
+            let mut project = Project::new();
+            project.inputs.add_listing(&project.path("flows"), listing);
+            std::os::unix::fs::symlink("../query.sql", project.path("flows/linked.py")).unwrap();
+            project.inputs.add_file(&project.path("flows/linked.py"));
+            project.seen = project.inputs.look();
+            fs::write(project.path("flows/helper.py"), "other text").unwrap();
+            assert_eq!(project.changed(), ["flows/helper.py"]);
+            project.seen = project.inputs.look();
+            fs::write(project.path("query.sql"), "other text").unwrap();
+            assert_eq!(project.changed(), ["flows/linked.py", "query.sql"]);
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn the_mode_of_a_directory_of_files_counts() {
