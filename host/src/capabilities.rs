@@ -110,6 +110,12 @@ impl wit_files::Host for Capabilities {
         Ok(self.files().create(&path, self.table.get(&content)?))
     }
 
+    async fn create_all(&mut self, files: Vec<(String, Resource<Blob>)>) -> Trap<Result<Vec<bool>, Failure>> {
+        let open = |(path, content): (String, Resource<Blob>)| Ok((path, self.table.get(&content)?.clone()));
+        let files = files.into_iter().map(open).collect::<Trap<Vec<_>>>()?;
+        Ok(self.files().create_all(&files))
+    }
+
     async fn replace(&mut self, path: String, content: Resource<Blob>) -> Trap<Result<(), Failure>> {
         Ok(self.files().replace(&path, self.table.get(&content)?))
     }

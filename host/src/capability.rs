@@ -37,6 +37,14 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// If it can't be written.
     fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure>;
+    /// Stores new files, each as [`create`](Files::create) does, and says of each what that does. Overridden where
+    /// fewer syncs will do for all of them.
+    ///
+    /// # Errors
+    /// If one can't be written; others may be there by then.
+    fn create_all(&self, files: &[(String, Blob)]) -> Result<Vec<bool>, Failure> {
+        files.iter().map(|(path, content)| self.create(path, content)).collect()
+    }
     /// Stores a file, whole and synced, in place of whatever was there.
     ///
     /// # Errors

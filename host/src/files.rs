@@ -6,7 +6,10 @@
 use std::{
     fs::File,
     io,
+    num::NonZero,
+    panic::resume_unwind,
     path::{Component, Path, PathBuf},
+    thread,
 };
 
 use cap_std::{
@@ -14,6 +17,9 @@ use cap_std::{
     fs::{Dir, OpenOptions},
 };
 
+mod nameless;
+
+use self::nameless::Nameless;
 use crate::{blob::Blob, capability::Files, failure::Failure};
 
 /// What a guest may do in a directory.
@@ -86,6 +92,44 @@ impl Grants {
     }
 }
 
+/// How many files are synced together; each is open until it has its name.
+const TOGETHER: usize = 512;
+
+/// For fewer files than this, it is not worth syncing what else was written to the file system.
+const FEW: usize = 4;
+
+impl Grants {
+    /// Creates files of one directory, first all bytes and then all names. None where nameless files can't be had.
+    fn create_together(&self, files: &[(String, Blob)]) -> Result<Option<Vec<bool>>, Failure> {
+        let Some((first, _)) = files.first() else { return Ok(None) };
+        let (dir, within) = self.find(first, Access::Write)?;
+        let parent = dir.open_dir(parent_of(&within)).map_err(|error| of_new(first, &error))?;
+        let written = |(path, content): &(String, Blob)| {
+            let (_, within) = self.find(path, Access::Write)?;
+            let (Some(file), Some(name)) = (Nameless::new(&parent), within.file_name()) else { return Ok(None) };
+            write(file.file(), content).map_err(|error| of_new(path, &error))?;
+            Ok(Some((file, name.to_owned())))
+        };
+        let Some(unnamed) =
+            on_all_processors(files, written).into_iter().collect::<Result<Option<Vec<_>>, Failure>>()?
+        else {
+            return Ok(None);
+        };
+        if let Some((file, _)) = unnamed.first() {
+            file.sync_file_system().map_err(|error| of_new(first, &error))?;
+        }
+        let mut created = Vec::with_capacity(files.len());
+        for ((file, name), (path, content)) in unnamed.iter().zip(files) {
+            created.push(match file.name(&parent, name) {
+                Some(named) => named,
+                None => self.create(path, content)?,
+            });
+        }
+        sync_parent(dir, &within).map_err(|error| of_new(first, &error))?;
+        Ok(Some(created))
+    }
+}
+
 impl Files for Grants {
     fn open(&self, path: &str) -> Result<Option<Blob>, Failure> {
         let (dir, within) = self.find(path, Access::Read)?;
@@ -112,11 +156,30 @@ impl Files for Grants {
         Ok(created)
     }
 
+    fn create_all(&self, files: &[(String, Blob)]) -> Result<Vec<bool>, Failure> {
+        let parent = |file: &(String, Blob)| Path::new(&file.0).parent().map(Path::to_owned);
+        let mut created = Vec::with_capacity(files.len());
+        for neighbours in files.chunk_by(|one, other| parent(one) == parent(other)) {
+            for files in neighbours.chunks(TOGETHER) {
+                let together = if files.len() < FEW { None } else { self.create_together(files)? };
+                match together {
+                    Some(together) => created.extend(together),
+                    None => {
+                        for (path, content) in files {
+                            created.push(self.create(path, content)?);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(created)
+    }
+
     fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
         let unfinished = unfinished_name(&within);
         let replaced = create_new(dir, &unfinished)
-            .and_then(|file| write(&file, content))
+            .and_then(|file| write_synced(&file, content))
             .and_then(|()| dir.rename(&unfinished, dir, &within))
             .and_then(|()| sync_parent(dir, &within));
         replaced.map_err(|error| {
@@ -149,6 +212,17 @@ impl Files for Grants {
     }
 }
 
+/// What `work` makes of each, in their order.
+fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let part = items.len().div_ceil(processors).max(1);
+    thread::scope(|scope| {
+        let parts: Vec<_> =
+            items.chunks(part).map(|part| scope.spawn(|| part.iter().map(&work).collect::<Vec<_>>())).collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
 /// Opening a pipe would wait for its writer.
 fn without_waiting() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -169,6 +243,11 @@ fn create_new(dir: &Dir, within: &Path) -> io::Result<File> {
     Ok(dir.open_with(within, OpenOptions::new().write(true).create_new(true))?.into_std())
 }
 
+fn write_synced(file: &File, content: &Blob) -> io::Result<()> {
+    write(file, content)?;
+    file.sync_all()
+}
+
 fn write(mut file: &File, content: &Blob) -> io::Result<()> {
     let mut offset = 0;
     while offset < content.length() {
@@ -176,41 +255,24 @@ fn write(mut file: &File, content: &Blob) -> io::Result<()> {
         io::Write::write_all(&mut file, &piece)?;
         offset += piece.len() as u64;
     }
-    file.sync_all()
+    Ok(())
 }
 
-/// Makes a file that has no name until it is whole: of a killed process nothing stays. None where that can't be had.
-#[cfg(target_os = "linux")]
+/// None where such files can't be had.
 fn create_nameless(dir: &Dir, within: &Path, content: &Blob) -> Option<io::Result<bool>> {
-    use std::os::fd::AsRawFd as _;
-
-    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-
     let parent = dir.open_dir(parent_of(within)).ok()?;
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(&parent, ".", flags, Mode::from_raw_mode(0o666)).ok()?);
-    if let Err(error) = write(&file, content) {
-        return Some(Err(error));
+    let file = Nameless::new(&parent)?;
+    match write_synced(file.file(), content) {
+        Ok(()) => file.name(&parent, within.file_name()?).map(Ok),
+        Err(error) => Some(Err(error)),
     }
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match rustix::fs::linkat(CWD, open, &parent, within.file_name()?, AtFlags::SYMLINK_FOLLOW) {
-        Ok(()) => Some(Ok(true)),
-        Err(rustix::io::Errno::EXIST) => Some(Ok(false)),
-        // Without /proc, say; if it is something else, the other way meets it too.
-        Err(_) => None,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn create_nameless(_: &Dir, _: &Path, _: &Blob) -> Option<io::Result<bool>> {
-    None
 }
 
 /// Makes a file under a name that nobody looks for, and links it to its own. A process that is killed in between leaves
 /// the first name.
 fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> {
     let unfinished = unfinished_name(within);
-    let linked = create_new(dir, &unfinished).and_then(|file| write(&file, content)).and_then(|()| {
+    let linked = create_new(dir, &unfinished).and_then(|file| write_synced(&file, content)).and_then(|()| {
         match dir.hard_link(&unfinished, dir, within) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

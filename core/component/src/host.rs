@@ -8,7 +8,7 @@ use flowhold_core::{
         BuildOptions, BuildStep, Builder, BuiltImage, Clock, ContainerRun, Daemon, Docker, Files, LocalImage, Random,
         SecretSource, Segment,
     },
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Code, Diagnostic, Severity},
     digest::Digest,
     failure::{Failure, FailureKind},
     storage::Capabilities,
@@ -31,11 +31,27 @@ pub(crate) fn from_host(blob: files::Blob) -> SharedBlob {
     Arc::new(HostBlob(blob))
 }
 
-/// A handle that the host can be given: its own, or a new one for bytes that the core has. Gives it to `with`.
-fn with_handle<T>(blob: &SharedBlob, with: impl FnOnce(&files::Blob) -> Result<T, Failure>) -> Result<T, Failure> {
-    match blob.as_any().downcast_ref::<HostBlob>() {
-        Some(own) => with(&own.0),
-        None => with(&files::Blob::new(&blob::read_all(blob.as_ref())?)),
+/// A handle that the host can be given.
+enum Handle<'a> {
+    /// The host's own.
+    Own(&'a files::Blob),
+    /// One for bytes that the core has.
+    New(files::Blob),
+}
+
+impl<'a> Handle<'a> {
+    fn of(blob: &'a SharedBlob) -> Result<Self, Failure> {
+        Ok(match blob.as_any().downcast_ref::<HostBlob>() {
+            Some(own) => Self::Own(&own.0),
+            None => Self::New(files::Blob::new(&blob::read_all(blob.as_ref())?)),
+        })
+    }
+
+    const fn get(&self) -> &files::Blob {
+        match self {
+            Self::Own(own) => own,
+            Self::New(new) => new,
+        }
     }
 }
 
@@ -55,9 +71,8 @@ impl blob::Blob for HostBlob {
 
     fn sha256(&self) -> Result<Digest, Failure> {
         let Some(bytes) = unless(UNSUPPORTED, self.0.sha256())? else { return blob::hash(self) };
-        let bytes = <[u8; 32]>::try_from(bytes).map_err(|bytes| {
-            Failure::input(flowhold_core::diagnostic::Code::HostFault, format!("a sha256 of {} bytes", bytes.len()))
-        })?;
+        let bytes = <[u8; 32]>::try_from(bytes)
+            .map_err(|bytes| Failure::input(Code::HostFault, format!("a sha256 of {} bytes", bytes.len())))?;
         Ok(Digest::from_bytes(bytes))
     }
 
@@ -76,11 +91,25 @@ impl Files for Host {
     }
 
     fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure> {
-        with_handle(content, |blob| files::create(path, blob).map_err(failure_from_host))
+        files::create(path, Handle::of(content)?.get()).map_err(failure_from_host)
+    }
+
+    fn create_all(&self, files: &[(String, SharedBlob)]) -> Result<Vec<bool>, Failure> {
+        let handles = files.iter().map(|(_, content)| Handle::of(content)).collect::<Result<Vec<_>, _>>()?;
+        let paths = files.iter().map(|(path, _)| path.clone());
+        let files: Vec<_> = paths.zip(handles.iter().map(Handle::get)).collect();
+        let created = files::create_all(&files).map_err(failure_from_host)?;
+        if created.len() != files.len() {
+            return Err(Failure::input(
+                Code::HostFault,
+                format!("the host tells of {} new files where {} are asked for", created.len(), files.len()),
+            ));
+        }
+        Ok(created)
     }
 
     fn replace(&self, path: &str, content: &SharedBlob) -> Result<(), Failure> {
-        with_handle(content, |blob| files::replace(path, blob).map_err(failure_from_host))
+        files::replace(path, Handle::of(content)?.get()).map_err(failure_from_host)
     }
 
     fn entries(&self, directory: &str) -> Result<Vec<String>, Failure> {

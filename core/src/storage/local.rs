@@ -7,7 +7,7 @@
 
 use super::{BuildReport, check_expected, no_content};
 use crate::{
-    blob::{Content, SharedBlob, in_memory, read_all},
+    blob::{Content, in_memory, read_all},
     capability::{BuildStep, Files},
     diagnostic::Code,
     failure::Failure,
@@ -102,19 +102,36 @@ impl LocalStorage {
             return Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into());
         }
         let location = plan::location(&self.directory, &flow.name);
-        let blob = flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))?;
+        if flow.content.blob.is_none() {
+            return Err(no_content(&flow.name));
+        }
         files.create_directory(&self.directory)?;
-        // Asked before anything is written: the note of a stored flow must stay.
         if files.open(&location)?.is_some() {
             return Err(self.taken(&flow.name, &location, files)?);
         }
-        self.write_note(&flow, blob, files)?;
-        if !files.create(&location, blob)? {
-            return Err(self.taken(&flow.name, &location, files)?);
-        }
-        self.map.insert(flow.name.clone(), location.clone())?;
-        self.formats.insert(flow.name, flow.format);
+        self.store(vec![flow], files)?;
         Ok(location)
+    }
+
+    /// Stores flows that are not there. Whether they are was asked before: the note of a stored flow must stay.
+    fn store(&mut self, flows: Vec<Flow>, files: &dyn Files) -> Result<(), Failure> {
+        self.write_notes(&flows, files)?;
+        let place = |flow: &Flow| {
+            let blob = flow.content.blob.clone().ok_or_else(|| no_content(&flow.name))?;
+            Ok((plan::location(&self.directory, &flow.name), blob))
+        };
+        let places = flows.iter().map(place).collect::<Result<Vec<_>, Failure>>()?;
+        let created = files.create_all(&places)?;
+        for ((flow, (location, _)), created) in flows.into_iter().zip(places).zip(created) {
+            if !created {
+                return Err(self.taken(&flow.name, &location, files)?);
+            }
+            if !self.map.contains(flow.name.as_ref()) {
+                self.map.insert(flow.name.clone(), location)?;
+            }
+            self.formats.insert(flow.name, flow.format);
+        }
+        Ok(())
     }
 
     /// The flow at a location. An error if there is none.
@@ -152,16 +169,15 @@ impl LocalStorage {
             if name != flow.name.as_ref() || Content::of(stored)? != flow.content {
                 return Err(self.taken(&flow.name, &location, files)?);
             }
-            steps.push(BuildStep { name: format!("store {location}"), cached: true, seconds: 0.0 });
+            steps.push(step(&location, true));
             self.formats.insert(flow.name.clone(), flow.format);
             if !self.map.contains(flow.name.as_ref()) {
                 self.map.insert(flow.name, location)?;
             }
         }
-        for flow in missing {
-            let location = self.add_flow(flow, files)?;
-            steps.push(BuildStep { name: format!("store {location}"), cached: false, seconds: 0.0 });
-        }
+        let locations = missing.iter().map(|flow| plan::location(&self.directory, &flow.name));
+        steps.extend(locations.map(|location| step(&location, false)));
+        self.store(missing, files)?;
         self.staged.clear();
         Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps })
     }
@@ -195,20 +211,37 @@ impl LocalStorage {
         Ok(note.filter(|note| note.name.parse::<FlowName>().is_ok_and(|name| name.slug() == slug)))
     }
 
-    fn write_note(&self, flow: &Flow, blob: &SharedBlob, files: &dyn Files) -> Result<(), Failure> {
-        let slug = flow.name.slug();
-        let plain = flow.name.as_ref() == slug && Format::of(&blob.read(0, 1)?) == flow.format;
-        if plain && self.note(slug, files)?.is_none() {
+    fn write_notes(&self, flows: &[Flow], files: &dyn Files) -> Result<(), Failure> {
+        let mut notes = Vec::new();
+        for flow in flows {
+            let slug = flow.name.slug();
+            if flow.name.as_ref() == slug && shows_format(flow)? && self.note(slug, files)?.is_none() {
+                continue;
+            }
+            let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
+            notes.push((self.note_path(slug), in_memory(format!("{note:#}"))));
+        }
+        if notes.is_empty() {
             return Ok(());
         }
-        let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
         files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
-        let (path, note) = (self.note_path(slug), in_memory(format!("{note:#}")));
-        if !files.create(&path, &note)? {
-            files.replace(&path, &note)?;
+        for ((path, note), created) in notes.iter().zip(files.create_all(&notes)?) {
+            if !created {
+                files.replace(path, note)?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether a flow's first byte shows what it is.
+fn shows_format(flow: &Flow) -> Result<bool, Failure> {
+    let blob = flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))?;
+    Ok(Format::of(&blob.read(0, 1)?) == flow.format)
+}
+
+fn step(location: &str, cached: bool) -> BuildStep {
+    BuildStep { name: format!("store {location}"), cached, seconds: 0.0 }
 }
 
 #[cfg(test)]
@@ -216,6 +249,7 @@ mod tests {
     use std::{cell::RefCell, collections::BTreeMap};
 
     use super::*;
+    use crate::blob::SharedBlob;
 
     /// A disk with room for so many files.
     #[derive(Default)]

@@ -17,7 +17,8 @@ const USAGE: &str = "usage:
                                     restore once
   flowhold-bench add FROM TO        stores every file of a directory as a flow of another, through the library
   flowhold-bench bare FROM TO       the same with nothing but write and rename
-  flowhold-bench synced FROM TO     the same, and file and directory synced each time";
+  flowhold-bench synced FROM TO     the same, and file and directory synced each time
+  flowhold-bench together FROM TO   the same, but all files are written, then all are synced, then all get their names";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let done = match *arguments.as_slice() {
         ["add", from, to] => add(Path::new(from), to),
         ["bare", from, to] => store(Path::new(from), Path::new(to), false),
+        ["together", from, to] => store_together(Path::new(from), Path::new(to)),
         ["synced", from, to] => store(Path::new(from), Path::new(to), true),
         [work, size] => count(work, size),
         _ => Err(USAGE.into()),
@@ -129,5 +131,25 @@ fn store(from: &Path, to: &Path, sync: bool) -> Result<(), Box<dyn Error>> {
             directory.sync_all()?;
         }
     }
+    Ok(())
+}
+
+/// What it can do if nothing has its name before all is synced.
+fn store_together(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(to)?;
+    let directory = fs::File::open(to)?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let unfinished = to.join(format!(".{}", names.len()));
+        fs::write(&unfinished, fs::read(&path)?)?;
+        names.push((unfinished, to.join(name)));
+    }
+    rustix::fs::syncfs(&directory)?;
+    for (unfinished, name) in names {
+        fs::rename(unfinished, name)?;
+    }
+    directory.sync_all()?;
     Ok(())
 }

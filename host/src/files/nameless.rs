@@ -1,0 +1,79 @@
+//! Files that have no name until they are whole, and so are gone with a process that is killed.
+//!
+//! Only Linux has them, and not on every file system: whoever wants one must be ready to go another way.
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::{ffi::OsStr, fs::File, io, os::fd::AsRawFd as _};
+
+    use cap_std::fs::Dir;
+    use rustix::{
+        fs::{AtFlags, CWD, Mode, OFlags},
+        io::Errno,
+    };
+
+    /// A file in a directory that will have its name.
+    pub(crate) struct Nameless(File);
+
+    impl Nameless {
+        /// None where it can't be had.
+        pub(crate) fn new(parent: &Dir) -> Option<Self> {
+            let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(parent, ".", flags, Mode::from_raw_mode(0o666)).ok().map(|file| Self(File::from(file)))
+        }
+
+        pub(crate) const fn file(&self) -> &File {
+            &self.0
+        }
+
+        /// Gives it its name: false where that is taken. None where it can't be named so (without /proc, say).
+        pub(crate) fn name(&self, parent: &Dir, name: &OsStr) -> Option<bool> {
+            let open = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+            match rustix::fs::linkat(CWD, open, parent, name, AtFlags::SYMLINK_FOLLOW) {
+                Ok(()) => Some(true),
+                Err(Errno::EXIST) => Some(false),
+                // If it is something else, the other way meets it too.
+                Err(_) => None,
+            }
+        }
+
+        /// Syncs whatever was written to the file system that this file is on. Since Linux 5.8 what could not be
+        /// written is an error here too.
+        pub(crate) fn sync_file_system(&self) -> io::Result<()> {
+            Ok(rustix::fs::syncfs(&self.0)?)
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::Nameless;
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::{convert::Infallible, ffi::OsStr, fs::File, io};
+
+    use cap_std::fs::Dir;
+
+    pub(crate) struct Nameless(Infallible);
+
+    impl Nameless {
+        pub(crate) const fn new(_: &Dir) -> Option<Self> {
+            None
+        }
+
+        pub(crate) const fn file(&self) -> &File {
+            match self.0 {}
+        }
+
+        pub(crate) const fn name(&self, _: &Dir, _: &OsStr) -> Option<bool> {
+            match self.0 {}
+        }
+
+        pub(crate) const fn sync_file_system(&self) -> io::Result<()> {
+            match self.0 {}
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::Nameless;
