@@ -370,4 +370,39 @@ mod tests {
         assert_eq!(grants.entries(&root.display().to_string()).map_err(say)?, ["a.prefect"]);
         Ok(())
     }
+
+    #[test]
+    fn many_files_are_made_as_one_is() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let say = |failure: Failure| failure.message;
+        let mut grants = Grants::default();
+        grants.grant(folder.path(), Access::Write).map_err(say)?;
+        std::fs::create_dir(folder.path().join("other"))?;
+        std::fs::write(folder.path().join("7"), "first")?;
+        // More than are synced together, and then some elsewhere.
+        let names = (0..TOGETHER + FEW).map(|number| number.to_string());
+        let names: Vec<_> = names.chain((0..FEW).map(|number| format!("other/{number}"))).collect();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let files: Vec<_> = names.iter().map(|name| (at(name), Blob::in_memory(name.clone()))).collect();
+        let created = grants.create_all(&files).map_err(say)?;
+        let expected: Vec<_> = names.iter().map(|name| name != "7").collect();
+        assert_eq!(created, expected);
+        for name in &names {
+            let expected = if name == "7" { "first" } else { name };
+            assert_eq!(std::fs::read_to_string(at(name))?, expected);
+        }
+        let listed = grants.entries(&at("")).map_err(say)?.len() + grants.entries(&at("other")).map_err(say)?.len();
+        assert_eq!(listed, names.len() + 1, "nothing unfinished is left");
+
+        // Of files that can't all be written none is there.
+        let mut files: Vec<_> = (0..FEW).map(|number| (at(&format!("new-{number}")), Blob::in_memory("x"))).collect();
+        let changing = folder.path().join("changing");
+        std::fs::write(&changing, "before")?;
+        files.push((at("new"), Blob::open(&changing)?));
+        std::fs::write(&changing, "after, and longer")?;
+        let failure = grants.create_all(&files).err().ok_or("a file that changed was stored")?;
+        assert!(failure.message.contains("changed while it was read"), "{}", failure.message);
+        assert!(!std::fs::exists(at("new-0"))?);
+        Ok(())
+    }
 }

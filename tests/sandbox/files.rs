@@ -47,6 +47,9 @@ fn what_was_granted_can_be_used() {
     assert_eq!(alone(&host, &format!("create {granted}/new")).unwrap(), "true");
     assert_eq!(alone(&host, &format!("create {granted}/new")).unwrap(), "false");
     assert_eq!(alone(&host, &format!("open {granted}/new")).unwrap(), "evil");
+    let all = "[false, true, true, true, true, true, true, true]";
+    assert_eq!(alone(&host, &format!("create-all {granted}/new")).unwrap(), all);
+    assert_eq!(alone(&host, &format!("open {granted}/new.......")).unwrap(), "evil");
 }
 
 #[test]
@@ -76,9 +79,9 @@ fn no_path_leads_out() {
         format!("{granted}/inside\u{0}x"),
     ];
     for way in ways {
-        for verb in ["open", "create", "replace", "entries", "create-directory"] {
-            // `replace` and `create` in place of a link that is there change the link itself, which was granted.
-            if matches!(verb, "create" | "replace")
+        for verb in ["open", "create", "create-all", "replace", "entries", "create-directory"] {
+            // What is made in place of a link that is there changes the link itself, which was granted.
+            if matches!(verb, "create" | "create-all" | "replace")
                 && [format!("{granted}/link"), format!("{granted}/loop")].contains(&way)
             {
                 continue;
@@ -105,6 +108,7 @@ fn writing_in_place_of_a_link_does_not_follow_it() {
     let Place { folder: _kept, granted, outside } = place();
     let host = host(|host| host.files(&granted, Access::Write));
     assert_eq!(alone(&host, &format!("create {granted}/link")).unwrap(), "false");
+    assert!(alone(&host, &format!("create-all {granted}/link")).unwrap().starts_with("[false, true, "));
     alone(&host, &format!("replace {granted}/link")).unwrap();
     assert_eq!(fs::read_to_string(outside).unwrap(), SECRET);
 }
@@ -113,7 +117,7 @@ fn writing_in_place_of_a_link_does_not_follow_it() {
 fn a_directory_that_was_granted_for_reading_is_not_written_to() {
     let Place { folder: _kept, granted, .. } = place();
     let host = host(|host| host.files(&granted, Access::Read));
-    for verb in ["create", "replace", "create-directory"] {
+    for verb in ["create", "create-all", "replace", "create-directory"] {
         assert!(alone(&host, &format!("{verb} {granted}/new")).unwrap().starts_with("not-granted: "), "{verb}");
     }
     assert_eq!(alone(&host, &format!("open {granted}/inside")).unwrap(), "inside");

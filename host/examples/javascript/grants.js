@@ -55,6 +55,10 @@ export class Grants {
     });
   }
 
+  createAll(files) {
+    return files.map(([path, content]) => this.create(path, content));
+  }
+
   replace(path, content) {
     answer(path, () => {
       const file = this.#checked(path, true);

@@ -38,6 +38,7 @@ function imports(files) {
       Blob,
       open: of('open'),
       create: of('create'),
+      createAll: of('createAll'),
       replace: of('replace'),
       entries: of('entries'),
       createDirectory: of('createDirectory'),

@@ -25,6 +25,10 @@ export class MemoryFiles {
     return !taken;
   }
 
+  createAll(files) {
+    return files.map(([path, content]) => this.create(path, content));
+  }
+
   replace(path, content) {
     this.#files.set(this.#granted(path), content.bytes().slice());
   }

@@ -91,7 +91,10 @@ test('nothing is overwritten', (t) => {
     assert.equal(content(), 'A');
     files.replace(path, new Blob(Uint8Array.of(67)));
     assert.equal(content(), 'C');
-    assert.deepEqual(files.entries(place), ['etl.prefect'], 'nothing unfinished is left');
+    const all = [path, `${place}/other`].map((path) => [path, new Blob(Uint8Array.of(68))]);
+    assert.deepEqual(files.createAll(all), [false, true]);
+    assert.equal(content(), 'C');
+    assert.deepEqual(files.entries(place), ['etl.prefect', 'other'], 'nothing unfinished is left');
   }
 });
 

@@ -60,6 +60,9 @@ class Grants:
             os.fsync(parent)
             return created
 
+    def create_all(self, files):
+        return [self.create(path, blob) for path, blob in files]
+
     def replace(self, path, blob):
         with self._at(path, write=True) as (parent, name):
             unfinished = write_unfinished(parent, blob)

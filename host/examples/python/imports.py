@@ -71,8 +71,10 @@ def link_files(files, blobs, grants):
         lambda store, blob, offset, length: get(store, blob).read(offset, min(length, LARGEST))))
     files.add_func("[method]blob.share", lambda store, blob: blobs.push(get(store, blob)))
     files.add_func("open", answering(lambda _, path: blobs.push(grants.open(path))))
-    # The handle is used up before anything else can fail.
+    # Handles are used up before anything else can fail.
     files.add_func("create", answering(lambda store, path, blob: grants.create(path, get(store, blob))))
+    files.add_func("create-all", answering(
+        lambda store, files: grants.create_all([(path, get(store, blob)) for path, blob in files])))
     files.add_func("replace", answering(lambda store, path, blob: grants.replace(path, get(store, blob))))
     files.add_func("entries", answering(lambda _, directory: grants.entries(directory)))
     files.add_func("create-directory", answering(lambda _, directory: grants.create_directory(directory)))

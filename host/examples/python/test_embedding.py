@@ -261,7 +261,10 @@ class Refusals(Embedding):
         self.assertEqual(path.read_bytes(), b"first")
         session.grants.replace(str(path), Blob(b"third"))
         self.assertEqual(path.read_bytes(), b"third")
-        self.assertEqual(session.grants.entries(str(path.parent)), ["etl.prefect"], "nothing unfinished is left")
+        both = [(str(path), Blob(b"fourth")), (str(path.with_name("other")), Blob(b"other"))]
+        self.assertEqual(session.grants.create_all(both), [False, True])
+        self.assertEqual(path.read_bytes(), b"third")
+        self.assertEqual(session.grants.entries(str(path.parent)), ["etl.prefect", "other"], "nothing unfinished is left")
 
     def test_a_pipe_is_no_flow(self):
         os.mkfifo(self.folder / "etl.py")

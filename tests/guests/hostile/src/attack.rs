@@ -21,6 +21,12 @@ pub(crate) fn obey(line: &str) -> String {
             answers.join(" | ")
         }
         "create" => told(files::create(rest, &files::Blob::new(b"evil")).map(|new| new.to_string())),
+        // So many that they are synced together.
+        "create-all" => {
+            let evil = files::Blob::new(b"evil");
+            let all: Vec<_> = (0..8).map(|at| (format!("{rest}{}", ".".repeat(at)), &evil)).collect();
+            told(files::create_all(&all).map(|created| format!("{created:?}")))
+        }
         "replace" => told(files::replace(rest, &files::Blob::new(b"evil")).map(|()| "done".to_owned())),
         "entries" => told(files::entries(rest).map(|names| names.join(","))),
         "create-directory" => told(files::create_directory(rest).map(|()| "done".to_owned())),
