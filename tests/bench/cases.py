@@ -96,7 +96,7 @@ def dependency(bench):
 def many(bench):
     """10,000 flows of 2 KB in one image, against one: first built and pushed, all edited, one of them edited"""
     count = bench.options.flows
-    pickles = bench.new_folder("pickles-%d" % round)
+    pickles = bench.new_folder("pickles")
     bench.original("local", count, pickles, folder=bench.folder)
     # All flows are alike, but for name and ids.
     pickles = [path.read_bytes() for path in sorted(pickles.iterdir())]
@@ -222,12 +222,12 @@ def local(bench):
     count = bench.options.flows
     # Nothing is removed before all is measured: ext4 takes no inode that was freed minutes ago, and looks at thousands of
     # them for each new file.
-    for round in range(bench.options.rounds):
-        pickles = bench.new_folder("pickles-%d" % round)
+    for number in range(bench.options.rounds):
+        pickles = bench.new_folder("pickles-%d" % number)
         os.sync()
         bench.record("local", "original", bench.original("local", count, pickles, folder=bench.folder).seconds)
         os.sync()
-        folder = bench.new_folder("local-%d" % round)
+        folder = bench.new_folder("local-%d" % number)
         flows = "".join("\n[[flows]]\npath = %s\n" % json.dumps(str(path)) for path in sorted(pickles.iterdir()))
         (folder / "flowhold.toml").write_text('[storage]\ndirectory = "stored"\n' + flows)
         bench.record("local", "ours", bench.ours("build", "--progress", "none", folder=folder).seconds)
@@ -239,7 +239,7 @@ def local(bench):
             ("local: bare write, sync, rename and sync", "synced"),
         ]:
             os.sync()
-            target = bench.new_folder("%s-%d" % (command, round))
+            target = bench.new_folder("%s-%d" % (command, number))
             done = measure.run([bench.library, command, pickles, target], bench.folder, bench.environment)
             bench.record(case, "ours", done.seconds)
 
