@@ -6,6 +6,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -74,6 +75,13 @@ class Bench:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
+
+    def settle(self):
+        """Before thousands of files are made: ext4 takes no inode that was freed less than a minute ago (on disk; five
+        minutes, else), and for every new file looks at each of those."""
+        os.sync()
+        os.sync()
+        time.sleep(65)
 
     @property
     def temporary(self):

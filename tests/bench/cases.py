@@ -19,10 +19,12 @@ def first(bench):
         # One base for both, which neither has built on.
         base = bench.new_base()
         folder = bench.project("first-%d" % round_, base)
+        bench.settle()
         bench.record("first", "original", bench.build_original(folder).seconds)
         bench.record("image size", "original", pulled_size(bench, folder, "-original"), "B")
         if bench.options.cold_mounts:
             bench.docker("builder", "prune", "--force", "--filter", "type=exec.cachemount")
+        bench.settle()
         done, report = bench.build(folder)
         bench.record("first", "ours", done.seconds, steps=report["steps"])
         bench.record("image size", "ours", image_size(bench, report["image"]), "B")

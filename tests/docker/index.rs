@@ -8,16 +8,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Makes a wheel of a name, a version and nothing else.
+/// Makes a wheel of a name, a version, and two modules with nothing in them.
 const WHEEL: &str = "
 import sys, zipfile
 name, version, path = sys.argv[1:]
 info = '%s-%s.dist-info/' % (name, version)
+modules = [name + '.py', name + '_more/tests/long.py']
 with zipfile.ZipFile(path, 'w') as wheel:
-    wheel.writestr(name + '.py', '')
+    for module in modules:
+        wheel.writestr(module, '')
     wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n' % (name, version))
     wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
-    files = [name + '.py', info + 'METADATA', info + 'WHEEL', info + 'RECORD']
+    files = [*modules, info + 'METADATA', info + 'WHEEL', info + 'RECORD']
     wheel.writestr(info + 'RECORD', ''.join(file + ',,\\n' for file in files))
 ";
 

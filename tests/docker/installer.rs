@@ -77,13 +77,38 @@ fn uv_is_got_with_pip_and_without() {
     assert_eq!(done.stdout, "uv\nuv\n");
 }
 
-/// Builds an image with these requirements, some of them from that index.
 fn build_from(index: &Index, requirements: &[&str]) {
+    built_from(index, requirements, "print(1)\n");
+}
+
+/// An image with these requirements, some of them from that index.
+fn built_from(index: &Index, requirements: &[&str], script: &str) -> Project {
     let storage = format!(
         "network = \"host\"\npython_dependencies = {requirements:?}\nenv_vars.PIP_EXTRA_INDEX_URL = {}",
         quoted(&index.url)
     );
-    Project::of_script(&storage, "print(1)\n").build(&["--no-push"]);
+    let project = Project::of_script(&storage, script);
+    project.build(&["--no-push"]);
+    project
+}
+
+#[test]
+fn what_flows_import_is_compiled_and_no_tests() {
+    let (index, package) = (Index::new(), unique());
+    index.publish(&package, "1.0");
+    let name = package.replace('-', "_");
+    let script = format!(
+        "import glob, os, site, six, {name}\n\
+         print(os.path.exists(six.__cached__), os.path.exists({name}.__cached__))\n\
+         print([os.listdir(tests) for tests in glob.glob(site.getsitepackages()[0] + '/{name}_more/tests')])\n\
+         print(open(six.__cached__, 'rb').read(8)[4])\n"
+    );
+    let project = built_from(&index, &[&package, "six"], &script);
+    let unchecked_hash = 1;
+    assert_eq!(
+        project.folder.run(&["run", "flow"]).ok().stdout,
+        format!("True True\n[['long.py']]\n{unchecked_hash}\n")
+    );
 }
 
 #[test]
