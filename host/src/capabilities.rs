@@ -22,7 +22,7 @@ use crate::{
     blob::{Blob, Quota},
     capability::{Clock, Daemon, Docker, Files, Random},
     failure::Failure,
-    files::Grants,
+    files::{Grants, TOGETHER},
 };
 
 /// What one instance of the component may use.
@@ -113,7 +113,16 @@ impl wit_files::Host for Capabilities {
     async fn create_all(&mut self, files: Vec<(String, Resource<Blob>)>) -> Trap<Result<Vec<bool>, Failure>> {
         let open = |(path, content): (String, Resource<Blob>)| Ok((path, self.table.get(&content)?.clone()));
         let files = files.into_iter().map(open).collect::<Trap<Vec<_>>>()?;
-        Ok(self.files().create_all(&files))
+        let mut created = Vec::with_capacity(files.len());
+        for files in files.chunks(TOGETHER) {
+            match self.files().create_all(files) {
+                Ok(some) => created.extend(some),
+                Err(failure) => return Ok(Err(failure)),
+            }
+            // Whoever is tired of waiting for all of them may drop this here.
+            tokio::task::yield_now().await;
+        }
+        Ok(Ok(created))
     }
 
     async fn replace(&mut self, path: String, content: Resource<Blob>) -> Trap<Result<(), Failure>> {

@@ -92,8 +92,8 @@ impl Grants {
     }
 }
 
-/// How many files are synced together; each is open until it has its name.
-const TOGETHER: usize = 512;
+/// How many files are synced together, at most.
+pub(crate) const TOGETHER: usize = 512;
 
 /// For fewer files than this, it is not worth syncing what else was written to the file system.
 const FEW: usize = 4;
@@ -160,7 +160,7 @@ impl Files for Grants {
         let parent = |file: &(String, Blob)| Path::new(&file.0).parent().map(Path::to_owned);
         let mut created = Vec::with_capacity(files.len());
         for neighbours in files.chunk_by(|one, other| parent(one) == parent(other)) {
-            for files in neighbours.chunks(TOGETHER) {
+            for files in neighbours.chunks(Nameless::most_at_once().min(TOGETHER)) {
                 let together = if files.len() < FEW { None } else { self.create_together(files)? };
                 match together {
                     Some(together) => created.extend(together),

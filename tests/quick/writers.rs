@@ -182,6 +182,26 @@ fn one_that_waits_can_be_interrupted() {
     folder.run(&["build"]).ok();
 }
 
+/// One that is at work on many, too; another build stores the rest.
+#[test]
+fn one_that_stores_many_can_be_interrupted() {
+    const FLOWS: usize = 10_000;
+    let flows: String = (0..FLOWS).map(|n| format!("[[flows]]\npath = \"a.py\"\nname = \"flow-{n}\"\n")).collect();
+    let folder = Folder::with_spec(&format!("[storage]\ndirectory = \"d\"\n{flows}"));
+    folder.write("a.py", "print('a')\n");
+    let stored = || {
+        let entries = fs::read_dir(folder.path().join("d")).into_iter().flatten();
+        entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "prefect")).count()
+    };
+    let child = folder.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("some are stored", || (stored() > 0).then_some(()));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while flows were added"]);
+    assert!(stored() < FLOWS && leftovers(&folder).is_empty());
+    folder.run(&["build"]).ok();
+    assert_eq!(stored(), FLOWS);
+}
+
 /// kill -9 at random moments, of four writers at a time.
 #[test]
 fn what_a_killed_writer_had_reported_is_there() {

@@ -10,12 +10,19 @@ mod linux {
     use rustix::{
         fs::{AtFlags, CWD, Mode, OFlags},
         io::Errno,
+        process::{Resource, getrlimit},
     };
 
     /// A file in a directory that will have its name.
     pub(crate) struct Nameless(File);
 
     impl Nameless {
+        /// Each is open until it has its name, and others want to open files too.
+        pub(crate) fn most_at_once() -> usize {
+            let open = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            usize::try_from(open / 4).unwrap_or(usize::MAX).max(1)
+        }
+
         /// None where it can't be had.
         pub(crate) fn new(parent: &Dir) -> Option<Self> {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
@@ -57,6 +64,10 @@ mod elsewhere {
     pub(crate) struct Nameless(Infallible);
 
     impl Nameless {
+        pub(crate) const fn most_at_once() -> usize {
+            1
+        }
+
         pub(crate) const fn new(_: &Dir) -> Option<Self> {
             None
         }
