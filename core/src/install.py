@@ -86,7 +86,10 @@ def main(arguments):
             before = distributions()
             code = with_uv(program, requirements, kept, scratch)
             if code == 0:
-                compile_bytecode(distributions() - before, scratch)
+                try:
+                    compile_bytecode(distributions() - before, scratch)
+                except (OSError, ValueError, csv.Error) as error:
+                    say("not all modules are compiled to bytecode, so that starts will take longer: %s" % error)
             return code
         if wanted == "uv":
             say(reason + '; installer = "pip" in [storage] does without')
@@ -203,6 +206,8 @@ def with_uv(program, requirements, kept, scratch):
         PYTHONHASHSEED="0",
         TMPDIR=scratch,
     )
+    # It is done afterwards, in another way.
+    environment.pop("UV_COMPILE_BYTECODE", None)
     environment.update(
         (uvs, os.environ[pips]) for pips, uvs in SETTINGS.items() if pips in os.environ and uvs not in os.environ
     )
@@ -234,15 +239,15 @@ def with_uv(program, requirements, kept, scratch):
 
 
 def distributions():
-    """Where it is described what is installed, and since when it is."""
-    paths = sysconfig.get_paths()
-    folders = [entry for folder in {paths["purelib"], paths["platlib"]} for entry in os.scandir(folder)]
-    return {(entry.path, entry.stat().st_ctime_ns) for entry in folders if entry.name.endswith(".dist-info")}
+    """What describes each installed package, and since when it does."""
+    folders = {os.path.realpath(folder) for folder in sys.path if os.path.isdir(folder)}
+    entries = [entry for folder in folders for entry in os.scandir(folder) if entry.name.endswith(".dist-info")]
+    return {(entry.path, entry.stat().st_ctime_ns) for entry in entries}
 
 
 def compile_bytecode(installed, scratch):
-    """Of all modules but those of tests, which are many, and which no flow imports. uv would compile them too, and
-    whatever was in the image before, and takes twice as long."""
+    """Compiles what was installed but for tests, which are many, and which few programs import: these compile them then.
+    uv would compile them too, and what was in the image before, and takes twice as long."""
     modules = []
     for description, _ in sorted(installed):
         with open(os.path.join(description, "RECORD"), encoding="utf-8", newline="") as record:
@@ -250,19 +255,22 @@ def compile_bytecode(installed, scratch):
         names = [name for name in names if name.endswith(".py") and not re.search(r"(^|/)(\.\.|tests?)/", name)]
         modules += [os.path.join(os.path.dirname(description), name) for name in names]
     # Nothing changes a file of the image, so that no start has to look whether its bytecode is the newer one.
-    command = [sys.executable, "-m", "compileall", "-qq", "-f", "--invalidation-mode", "unchecked-hash", "-i"]
-    processors = min(os.cpu_count() or 1, len(modules))
+    command = [sys.executable, "-W", "ignore", "-m", "compileall", "-qq", "-f"]
+    command += ["--invalidation-mode", "unchecked-hash", "-i"]
+    # Starting one takes as long as compiling some modules.
+    processes = min(len(os.sched_getaffinity(0)), 8, (len(modules) + 24) // 25)
     compilers = []
-    for number in range(processors):
+    for number in range(processes):
         names = os.path.join(scratch, "modules-%d" % number)
         with open(names, "w", encoding="utf-8") as file:
-            file.writelines(module + "\n" for module in modules[number::processors])
+            file.writelines(module + "\n" for module in modules[number::processes])
         # Not in a directory with modules, which it would take for its own.
         compilers.append(subprocess.Popen(command + [names], cwd="/", env=dict(os.environ, PYTHONHASHSEED="0")))
-    for compiler in compilers:
-        # What can't be compiled is an error where it is imported.
-        compiler.wait()
-    say("compiled %d modules to bytecode" % len(modules))
+    # With 1 it tells of a module that is not valid Python, which is an error where that is imported.
+    if all([compiler.wait() in (0, 1) for compiler in compilers]):
+        say("compiled %d modules to bytecode" % len(modules))
+    else:
+        say("not all modules are compiled to bytecode: starts will take longer")
 
 
 def index_settings():

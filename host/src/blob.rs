@@ -192,7 +192,15 @@ impl Blob {
 
     fn reader(&self) -> io::Result<Reader> {
         let opened = match &*self.0 {
-            Source::File { path, held: None, .. } => Some(open_regular(path).map_err(|_| changed(path))?),
+            Source::File { path, held: None, .. } => Some(open_regular(path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::PermissionDenied => changed(path),
+                // Such as too many open files.
+                _ => error,
+            })?),
             _ => None,
         };
         Ok(Reader { blob: self.clone(), opened })

@@ -22,7 +22,7 @@ use crate::{
     blob::{Blob, Quota},
     capability::{Clock, Daemon, Docker, Files, Random},
     failure::Failure,
-    files::{Grants, TOGETHER},
+    files::{Grants, batches},
 };
 
 /// What one instance of the component may use.
@@ -114,8 +114,8 @@ impl wit_files::Host for Capabilities {
         let open = |(path, content): (String, Resource<Blob>)| Ok((path, self.table.get(&content)?.clone()));
         let files = files.into_iter().map(open).collect::<Trap<Vec<_>>>()?;
         let mut created = Vec::with_capacity(files.len());
-        for files in files.chunks(TOGETHER) {
-            match self.files().create_all(files) {
+        for batch in batches(&files) {
+            match self.files().create_all(batch) {
                 Ok(some) => created.extend(some),
                 Err(failure) => return Ok(Err(failure)),
             }

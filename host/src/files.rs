@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io,
+    io, iter,
     num::NonZero,
     panic::resume_unwind,
     path::{Component, Path, PathBuf},
@@ -92,41 +92,62 @@ impl Grants {
     }
 }
 
-/// How many files are synced together, at most.
-pub(crate) const TOGETHER: usize = 512;
+/// How many files are stored together, at most, and how many bytes.
+const TOGETHER: usize = 512;
+const LARGEST: u64 = 64 << 20;
 
-/// For fewer files than this, it is not worth syncing what else was written to the file system.
-const FEW: usize = 4;
+/// For fewer files than this, it is not worth to sync whatever else was written to their file system.
+const FEW: usize = 32;
+
+/// Files in parts that can be stored together: of one directory, not too many, not too large.
+pub(crate) fn batches(mut files: &[(String, Blob)]) -> impl Iterator<Item = &[(String, Blob)]> {
+    let most = Nameless::most_at_once().min(TOGETHER);
+    iter::from_fn(move || {
+        let (first, _) = files.first()?;
+        let directory = Path::new(first).parent();
+        let mut bytes: u64 = 0;
+        let fits = |(path, content): &&(String, Blob)| {
+            bytes = bytes.saturating_add(content.length());
+            bytes <= LARGEST && Path::new(path).parent() == directory
+        };
+        let count = files.iter().take(most).take_while(fits).count().max(1);
+        let (batch, rest) = files.split_at(count);
+        files = rest;
+        Some(batch)
+    })
+}
 
 impl Grants {
-    /// Creates files of one directory, first all bytes and then all names. None where nameless files can't be had.
+    /// Creates files of one directory: first all bytes, which are synced together, and then all names. None where that
+    /// can't be had, or where one of them may be at fault that syncing failed.
     fn create_together(&self, files: &[(String, Blob)]) -> Result<Option<Vec<bool>>, Failure> {
         let Some((first, _)) = files.first() else { return Ok(None) };
         let (dir, within) = self.find(first, Access::Write)?;
-        let parent = dir.open_dir(parent_of(&within)).map_err(|error| of_new(first, &error))?;
+        let of_first = |error: io::Error| of_new(first, &error);
+        let parent = dir.open_dir(parent_of(&within)).map_err(of_first)?;
+        // Open before anything is written, so that it is told of whatever could not be.
+        let directory = dir.open(parent_of(&within)).map_err(of_first)?.into_std();
+        if !nameless::syncs_whole_file_systems(&directory) {
+            return Ok(None);
+        }
         let written = |(path, content): &(String, Blob)| {
             let (_, within) = self.find(path, Access::Write)?;
             let (Some(file), Some(name)) = (Nameless::new(&parent), within.file_name()) else { return Ok(None) };
             write(file.file(), content).map_err(|error| of_new(path, &error))?;
             Ok(Some((file, name.to_owned())))
         };
-        let Some(unnamed) =
-            on_all_processors(files, written).into_iter().collect::<Result<Option<Vec<_>>, Failure>>()?
-        else {
+        let unnamed: Result<Option<Vec<_>>, Failure> = on_all_processors(files, written).into_iter().collect();
+        let Some(unnamed) = unnamed? else { return Ok(None) };
+        if nameless::sync_file_system(&directory).is_err() {
             return Ok(None);
-        };
-        if let Some((file, _)) = unnamed.first() {
-            file.sync_file_system().map_err(|error| of_new(first, &error))?;
         }
-        let mut created = Vec::with_capacity(files.len());
-        for ((file, name), (path, content)) in unnamed.iter().zip(files) {
-            created.push(match file.name(&parent, name) {
-                Some(named) => named,
-                None => self.create(path, content)?,
-            });
-        }
-        sync_parent(dir, &within).map_err(|error| of_new(first, &error))?;
-        Ok(Some(created))
+        let named = unnamed.iter().zip(files).map(|((file, name), (path, content))| match file.name(&parent, name) {
+            Some(named) => Ok(named),
+            None => self.create(path, content),
+        });
+        let created = named.collect::<Result<_, _>>();
+        directory.sync_all().map_err(of_first)?;
+        created.map(Some)
     }
 }
 
@@ -157,17 +178,14 @@ impl Files for Grants {
     }
 
     fn create_all(&self, files: &[(String, Blob)]) -> Result<Vec<bool>, Failure> {
-        let parent = |file: &(String, Blob)| Path::new(&file.0).parent().map(Path::to_owned);
         let mut created = Vec::with_capacity(files.len());
-        for neighbours in files.chunk_by(|one, other| parent(one) == parent(other)) {
-            for files in neighbours.chunks(Nameless::most_at_once().min(TOGETHER)) {
-                let together = if files.len() < FEW { None } else { self.create_together(files)? };
-                match together {
-                    Some(together) => created.extend(together),
-                    None => {
-                        for (path, content) in files {
-                            created.push(self.create(path, content)?);
-                        }
+        for batch in batches(files) {
+            let together = if batch.len() < FEW { None } else { self.create_together(batch)? };
+            match together {
+                Some(together) => created.extend(together),
+                None => {
+                    for (path, content) in batch {
+                        created.push(self.create(path, content)?);
                     }
                 }
             }
@@ -214,12 +232,18 @@ impl Files for Grants {
 
 /// What `work` makes of each, in their order.
 fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let part = items.len().div_ceil(processors).max(1);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
+    let size = items.len().div_ceil(threads).max(1);
+    let all = &|part: &[I]| part.iter().map(&work).collect::<Vec<_>>();
     thread::scope(|scope| {
-        let parts: Vec<_> =
-            items.chunks(part).map(|part| scope.spawn(|| part.iter().map(&work).collect::<Vec<_>>())).collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        let spawn = |part| (part, thread::Builder::new().spawn_scoped(scope, move || all(part)));
+        let parts: Vec<_> = items.chunks(size).map(spawn).collect();
+        let done = parts.into_iter().flat_map(|(part, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // There can be no further thread.
+            Err(_) => all(part),
+        });
+        done.collect()
     })
 }
 
@@ -394,7 +418,7 @@ mod tests {
         let listed = grants.entries(&at("")).map_err(say)?.len() + grants.entries(&at("other")).map_err(say)?.len();
         assert_eq!(listed, names.len() + 1, "nothing unfinished is left");
 
-        // Of files that can't all be written none is there.
+        // Of files that can't all be written none is there, where they can be without a name.
         let mut files: Vec<_> = (0..FEW).map(|number| (at(&format!("new-{number}")), Blob::in_memory("x"))).collect();
         let changing = folder.path().join("changing");
         std::fs::write(&changing, "before")?;
@@ -402,7 +426,22 @@ mod tests {
         std::fs::write(&changing, "after, and longer")?;
         let failure = grants.create_all(&files).err().ok_or("a file that changed was stored")?;
         assert!(failure.message.contains("changed while it was read"), "{}", failure.message);
-        assert!(!std::fs::exists(at("new-0"))?);
+        let dir = Dir::open_ambient_dir(folder.path(), ambient_authority())?;
+        assert_eq!(std::fs::exists(at("new-0"))?, Nameless::new(&dir).is_none());
         Ok(())
+    }
+
+    #[test]
+    fn a_batch_is_of_one_directory_and_not_too_large() {
+        let file = |path: &str, bytes: usize| (path.to_owned(), Blob::in_memory(vec![0; bytes]));
+        let half = usize::try_from(LARGEST / 2).unwrap_or_default();
+        let files = [file("/a/1", 1), file("/a/2", half), file("/a/3", half), file("/b/1", 3 * half), file("/b/2", 1)];
+        let sizes: Vec<_> = batches(&files).map(<[_]>::len).collect();
+        assert_eq!(sizes, [2, 1, 1, 1]);
+        let many: Vec<_> = (0..TOGETHER * 2 + 1).map(|number| file(&format!("/a/{number}"), 0)).collect();
+        let sizes: Vec<_> = batches(&many).map(<[_]>::len).collect();
+        assert!(sizes.len() >= 3 && sizes.iter().all(|size| *size <= TOGETHER), "{sizes:?}");
+        assert_eq!(sizes.iter().sum::<usize>(), many.len());
+        assert_eq!(batches(&[]).count(), 0);
     }
 }

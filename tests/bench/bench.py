@@ -77,8 +77,8 @@ class Bench:
         return folder
 
     def settle(self):
-        """Before thousands of files are made: ext4 takes no inode that was freed less than a minute ago (on disk; five
-        minutes, else), and for every new file looks at each of those."""
+        """Before thousands of files are made. ext4 takes no inode that was freed less than a minute ago, and for every
+        new file looks at each of those. (Less than six minutes ago, where that is not on the disk yet.)"""
         os.sync()
         os.sync()
         time.sleep(65)

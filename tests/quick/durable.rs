@@ -8,7 +8,7 @@ use std::{
 use flowhold_tests::{Done, Folder, binary};
 
 /// The calls that change something, or look into a directory.
-const CALLS: &str = "trace=%file,write,fsync,fdatasync,flock,getdents64,linkat,ftruncate";
+const CALLS: &str = "trace=%file,write,fsync,fdatasync,syncfs,flock,getdents64,linkat,ftruncate";
 
 /// A command under strace: what it did, and its calls in order, each with the paths of what it names.
 fn traced(folder: &Folder, options: &[&str], arguments: &[&str]) -> (Done, Vec<String>) {
@@ -90,6 +90,109 @@ fn so_it_is_where_files_need_names() {
         now = after(&calls, now, words) + 1;
     }
     assert_eq!(fs::read_dir(folder.path().join("d")).unwrap().count(), 1);
+}
+
+/// A spec of so many flows, every other with a note.
+fn with_flows(count: usize) -> Folder {
+    let name = |n| if n % 2 == 0 { format!("flow-{n}") } else { format!("Flow {n}") };
+    let flows: String = (0..count).map(|n| format!("[[flows]]\npath = \"etl.py\"\nname = \"{}\"\n", name(n))).collect();
+    let folder = Folder::with_spec(&format!("[storage]\ndirectory = \"d\"\n{flows}"));
+    folder.write("etl.py", "print('hello')\n");
+    folder
+}
+
+/// All notes, then all flows: no file has its name before all of its kind are synced, and none is reported before that.
+#[test]
+fn many_are_synced_together_before_any_has_its_name() {
+    const FLOWS: usize = 80;
+    let folder = with_flows(FLOWS);
+    let (done, calls) = traced(&folder, &["-e", CALLS], &["build"]);
+    done.ok();
+    let all = |words: &[&str]| {
+        let all = calls.iter().enumerate().filter(|(_, call)| words.iter().all(|word| call.contains(word)));
+        all.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let mut now = 0;
+    for (count, content, file, name, directory) in [
+        (FLOWS / 2, "Flow ", "/d/.flowhold/#", ".json\"", "/d/.flowhold>"),
+        (FLOWS, "print('hello')", "/d/#", ".prefect\"", "/d>"),
+    ] {
+        let written = all(&["write(", file, content]);
+        let synced = after(&calls, now, &["syncfs(", directory, "= 0"]);
+        let named = all(&["linkat(", name, "= 0"]);
+        assert_eq!((written.len(), named.len()), (count, count), "{}", calls.join("\n"));
+        assert!(now <= written[0] && written[count - 1] < synced && synced < named[0], "{}", calls.join("\n"));
+        now = after(&calls, named[count - 1], &["fsync(", directory, "= 0"]);
+    }
+    after(&calls, now, &["write(1<", "flow"]);
+}
+
+/// Of one that is killed, each flow is there as a whole or not at all; the next build stores the rest.
+#[test]
+fn killed_while_many_are_stored() {
+    const FLOWS: usize = 34;
+    // Not at each: there are hundreds.
+    const STRIDE: usize = 7;
+    let (mut kills, mut partial) = (0, 0);
+    for call in ["mkdirat", "openat", "write", "syncfs", "linkat", "fsync"] {
+        let trace = format!("trace={call}");
+        let (_, calls) = traced(&with_flows(FLOWS), &["-e", &trace], &["build"]);
+        let first = calls.iter().position(|call| call.contains("/d>") || call.contains("/d\"")).unwrap_or(0);
+        for when in (first + 1..).step_by(STRIDE) {
+            let folder = with_flows(FLOWS);
+            let inject = format!("inject={call}:signal=KILL:when={when}");
+            let (done, _) = traced(&folder, &["-e", &trace, "-e", &inject], &["build"]);
+            let listed = folder.json(&["ls", "--directory", "d", "--format", "json"]);
+            let listed = listed["flows"].as_object().unwrap();
+            for (name, location) in listed {
+                assert_eq!(
+                    fs::read_to_string(location.as_str().unwrap()).unwrap(),
+                    "print('hello')\n",
+                    "{call} {when}: {name}"
+                );
+                // Without its note it would have another name.
+                assert!(
+                    name.starts_with("flow-") == (name.ends_with(['0', '2', '4', '6', '8'])),
+                    "{call} {when}: {name}"
+                );
+            }
+            if done.code == 0 {
+                assert_eq!(listed.len(), FLOWS, "{call} {when}");
+                break;
+            }
+            assert_eq!(done.code, -1, "{call} {when}: {done:#?}");
+            kills += 1;
+            partial += usize::from(!listed.is_empty() && listed.len() < FLOWS);
+            folder.run(&["build"]).ok();
+            let flows = fs::read_dir(folder.path().join("d")).unwrap();
+            let names = flows.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let (flows, others): (Vec<_>, Vec<_>) = names.partition(|name| name.ends_with(".prefect"));
+            assert_eq!((flows.len(), others.as_slice()), (FLOWS, &[".flowhold".to_owned()][..]), "{call} {when}");
+        }
+    }
+    assert!(kills > 20 && partial >= FLOWS / STRIDE, "{kills} {partial}");
+}
+
+/// A file that can't be named as the others are is made anew, by its name. Where a file system can't be synced as a
+/// whole, or something else than the flows keeps it from that, each is synced by itself.
+#[test]
+fn what_many_do_otherwise_one_can_do_alone() {
+    const FLOWS: usize = 40;
+    let built = |fault: &str| {
+        let folder = with_flows(FLOWS);
+        let (done, calls) = traced(&folder, &["-e", CALLS, "-e", fault], &["build"]);
+        done.ok();
+        let listed = folder.json(&["ls", "--directory", "d", "--format", "json"]);
+        assert_eq!(listed["flows"].as_object().unwrap().len(), FLOWS);
+        calls
+    };
+    // There are 20 notes, too few for one sync.
+    let calls = built("inject=linkat:error=ENOENT:when=22..23");
+    let refused = after(&calls, 0, &["linkat(", "flow-1.prefect", "INJECTED"]);
+    after(&calls, refused, &["linkat(", ".unfinished-", "\"flow-1.prefect\"", "= 0"]);
+    let calls = built("inject=syncfs:error=EIO");
+    let synced = |call: &&String| call.contains("fsync(") && call.contains("/d/#");
+    assert_eq!(calls.iter().filter(synced).count(), FLOWS);
 }
 
 #[test]

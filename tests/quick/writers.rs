@@ -185,7 +185,7 @@ fn one_that_waits_can_be_interrupted() {
 /// One that is at work on many, too; another build stores the rest.
 #[test]
 fn one_that_stores_many_can_be_interrupted() {
-    const FLOWS: usize = 10_000;
+    const FLOWS: usize = 30_000;
     let flows: String = (0..FLOWS).map(|n| format!("[[flows]]\npath = \"a.py\"\nname = \"flow-{n}\"\n")).collect();
     let folder = Folder::with_spec(&format!("[storage]\ndirectory = \"d\"\n{flows}"));
     folder.write("a.py", "print('a')\n");

@@ -212,23 +212,31 @@ impl LocalStorage {
     }
 
     fn write_notes(&self, flows: &[Flow], files: &dyn Files) -> Result<(), Failure> {
-        let mut notes = Vec::new();
+        let (mut noted, mut notes) = (Vec::new(), Vec::new());
         for flow in flows {
             let slug = flow.name.slug();
             if flow.name.as_ref() == slug && shows_format(flow)? && self.note(slug, files)?.is_none() {
                 continue;
             }
             let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
+            noted.push(flow);
             notes.push((self.note_path(slug), in_memory(format!("{note:#}"))));
         }
         if notes.is_empty() {
             return Ok(());
         }
         files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
-        for ((path, note), created) in notes.iter().zip(files.create_all(&notes)?) {
-            if !created {
-                files.replace(path, note)?;
+        let created = files.create_all(&notes)?;
+        for ((flow, (path, note)), created) in noted.into_iter().zip(&notes).zip(created) {
+            if created {
+                continue;
             }
+            // A note of no flow, unless another process has stored one meanwhile.
+            let location = plan::location(&self.directory, &flow.name);
+            if files.open(&location)?.is_some() {
+                return Err(self.taken(&flow.name, &location, files)?);
+            }
+            files.replace(path, note)?;
         }
         Ok(())
     }

@@ -4,7 +4,12 @@
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{ffi::OsStr, fs::File, io, os::fd::AsRawFd as _};
+    use std::{
+        ffi::OsStr,
+        fs::{self, File},
+        io,
+        os::fd::AsRawFd as _,
+    };
 
     use cap_std::fs::Dir;
     use rustix::{
@@ -43,17 +48,26 @@ mod linux {
                 Err(_) => None,
             }
         }
+    }
 
-        /// Syncs whatever was written to the file system that this file is on. Since Linux 5.8 what could not be
-        /// written is an error here too.
-        pub(crate) fn sync_file_system(&self) -> io::Result<()> {
-            Ok(rustix::fs::syncfs(&self.0)?)
-        }
+    /// Whether syncing the file system of this file can be relied on: before 5.8, Linux did not tell what could not be
+    /// written, and what FUSE does is its server's affair.
+    pub(crate) fn syncs_whole_file_systems(file: &File) -> bool {
+        const FUSE: u64 = 0x6573_5546;
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = kernel.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+        let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        version >= (5, 8) && rustix::fs::fstatfs(file).is_ok_and(|about| u64::try_from(about.f_type) != Ok(FUSE))
+    }
+
+    /// Syncs whatever was written to the file system that this file is on.
+    pub(crate) fn sync_file_system(file: &File) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(file)?)
     }
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::Nameless;
+pub(super) use linux::{Nameless, sync_file_system, syncs_whole_file_systems};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -79,12 +93,16 @@ mod elsewhere {
         pub(crate) const fn name(&self, _: &Dir, _: &OsStr) -> Option<bool> {
             match self.0 {}
         }
+    }
 
-        pub(crate) const fn sync_file_system(&self) -> io::Result<()> {
-            match self.0 {}
-        }
+    pub(crate) const fn syncs_whole_file_systems(_: &File) -> bool {
+        false
+    }
+
+    pub(crate) fn sync_file_system(_: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::Nameless;
+pub(super) use elsewhere::{Nameless, sync_file_system, syncs_whole_file_systems};

@@ -146,6 +146,7 @@ fn store_together(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
         fs::write(&unfinished, fs::read(&path)?)?;
         names.push((unfinished, to.join(name)));
     }
+    #[cfg(target_os = "linux")]
     rustix::fs::syncfs(&directory)?;
     for (unfinished, name) in names {
         fs::rename(unfinished, name)?;
