@@ -124,7 +124,7 @@ fn many_are_synced_together_before_any_has_its_name() {
         assert!(now <= written[0] && written[count - 1] < synced && synced < named[0], "{}", calls.join("\n"));
         now = after(&calls, named[count - 1], &["fsync(", directory, "= 0"]);
     }
-    after(&calls, now, &["write(1<", "flow"]);
+    after(&calls, now, &["write(1<"]);
 }
 
 /// Of one that is killed, each flow is there as a whole or not at all; the next build stores the rest.
