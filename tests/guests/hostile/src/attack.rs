@@ -24,7 +24,7 @@ pub(crate) fn obey(line: &str) -> String {
         // So many that they are synced together.
         "create-all" => {
             let evil = files::Blob::new(b"evil");
-            let all: Vec<_> = (0..8).map(|at| (format!("{rest}{}", ".".repeat(at)), &evil)).collect();
+            let all: Vec<_> = (0..40).map(|at| (format!("{rest}{}", ".".repeat(at)), &evil)).collect();
             told(files::create_all(&all).map(|created| format!("{created:?}")))
         }
         "replace" => told(files::replace(rest, &files::Blob::new(b"evil")).map(|()| "done".to_owned())),
