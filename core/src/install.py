@@ -267,10 +267,9 @@ def compile_bytecode(installed, scratch):
         # Not in a directory with modules, which it would take for its own.
         compilers.append(subprocess.Popen(command + [names], cwd="/", env=dict(os.environ, PYTHONHASHSEED="0")))
     # With 1 it tells of a module that is not valid Python, which is an error where that is imported.
-    if all([compiler.wait() in (0, 1) for compiler in compilers]):
-        say("compiled %d modules to bytecode" % len(modules))
-    else:
-        say("not all modules are compiled to bytecode: starts will take longer")
+    if not all([compiler.wait() in (0, 1) for compiler in compilers]):
+        raise OSError("a compiler was ended")
+    say("compiled %d modules to bytecode" % len(modules))
 
 
 def index_settings():

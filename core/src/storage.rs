@@ -254,6 +254,11 @@ pub(crate) fn unsupported(kind: &str, what: &str, help: &str) -> Failure {
     Failure::input(Code::Unsupported, format!("a {kind} storage has {what}")).with_help(help)
 }
 
+/// A flow's bytes, where they are not only described.
+pub(crate) fn blob_of(flow: &Flow) -> Result<&SharedBlob, Failure> {
+    flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))
+}
+
 /// The failure where a flow's bytes are needed and only described.
 pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
     Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_ref()))

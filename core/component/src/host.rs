@@ -31,32 +31,7 @@ pub(crate) fn from_host(blob: files::Blob) -> SharedBlob {
     Arc::new(HostBlob(blob))
 }
 
-/// A handle that the host can be given.
-enum Handle<'a> {
-    /// The host's own.
-    Own(&'a files::Blob),
-    /// One for bytes that the core has.
-    New(files::Blob),
-}
-
-impl<'a> Handle<'a> {
-    fn of(blob: &'a SharedBlob) -> Result<Self, Failure> {
-        Ok(match blob.as_any().downcast_ref::<HostBlob>() {
-            Some(own) => Self::Own(&own.0),
-            None => Self::New(files::Blob::new(&blob::read_all(blob.as_ref())?)),
-        })
-    }
-
-    const fn get(&self) -> &files::Blob {
-        match self {
-            Self::Own(own) => own,
-            Self::New(new) => new,
-        }
-    }
-}
-
-/// A handle for a result. The host's own handles are in use, so that this copies through the guest; results are flows
-/// that somebody asked for, one at a time.
+/// A handle that the host can be given: another one of its own, or a new one for bytes that the core has.
 pub(crate) fn to_host(blob: &SharedBlob) -> Result<files::Blob, Failure> {
     match blob.as_any().downcast_ref::<HostBlob>() {
         Some(own) => Ok(own.0.share()),
@@ -91,13 +66,13 @@ impl Files for Host {
     }
 
     fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure> {
-        files::create(path, Handle::of(content)?.get()).map_err(failure_from_host)
+        files::create(path, &to_host(content)?).map_err(failure_from_host)
     }
 
     fn create_all(&self, files: &[(String, SharedBlob)]) -> Result<Vec<bool>, Failure> {
-        let handles = files.iter().map(|(_, content)| Handle::of(content)).collect::<Result<Vec<_>, _>>()?;
+        let handles = files.iter().map(|(_, content)| to_host(content)).collect::<Result<Vec<_>, _>>()?;
         let paths = files.iter().map(|(path, _)| path.clone());
-        let files: Vec<_> = paths.zip(handles.iter().map(Handle::get)).collect();
+        let files: Vec<_> = paths.zip(&handles).collect();
         let created = files::create_all(&files).map_err(failure_from_host)?;
         if created.len() != files.len() {
             return Err(Failure::input(
@@ -109,7 +84,7 @@ impl Files for Host {
     }
 
     fn replace(&self, path: &str, content: &SharedBlob) -> Result<(), Failure> {
-        files::replace(path, Handle::of(content)?.get()).map_err(failure_from_host)
+        files::replace(path, &to_host(content)?).map_err(failure_from_host)
     }
 
     fn entries(&self, directory: &str) -> Result<Vec<String>, Failure> {

@@ -37,8 +37,7 @@ impl BytesStorage {
     /// All flows and their bytes, in order.
     pub(crate) fn contents(&self) -> Result<Vec<(Flow, Vec<u8>)>, Failure> {
         let all = self.all().into_iter().map(|flow| {
-            let blob = flow.content.blob.clone().ok_or_else(|| super::no_content(&flow.name))?;
-            let bytes = read_all(blob.as_ref())?;
+            let bytes = read_all(super::blob_of(&flow)?.as_ref())?;
             Ok((flow, bytes))
         });
         all.collect()

@@ -5,7 +5,7 @@
 //! written first: whoever sees the flow sees its name, and a writer that was killed leaves a note of no flow, which
 //! nobody reads and the next one replaces. Whoever makes the flow's file owns the slug.
 
-use super::{BuildReport, check_expected, no_content};
+use super::{BuildReport, blob_of, check_expected};
 use crate::{
     blob::{Content, in_memory, read_all},
     capability::{BuildStep, Files},
@@ -102,9 +102,7 @@ impl LocalStorage {
             return Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into());
         }
         let location = plan::location(&self.directory, &flow.name);
-        if flow.content.blob.is_none() {
-            return Err(no_content(&flow.name));
-        }
+        blob_of(&flow)?;
         files.create_directory(&self.directory)?;
         if files.open(&location)?.is_some() {
             return Err(self.taken(&flow.name, &location, files)?);
@@ -116,21 +114,24 @@ impl LocalStorage {
     /// Stores flows that are not there. Whether they are was asked before: the note of a stored flow must stay.
     fn store(&mut self, flows: Vec<Flow>, files: &dyn Files) -> Result<(), Failure> {
         self.write_notes(&flows, files)?;
-        let place = |flow: &Flow| {
-            let blob = flow.content.blob.clone().ok_or_else(|| no_content(&flow.name))?;
-            Ok((plan::location(&self.directory, &flow.name), blob))
-        };
+        let place = |flow: &Flow| Ok((plan::location(&self.directory, &flow.name), blob_of(flow)?.clone()));
         let places = flows.iter().map(place).collect::<Result<Vec<_>, Failure>>()?;
         let created = files.create_all(&places)?;
         for ((flow, (location, _)), created) in flows.into_iter().zip(places).zip(created) {
             if !created {
                 return Err(self.taken(&flow.name, &location, files)?);
             }
-            if !self.map.contains(flow.name.as_ref()) {
-                self.map.insert(flow.name.clone(), location)?;
-            }
-            self.formats.insert(flow.name, flow.format);
+            self.remember(flow, location)?;
         }
+        Ok(())
+    }
+
+    /// Of a flow that is stored, which may be known.
+    fn remember(&mut self, flow: Flow, location: String) -> Result<(), Failure> {
+        if !self.map.contains(flow.name.as_ref()) {
+            self.map.insert(flow.name.clone(), location)?;
+        }
+        self.formats.insert(flow.name, flow.format);
         Ok(())
     }
 
@@ -170,10 +171,7 @@ impl LocalStorage {
                 return Err(self.taken(&flow.name, &location, files)?);
             }
             steps.push(step(&location, true));
-            self.formats.insert(flow.name.clone(), flow.format);
-            if !self.map.contains(flow.name.as_ref()) {
-                self.map.insert(flow.name, location)?;
-            }
+            self.remember(flow, location)?;
         }
         let locations = missing.iter().map(|flow| plan::location(&self.directory, &flow.name));
         steps.extend(locations.map(|location| step(&location, false)));
@@ -244,8 +242,7 @@ impl LocalStorage {
 
 /// Whether a flow's first byte shows what it is.
 fn shows_format(flow: &Flow) -> Result<bool, Failure> {
-    let blob = flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))?;
-    Ok(Format::of(&blob.read(0, 1)?) == flow.format)
+    Ok(Format::of(&blob_of(flow)?.read(0, 1)?) == flow.format)
 }
 
 fn step(location: &str, cached: bool) -> BuildStep {
