@@ -36,6 +36,23 @@ struct Note {
     format: Format,
 }
 
+/// Names in a directory, where so many are looked for that it is listed once, rather than asked for each of them.
+struct Listed(Option<Vec<String>>);
+
+impl Listed {
+    const MANY: usize = 1024;
+
+    fn for_so_many(wanted: usize, directory: &str, files: &dyn Files) -> Result<Self, Failure> {
+        Ok(Self(if wanted < Self::MANY { None } else { Some(files.entries(directory)?) }))
+    }
+
+    /// Whether it is worth to ask for a file of the directory.
+    fn may_have(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        self.0.as_ref().is_none_or(|names| names.binary_search_by(|one| one.as_str().cmp(name)).is_ok())
+    }
+}
+
 impl Note {
     fn read(text: &str) -> Option<Self> {
         let note = json::parse(text).ok()?;
@@ -55,7 +72,7 @@ impl LocalStorage {
         let mut storage = Self::new(directory);
         // In this order, no flow is without its note.
         let entries = files.entries(&storage.directory)?;
-        let notes = files.entries(&format!("{}/.flowhold", storage.directory))?;
+        let notes = files.entries(&storage.notes())?;
         for entry in entries {
             let Some(slug) = entry.strip_suffix(".prefect") else { continue };
             let noted = notes.binary_search(&format!("{slug}.json")).is_ok();
@@ -160,9 +177,11 @@ impl LocalStorage {
             // First, so that a host that lets one at a time into a directory has two builds of one spec take turns.
             files.create_directory(&self.directory)?;
         }
+        let listed = Listed::for_so_many(flows.len(), &self.directory, files)?;
         for flow in flows {
             let location = plan::location(&self.directory, &flow.name);
-            let Some(stored) = files.open(&location)? else {
+            let stored = if listed.may_have(&location) { files.open(&location)? } else { None };
+            let Some(stored) = stored else {
                 missing.push(flow);
                 continue;
             };
@@ -194,8 +213,13 @@ impl LocalStorage {
         Ok(self.note(slug, files)?.map_or_else(|| slug.to_owned(), |note| note.name))
     }
 
+    /// Where the notes are.
+    fn notes(&self) -> String {
+        format!("{}/.flowhold", self.directory.trim_end_matches('/'))
+    }
+
     fn note_path(&self, slug: &str) -> String {
-        format!("{}/.flowhold/{slug}.json", self.directory.trim_end_matches('/'))
+        format!("{}/{slug}.json", self.notes())
     }
 
     /// A note that is damaged, or that belongs to another slug, is as good as none.
@@ -211,9 +235,11 @@ impl LocalStorage {
 
     fn write_notes(&self, flows: &[Flow], files: &dyn Files) -> Result<(), Failure> {
         let (mut noted, mut notes) = (Vec::new(), Vec::new());
+        let listed = Listed::for_so_many(flows.len(), &self.notes(), files)?;
         for flow in flows {
             let slug = flow.name.slug();
-            if flow.name.as_ref() == slug && shows_format(flow)? && self.note(slug, files)?.is_none() {
+            let plain = flow.name.as_ref() == slug && shows_format(flow)?;
+            if plain && (!listed.may_have(&self.note_path(slug)) || self.note(slug, files)?.is_none()) {
                 continue;
             }
             let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
@@ -223,7 +249,7 @@ impl LocalStorage {
         if notes.is_empty() {
             return Ok(());
         }
-        files.create_directory(&format!("{}/.flowhold", self.directory.trim_end_matches('/')))?;
+        files.create_directory(&self.notes())?;
         let created = files.create_all(&notes)?;
         for ((flow, (path, note)), created) in noted.into_iter().zip(&notes).zip(created) {
             if created {
@@ -280,8 +306,10 @@ mod tests {
             self.create(path, content).map(drop)
         }
 
-        fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
-            Ok(Vec::new())
+        fn entries(&self, directory: &str) -> Result<Vec<String>, Failure> {
+            let files = self.files.borrow();
+            let inside = |path: &String| path.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned);
+            Ok(files.keys().filter_map(inside).filter(|name| !name.contains('/')).collect())
         }
 
         fn create_directory(&self, _: &str) -> Result<(), Failure> {
@@ -289,13 +317,41 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_build_that_failed_can_be_tried_again() -> Result<(), Failure> {
+    fn staged(names: &[String]) -> Result<LocalStorage, Failure> {
         let mut storage = LocalStorage::new("/flows".to_owned());
-        for name in ["a", "b", "c"] {
+        for name in names {
             let name = name.parse().map_err(Failure::explained)?;
             storage.stage(Flow { name, format: Format::Script, content: Content::of(in_memory("print()"))? });
         }
+        Ok(storage)
+    }
+
+    #[test]
+    fn many_are_found_where_they_are_as_few_are() -> Result<(), Failure> {
+        for count in [Listed::MANY - 1, Listed::MANY] {
+            let names: Vec<_> = (0..count).map(|number| format!("flow-{number}")).collect();
+            let disk = Disk::default();
+            disk.room.set(usize::MAX);
+            // Of a writer that was killed, before it had stored a flow whose slug this is, too.
+            let note = in_memory(r#"{"name": "Flow 7", "format": "pickle"}"#);
+            disk.create("/flows/.flowhold/flow-7.json", &note)?;
+            staged(&names)?.build(None, &disk)?;
+            assert_eq!(LocalStorage::read("/flows".to_owned(), &disk)?.flows().len(), count);
+            assert!(LocalStorage::read("/flows".to_owned(), &disk)?.flows().contains("flow-7"));
+
+            disk.files.borrow_mut().remove("/flows/flow-3.prefect");
+            let cached = staged(&names)?.build(None, &disk)?.steps.into_iter().filter(|step| step.cached).count();
+            assert_eq!(cached, count - 1);
+            disk.create("/flows/flow-5.prefect", &in_memory("other"))?;
+            let failure = staged(&names)?.build(None, &disk).err();
+            assert!(failure.is_some_and(|failure| failure.message.contains("\"flow-5\"")));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_build_that_failed_can_be_tried_again() -> Result<(), Failure> {
+        let mut storage = staged(&["a", "b", "c"].map(str::to_owned))?;
         let disk = Disk::default();
         disk.room.set(2);
         assert!(storage.build(None, &disk).is_err());
