@@ -5,7 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, OnceLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::SystemTime,
@@ -18,6 +18,13 @@ use sha2::{Digest, Sha256};
 /// How much of a file is read at once.
 const STEP: usize = 256 << 10;
 
+/// Files up to this size are read when they are opened, so that they are opened once, for as long as no more than
+/// [`SMALL_FILES`] bytes of such are held.
+const SMALL: usize = 16 << 10;
+
+/// Ten thousand flows of 2 KB are less.
+static SMALL_FILES: LazyLock<Quota> = LazyLock::new(|| Quota::of(24 << 20));
+
 /// Immutable bytes: in memory, or a file that must stay as it was when it was opened.
 #[derive(Clone, Debug)]
 pub struct Blob(Arc<Source>);
@@ -27,7 +34,7 @@ enum Source {
     Memory {
         bytes: Bytes,
         sha256: OnceLock<[u8; 32]>,
-        /// Gives back what a guest may still make its host hold.
+        /// Gives back what may still be held.
         #[expect(dead_code, reason = "it is dropped")]
         permit: Option<Permit>,
     },
@@ -35,7 +42,7 @@ enum Source {
     File { path: PathBuf, held: Option<File>, stamp: Stamp, sha256: OnceLock<[u8; 32]> },
 }
 
-/// How many bytes a guest may make its host hold at once.
+/// How many bytes may be held at once, of a guest's or of small files.
 #[derive(Debug, Clone)]
 pub(crate) struct Quota(Arc<AtomicUsize>);
 
@@ -88,6 +95,15 @@ impl Stamp {
         let identity = (0, 0);
         Ok(Self { length: metadata.len(), modified: metadata.modified().ok(), identity })
     }
+
+    /// Bytes of a file that has this stamp still when they are read.
+    fn read(&self, file: &File, offset: u64, length: usize) -> Option<Bytes> {
+        let left = self.length.saturating_sub(offset);
+        let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut buffer = vec![0; length];
+        read_at(file, &mut buffer, offset).ok()?;
+        (Self::of(file).ok()? == *self).then(|| buffer.into())
+    }
 }
 
 impl Blob {
@@ -98,15 +114,30 @@ impl Blob {
 
     /// Bytes that a guest makes its host hold, until the last handle of them is dropped.
     pub(crate) fn of_guest(bytes: Vec<u8>, permit: Permit) -> Self {
-        Self(Arc::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new(), permit: Some(permit) }))
+        Self::permitted(bytes.into(), permit)
+    }
+
+    fn permitted(bytes: Bytes, permit: Permit) -> Self {
+        Self(Arc::new(Source::Memory { bytes, sha256: OnceLock::new(), permit: Some(permit) }))
     }
 
     /// A file by its path. Only a regular one: nothing here waits for a pipe or reads a device.
     ///
     /// # Errors
-    /// The operating system's; `InvalidInput` if it is no regular file.
+    /// The operating system's; `InvalidInput` if it is no regular file; that the file changes at this moment.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let stamp = Stamp::of(&open_regular(path)?)?;
+        Self::open_within(path, &SMALL_FILES)
+    }
+
+    fn open_within(path: &Path, quota: &Quota) -> io::Result<Self> {
+        let file = open_regular(path)?;
+        let stamp = Stamp::of(&file)?;
+        let small = usize::try_from(stamp.length).ok().filter(|length| *length <= SMALL);
+        if let Some(permit) = small.and_then(|length| quota.take(length)) {
+            let bytes = stamp.read(&file, 0, permit.bytes);
+            let bytes = bytes.ok_or_else(|| io::Error::other("it changed while it was read"))?;
+            return Ok(Self::permitted(bytes, permit));
+        }
         Ok(Self(Arc::new(Source::File { path: path.to_owned(), held: None, stamp, sha256: OnceLock::new() })))
     }
 
@@ -222,14 +253,7 @@ impl Reader {
             }
             Source::File { path, held, stamp, .. } => {
                 let file = self.opened.as_ref().or(held.as_ref()).ok_or_else(|| changed(path))?;
-                let left = stamp.length.saturating_sub(offset);
-                let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
-                let mut buffer = vec![0; length];
-                read_at(file, &mut buffer, offset).map_err(|_| changed(path))?;
-                if Stamp::of(file)? != *stamp {
-                    return Err(changed(path));
-                }
-                Ok(buffer.into())
+                stamp.read(file, offset, length).ok_or_else(|| changed(path))
             }
         }
     }
@@ -275,11 +299,30 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("flow");
         std::fs::write(&path, "before")?;
-        let blob = Blob::open(&path)?;
+        let blob = Blob::open_within(&path, &Quota::of(0))?;
         assert_eq!(&blob.read(2, 100)?[..], b"fore");
         std::fs::write(&path, "after, and longer")?;
         assert!(blob.read(0, 1).is_err());
         assert!(blob.sha256().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn small_files_are_read_once_as_long_as_not_too_many_are_held() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let made = |name: &str, size: usize| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, vec![b'1'; size]).map(|()| path)
+        };
+        let (small, other, large) = (made("small", SMALL)?, made("other", 1)?, made("large", SMALL + 1)?);
+        let quota = Quota::of(SMALL);
+        let held = Blob::open_within(&small, &quota)?;
+        std::fs::write(&small, "changed")?;
+        assert_eq!((held.length(), &held.read(0, usize::MAX)?[..]), (SMALL as u64, &[b'1'; SMALL][..]));
+        assert!(Blob::open_within(&other, &quota)?.as_bytes().is_none(), "no more is held than may be");
+        drop(held);
+        assert!(Blob::open_within(&large, &Quota::of(usize::MAX))?.as_bytes().is_none());
+        assert!(Blob::open_within(&other, &quota)?.as_bytes().is_some(), "what was let go can be held again");
         Ok(())
     }
 
