@@ -1,7 +1,7 @@
 //! What a plan was made from, and what has become of it since: whoever watches it knows when to plan again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use crate::{files::absolute, sources::mode};
 /// Files and directories that were looked at, whether they were there or not.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
-    files: BTreeSet<PathBuf>,
+    files: HashSet<PathBuf>,
     listings: BTreeSet<(PathBuf, Listing)>,
     trees: BTreeSet<PathBuf>,
 }

@@ -14,6 +14,7 @@ use crate::{
     failure::Failure,
     files::parent_of,
     inputs::{Inputs, Listing},
+    parallel::on_all_processors,
     python::{Ahead, Errand, Interpreter, PickleRequest, configuration_of, path_of},
 };
 
@@ -78,25 +79,22 @@ pub(crate) async fn look(
 ) -> Look {
     let wanted = |source: &Source| need == Need::Build || !source.pinned;
     let mut inputs = Inputs::default();
-    let found: Vec<_> = sources
-        .iter()
-        .map(|source| match &source.origin {
-            _ if !wanted(source) => Found::Skipped,
-            Origin::Object(_) => Found::Skipped,
-            Origin::Flow(path) => {
-                let path = folder.join(path);
-                inputs.add_file(&path);
-                open_flow(&path)
-            }
-            Origin::File(path) => {
-                inputs.add_tree(Path::new(path));
-                match list(Path::new(path)) {
-                    Ok(entries) => Found::File(entries),
-                    Err((path, error)) => Found::Failed(failure(&path, &error)),
-                }
-            }
-        })
-        .collect();
+    for source in sources.iter().filter(|source| wanted(source)) {
+        match &source.origin {
+            Origin::Object(_) => {}
+            Origin::Flow(path) => inputs.add_file(&folder.join(path)),
+            Origin::File(path) => inputs.add_tree(Path::new(path)),
+        }
+    }
+    let found = on_all_processors(sources, |source| match &source.origin {
+        _ if !wanted(source) => Found::Skipped,
+        Origin::Object(_) => Found::Skipped,
+        Origin::Flow(path) => open_flow(&folder.join(path)),
+        Origin::File(path) => match list(Path::new(path)) {
+            Ok(entries) => Found::File(entries),
+            Err((path, error)) => Found::Failed(failure(&path, &error)),
+        },
+    });
     let (at, requests): (Vec<_>, Vec<_>) = sources
         .iter()
         .enumerate()

@@ -1,13 +1,13 @@
 //! Many new files at once: what takes longest, syncing, is done once for all of them.
 
-use std::{io, iter, num::NonZero, panic::resume_unwind, path::Path, thread};
+use std::{io, iter, path::Path};
 
 use super::{
     Access, Grants, Nameless,
     nameless::{sync_file_system, syncs_whole_file_systems},
     of_new, parent_of, write,
 };
-use crate::{blob::Blob, capability::Files as _, failure::Failure};
+use crate::{blob::Blob, capability::Files as _, failure::Failure, parallel::on_all_processors};
 
 /// How many files are stored together, at most, and how many bytes.
 const TOGETHER: usize = 512;
@@ -68,23 +68,6 @@ impl Grants {
     }
 }
 
-/// What `work` makes of each, in their order.
-fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
-    let size = items.len().div_ceil(threads).max(1);
-    let all = &|part: &[I]| part.iter().map(&work).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let spawn = |part| (part, thread::Builder::new().spawn_scoped(scope, move || all(part)));
-        let parts: Vec<_> = items.chunks(size).map(spawn).collect();
-        let done = parts.into_iter().flat_map(|(part, thread)| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            // There can be no further thread.
-            Err(_) => all(part),
-        });
-        done.collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use cap_std::{ambient_authority, fs::Dir};
@@ -117,7 +100,8 @@ mod tests {
         // Of files that can't all be written none is there, where they can be without a name.
         let mut files: Vec<_> = (0..FEW).map(|number| (at(&format!("new-{number}")), Blob::in_memory("x"))).collect();
         let changing = folder.path().join("changing");
-        std::fs::write(&changing, "before")?;
+        // Of more than is read when it is opened.
+        std::fs::write(&changing, [0; 1 << 20])?;
         files.push((at("new"), Blob::open(&changing)?));
         std::fs::write(&changing, "after, and longer")?;
         let failure = grants.create_all(&files).err().ok_or("a file that changed was stored")?;
