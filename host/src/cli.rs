@@ -9,6 +9,7 @@ mod exit;
 mod flow;
 mod image;
 mod init;
+mod output;
 mod run;
 mod serialize;
 mod spec_file;

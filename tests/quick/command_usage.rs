@@ -1,6 +1,8 @@
 //! The command line itself: usage errors, help, completions.
 
-use flowhold_tests::Folder;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+use flowhold_tests::{Done, Folder};
 
 /// Every command of the design.
 const COMMANDS: &[&str] = &[
@@ -72,4 +74,18 @@ fn completions_name_every_command() {
     let path = folder.write("flowhold.bash", script);
     let checked = std::process::Command::new("bash").arg("-n").arg(path).output().unwrap();
     assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn names_that_are_no_text() {
+    let folder = Folder::new();
+    folder.write("a.py", "pass");
+    let with = |arguments: &[&str], name: &[u8]| {
+        let mut command = folder.command(arguments);
+        Done::of(command.arg(OsStr::from_bytes(name)).output().unwrap())
+    };
+    for command in [["add", "a.py"].as_slice(), &["ls"], &["get", "a"], &["contains", "a"], &["run", "a"]] {
+        with(&[command, &["--directory"]].concat(), b"d\xff").fails(1, &["not Unicode"]);
+    }
+    with(&["component", "--format", "json", "-o"], b"x\xff.wasm").ok();
 }

@@ -1,6 +1,10 @@
 //! Storages as JSON: what Prefect 0.6.6 wrote loads and comes out equal, and fields that nobody knows survive.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use flowhold_tests::Folder;
 use serde_json::{Value, json};
@@ -45,6 +49,36 @@ fn unknown_fields_survive() {
         folder.run(&["serialize", "storage.json", "-o", "again.json"]).ok();
         assert_eq!(folder.json(&["serialize", "again.json"]), value, "{name}");
     }
+}
+
+#[test]
+fn what_is_written_to_stays_what_it_is() {
+    let folder = Folder::new();
+    folder.write("storage.json", vectors()[0].1.to_string());
+    let expected = folder.run(&["serialize", "storage.json"]).ok().stdout;
+    let at = |name: &str| folder.path().join(name);
+    let written_to = |name: &str| folder.run(&["serialize", "storage.json", "-o", name]).ok();
+    let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+
+    folder.write("shared/storage.json", "{}");
+    symlink("shared/storage.json", at("link.json")).unwrap();
+    written_to("link.json");
+    assert_eq!(std::fs::read_link(at("link.json")).unwrap(), Path::new("shared/storage.json"));
+    assert_eq!(std::fs::read_to_string(at("shared/storage.json")).unwrap(), expected);
+
+    assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    let reader = Command::new("cat").arg(at("pipe")).stdout(Stdio::piped()).spawn().unwrap();
+    written_to("pipe");
+    assert_eq!(String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap(), expected);
+    assert!(std::fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
+
+    // Who may read it is for the user to say.
+    let command = "umask 027 && exec \"$FLOWHOLD_BIN\" serialize storage.json -o new.json";
+    assert!(Command::new("sh").args(["-c", command]).current_dir(folder.path()).status().unwrap().success());
+    assert_eq!(mode("new.json"), 0o640);
+    std::fs::set_permissions(at("new.json"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    written_to("new.json");
+    assert_eq!((std::fs::read_to_string(at("new.json")).unwrap(), mode("new.json")), (expected, 0o600));
 }
 
 #[test]

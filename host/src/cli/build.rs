@@ -1,19 +1,19 @@
 //! `flowhold build`
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, failure::Severity, files::parent_of};
+use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, failure::Severity};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Format, ProgressArguments, SpecArguments, console, docker_host, exit,
     exit::ADDING,
+    output,
     spec_file::{self, SpecFile},
     watch,
 };
@@ -105,16 +105,16 @@ impl Arguments {
         // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
         let report = if is_local { exit::until(interrupt, ADDING, building).await? } else { building.await? };
         let serialized = session.serialize(storage).await?;
-        let output = self.output(&spec.text.folder);
+        let path = self.output(&spec.text.folder);
         // The report comes first: what was built and pushed must be known even where nothing can be written.
-        let written = write(&output, (serialized + "\n").as_bytes());
+        let written = output::write(&path, (serialized + "\n").as_bytes());
         let report = match self.format {
             // A reader of many has to know where each ends.
             Format::Json if self.watch => {
                 serde_json::from_str(&report).map_or(report, |report: Value| report.to_string())
             }
             Format::Json => report,
-            Format::Human => summary(&report, &output),
+            Format::Human => summary(&report, &path),
         };
         let read = console::report(&report)?;
         written?;
@@ -146,24 +146,6 @@ pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> 
         session.grant(Path::new(&directory), Access::Write)?;
     }
     Ok(is_local)
-}
-
-/// Puts a file in its place whole and synced, or leaves what was there.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = parent_of(path);
-    let save = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        // Readable as any file that a program makes; the temporary one is private.
-        #[cfg(unix)]
-        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        #[cfg(unix)]
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    save().map_err(|error| Failure::of_path(path.display(), &error))
 }
 
 fn summary(report: &str, output: &Path) -> String {

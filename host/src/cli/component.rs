@@ -6,7 +6,7 @@ use clap::Args;
 use flowhold::{Failure, blob::Blob, host, policy};
 use serde_json::json;
 
-use super::{Format, build, console, spec_file};
+use super::{Format, console, output, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -41,7 +41,7 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => Cow::Borrowed(host::COMPONENT),
     };
     let Some(path) = &arguments.output else { return console::stream(&*component) };
-    build::write(path, &component)?;
+    output::write(path, &component)?;
     let component = Blob::in_memory(component.into_owned());
     let digest = component.sha256().map_err(|error| Failure::of_path(path.display(), &error))?;
     let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"));
@@ -49,7 +49,10 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Format::Human => console::text(&digest),
         Format::Json => {
             let size = component.length();
-            console::text(&format!("{:#}", json!({ "path": path, "size": size, "digest": digest })))
+            console::text(&format!(
+                "{:#}",
+                json!({ "path": path.display().to_string(), "size": size, "digest": digest })
+            ))
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use flowhold::{Failure, Host, Need};
 use serde_json::json;
 
-use super::{Format, ProgressArguments, SpecArguments, build, console, docker_host, spec_file, store};
+use super::{Format, ProgressArguments, SpecArguments, console, docker_host, output, spec_file, store};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  flowhold build --no-push && flowhold push")]
@@ -40,10 +40,21 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     let mut session = host.session().await?;
     let beside = || arguments.file.clone().unwrap_or_else(|| spec_file::NAME.into()).with_file_name("storage.json");
     let file = arguments.storage.clone().unwrap_or_else(beside);
-    let storage = store::open_file(&mut session, &file).await?;
+    let before = store::read_file(&file)?;
+    let storage = store::open_bytes(&mut session, &before).await?;
     let image = session.push_image(storage).await?;
-    build::write(&file, (session.serialize(storage).await? + "\n").as_bytes())?;
-    print(&image, arguments.format)
+    // First: what was pushed must be known even where nothing can be written.
+    let code = print(&image, arguments.format)?;
+    let is_json = before.trim_ascii_start().starts_with(b"{");
+    let after = if is_json {
+        (session.serialize(storage).await? + "\n").into_bytes()
+    } else {
+        session.snapshot(storage).await?
+    };
+    if after != before && file.is_file() {
+        output::write(&file, &after)?;
+    }
+    Ok(code)
 }
 
 pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> {

@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use flowhold::{Failure, Host, Need, Session, SpecText, Storage};
 
-use super::{build, console, exit, spec_file};
+use super::{console, exit, output, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -49,8 +49,11 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
         Target::Snapshot => session.snapshot(storage).await?,
     };
     match &arguments.output {
-        Some(path) => build::write(path, &serialized).map(|()| ExitCode::SUCCESS),
-        None => console::result(&serialized),
+        Some(path) => output::write(path, &serialized).map(|()| ExitCode::SUCCESS),
+        None => match arguments.to {
+            Target::Json => console::result(&serialized),
+            Target::Snapshot => console::stream(&*serialized),
+        },
     }
 }
 

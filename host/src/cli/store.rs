@@ -19,8 +19,17 @@ pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> R
 
 /// Opens a storage file, and grants what belongs to it.
 pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Storage, Failure> {
-    let bytes = spec_file::read_some(file).map_err(|error| Failure::of_path(file.display(), &error))?;
-    let storage = session.deserialize(&bytes).await?;
+    open_bytes(session, &read_file(file)?).await
+}
+
+/// The bytes of a storage file.
+pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
+    spec_file::read_some(file).map_err(|error| Failure::of_path(file.display(), &error))
+}
+
+/// Opens what a storage file holds, and grants what belongs to it.
+pub(crate) async fn open_bytes(session: &mut Session, bytes: &[u8]) -> Result<Storage, Failure> {
+    let storage = session.deserialize(bytes).await?;
     grant_directory(session, storage).await?;
     Ok(storage)
 }
@@ -34,15 +43,22 @@ pub(crate) async fn open_directory(session: &mut Session, directory: Option<&Pat
 
 /// The directory as an absolute path; `~/.prefect/flows` by default.
 pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failure> {
-    let failure = |error| Failure::of_path("the directory of the flows", &error);
-    let Some(directory) = directory else {
-        let home = std::env::home_dir().filter(|home| home.is_absolute());
-        let home = home.ok_or_else(|| {
-            Failure::input("no-home", "nobody knows your home directory").with_help("give --directory".to_owned())
-        })?;
-        return Ok(home.join(".prefect/flows"));
+    let directory = match directory {
+        Some(directory) => {
+            let failure = |error| Failure::of_path("the directory of the flows", &error);
+            std::path::absolute(directory).map_err(failure)?
+        }
+        None => {
+            let home = std::env::home_dir().filter(|home| home.is_absolute());
+            let no_home = || Failure::input("no-home", "nobody knows your home directory");
+            home.ok_or_else(|| no_home().with_help("give --directory".to_owned()))?.join(".prefect/flows")
+        }
     };
-    std::path::absolute(directory).map_err(failure)
+    if directory.to_str().is_none() {
+        return Err(Failure::input("file-error", format!("{}: its name is not Unicode", directory.display()))
+            .with_help("take another with --directory".to_owned()));
+    }
+    Ok(directory)
 }
 
 /// Inside an image of ours, grants the flows that are in it.

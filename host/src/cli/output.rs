@@ -1,0 +1,78 @@
+//! Results that go into files.
+
+use std::{
+    fs::{self, Metadata},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use flowhold::{Failure, files::parent_of};
+
+/// Puts a file in its place whole and synced, or leaves what was there. Where a link leads is written to, and what is no
+/// file (`/dev/null`, a pipe, what stdout is) stays what it is.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let there = fs::metadata(path).ok();
+    let written = match &there {
+        Some(there) if is(there, &io::stdout()) => pass_on(io::stdout().lock(), bytes),
+        Some(there) if is(there, &io::stderr()) => pass_on(io::stderr().lock(), bytes),
+        // What somebody else has open, a file even, is written to where it ends.
+        Some(there)
+            if !there.is_dir() && (!there.is_file() || path.starts_with("/dev") || path.starts_with("/proc")) =>
+        {
+            fs::OpenOptions::new().append(true).open(path).and_then(|file| pass_on(file, bytes))
+        }
+        _ => replace(&end_of_links(path), there.as_ref(), bytes),
+    };
+    written.map_err(|error| Failure::of_path(path.display(), &error))
+}
+
+fn pass_on(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).and_then(|()| to.flush())
+}
+
+/// Whether this is what a stream leads to.
+#[cfg(unix)]
+fn is(there: &Metadata, stream: &impl std::os::fd::AsFd) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let stream = stream.as_fd().try_clone_to_owned().and_then(|stream| fs::File::from(stream).metadata());
+    stream.is_ok_and(|stream| (stream.dev(), stream.ino()) == (there.dev(), there.ino()))
+}
+
+#[cfg(not(unix))]
+fn is<T>(_: &Metadata, _: &T) -> bool {
+    false
+}
+
+/// Where a link leads, to a file that may be missing.
+fn end_of_links(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
+        Ok(target) => parent_of(path).join(target),
+        Err(_) => path.to_owned(),
+    })
+}
+
+fn replace(path: &Path, there: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
+    let folder = parent_of(path);
+    let mut new = tempfile::Builder::new();
+    // Readable for whom the user wants it to be; by itself a temporary file is private.
+    #[cfg(unix)]
+    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = new.tempfile_in(folder)?;
+    if let Some(there) = there {
+        // Whose it was, as far as one may give it away.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt as _, fchown};
+
+            let _ = fchown(file.as_file(), Some(there.uid()), Some(there.gid()));
+        }
+        file.as_file().set_permissions(there.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    #[cfg(unix)]
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
