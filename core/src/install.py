@@ -24,6 +24,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 import zipfile
@@ -76,6 +77,8 @@ def main(arguments):
     wanted = arguments[2] if len(arguments) > 2 else None
     use_secrets()
     kept = CACHE if os.path.isdir(CACHE) else None
+    if kept:
+        remove_leftovers(kept)
     with tempfile.TemporaryDirectory(prefix="flowhold-", dir=kept) as scratch:
         reason = None if wanted else why_not_uv()
         program = None
@@ -97,6 +100,18 @@ def main(arguments):
         if reason:
             say("pip installs, because " + reason)
         return with_pip(requirements, kept)
+
+
+def remove_leftovers(kept):
+    """What builds that were killed have left in the cache: a day is longer than any takes."""
+    for name in os.listdir(kept):
+        path = os.path.join(kept, name)
+        try:
+            if name.startswith("flowhold-") and os.stat(path).st_mtime < time.time() - 24 * 3600:
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            # Another build was faster.
+            pass
 
 
 def use_secrets():
@@ -240,9 +255,15 @@ def with_uv(program, requirements, kept, scratch):
 
 def distributions():
     """What describes each installed package, and since when it does."""
-    folders = {os.path.realpath(folder) for folder in sys.path if os.path.isdir(folder)}
-    entries = [entry for folder in folders for entry in os.scandir(folder) if entry.name.endswith(".dist-info")]
-    return {(entry.path, entry.stat().st_ctime_ns) for entry in entries}
+    found = set()
+    for folder in {os.path.realpath(folder) for folder in sys.path}:
+        try:
+            entries = [entry for entry in os.scandir(folder) if entry.name.endswith(".dist-info")]
+            found.update((entry.path, entry.stat(follow_symlinks=False).st_ctime_ns) for entry in entries)
+        except OSError:
+            # A zip file, or what may not be listed: nothing is installed there.
+            pass
+    return found
 
 
 def compile_bytecode(installed, scratch):
@@ -254,9 +275,9 @@ def compile_bytecode(installed, scratch):
             names = [row[0] for row in csv.reader(record) if row]
         names = [name for name in names if name.endswith(".py") and not re.search(r"(^|/)(\.\.|tests?)/", name)]
         modules += [os.path.join(os.path.dirname(description), name) for name in names]
-    # Nothing changes a file of the image, so that no start has to look whether its bytecode is the newer one.
+    # Bytecode that tells the time of its module: who copies another module in its place has that one run.
     command = [sys.executable, "-W", "ignore", "-m", "compileall", "-qq", "-f"]
-    command += ["--invalidation-mode", "unchecked-hash", "-i"]
+    command += ["--invalidation-mode", "timestamp", "-i"]
     # Starting one takes as long as compiling some modules.
     processes = min(len(os.sched_getaffinity(0)), 8, (len(modules) + 24) // 25)
     compilers = []
