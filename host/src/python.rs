@@ -96,8 +96,10 @@ pub enum PythonError {
     NotPicklable { request: usize, file: PathBuf, object: String, part: String, last_line: String },
     #[error("Python died while it pickled {} ({status}): {last_line}", file.display())]
     Crashed { request: usize, program: String, file: PathBuf, status: ExitStatus, last_line: String },
-    #[error("can't run `{program}`")]
+    #[error("can't run `{program}`: {source}")]
     Process { program: String, source: io::Error },
+    #[error("can't write a pickle: {0}")]
+    Unwritten(#[source] io::Error),
 }
 
 impl Interpreter {
@@ -188,7 +190,7 @@ impl Interpreter {
         for (index, request) in requests.iter().enumerate() {
             match view.as_mut().and_then(|view| view.pickle(request)) {
                 Some(hit) => {
-                    pickled[index] = Some(self.restored(&hit, pickle_path(directory, index))?);
+                    pickled[index] = Some(Self::restored(&hit, pickle_path(directory, index))?);
                     inputs.extend(hit.inputs);
                 }
                 None => missing.push(index),
@@ -231,9 +233,8 @@ impl Interpreter {
         Some(executed)
     }
 
-    fn restored(&self, hit: &cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
-        std::fs::write(&content, &hit.pickle)
-            .map_err(|source| PythonError::Process { program: self.name(), source })?;
+    fn restored(hit: &cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
+        std::fs::write(&content, &hit.pickle).map_err(PythonError::Unwritten)?;
         Ok(Pickled { name: hit.name.clone(), content })
     }
 
@@ -250,6 +251,7 @@ impl Interpreter {
         let session = self.converse(child, &order).await?;
         let (mut facts, mut current) = (None::<PythonFacts>, wanted.first().copied().unwrap_or(0));
         let mut pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)> = Vec::with_capacity(wanted.len());
+        let mut unfinished = (Vec::new(), Vec::new());
         for answer in session.answers {
             match answer {
                 Answer::Facts(found) => {
@@ -261,7 +263,14 @@ impl Interpreter {
                 Answer::Pickled { request, name } => {
                     pickled.push((request, Pickled { name, content: pickle_path(directory, request) }, None));
                 }
-                Answer::Trace(traced) => {
+                Answer::TracePart { reads, listings } => {
+                    unfinished.0.extend(reads);
+                    unfinished.1.extend(listings);
+                }
+                Answer::Trace(mut traced) => {
+                    let (reads, listings) = std::mem::take(&mut unfinished);
+                    traced.reads.extend(reads);
+                    traced.listings.extend(listings);
                     traced.reads.iter().for_each(|path| inputs.add_file(path));
                     traced.listings().for_each(|(path, listing)| inputs.add_listing(path, listing));
                     let traced = Arc::new(traced);
@@ -401,7 +410,11 @@ impl PythonError {
             Self::NotPicklable { .. } => Some(
                 "connections, locks and open files can't travel: create them in the function that uses them".to_owned(),
             ),
-            Self::NoObject { .. } | Self::Unreadable { .. } | Self::NotUnicode { .. } | Self::Process { .. } => None,
+            Self::NoObject { .. }
+            | Self::Unreadable { .. }
+            | Self::NotUnicode { .. }
+            | Self::Process { .. }
+            | Self::Unwritten(_) => None,
         }
     }
 
@@ -415,7 +428,11 @@ impl PythonError {
             | Self::NotPicklable { request, .. }
             | Self::Crashed { request, .. } => Some(*request),
             Self::NotUnicode { request, .. } => *request,
-            Self::NotFound { .. } | Self::Unusable { .. } | Self::NoCloudpickle { .. } | Self::Process { .. } => None,
+            Self::NotFound { .. }
+            | Self::Unusable { .. }
+            | Self::NoCloudpickle { .. }
+            | Self::Process { .. }
+            | Self::Unwritten(_) => None,
         }
     }
 }
@@ -486,6 +503,13 @@ enum Answer {
     Pickled {
         request: usize,
         name: Option<String>,
+    },
+    /// What is not in the trace that follows, because there is so much of it.
+    TracePart {
+        #[serde(default)]
+        reads: Vec<PathBuf>,
+        #[serde(default)]
+        listings: Vec<(PathBuf, bool)>,
     },
     Trace(Traced),
     Done,

@@ -5,7 +5,8 @@
 //!
 //! An entry holds for as long as everything is the same that its pickle was made from: the file, what it read, listed
 //! and imported (`pickle_flows.py` says what), the interpreter, the packages on its path by name and version, the
-//! environment and the working directory. Whether a file exists that nobody opened is not watched.
+//! environment and the working directory. Not watched is whether a file exists that nobody opened, and what packages
+//! read without Python's help (as those for HDF5 and Arrow do).
 
 use std::{
     collections::HashMap,
@@ -411,11 +412,15 @@ mod tests {
         let reading = "import os\nhere = os.path.dirname(__file__)\ntry:\n  DATA = open(here + '/data').read()\nexcept OSError:\n  DATA = ''\n";
         let listing = "import os\nFILES = len(os.listdir(os.path.dirname(__file__) + '/sub'))\n";
         let importing = "import helper\n";
+        let databases = "import os, sqlite3\nsqlite3.connect(os.path.dirname(__file__) + '/data')\n";
         #[rustfmt::skip] // one case, one line
         let cases = [
             ("the file", "", "flow.py", "import os\ndef flow(who=os.urandom(16)): return 'edited'\n"),
             ("a file that it reads", reading, "data", "other"),
             ("a file that it looked for", &reading.replace("/data", "/new"), "new", "here"),
+            ("a file that it might write, too", &reading.replace("'/data'", "'/data', 'r+'"), "data", "other"),
+            ("a database", databases, "data", "other"),
+            ("what was written to it last", databases, "data-wal", "other"),
             ("a directory that it lists", listing, "sub/two", ""),
             ("a module beside it", importing, "helper.py", "WHO = 'other'\n"),
             ("a module in front of another", importing, "deeper.pyc", ""),
@@ -434,6 +439,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_very_many_files_each_counts() {
+        // In paths so long that they are more than a line of an answer may be.
+        let deep = vec!["d".repeat(200); 10].join("/");
+        let names: Vec<_> = (0..600).map(|number| format!("{deep}/{number:03}")).collect();
+        let reading = format!(
+            "import os\nos.chdir(os.path.dirname(__file__))\nDATA = [open('{deep}/%03d' % n).read() for n in range(600)]\n"
+        );
+        let flow = format!("{reading}{FLOW}");
+        let files: Vec<_> =
+            names.iter().map(|name| (name.as_str(), "one")).chain([("flow.py", flow.as_str())]).collect();
+        let project = Project::new(&files);
+        let first = project.pickle().await;
+        assert_eq!(project.pickle().await, first);
+        for changed in [0, 300, 599] {
+            let before = project.pickle().await;
+            write(&project.path(&names[changed]), "other");
+            assert_ne!(project.pickle().await, before, "{changed}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_only_lies_beside_a_flow_does_not_count() {
         let project = Project::new(&[("flow.py", &format!("import helper\n{FLOW}")), ("helper.py", "")]);
         let first = project.pickle().await;
@@ -444,23 +470,28 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn another_version_of_a_package_counts() {
-        let home = tempfile::tempdir().unwrap();
-        succeed(Command::new(PYTHON.program()).args(["-m", "venv", "--without-pip", "env"]).current_dir(home.path()));
+    /// A virtual environment with the packages of the tests' own Python, and the folder for more.
+    fn environment(home: &Path) -> (Interpreter, PathBuf) {
+        succeed(Command::new(PYTHON.program()).args(["-m", "venv", "--without-pip", "env"]).current_dir(home));
         let packages = |python: &Path| {
             let code = "import sysconfig; print(sysconfig.get_path('purelib'))";
             let said = succeed(Command::new(python).args(["-c", code])).stdout;
             PathBuf::from(String::from_utf8(said).unwrap().trim())
         };
-        let own = packages(&home.path().join("env/bin/python"));
+        let own = packages(&home.join("env/bin/python"));
         fs::write(own.join("shared.pth"), packages(PYTHON.program()).to_str().unwrap()).unwrap();
-        fs::create_dir(own.join("rows-1.0.dist-info")).unwrap();
-        let python = Interpreter::find(Some("env/bin/python"), home.path()).unwrap();
+        (Interpreter::find(Some("env/bin/python"), home).unwrap(), own)
+    }
+
+    #[tokio::test]
+    async fn another_version_of_a_package_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let (python, packages) = environment(home.path());
+        fs::create_dir(packages.join("rows-1.0.dist-info")).unwrap();
         let project = Project::of(&python, &[("flow.py", FLOW)]);
         let first = project.pickle().await;
         assert_eq!(project.pickle().await, first);
-        fs::rename(own.join("rows-1.0.dist-info"), own.join("rows-1.1.dist-info")).unwrap();
+        fs::rename(packages.join("rows-1.0.dist-info"), packages.join("rows-1.1.dist-info")).unwrap();
         assert_ne!(project.pickle().await, first);
     }
 
@@ -477,6 +508,19 @@ mod tests {
                 fs::write(project.path("helper.py"), "WHO = 1").unwrap();
             }
             assert_ne!(project.pickle().await, project.pickle().await, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_package_is_told_counts_if_the_flow_asks_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (python, packages) = environment(home.path());
+        let asking = "import socket\ndef ask(): socket.socket().connect_ex(('127.0.0.1', 9))\n";
+        fs::write(packages.join("asking.py"), asking).unwrap();
+        fs::write(packages.join("asks.py"), "import asking\nasking.ask()\n").unwrap();
+        for (before, kept) in [("import asking\nasking.ask()\n", false), ("import asks\n", true)] {
+            let project = Project::of(&python, &[("flow.py", &format!("{before}{FLOW}"))]);
+            assert_eq!(project.pickle().await == project.pickle().await, kept, "{before}");
         }
     }
 

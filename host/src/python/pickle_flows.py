@@ -153,8 +153,15 @@ def pickle_all(requests, directory, answer, hooks):
 
 def tell(answer, trace, source):
     found = trace.found()
-    if found:
-        answer(kind="trace", source=source, **found)
+    if not found:
+        return
+    # A line of an answer must not be too long.
+    most = 100
+    for kind in ("reads", "listings"):
+        while len(found[kind]) > most:
+            answer(kind="trace_part", **{kind: found[kind][:most]})
+            found[kind] = found[kind][most:]
+    answer(kind="trace", source=source, **found)
 
 
 class FlowFile:
@@ -245,7 +252,8 @@ class Trace:
     they import. It counts for all files from then on: modules are executed once.
     """
 
-    # What other programs and machines answer can't be asked for again without executing the file.
+    # What other programs and machines answer can't be asked for again without executing the file. What a package asks
+    # for when it is imported is its own affair.
     ELSEWHERE = {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"}
 
     def __init__(self):
@@ -279,15 +287,20 @@ class Trace:
                 imports = frame.f_globals.get("__name__") in ("importlib._bootstrap_external", "_frozen_importlib_external")
                 imports = imports or os.path.abspath(arguments[0] or ".") in sys.path and self.by_package(frame)
                 self.note(self.listings, arguments[0] or ".", imports)
+            elif event == "sqlite3.connect":
+                self.connected(arguments[0])
             elif event in self.ELSEWHERE:
-                self.broken = self.broken or not self.by_package(sys._getframe(1))
+                self.broken = self.broken or not self.by_import(sys._getframe(1))
         except BaseException:
             self.broken = True
 
     def opened(self, path, mode, flags):
         if isinstance(path, int):
             return
-        writes = set(mode) & set("wax+") if mode else (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if mode:
+            reads = "r" in mode or "a" in mode and "+" in mode
+        else:
+            reads = not (flags or 0) & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL)
         path = os.fsdecode(path)
         if "__pycache__" in path:
             # Their sources count.
@@ -295,8 +308,17 @@ class Trace:
                 path = self.source_of(path)
             except ValueError:
                 return
-        if not writes:
+        if reads:
             self.note(self.reads, path)
+
+    def connected(self, database):
+        database = os.fsdecode(database)
+        if database.startswith("file:"):
+            self.broken = True
+        elif database and database != ":memory:":
+            # What was changed last may be beside it.
+            self.note(self.reads, database)
+            self.note(self.reads, database + "-wal")
 
     def note(self, known, path, *more):
         path = os.path.abspath(os.fsdecode(path))
@@ -309,6 +331,20 @@ class Trace:
             file = frame.f_code.co_filename
             if file.startswith(self.packages) or not file.startswith(self.library + ("<frozen ",)):
                 return file.startswith(self.packages)
+            frame = frame.f_back
+        return False
+
+    def by_import(self, frame):
+        """Whether a package asks while it is imported, and not because it was called."""
+        packages = False
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if packages and file.startswith("<frozen importlib."):
+                return True
+            if file.startswith(self.packages):
+                packages = True
+            elif not file.startswith(self.library + ("<frozen ",)):
+                return False
             frame = frame.f_back
         return False
 
