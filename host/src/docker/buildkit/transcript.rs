@@ -207,9 +207,7 @@ impl Transcript {
                 if known.line.ends_with(b"\n") {
                     self.end_line(place, progress);
                 } else if known.line.len() >= LINE_BYTES + held_back {
-                    let rest = known.line.split_off(known.line.len() - held_back);
-                    self.end_line(place, progress);
-                    self.vertices[place].line = rest;
+                    self.end_piece(place, held_back, progress);
                 }
             }
         }
@@ -219,19 +217,23 @@ impl Transcript {
     fn end_line(&mut self, place: usize, progress: &dyn Progress) {
         let known = &mut self.vertices[place];
         let line = std::mem::take(&mut known.line);
-        if line.is_empty() {
-            return;
-        }
         let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end_matches(['\n', '\r']);
-        let line = if self.secrets.is_empty() {
-            without_passwords(line)
-        } else {
-            // Also where something between its letters moves the cursor.
-            let shown = clean(&self.secrets.mask(StepLog::shown(line))).into_owned();
-            Cow::Owned(self.secrets.mask(&shown).into_owned())
-        };
+        let line = without_secrets(&self.secrets, line.trim_end_matches(['\n', '\r']));
         known.log.take(&line, progress);
+    }
+
+    /// Passes on the beginning of a line. Its end may be the beginning of a secret, and so waits for the rest of that,
+    /// behind what is masked already: a cut through a secret would be a cut through its mask.
+    fn end_piece(&mut self, place: usize, held_back: usize, progress: &dyn Progress) {
+        let known = &mut self.vertices[place];
+        let mut line = std::mem::take(&mut known.line);
+        let unfinished = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+        let unfinished = line.split_off(line.len() - unfinished);
+        let line = String::from_utf8_lossy(&line);
+        let line = without_secrets(&self.secrets, &line);
+        let (told, held) = line.split_at(line.floor_char_boundary(line.len().saturating_sub(held_back)));
+        known.log.take(told, progress);
+        known.line = [held.as_bytes(), &unfinished].concat();
     }
 
     /// Nothing more will come.
@@ -332,6 +334,16 @@ impl Step {
 }
 
 /// How long it took, as far as that is known.
+/// As a line may be told.
+fn without_secrets<'a>(secrets: &Secrets, line: &'a str) -> Cow<'a, str> {
+    if secrets.is_empty() {
+        return without_passwords(line);
+    }
+    // Also where something between its letters moves the cursor.
+    let shown = clean(&secrets.mask(StepLog::shown(line))).into_owned();
+    Cow::Owned(secrets.mask(&shown).into_owned())
+}
+
 fn seconds(vertex: &Vertex) -> f64 {
     vertex.completed.zip(vertex.started).map_or(0.0, |(completed, started)| (completed - started).max(0.0))
 }
@@ -541,6 +553,7 @@ mod tests {
             log("secret, and hunter2\u{1b}[1m-secret\n"),
             log(&format!("{}{secret}", "x".repeat(LINE_BYTES - 5))),
             log(&"y".repeat(LINE_BYTES)),
+            log("\n"),
             vertex(&[(6, ""), (7, "failed: hunter2-secret")]),
             r#"{"errorDetail":{"message":"failed: hunter2-secret"}}"#.to_owned(),
         ];
@@ -551,6 +564,27 @@ mod tests {
         let error = transcript.error(end.unwrap_err(), "unix:///s");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         assert_eq!(error.to_string(), "step 1/1 failed: RUN echo ***: failed: ***");
+    }
+
+    #[test]
+    fn a_secret_in_a_long_line_is_told_wherever_it_lies() {
+        for secret in ["hunter2-secret", "häßliches Geheimnis", "x"] {
+            let begins = line(1, &[(1, "a"), (3, "[1/1] RUN cat"), (5, "")]);
+            for at in (0..2 * LINE_BYTES).step_by(LINE_BYTES).flat_map(|cut| cut.saturating_sub(24)..cut + 24) {
+                let text = format!("{}{secret}{}", "-".repeat(at), "+".repeat(2 * LINE_BYTES));
+                for cut in [0, LINE_BYTES + 7] {
+                    let (one, other) = text.split_at(text.floor_char_boundary(cut));
+                    let log = |text: &str| line(3, &[(1, "a"), (4, text)]);
+                    let (_, shown) = shown(&[begins.clone(), log(one), log(other)].join("\n"), &[secret]);
+                    let parts = shown.lines().filter_map(|line| {
+                        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+                        event["line"].as_str().map(str::to_owned)
+                    });
+                    let told: String = parts.collect();
+                    assert_eq!(told, text.replace(secret, "***"), "{at}");
+                }
+            }
+        }
     }
 
     #[test]
