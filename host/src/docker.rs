@@ -47,7 +47,7 @@ use retry::News;
 pub use build::{BuildStep, Built};
 pub use error::{DockerError, Kind};
 pub use fault::Fault;
-pub use run::{OutputStream, RunRequest};
+pub use run::{Output, OutputStream, RunRequest};
 
 /// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
 const OLDEST_API: (u32, u32) = (1, 30);

@@ -64,6 +64,16 @@ fn lines_are_seen_while_the_flow_runs() {
     wait_until_clean(&project.name);
 }
 
+/// Nobody reads what it prints, which is more than a pipe holds.
+#[test]
+fn a_reader_that_does_not_read_stops_no_timeout() {
+    let project = Project::of_script("", "print('x' * 1_000_000)\nwhile True:\n    pass\n");
+    project.build(&["--no-push"]);
+    let mut child = project.folder.command(&["run", "flow", "--timeout", "3s"]).stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(wait_for("its end", || child.try_wait().unwrap()).code(), Some(75));
+    assert_eq!(containers(&project.name), [""; 0]);
+}
+
 #[test]
 fn a_flow_that_takes_too_long_is_stopped() {
     let project = Project::of_script("", include_str!("flows/sleeping.py"));

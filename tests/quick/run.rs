@@ -57,6 +57,15 @@ fn a_flow_that_takes_too_long_is_ended() {
 }
 
 #[test]
+fn so_is_what_it_has_started() {
+    let script = "import subprocess\nchild = subprocess.Popen(['sleep', '600'])\nprint(child.pid, flush=True)\n\
+                  try:\n  child.wait()\nfinally:\n  child.kill()\n  child.wait()\n";
+    let done = with_flow(script).run(&["run", "flow", "--directory", "d", "--timeout", "2s"]).fails(75, &["2s"]);
+    let process = std::path::Path::new("/proc").join(done.stdout.trim());
+    assert!(!done.stdout.trim().is_empty() && !process.exists(), "{done:#?}");
+}
+
+#[test]
 fn flows_that_are_not_there() {
     let folder = with_flow("pass");
     folder.run(&["run", "flwo", "--directory", "d"]).fails(1, &["\"flwo\"", "it has flow"]);

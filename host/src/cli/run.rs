@@ -1,6 +1,7 @@
 //! `flowhold run`: a flow where it is stored.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -8,11 +9,12 @@ use std::{
 
 use clap::Args;
 use flowhold::{Failure, FailureKind, Host, Session, Storage, python::Interpreter};
+use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 use super::{ProgressArguments, docker_host, flow, spec_file, store};
 
-/// How long a flow may take to end after it was interrupted.
+/// How long a flow may take to end after it was told to.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
@@ -119,7 +121,7 @@ async fn here(
     let status = tokio::select! {
         status = child.wait() => status.map_err(no_python)?,
         () = timeout => {
-            child.kill().await.map_err(no_python)?;
+            end(&mut child).await.map_err(no_python)?;
             let after = humantime::format_duration(arguments.timeout.unwrap_or_default());
             return Err(Failure::new(FailureKind::Retry, "timeout", format!("the flow was stopped after {after}"))
                 .with_help("give it more with --timeout".to_owned()));
@@ -133,6 +135,19 @@ async fn here(
         }
     };
     Ok(exit_code(status))
+}
+
+/// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself.
+async fn end(child: &mut Child) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        if let Ok(ended) = tokio::time::timeout(GRACE, child.wait()).await {
+            return ended.map(drop);
+        }
+    }
+    child.kill().await
 }
 
 /// As shells have it: 128 and the signal, where a signal ended it.

@@ -1,19 +1,16 @@
 //! The capability `docker` by a real daemon.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Daemon, OutputStream, RunRequest, SecretGrant, Settings};
+use super::{Daemon, Output, RunRequest, SecretGrant, Settings};
 use crate::{
     blob::Blob,
     capability::{self, Answer, BuildOptions, BuildStep, Builder, BuiltImage, ContainerRun, LocalImage},
     failure::Failure,
     progress::Progress,
 };
-
-/// Takes what a flow's container prints.
-pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 /// Docker daemons, wherever they are.
 pub struct Engine {
@@ -88,8 +85,7 @@ impl capability::Daemon for Connection {
         Box::pin(async move {
             let timeout = run.timeout_seconds.map(Duration::from_secs);
             let request = RunRequest { image: run.image, command: run.command, env: run.env, timeout };
-            let output = Arc::clone(&self.output);
-            Ok(self.daemon.run(request, &mut move |to, bytes| output(to, bytes)).await?)
+            Ok(self.daemon.run(request, &self.output).await?)
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::{AttachContainerResults, LogOutput};
@@ -42,8 +43,8 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes output as it comes, cut anywhere. Its error ends the run.
-pub type Output<'a> = dyn FnMut(OutputStream, &[u8]) -> io::Result<()> + Send + 'a;
+/// Takes output as it comes, cut anywhere, and as long as that takes. Its error ends the run.
+pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 impl Daemon {
     /// Runs the command and returns its exit code. The container is gone when this returns, on
@@ -51,7 +52,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
-    pub async fn run(&self, request: RunRequest, output: &mut Output<'_>) -> Result<i64, DockerError> {
+    pub async fn run(&self, request: RunRequest, output: &Output) -> Result<i64, DockerError> {
         Reference::parse(&request.image)?;
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let body = ContainerCreateBody {
@@ -79,7 +80,7 @@ impl Daemon {
         end
     }
 
-    async fn watch(&self, container: &Container, image: &str, output: &mut Output<'_>) -> Result<i64, DockerError> {
+    async fn watch(&self, container: &Container, image: &str, output: &Output) -> Result<i64, DockerError> {
         // Attached before the start: nothing that the command writes is lost.
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.ask(self.docker.attach_container(container.id(), Some(options))).await;
@@ -94,7 +95,12 @@ impl Daemon {
                 biased;
                 () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
                 chunk = written.next() => match chunk {
-                    Some(Ok(chunk)) => pass_on(&chunk, output)?,
+                    Some(Ok(chunk)) => tokio::select! {
+                        biased;
+                        // Who doesn't read must not keep the run from ending.
+                        () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+                        passed = pass_on(chunk, output) => passed?,
+                    },
                     Some(Err(error)) => {
                         return Err(Failure::from(error).into_error("pass on a container's output", &self.address));
                     }
@@ -157,11 +163,13 @@ impl Daemon {
     }
 }
 
-fn pass_on(chunk: &LogOutput, output: &mut Output<'_>) -> Result<(), DockerError> {
+async fn pass_on(chunk: LogOutput, output: &Output) -> Result<(), DockerError> {
     let (stream, bytes) = match chunk {
         LogOutput::StdErr { message } => (OutputStream::Stderr, message),
         LogOutput::StdOut { message } | LogOutput::Console { message } => (OutputStream::Stdout, message),
         LogOutput::StdIn { .. } => return Ok(()),
     };
-    output(stream, bytes).map_err(DockerError::Output)
+    let output = Arc::clone(output);
+    let passed = tokio::task::spawn_blocking(move || output(stream, &bytes)).await;
+    passed.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(DockerError::Output)
 }
