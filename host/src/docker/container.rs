@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 
 use super::failure::Failure;
 use super::{ANSWER, Daemon, DockerError};
@@ -48,20 +48,28 @@ impl Daemon {
         }
         body.image = Some(image.to_owned());
         body.labels = Some(HashMap::from([(LABEL.to_owned(), purpose.to_owned())]));
-        let request = self.docker.create_container(None::<CreateContainerOptions>, body);
+        // A name of ours, so that people can be told which one it is, even if the daemon doesn't say.
+        let name = format!("flowhold-{}", uuid::Uuid::new_v4());
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        let request = self.docker.create_container(Some(options), body);
         tokio::pin!(request);
         let answer = tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => {
-                // The daemon may be making it: only its answer tells which one to remove.
-                if let Ok(Ok(made)) = tokio::time::timeout(LAST_WORD, request).await {
-                    self.remove(self.container(made.id)).await;
+                // The daemon may be making it: only its answer tells that there is one to remove.
+                match tokio::time::timeout(LAST_WORD, request).await {
+                    Ok(Ok(made)) => self.remove(self.container(made.id)).await,
+                    Ok(Err(_)) => {}
+                    Err(_) => self.may_be_left(&name),
                 }
                 return Err(DockerError::Interrupted);
             }
             answer = tokio::time::timeout(ANSWER, &mut request) => match answer {
                 Ok(answer) => answer.map_err(Failure::from),
-                Err(_) => Err(Failure::Timeout(ANSWER)),
+                Err(_) => {
+                    self.may_be_left(&name);
+                    Err(Failure::Timeout(ANSWER))
+                }
             },
         };
         match answer {
@@ -72,6 +80,12 @@ impl Daemon {
             }
             Err(failure) => Err(failure.into_error("create a container", &self.address)),
         }
+    }
+
+    fn may_be_left(&self, name: &str) {
+        self.tell(Event::Message {
+            text: &format!("the daemon may still be making the container {name}: remove it with `docker rm -f {name}`"),
+        });
     }
 
     /// Kills and removes the container. That is tried even after an interruption, and more than

@@ -38,7 +38,7 @@ impl Fault {
         } else if says(&["invalid reference format"]) {
             // Some calls answer it with status 500.
             Self::Invalid
-        } else if status == Some(429) || says(&["toomanyrequests", "too many requests", "429 "]) {
+        } else if status == Some(429) || says(&["toomanyrequests", "too many requests", " 429 "]) {
             Self::Busy
         } else if matches!(status, Some(401 | 403))
             || says(&[
@@ -57,6 +57,9 @@ impl Fault {
             ])
         {
             Self::Denied
+        } else if status == Some(404) || says(&["manifest unknown", "name unknown"]) || words.ends_with(": not found") {
+            // Before other words are looked for: the image may be called after one of them.
+            Self::Missing
         } else if says(&["x509:", "certificate", "server gave http response to https client"]) {
             Self::Untrusted
         } else if says(&[
@@ -88,15 +91,7 @@ impl Fault {
             "dial tcp",
         ]) {
             Self::Unreachable
-        } else if status == Some(404)
-            || says(&[
-                "manifest unknown",
-                "name unknown",
-                "http 404 response",
-                "not found",
-                "no such image",
-                "does not exist",
-            ])
+        } else if says(&["http 404 response", "not found", "no such image", "does not exist"])
             // An answer without a body, and no 401, 403 or 429, as newer daemons tell it.
             || words == "unknown:"
         {
@@ -161,6 +156,13 @@ mod tests {
             (
                 Some(404),
                 "manifest for localhost:5000/a:1 not found: manifest unknown: manifest unknown",
+                Fault::Missing,
+            ),
+            (Some(404), "manifest for localhost:5000/certificate:v1 not found: manifest unknown", Fault::Missing),
+            (None, "manifest for localhost:5000/timeout@sha256:01429 not found: manifest unknown", Fault::Missing),
+            (
+                None,
+                "failed to resolve reference \"localhost:5000/certificate:v1\": localhost:5000/certificate:v1: not found",
                 Fault::Missing,
             ),
             (Some(500), "error parsing HTTP 404 response body: unexpected end of JSON input: \"\"", Fault::Missing),
