@@ -33,7 +33,7 @@ impl Failure {
     /// What the operating system says of a path.
     pub fn of_path(path: impl fmt::Display, error: &io::Error) -> Self {
         let (code, help) = match error.kind() {
-            io::ErrorKind::NotFound => ("missing-file", "check the path; relative ones begin at the spec's folder"),
+            io::ErrorKind::NotFound => ("missing-file", "check the path"),
             io::ErrorKind::PermissionDenied => ("permission-denied", "change its permissions, or take another path"),
             io::ErrorKind::ReadOnlyFilesystem => ("read-only", "take a path that can be written to"),
             io::ErrorKind::StorageFull => ("storage-full", "make room, and try again"),
@@ -81,6 +81,7 @@ impl From<docker::DockerError> for Failure {
 impl From<PythonError> for Failure {
     fn from(error: PythonError) -> Self {
         let (kind, code) = match &error {
+            PythonError::Unwritten(error) => return Self::of_path("a temporary directory", error),
             PythonError::NotFound { .. } | PythonError::Unusable { .. } | PythonError::Process { .. } => {
                 (FailureKind::Unavailable, "no-python")
             }

@@ -134,9 +134,8 @@ pub enum Mode {
 #[must_use]
 pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
     let stderr = std::io::stderr();
-    let terminal = stderr.is_terminal();
     match mode {
-        Mode::Auto if terminal => {
+        Mode::Auto if obeys(&stderr) => {
             let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             Arc::new(Bars::stderr(if forbidden { Colour::Off } else { Colour::On }))
         }
@@ -144,6 +143,12 @@ pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
         Mode::Json => Arc::new(Json::new(stderr)),
         Mode::None => Arc::new(Silent),
     }
+}
+
+/// Whether it is a terminal that moves its cursor and has colours.
+pub fn obeys(stream: &impl IsTerminal) -> bool {
+    let dumb = cfg!(unix) && std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
+    stream.is_terminal() && !dumb
 }
 
 /// Whether [`Bars`] are coloured.

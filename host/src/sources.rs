@@ -173,7 +173,13 @@ fn open_flow(path: &Path) -> Found {
 }
 
 fn failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::of_path(path.display(), error)
+    let failure = Failure::of_path(path.display(), error);
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            failure.with_help("check the path; relative ones begin at the spec's folder".to_owned())
+        }
+        _ => failure,
+    }
 }
 
 /// A file, or a directory with everything below it. A link that is the source itself is followed; links below it are

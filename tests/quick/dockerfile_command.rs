@@ -69,7 +69,7 @@ fn to_standard_output_it_is_a_tar_of_the_same() {
 
 #[test]
 fn nothing_is_overwritten() {
-    for taken in ["Dockerfile", "requirements.txt", "files", "flows", "flowhold"] {
+    for taken in ["Dockerfile", "requirements.txt", "install.py", "files", "flows", "flowhold"] {
         let folder = folder();
         folder.write(&format!("out/{taken}"), "mine");
         folder.write("out/unrelated", "mine");

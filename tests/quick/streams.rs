@@ -59,6 +59,23 @@ fn there_are_no_colours_in_pipes() {
 
 /// As in `flowhold … | head -0`.
 #[test]
+fn there_are_colours_on_terminals_that_have_them() {
+    let folder = folder();
+    folder.write("flowhold.toml", "[storage]\ntype = 1\n");
+    let on = |variables: &str| {
+        let command = format!("env {variables} \"$FLOWHOLD_BIN\" check");
+        let mut terminal = std::process::Command::new("script");
+        terminal.args(["-qec", &command, "/dev/null"]).current_dir(folder.path());
+        String::from_utf8(terminal.output().unwrap().stdout).unwrap()
+    };
+    assert!(on("TERM=xterm NO_COLOR=").contains("\u{1b}[1;31merror"));
+    for variables in ["TERM=dumb NO_COLOR=", "-u TERM NO_COLOR=", "TERM=xterm NO_COLOR=1"] {
+        let said = on(variables);
+        assert!(said.contains("error[wrong-type]") && !said.contains('\u{1b}'), "{variables}: {said}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_gone_away_is_no_error() {
     let folder = folder();
     folder.write("big.py", "#".repeat(1 << 20));

@@ -9,7 +9,7 @@ use flowhold::{
     Failure,
     docker::OutputStream,
     failure::{Diagnostic, Severity},
-    progress::clean,
+    progress::{clean, obeys},
 };
 
 use super::exit;
@@ -106,7 +106,7 @@ const CYAN: &str = "36";
 
 fn paint(text: &str, colour: &str) -> String {
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if forbidden || !io::stderr().is_terminal() { text.to_owned() } else { format!("\x1b[1;{colour}m{text}\x1b[0m") }
+    if forbidden || !obeys(&io::stderr()) { text.to_owned() } else { format!("\x1b[1;{colour}m{text}\x1b[0m") }
 }
 
 /// Keeps line breaks, and nothing else that a terminal would obey: messages quote what others wrote.

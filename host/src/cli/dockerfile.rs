@@ -1,6 +1,8 @@
 //! `flowhold dockerfile`: the specification's `create_dockerfile_object`.
 
 use std::{
+    collections::BTreeSet,
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -38,14 +40,21 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
         return console::stream(archive);
     }
     // What the plan has at the top of its context: if none of it is there, nothing can be overwritten.
-    for name in ["Dockerfile", "requirements.txt", "files", "flows", "flowhold"] {
-        let path = dir.join(name);
-        if path.symlink_metadata().is_ok() {
-            return Err(Failure::input("path-taken", format!("{} exists already", path.display()))
-                .with_help("nothing was written; name an empty directory".to_owned()));
-        }
+    let context = session.context(plan).await?;
+    let names = context.iter().filter_map(|entry| entry.path.split('/').next());
+    let top: BTreeSet<_> = names.chain(["Dockerfile"]).map(|name| dir.join(name)).collect();
+    if let Some(taken) = top.iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(Failure::input("path-taken", format!("{} exists already", taken.display()))
+            .with_help("nothing was written; name an empty directory".to_owned()));
     }
-    unpack(archive, &dir).map_err(|error| Failure::of_path(dir.display(), &error))?;
+    unpack(archive, &dir).map_err(|error| {
+        // Half a context is none, and would be in the way of the next try. What somebody else has made meanwhile stays.
+        for path in top.iter().filter(|_| error.kind() != io::ErrorKind::AlreadyExists) {
+            // The error that matters is the first.
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+        Failure::of_path(dir.display(), &error)
+    })?;
     console::text(&dir.join("Dockerfile").display().to_string())
 }
 

@@ -12,6 +12,7 @@ use flowhold::{
     blob::Blob,
     capability::Files,
     files::{Grants, parent_of},
+    progress::clean,
 };
 use serde_json::{Map, Value, json};
 
@@ -106,8 +107,9 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
         return console::text(&format!("{:#}", json!({ "flows": flows })));
     }
     let width = flows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(60);
-    let lines: String = flows.iter().map(|(name, location)| format!("{name:width$}  {location}\n")).collect();
-    console::result(lines.as_bytes())
+    // A storage file is somebody's text, and a terminal obeys what is in a text.
+    let line = |(name, location): &(String, String)| format!("{:width$}  {}\n", clean(name), clean(location));
+    console::result(flows.iter().map(line).collect::<String>().as_bytes())
 }
 
 pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
