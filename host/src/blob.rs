@@ -27,34 +27,41 @@ static SMALL_FILES: LazyLock<Quota> = LazyLock::new(|| Quota::of(24 << 20));
 
 /// Immutable bytes: in memory, or a file that must stay as it was when it was opened.
 #[derive(Clone, Debug)]
-pub struct Blob(Arc<Source>);
+pub struct Blob {
+    source: Arc<Source>,
+    /// Gives back what may still be held.
+    #[expect(dead_code, reason = "it is dropped")]
+    permit: Option<Arc<Permit>>,
+}
 
 #[derive(Debug)]
 enum Source {
     Memory {
         bytes: Bytes,
         sha256: OnceLock<[u8; 32]>,
-        /// Gives back what may still be held.
-        #[expect(dead_code, reason = "it is dropped")]
-        permit: Option<Permit>,
     },
     /// Most files are opened when they are read: a spec may name more of them than a process may have open.
-    File { path: PathBuf, held: Option<File>, stamp: Stamp, sha256: OnceLock<[u8; 32]> },
+    File {
+        path: PathBuf,
+        held: Option<File>,
+        stamp: Stamp,
+        sha256: OnceLock<[u8; 32]>,
+    },
 }
 
-/// How many bytes may be held at once, of a guest's or of small files.
+/// How much may be held at once: bytes of a guest's or of small files, or open files.
 #[derive(Debug, Clone)]
 pub(crate) struct Quota(Arc<AtomicUsize>);
 
 impl Quota {
-    pub(crate) fn of(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
+    pub(crate) fn of(amount: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(amount)))
     }
 
-    /// Takes so many bytes of it; none where not so many are left.
-    pub(crate) fn take(&self, bytes: usize) -> Option<Permit> {
-        let left = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(bytes));
-        left.ok().map(|_| Permit { quota: self.clone(), bytes })
+    /// Takes so much of it; none where not so much is left.
+    pub(crate) fn take(&self, amount: usize) -> Option<Permit> {
+        let left = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(amount));
+        left.ok().map(|_| Permit { quota: self.clone(), amount })
     }
 }
 
@@ -62,12 +69,12 @@ impl Quota {
 #[derive(Debug)]
 pub(crate) struct Permit {
     quota: Quota,
-    bytes: usize,
+    amount: usize,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.quota.0.fetch_add(self.bytes, Ordering::AcqRel);
+        self.quota.0.fetch_add(self.amount, Ordering::AcqRel);
     }
 }
 
@@ -96,29 +103,37 @@ impl Stamp {
         Ok(Self { length: metadata.len(), modified: metadata.modified().ok(), identity })
     }
 
-    /// Bytes of a file that has this stamp still when they are read.
-    fn read(&self, file: &File, offset: u64, length: usize) -> Option<Bytes> {
+    /// Bytes of a file; none where it has this stamp no more when they are read.
+    fn read(&self, file: &File, offset: u64, length: usize) -> io::Result<Option<Bytes>> {
         let left = self.length.saturating_sub(offset);
         let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
         let mut buffer = vec![0; length];
-        read_at(file, &mut buffer, offset).ok()?;
-        (Self::of(file).ok()? == *self).then(|| buffer.into())
+        match read_at(file, &mut buffer, offset) {
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+            Ok(()) if Self::of(file)? == *self => Ok(Some(buffer.into())),
+            _ => Ok(None),
+        }
     }
 }
 
 impl Blob {
+    fn new(source: Source) -> Self {
+        Self { source: Arc::new(source), permit: None }
+    }
+
     /// These bytes.
     pub fn in_memory(bytes: impl Into<Bytes>) -> Self {
-        Self(Arc::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new(), permit: None }))
+        Self::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new() })
     }
 
-    /// Bytes that a guest makes its host hold, until the last handle of them is dropped.
-    pub(crate) fn of_guest(bytes: Vec<u8>, permit: Permit) -> Self {
-        Self::permitted(bytes.into(), permit)
+    /// Gives this permit back when the last handle is dropped.
+    pub(crate) fn with(self, permit: Permit) -> Self {
+        Self { permit: Some(Arc::new(permit)), ..self }
     }
 
-    fn permitted(bytes: Bytes, permit: Permit) -> Self {
-        Self(Arc::new(Source::Memory { bytes, sha256: OnceLock::new(), permit: Some(permit) }))
+    /// The same bytes, of which nobody counts any more that they are held.
+    pub(crate) fn uncounted(self) -> Self {
+        Self { permit: None, ..self }
     }
 
     /// A file by its path. Only a regular one: nothing here waits for a pipe or reads a device.
@@ -134,11 +149,11 @@ impl Blob {
         let stamp = Stamp::of(&file)?;
         let small = usize::try_from(stamp.length).ok().filter(|length| *length <= SMALL);
         if let Some(permit) = small.and_then(|length| quota.take(length)) {
-            let bytes = stamp.read(&file, 0, permit.bytes);
+            let bytes = stamp.read(&file, 0, permit.amount)?;
             let bytes = bytes.ok_or_else(|| io::Error::other("it changed while it was read"))?;
-            return Ok(Self::permitted(bytes, permit));
+            return Ok(Self::in_memory(bytes).with(permit));
         }
-        Ok(Self(Arc::new(Source::File { path: path.to_owned(), held: None, stamp, sha256: OnceLock::new() })))
+        Ok(Self::new(Source::File { path: path.to_owned(), held: None, stamp, sha256: OnceLock::new() }))
     }
 
     /// An open file, which is kept open; the path is for messages.
@@ -147,12 +162,17 @@ impl Blob {
     /// As [`Blob::open`].
     pub fn of_file(path: PathBuf, file: File) -> io::Result<Self> {
         let stamp = Stamp::of(&file)?;
-        Ok(Self(Arc::new(Source::File { path, held: Some(file), stamp, sha256: OnceLock::new() })))
+        Ok(Self::new(Source::File { path, held: Some(file), stamp, sha256: OnceLock::new() }))
+    }
+
+    /// Whether it keeps a file open.
+    pub(crate) fn is_open_file(&self) -> bool {
+        matches!(&*self.source, Source::File { held: Some(_), .. })
     }
 
     /// Length in bytes.
     pub fn length(&self) -> u64 {
-        match &*self.0 {
+        match &*self.source {
             Source::Memory { bytes, .. } => bytes.len() as u64,
             Source::File { stamp, .. } => stamp.length,
         }
@@ -160,7 +180,7 @@ impl Blob {
 
     /// The bytes, where they are in memory.
     pub fn as_bytes(&self) -> Option<Bytes> {
-        match &*self.0 {
+        match &*self.source {
             Source::Memory { bytes, .. } => Some(bytes.clone()),
             Source::File { .. } => None,
         }
@@ -179,7 +199,7 @@ impl Blob {
     /// # Errors
     /// As [`Blob::read`].
     pub fn sha256(&self) -> io::Result<[u8; 32]> {
-        let (Source::Memory { sha256, .. } | Source::File { sha256, .. }) = &*self.0;
+        let (Source::Memory { sha256, .. } | Source::File { sha256, .. }) = &*self.source;
         if let Some(known) = sha256.get() {
             return Ok(*known);
         }
@@ -222,7 +242,7 @@ impl Blob {
     }
 
     fn reader(&self) -> io::Result<Reader> {
-        let opened = match &*self.0 {
+        let opened = match &*self.source {
             Source::File { path, held: None, .. } => Some(open_regular(path).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::NotADirectory
@@ -246,14 +266,16 @@ struct Reader {
 
 impl Reader {
     fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        match &*self.blob.0 {
+        match &*self.blob.source {
             Source::Memory { bytes, .. } => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 Ok(bytes.slice(start..start.saturating_add(length).min(bytes.len())))
             }
             Source::File { path, held, stamp, .. } => {
                 let file = self.opened.as_ref().or(held.as_ref()).ok_or_else(|| changed(path))?;
-                stamp.read(file, offset, length).ok_or_else(|| changed(path))
+                let read = stamp.read(file, offset, length);
+                let read = read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+                read?.ok_or_else(|| changed(path))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use wasmtime::{
@@ -31,16 +31,41 @@ pub(crate) struct Capabilities {
     pub(crate) limits: StoreLimits,
     /// What the guest may still make its host hold.
     pub(crate) quota: Quota,
+    /// How many files it may still have open.
+    pub(crate) open_files: Quota,
     /// Ticks of the host's clock in which the guest may still run; none without a deadline.
     pub(crate) ticks: Option<u32>,
     pub(crate) grants: Grants,
-    /// The directory that flows are added to in the call at work, locked.
-    pub(crate) held: Option<File>,
+    pub(crate) held: Held,
     /// An embedder's own files, in place of the grants.
     pub(crate) files: Option<Arc<dyn Files>>,
     pub(crate) docker: Arc<dyn Docker>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+}
+
+/// The directory that flows are added to in the call at work, locked.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Held(Arc<Mutex<Option<File>>>);
+
+impl Held {
+    fn any(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn set(&self, directory: Option<File>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = directory;
+    }
+}
+
+/// A call at work. After it, and where nobody waits for its end any more, others may add flows to the directory that it
+/// added some to.
+pub(crate) struct AtWork(pub(crate) Held);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
 }
 
 /// What a guest has a handle of for its connection to a daemon.
@@ -60,7 +85,7 @@ impl wit_files::HostBlob for Capabilities {
     async fn new(&mut self, bytes: Vec<u8>) -> Trap<Resource<Blob>> {
         let permit = self.quota.take(bytes.len());
         let permit = permit.ok_or_else(|| wasmtime::format_err!("the guest makes its host hold too many bytes"))?;
-        Ok(self.table.push(Blob::of_guest(bytes, permit))?)
+        Ok(self.table.push(Blob::in_memory(bytes).with(permit))?)
     }
 
     async fn length(&mut self, blob: Resource<Blob>) -> Trap<u64> {
@@ -100,7 +125,7 @@ impl wit_files::HostBlob for Capabilities {
 impl wit_files::Host for Capabilities {
     async fn open(&mut self, path: String) -> Trap<Result<Resource<Blob>, Failure>> {
         let missing = || Failure::input("missing-file", format!("{path}: no such file"));
-        match self.files().open(&path).and_then(|blob| blob.ok_or_else(missing)) {
+        match self.files().open(&path).and_then(|blob| self.within_limits(blob.ok_or_else(missing)?)) {
             Ok(blob) => Ok(Ok(self.table.push(blob)?)),
             Err(failure) => Ok(Err(failure)),
         }
@@ -135,8 +160,8 @@ impl wit_files::Host for Capabilities {
 
     async fn create_directory(&mut self, directory: String) -> Trap<Result<(), Failure>> {
         let made = self.files().create_directory(&directory);
-        if made.is_ok() && self.files.is_none() && self.held.is_none() {
-            self.held = lock(self.grants.open_directory(&directory)).await;
+        if made.is_ok() && self.files.is_none() && !self.held.any() {
+            self.held.set(lock(self.grants.open_directory(&directory)).await);
         }
         Ok(made)
     }
@@ -198,7 +223,7 @@ impl wit_docker::HostDaemon for Capabilities {
     ) -> Trap<Result<Resource<Blob>, Failure>> {
         let missing = || Failure::input("missing-file", format!("the image {image} has no file {path}"));
         let copied = self.daemon(&daemon)?.copy_out(&image, &path).await;
-        match copied.and_then(|blob| blob.ok_or_else(missing)) {
+        match copied.and_then(|blob| self.within_limits(blob.ok_or_else(missing)?)) {
             Ok(blob) => Ok(Ok(self.table.push(blob)?)),
             Err(failure) => Ok(Err(failure)),
         }
@@ -233,6 +258,15 @@ impl random::Host for Capabilities {
 }
 
 impl Capabilities {
+    /// A blob that the guest may have.
+    fn within_limits(&self, blob: Blob) -> Result<Blob, Failure> {
+        if !blob.is_open_file() {
+            return Ok(blob);
+        }
+        let too_many = || Failure::input("file-error", "too many files are open at once");
+        self.open_files.take(1).map(|permit| blob.with(permit)).ok_or_else(too_many)
+    }
+
     fn files(&self) -> &dyn Files {
         self.files.as_deref().unwrap_or(&self.grants)
     }

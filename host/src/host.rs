@@ -14,7 +14,7 @@ use wasmtime::{
 use crate::{
     bindings::{Flowhold, FlowholdPre},
     blob::Quota,
-    capabilities::{Capabilities, Has},
+    capabilities::{AtWork, Capabilities, Has, Held},
     capability::{Clock, Docker, Files, NoDocker, Random, System},
     compiled,
     deadline::Ticker,
@@ -212,9 +212,10 @@ impl Host {
             table,
             limits,
             quota: Quota::of(settings.memory_limit),
+            open_files: Quota::of(OPEN_FILES),
             ticks: None,
             grants,
-            held: None,
+            held: Held::default(),
             files: settings.files.clone(),
             docker: Arc::clone(&settings.docker),
             clock: Arc::clone(&settings.clock),
@@ -261,6 +262,8 @@ impl Host {
 
 /// The most handles that a session has at once: of each flow and file of a spec, and of what the core makes of them.
 const HANDLES: usize = 1 << 21;
+/// Granted files that a guest may have open at once: a process has no more than 1,024, mostly.
+const OPEN_FILES: usize = 64;
 
 /// The core has one table, of its functions, which does not grow.
 const TABLE_ELEMENTS: usize = 100_000;
@@ -319,17 +322,14 @@ impl Session {
     }
 
     /// Before each call: it has the whole deadline for itself.
-    pub(crate) fn begin(&mut self) {
-        self.store.data_mut().ticks = self.ticks;
-    }
-
-    /// After each call: others may add flows to the directory that it added some to.
-    pub(crate) fn end(&mut self) {
-        self.store.data_mut().held = None;
+    pub(crate) fn begin(&mut self) -> AtWork {
+        let capabilities = self.store.data_mut();
+        capabilities.ticks = self.ticks;
+        AtWork(capabilities.held.clone())
     }
 
     pub(crate) async fn release(&mut self, resource: ResourceAny) -> Result<(), Failure> {
-        self.begin();
+        let _at_work = self.begin();
         resource.resource_drop_async(&mut self.store).await.map_err(|error| Failure::of_guest(&error))
     }
 }

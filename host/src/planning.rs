@@ -32,10 +32,9 @@ pub struct Plan {
 /// Calls a method of a resource; a guest that breaks is a failure.
 macro_rules! call {
     ($session:ident . $interface:ident . $resource:ident . $method:ident ($($argument:expr),*)) => {{
-        $session.begin();
+        let _at_work = $session.begin();
         let guest = $session.core.$interface();
         let called = guest.$resource().$method(&mut $session.store, $($argument),*).await;
-        $session.end();
         called.map_err(|error| $crate::failure::Failure::of_guest(&error))
     }};
 }

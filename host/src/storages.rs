@@ -209,6 +209,7 @@ impl Session {
     }
 
     fn take(&mut self, blob: wasmtime::component::Resource<Blob>) -> Result<Blob, Failure> {
-        self.store.data_mut().table.delete(blob).map_err(|error| Failure::of_guest(&error.into()))
+        let blob = self.store.data_mut().table.delete(blob).map_err(|error| Failure::of_guest(&error.into()))?;
+        Ok(blob.uncounted())
     }
 }

@@ -170,6 +170,16 @@ fn pipes_and_devices_are_not_waited_for() {
 }
 
 #[test]
+fn no_more_files_are_open_than_leaves_enough_for_others() {
+    let Place { folder: _kept, granted, .. } = place();
+    let host = host(|host| host.files(&granted, Access::Read));
+    let many = |times: usize| alone(&host, &format!("open-many {times} {granted}/inside")).unwrap();
+    assert_eq!(many(64), "64");
+    assert_eq!(many(65), "file-error: too many files are open at once");
+    assert_eq!(alone(&host, &format!("open-often 5000 {granted}/inside")).unwrap(), "inside");
+}
+
+#[test]
 fn very_long_names_are_answered() {
     let Place { folder: _kept, granted, .. } = place();
     let host = host(|host| host.files(&granted, Access::Write));

@@ -51,13 +51,14 @@ mod linux {
     }
 
     /// Whether syncing the file system of this file can be relied on: before 5.8, Linux did not tell what could not be
-    /// written, and what FUSE does is its server's affair.
+    /// written; overlayfs does not tell what the file system below could not write; what FUSE does is its server's affair.
     pub(crate) fn syncs_whole_file_systems(file: &File) -> bool {
-        const FUSE: u64 = 0x6573_5546;
+        const TELL_TOO_LITTLE: [u64; 2] = [0x6573_5546, 0x794c_7630];
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let mut numbers = kernel.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
         let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        version >= (5, 8) && rustix::fs::fstatfs(file).is_ok_and(|about| u64::try_from(about.f_type) != Ok(FUSE))
+        let tells = |kind| u64::try_from(kind).is_ok_and(|kind| !TELL_TOO_LITTLE.contains(&kind));
+        version >= (5, 8) && rustix::fs::fstatfs(file).is_ok_and(|about| tells(about.f_type))
     }
 
     /// Syncs whatever was written to the file system that this file is on.

@@ -20,6 +20,12 @@ pub(crate) fn obey(line: &str) -> String {
             answers.dedup();
             answers.join(" | ")
         }
+        // Keeps them all open.
+        "open-many" => {
+            let (times, path) = rest.split_once(' ').unwrap();
+            let opened: Result<Vec<_>, _> = (0..times.parse().unwrap()).map(|_| files::open(path)).collect();
+            told(opened.map(|blobs| blobs.len().to_string()))
+        }
         "create" => told(files::create(rest, &files::Blob::new(b"evil")).map(|new| new.to_string())),
         // So many that they are synced together.
         "create-all" => {
