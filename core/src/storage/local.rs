@@ -73,12 +73,19 @@ impl LocalStorage {
         // In this order, no flow is without its note.
         let entries = files.entries(&storage.directory)?;
         let notes = files.entries(&storage.notes())?;
-        for entry in entries {
+        // Those that were not stored by this or the original come last: none of theirs takes a name from another.
+        let is_slug = |stem: &str| stem.parse::<FlowName>().is_ok_and(|name| name.slug() == stem);
+        let stem = |entry: &String| entry.strip_suffix(".prefect").is_some_and(is_slug);
+        let (stored, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(stem);
+        for entry in stored.into_iter().chain(others) {
             let Some(slug) = entry.strip_suffix(".prefect") else { continue };
             let noted = notes.binary_search(&format!("{slug}.json")).is_ok();
             let note = if noted { storage.note(slug, files)? } else { None };
             // A file of somebody else's whose name can't be a flow's is none of ours.
             let Ok(name) = note.as_ref().map_or(slug, |note| &note.name).parse::<FlowName>() else { continue };
+            if storage.map.contains(name.as_ref()) {
+                continue;
+            }
             if let Some(note) = note {
                 storage.formats.insert(name.clone(), note.format);
             }
@@ -185,8 +192,11 @@ impl LocalStorage {
                 missing.push(flow);
                 continue;
             };
-            let name = self.name_at(flow.name.slug(), files)?;
-            if name != flow.name.as_ref() || Content::of(stored)? != flow.content {
+            let (name, format) = match self.note(flow.name.slug(), files)? {
+                Some(note) => (note.name, note.format),
+                None => (flow.name.slug().to_owned(), Format::of(&stored.read(0, 1)?)),
+            };
+            if (name.as_str(), format) != (flow.name.as_ref(), flow.format) || Content::of(stored)? != flow.content {
                 return Err(self.taken(&flow.name, &location, files)?);
             }
             steps.push(step(&location, true));
@@ -346,6 +356,36 @@ mod tests {
             let failure = staged(&names)?.build(None, &disk).err();
             assert!(failure.is_some_and(|failure| failure.message.contains("\"flow-5\"")));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_same_bytes_in_another_format_are_another_flow() -> Result<(), Failure> {
+        let disk = Disk::default();
+        disk.room.set(8);
+        let flow = |format| {
+            let mut storage = staged(&["a".to_owned()])?;
+            storage.staged.iter_mut().for_each(|flow| flow.format = format);
+            storage.build(None, &disk)
+        };
+        flow(Format::Pickle)?;
+        assert!(flow(Format::Pickle)?.steps.iter().all(|step| step.cached));
+        assert!(flow(Format::Script).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_of_somebody_elses_takes_no_name() -> Result<(), Failure> {
+        let disk = Disk::default();
+        disk.room.set(8);
+        staged(&["Etl".to_owned()])?.build(None, &disk)?;
+        disk.create("/flows/Etl.prefect", &in_memory("other"))?;
+        disk.create("/flows/Other one.prefect", &in_memory("other"))?;
+        let storage = LocalStorage::read("/flows".to_owned(), &disk)?;
+        let flows: Vec<_> =
+            storage.flows().iter().map(|(name, location)| (name.to_string(), location.to_owned())).collect();
+        let expected = [("Etl", "/flows/etl.prefect"), ("Other one", "/flows/Other one.prefect")];
+        assert_eq!(flows, expected.map(|(name, location)| (name.to_owned(), location.to_owned())));
         Ok(())
     }
 
