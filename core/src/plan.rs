@@ -180,7 +180,7 @@ impl Planner<'_> {
     }
 
     fn base(&self) -> Option<Sourced> {
-        let base = self.settings.base_image.clone()?;
+        let base = self.settings.base().ok()?;
         Some(sourced(why::BASE, Instruction::From(base), ["storage.base_image".to_owned()]))
     }
 
@@ -263,9 +263,13 @@ impl Planner<'_> {
             (false, false) => into.to_owned(),
             (true, _) => format!("{into}/"),
         };
-        // Named after the destination and not after the source: what the source is called is not in the image.
-        let name = safe(destination.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
-        let context_path = format!("files/{index}-{name}");
+        let context_path = if is_directory || file.destination.is_directory() {
+            // Named after the destination and not after the source: what the source is called is not in the image.
+            format!("files/{index}-{}", safe(destination.trim_end_matches('/').rsplit('/').next().unwrap_or_default()))
+        } else {
+            // Where the destination is a directory of the base image, the file goes into it by its name.
+            format!("files/{index}/{}", safe(base))
+        };
         for entry in entries {
             let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
             let target = format!("{}{below}", destination.trim_end_matches('/'));
@@ -399,9 +403,9 @@ impl Planner<'_> {
         let reference = match (&name, &tag) {
             (Some(name), Some(tag)) => self.reference(name, tag),
             (name, _) => {
-                // The registry's rules are about the name, so they can be told before a tag is chosen.
-                if let (Some(name), Ok(tag)) = (name, "tag".parse()) {
-                    self.reference(name, &tag);
+                // The registry's rules can be told before name and tag are chosen.
+                if let (Ok(some), Ok(tag)) = ("name".parse(), "tag".parse()) {
+                    self.reference(name.as_ref().unwrap_or(&some), &tag);
                 }
                 None
             }
@@ -468,10 +472,10 @@ mod why {
         "Checks Python's version and loads every flow: if one can't be loaded, there is no image.";
 }
 
-/// A file name that needs no quoting anywhere: for names in the context that people read, but nothing depends on.
+/// A file name that needs no quoting anywhere.
 fn safe(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
-    name.chars().take(100).map(plain).collect()
+    if matches!(name, "" | "." | "..") { "_".to_owned() } else { name.chars().take(100).map(plain).collect() }
 }
 
 /// The canonical encoding: every part is preceded by its length, so that no two plans have one encoding.

@@ -10,13 +10,13 @@ use crate::{
     diagnostic::Code,
     digest::Digest,
     env_name::{EnvName, EnvNameError, EnvValue},
-    failure::Explain,
+    failure::{Explain, Failure},
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
     image_path::ImagePath,
     json::{Json, Object},
     prefect_version::PrefectVersion,
     python::PythonVersion,
-    requirement::Requirement,
+    requirement::{Requirement, normal_version},
     spec::{
         document::Value,
         reader::{Field, Reader, Table},
@@ -78,7 +78,8 @@ pub enum Naming {
 pub struct ImageFile {
     /// Absolute path on the host.
     pub source: String,
-    /// Path in the image. With a slash at its end it is a directory that takes the source.
+    /// Path in the image. With a slash at its end it is a directory, into which a file goes; the content of a directory
+    /// becomes its content.
     pub destination: ImagePath,
     /// The source and everything below it; none until somebody has looked.
     pub entries: Option<Vec<FileEntry>>,
@@ -142,6 +143,15 @@ impl Naming {
 }
 
 impl DockerSettings {
+    /// The base image, or the default.
+    pub(crate) fn base(&self) -> Result<ImageReference, Failure> {
+        if let Some(base) = &self.base_image {
+            return Ok(base.clone());
+        }
+        let version = self.python_version.map_or_else(|| "3.6".to_owned(), |version| version.to_string());
+        format!("python:{version}").parse().map_err(Failure::explained)
+    }
+
     /// Takes the settings out of a table and leaves everything else in it.
     pub(crate) fn read(reader: &mut Reader, table: &mut Table<'_>) -> Self {
         Self {
@@ -355,11 +365,11 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
 /// A release: what may follow `cloudpickle==`.
 fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
-    if text.parse::<pep440_rs::Version>().is_err() {
+    let version = normal_version(text);
+    if version.is_none() {
         reader.report(Code::InvalidValue, field, format!("{text:?} is no PEP 440 version"), None);
-        return None;
     }
-    Some(text.to_owned())
+    version.map(|(version, _)| version)
 }
 
 pub(crate) fn is_absolute(path: &str) -> bool {

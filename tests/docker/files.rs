@@ -83,6 +83,16 @@ fn names_need_not_be_plain() {
     }
 }
 
+/// Where there is a directory, the file goes into it, as with Docker.
+#[test]
+fn a_directory_of_the_base_takes_a_file_by_its_name() {
+    let folder = Folder::new();
+    let [tool, other] = ["tool.sh", "b.sh"].map(|file| name(&folder.write(file, "tool")));
+    let (_project, tree) =
+        built(&[(tool, "/usr/local/bin"), (other, "/data/other")], &["/usr/local/bin/tool.sh", "/data"]);
+    assert_eq!((&tree["/usr/local/bin/tool.sh"][1], &tree["/data/other"][1]), (&json!("tool"), &json!("tool")));
+}
+
 #[test]
 fn modes_are_kept() {
     const MODES: [(u32, &str); 5] = [

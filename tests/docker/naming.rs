@@ -70,6 +70,19 @@ fn a_flow_can_name_its_image() {
     assert_eq!(given.build(&["--no-push"])["image"], given.reference());
 }
 
+/// With a tag of one's own, the registry may have an earlier plan's image under it.
+#[test]
+fn a_plan_under_a_tag_of_ones_own_is_pushed() {
+    let project = unnamed("naming = \"plan\"\nimage_tag = \"v1\"");
+    let first = project.build(&[]);
+    project.folder.write("flow.py", "print('other')\n");
+    project.build(&["--no-push"]);
+    let second = project.build(&[]);
+    assert_eq!(first["image"], second["image"]);
+    assert_ne!(first["digest"], second["digest"], "{second:#}");
+    assert_eq!(second["digest"].as_str(), registry::digest(first["image"].as_str().unwrap()).as_deref());
+}
+
 #[test]
 fn a_plan_is_built_and_pushed_once() {
     let project = unnamed("naming = \"plan\"");

@@ -10,7 +10,7 @@ use crate::{
     failure::{Failure, FailureKind},
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
-    image::{self, ImageReference},
+    image::{self, ImageReference, ImageTag},
     name_map::NameMap,
     naming,
     plan::{self, BuildPlan},
@@ -138,7 +138,13 @@ impl DockerStorage {
             let content = self.contents.get(name.as_ref()).cloned().ok_or_else(|| no_content(name))?;
             flows.push(Flow { name: name.clone(), format: self.format(name), content });
         }
-        match plan::plan(&self.settings, &flows) {
+        // A tag that an earlier build has chosen is that plan's.
+        let chosen = self.built.as_ref().map(|built| built.plan.hex());
+        let tag = self.settings.image_tag.as_ref().map(ImageTag::as_str);
+        let own = self.settings.naming != Naming::Plan || chosen.as_deref() != tag;
+        let settings =
+            DockerSettings { image_tag: self.settings.image_tag.clone().filter(|_| own), ..self.settings.clone() };
+        match plan::plan(&settings, &flows) {
             (Some(plan), diagnostics) => Ok((plan, diagnostics)),
             (None, diagnostics) => Err(first_error(diagnostics)),
         }
@@ -153,6 +159,8 @@ impl DockerStorage {
         let push = push && self.settings.registry_url.is_some();
         let chosen = naming::choose(&self.settings, &plan, host.clock, host.random)?;
         let reference = chosen.reference.to_string();
+        // Under a tag that is not the plan's, the registry may have another plan's image.
+        let of_plan = chosen.tag.as_str() == plan_digest.hex();
         let daemon = host.docker.connect(self.settings.base_url.as_deref())?;
         let mut steps = Steps { clock: host.clock, done: Vec::new() };
         let exists = self.settings.naming == Naming::Plan && has_plan(daemon.as_ref(), &reference, &plan_digest)?;
@@ -168,7 +176,8 @@ impl DockerStorage {
                 .map_err(|failure| failure.while_doing(&format!("building {reference}")))?;
             steps.done.extend(built.steps);
         }
-        let digest = if push { Some(publish(daemon.as_ref(), &reference, exists, &mut steps)?) } else { None };
+        let digest =
+            if push { Some(publish(daemon.as_ref(), &reference, exists && of_plan, &mut steps)?) } else { None };
         self.settings.image_name = Some(chosen.name);
         self.settings.image_tag = Some(chosen.tag);
         self.built = Some(Built { plan: plan_digest, digest: digest.clone().flatten() });
@@ -205,7 +214,7 @@ impl DockerStorage {
 
     /// Pulls the base image, and returns its reference.
     pub fn pull_image(&self, docker: &dyn Docker) -> Result<String, Failure> {
-        let base = self.base_image()?.to_string();
+        let base = self.settings.base()?.to_string();
         let daemon = docker.connect(self.settings.base_url.as_deref())?;
         self.pull_base(daemon.as_ref(), &base)?;
         Ok(base)
@@ -227,7 +236,7 @@ impl DockerStorage {
     }
 
     fn pull(&self, daemon: &dyn Daemon, steps: &mut Steps<'_>) -> Result<(), Failure> {
-        let base = self.base_image()?.to_string();
+        let base = self.settings.base()?.to_string();
         if self.settings.local_image {
             // The builder would pull it silently.
             return match daemon.image(&base)? {
@@ -246,14 +255,6 @@ impl DockerStorage {
     fn pull_base(&self, daemon: &dyn Daemon, base: &str) -> Result<(), Failure> {
         let platform = self.settings.building.platform.as_ref().map(Platform::as_str);
         daemon.pull(base, platform).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
-    }
-
-    fn base_image(&self) -> Result<ImageReference, Failure> {
-        if let Some(base) = &self.settings.base_image {
-            return Ok(base.clone());
-        }
-        let version = self.settings.python_version.map_or_else(|| "3.6".to_owned(), |version| version.to_string());
-        format!("python:{version}").parse().map_err(Failure::explained)
     }
 
     /// What a flow's bytes are.
@@ -277,14 +278,14 @@ fn has_plan(daemon: &dyn Daemon, reference: &str, plan: &Digest) -> Result<bool,
     Ok(daemon.image(reference)?.is_some_and(|image| image.labels.contains(&label)))
 }
 
-/// Pushes, unless the image was there before and the registry has it too.
+/// Pushes, unless the registry has it already, which can only be known of a name that no other plan has.
 fn publish(
     daemon: &dyn Daemon,
     reference: &str,
-    existed: bool,
+    may_be_there: bool,
     steps: &mut Steps<'_>,
 ) -> Result<Option<String>, Failure> {
-    if existed && let Some(digest) = daemon.published(reference)? {
+    if may_be_there && let Some(digest) = daemon.published(reference)? {
         steps.cached(format!("{reference} is pushed already"));
         return Ok(Some(digest));
     }
