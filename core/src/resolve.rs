@@ -14,6 +14,7 @@ use crate::{
     json::{Json, Object},
     prefect_version::PrefectVersion,
     python::PythonVersion,
+    requirement::normal_version,
     settings::{DockerSettings, EntryKind, FileEntry, is_absolute},
     spec::{FlowSpec, Spec, StorageSpec},
 };
@@ -329,8 +330,7 @@ impl Resolver<'_> {
         }
         self.check_python(&settings, flows);
         if settings.base_image.is_none() {
-            let version = settings.python_version.map_or_else(|| "3.6".to_owned(), |version| version.to_string());
-            settings.base_image = format!("python:{version}").parse::<ImageReference>().ok();
+            settings.base_image = settings.base().ok();
         } else if let Some(base) = settings.base_image.as_ref().filter(|base| is_floating(base)) {
             let message = format!("the base image {base} changes under its name");
             let help = "name a version, or a digest, to build the same image again".to_owned();
@@ -352,6 +352,7 @@ impl Resolver<'_> {
             Err(error) => self.report(Code::HostFault, "storage.python", error.to_string()),
         }
         if settings.prefect_version.is_none()
+            && !settings.python_dependencies.iter().any(|one| one.name() == "prefect")
             && let Some(prefect) = &python.prefect
         {
             match prefect.parse::<PrefectVersion>() {
@@ -360,8 +361,17 @@ impl Resolver<'_> {
             }
         }
         let pickled = flows.iter().any(|flow| flow.object.is_some());
-        if settings.cloudpickle_version.is_none() && pickled {
-            settings.cloudpickle_version.clone_from(&python.cloudpickle);
+        if settings.cloudpickle_version.is_none()
+            && pickled
+            && let Some(cloudpickle) = &python.cloudpickle
+        {
+            match normal_version(cloudpickle) {
+                Some((version, _)) => settings.cloudpickle_version = Some(version),
+                None => {
+                    let message = format!("{cloudpickle:?} is no PEP 440 version");
+                    self.report(Code::HostFault, "storage.cloudpickle_version", message);
+                }
+            }
         }
     }
 
@@ -468,6 +478,39 @@ impl ResolvedFlow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn settings(storage: &str, python: PythonFacts) -> Result<DockerSettings, Vec<Diagnostic>> {
+        let text = format!(
+            "[storage]\ntype = \"docker\"\n{storage}\n[[flows]]\nname = \"a\"\nobject = \"a\"\npath = \"a.py\"\n\
+             size = 1\nsha256 = \"{}\"\n",
+            "0".repeat(64)
+        );
+        let spec = Spec::parse(&text).0.unwrap();
+        let facts = Facts { python: Some(python), findings: vec![Finding::Skipped], ..Facts::default() };
+        match resolve(&spec, facts) {
+            (Some(ResolvedSpec { storage: ResolvedStorage::Docker(settings), .. }), _) => Ok(*settings),
+            (_, found) => Err(found),
+        }
+    }
+
+    fn python(prefect: &str, cloudpickle: &str) -> PythonFacts {
+        let (prefect, cloudpickle) = (Some(prefect.to_owned()), Some(cloudpickle.to_owned()));
+        PythonFacts { version: "3.9".to_owned(), prefect, cloudpickle }
+    }
+
+    #[test]
+    fn the_users_versions_are_taken_unless_the_spec_says_others() {
+        let taken = settings("", python("0.6.6", "3.0.0\n")).unwrap();
+        let told = |settings: &DockerSettings| settings.prefect_version.as_ref().map(ToString::to_string);
+        assert_eq!(told(&taken).as_deref(), Some("0.6.6"));
+        assert_eq!(taken.cloudpickle_version.as_deref(), Some("3.0.0"));
+        let stated = settings("python_dependencies = [\"prefect[aws]==0.6.5\"]", python("0.6.6", "3.0.0")).unwrap();
+        assert_eq!(told(&stated), None);
+        let spaced = settings("cloudpickle_version = \"\\n3.0\"", python("0.6.6", "3.0.0")).unwrap();
+        assert_eq!(spaced.cloudpickle_version.as_deref(), Some("3.0"));
+        let odd = settings("", python("0.6.6", "3.0\n--index-url https://x"));
+        assert!(odd.is_err_and(|found| found.iter().any(|one| one.code == Code::HostFault)));
+    }
 
     #[test]
     fn stems() {

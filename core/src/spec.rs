@@ -132,7 +132,7 @@ impl Spec {
     pub fn places(text: &str) -> Vec<(String, Place)> {
         let mut places = Vec::new();
         match document::parse(text) {
-            Ok(node) => collect_places("", &node, &mut places),
+            Ok(node) => collect_places("", &node, &mut places, &mut { PLACES }),
             Err(error) => places.extend(error.place.map(|place| (String::new(), place))),
         }
         places
@@ -190,7 +190,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     let policies = table.field("policies").map_or_else(Vec::new, |field| read_policies(reader, &field));
     reader.finish(table);
     let mut places = Vec::new();
-    collect_places("", node, &mut places);
+    collect_places("", node, &mut places, &mut { PLACES });
     Some(Spec { storage, python, flows, policies, places, index: OnceCell::new() })
 }
 
@@ -322,19 +322,26 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>) {
+/// So many bytes of paths are remembered: a hundred thousand flows have a tenth of it.
+const PLACES: usize = 64 << 20;
+
+fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, left: &mut usize) {
+    *left = left.saturating_sub(path.len());
+    if *left == 0 {
+        return;
+    }
     if let Some(place) = node.place {
         places.push((path.to_owned(), place));
     }
     match &node.value {
         Value::Table(entries) => {
             for (key, node) in entries {
-                collect_places(&reader::join_path(path, key), node, places);
+                collect_places(&reader::join_path(path, key), node, places, left);
             }
         }
         Value::Array(nodes) => {
             for (index, node) in nodes.iter().enumerate() {
-                collect_places(&format!("{path}[{index}]"), node, places);
+                collect_places(&format!("{path}[{index}]"), node, places, left);
             }
         }
         _ => {}

@@ -156,6 +156,27 @@ fn mistakes_in_the_storage() {
 }
 
 #[test]
+fn a_registry_is_looked_at_before_there_is_a_name() {
+    let spec = "[storage]\ntype = \"docker\"\nregistry_url = \"gcr.io\"\n[[flows]]\npath = \"a.py\"\n";
+    none_of([fault(spec, "registry-rule", "storage.registry_url", &["Google"])].into_iter());
+}
+
+/// What is wrong in many places is told in some: neither paths nor words are worth more memory than there is.
+#[test]
+fn many_and_long_mistakes_take_little_memory() {
+    let long = "K".repeat(50_000);
+    let many = vec!["1"; 25_000].join(",");
+    let unknown: Vec<_> = (0..20_000).map(|number| format!("\"k{number}\":1")).collect();
+    for spec in [
+        format!("{{\"{long}\":[{many}]}}"),
+        format!("{{\"{}\":1}}", "K".repeat(13 << 20)),
+        format!("{{\"storage\":{{\"type\":\"docker\",\"files\":{{\"/{long}\":{{{}}}}}}}}}", unknown.join(",")),
+    ] {
+        folder(&spec).run(&["check"]).fails(1, &["error["]);
+    }
+}
+
+#[test]
 fn mistakes_in_the_flows() {
     none_of(FLOWS.iter().map(|(flows, code, field, words)| fault(flows, code, field, words)));
 }
@@ -228,6 +249,18 @@ const SECRETS: &[(&str, &str, &str)] = &[
         "storage.python_dependencies[0]",
         "s3cret",
     ),
+    // Nor do errors that quote it in part, or escaped.
+    (
+        r#"python_dependencies = ["mypkg @ git+https://ghp_0123456789abcdefghijABCDEFGHIJ012345@github.com/acme/x.git;python_version>'3'"]"#,
+        "storage.python_dependencies[0]",
+        "ghp_0123456789",
+    ),
+    (
+        r#"python_dependencies = ["x @ https://ghp_0123456789abcdefghij@a.b/x;os_name==\"nt\""]"#,
+        "storage.python_dependencies[0]",
+        "ghp_0123456789",
+    ),
+    (r#"base_url = "ssh://me:s3\\zq9@h""#, "storage.base_url", "zq9"),
     (r#"env_vars = { A_TOKEN = "s3cret\nx" }"#, "storage.env_vars.A_TOKEN", "s3cret"),
 ];
 

@@ -1,4 +1,4 @@
-//! How an image is built, apart from what is in it: of all this only the platform is part of the plan digest.
+//! How an image is built, apart from what is in it: of all this only platform and installer are part of the plan digest.
 
 use std::fmt;
 

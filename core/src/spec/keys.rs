@@ -102,7 +102,7 @@ pub const KEYS: &[Key] = &[
         Storage,
         "files",
         Table,
-        "Absolute path here = path in the image. A slash at the end is a directory to put it in.",
+        "Absolute path here = path in the image. A slash at the end is a directory, into which it goes.",
     )
     .of("docker"),
     key(Storage, "base_url", String, "The Docker daemon's address: unix://, tcp://, http(s):// or npipe://.")

@@ -48,6 +48,9 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     }
 }
 
+/// Of a spec with more faults than this, nobody reads all.
+const MOST: usize = 1000;
+
 impl Reader {
     /// Reports a finding about a field.
     pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
@@ -57,11 +60,18 @@ impl Reader {
     /// Apart from `report`, which is compiled anew for every kind of text.
     #[inline(never)]
     fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
+        if self.diagnostics.len() >= MOST && self.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
         if let Value::String(text) = &field.node.value
-            && let Some(secret) = secret_in_reference(text)
+            && code != Code::LiteralSecret
+            && secret_in_reference(text).is_some()
         {
-            message = message.replace(secret, "…");
-            help = help.map(|help| help.replace(secret, "…"));
+            // What is quoted of it may be cut and escaped.
+            if message.contains('"') {
+                message = format!("{} is wrong, and not shown because a secret is in it", field.path);
+            }
+            help = help.filter(|help| !help.contains('"'));
         }
         let mut diagnostic = Diagnostic::new(code, &field.path, message).with_help(help);
         diagnostic.line = field.node.line();
@@ -196,6 +206,9 @@ impl<'n> Table<'n> {
 
 /// The known word nearest to one that is not known, if it is near enough to be a slip.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    if word.len() > 64 {
+        return None;
+    }
     known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
