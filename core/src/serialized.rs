@@ -8,7 +8,7 @@ use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    failure::Failure,
+    failure::{Explain, Failure},
     flow::{Flow, FlowMap, Format},
     flow_name::{FlowName, FlowNameError},
     json::{self, Json, Object},
@@ -204,6 +204,12 @@ fn read_local(reader: &mut Reader, table: &mut Table<'_>) -> Option<LocalStorage
     Some(storage)
 }
 
+/// Reports what is wrong with a flow that no field has.
+fn refuse<T>(reader: &mut Reader, error: &dyn Explain) -> Option<T> {
+    reader.diagnostics.push(Diagnostic::new(error.code(), "flows", error.to_string()).with_help(error.help()));
+    None
+}
+
 fn read_bytes(
     reader: &mut Reader,
     table: &mut Table<'_>,
@@ -222,12 +228,18 @@ fn read_bytes(
     }
     let formats = read_formats(reader, table)?;
     for (key, bytes) in payloads.into_iter().flatten() {
-        contents.push((key.parse().ok()?, bytes));
+        match key.parse::<FlowName>() {
+            Ok(name) => contents.push((name, bytes)),
+            Err(error) => return refuse(reader, &error),
+        }
     }
     let mut storage = BytesStorage::default();
     for (name, bytes) in contents {
         let format = formats.get(name.as_ref()).copied().unwrap_or(Format::Pickle);
-        storage.add_flow(Flow { name, format, content: Content::from_bytes(bytes) }).ok()?;
+        if let Err(failure) = storage.add_flow(Flow { name, format, content: Content::from_bytes(bytes) }) {
+            reader.diagnostics.push(Diagnostic::new(Code::InvalidStorage, "flows", failure.message));
+            return None;
+        }
     }
     Some(storage)
 }

@@ -88,20 +88,23 @@ fn flipped_bits_are_an_error_or_a_storage() {
 fn claims_of_size_are_not_believed() {
     let folder = Folder::new();
     let head = b"flowhold\0\x01";
-    let claims: [&[u8]; 4] = [
+    let claims: [&[u8]; 6] = [
         // bincode's markers for a length of two, four, eight and sixteen bytes.
         &[251, 255, 255],
         &[252, 255, 255, 255, 255],
         &[253, 255, 255, 255, 255, 255, 255, 255, 255],
+        // No more than a snapshot may have, but more than there is.
+        &[252, 0, 0x65, 0xcd, 0x1d],
+        &[2, b'{', b'}', 1, 1, b'a', 252, 0, 0x65, 0xcd, 0x1d],
         // A good text, and then four thousand million flows.
         &[2, b'{', b'}', 252, 255, 255, 255, 255],
     ];
     for claim in claims {
         folder.write("claim", [head, claim].concat());
-        // With 1 GiB of address space for everything, a claim that was believed would end the process.
+        // With 256 MiB for everything, a claim that was believed would end the process.
         let binary = flowhold_tests::binary();
         let mut command = std::process::Command::new("prlimit");
-        command.arg(format!("--data={}", 1_u64 << 30)).arg(binary).args(["ls", "--storage", "claim"]);
+        command.arg(format!("--data={}", 1_u64 << 28)).arg(binary).args(["ls", "--storage", "claim"]);
         refused(Done::of(command.current_dir(folder.path()).env("HOME", folder.path()).output().unwrap()));
     }
 }
