@@ -169,11 +169,12 @@ impl Preview {
 impl From<&ImageReference> for BaseImage {
     fn from(image: &ImageReference) -> Self {
         let path = image.path();
-        // Docker's own rule: an official image is written without its namespace.
-        let official = image.registry().is_none() && !path.contains('/');
+        // Docker's own rules: its registry has an old name, too, and an official image is written without its namespace.
+        let registry = image.registry().filter(|registry| *registry != "index.docker.io").unwrap_or(DEFAULT_REGISTRY);
+        let official = registry == DEFAULT_REGISTRY && !path.contains('/');
         Self {
             reference: image.to_string(),
-            registry: image.registry().unwrap_or(DEFAULT_REGISTRY).to_owned(),
+            registry: registry.to_owned(),
             repository: if official { format!("library/{path}") } else { path.to_owned() },
             tag: image.tag().map(str::to_owned),
             digest: image.digest().map(str::to_owned),
@@ -240,9 +241,12 @@ PIP_INDEX_URL = "https://index"
 
     #[test]
     fn references_without_registry_are_docker_hubs() {
-        let text = SPEC.replace("localhost:5000/team/python:3.11", "python");
-        let base = preview(&text).base_image().unwrap();
-        assert_eq!((base.registry.as_str(), base.repository.as_str(), base.tag), ("docker.io", "library/python", None));
+        for reference in ["python", "docker.io/python", "index.docker.io/python", "index.docker.io/library/python"] {
+            let text = SPEC.replace("localhost:5000/team/python:3.11", reference);
+            let base = preview(&text).base_image().unwrap();
+            let told = (base.registry.as_str(), base.repository.as_str(), base.tag);
+            assert_eq!(told, ("docker.io", "library/python", None), "{reference}");
+        }
     }
 
     #[test]

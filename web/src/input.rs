@@ -197,7 +197,11 @@ impl Options {
 
     /// Gives content its bytes, if a file with its digest was given, or it is a script of ours.
     pub(crate) fn attach(&self, content: &mut Content) {
-        let given = || self.files.values().find(|given| given.blob.sha256() == Ok(content.sha256));
+        let given = || {
+            let fits =
+                |given: &&Given| given.blob.length() == content.size && given.blob.sha256() == Ok(content.sha256);
+            self.files.values().find(fits)
+        };
         let ours = || Some(in_memory(script::find(&scripts()?, &content.sha256)?));
         if content.seen && content.blob.is_none() {
             content.blob = given().map(|given| given.blob.clone()).or_else(ours);

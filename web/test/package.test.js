@@ -62,6 +62,14 @@ test('without the bytes the Dockerfile is there, and the plan stays open', () =>
   assert.equal(thrown(() => archive(stated)).code, 'no-content');
 });
 
+test('bytes with the stated digest and another size are not taken', () => {
+  const pinned = resolve(SPEC, { files: FILES });
+  const sized = pinned.replace(/"size":\s*(\d+)/, (_, size) => `"size":${Number(size) - 1}`);
+  assert.notEqual(sized, pinned);
+  assert.equal(thrown(() => archive(sized, { files: FILES })).code, 'source-changed');
+  assert.equal(thrown(() => archive(sized, { files: { other: FLOW } })).code, 'no-content');
+});
+
 test('what the bytes are must be what the spec states', () => {
   const pinned = resolve(SPEC, { files: FILES });
   const other = preview(pinned, { files: { 'hello.py': new Uint8Array(3) } });
