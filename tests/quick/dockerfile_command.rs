@@ -68,6 +68,11 @@ fn to_standard_output_it_is_a_tar_of_the_same() {
 }
 
 #[test]
+fn its_result_as_json() {
+    assert_eq!(folder().json(&["dockerfile", "out", "--format", "json"])["path"], "out/Dockerfile");
+}
+
+#[test]
 fn nothing_is_overwritten() {
     for taken in ["Dockerfile", "requirements.txt", "install.py", "files", "flows", "flowhold"] {
         let folder = folder();

@@ -15,7 +15,7 @@ fn the_template_is_a_spec_without_flows() {
 #[test]
 fn the_template_uncommented_is_a_docker_spec() {
     let folder = Folder::new();
-    folder.run(&["init", "made/here"]).ok();
+    assert_eq!(folder.json(&["init", "made/here", "--format", "json"])["path"], "made/here/flowhold.toml");
     let template = std::fs::read_to_string(folder.path().join("made/here/flowhold.toml")).unwrap();
     let lines = template.lines().map(|line| match line.strip_prefix("# ") {
         Some(setting) if setting.starts_with("[[") || setting.split(' ').nth(1) == Some("=") => setting,
@@ -25,8 +25,9 @@ fn the_template_uncommented_is_a_docker_spec() {
     folder.write(&format!("made/here/{flow}"), "def flow(): pass\n");
     let text: String = lines.map(|line| format!("{line}\n")).collect();
     let text = text.replace("\"local\" ", "\"docker\" ").replace("/abs/model.bin", model.to_str().unwrap());
-    // The directory belongs to the local type, and pickling needs more than a plain Python.
-    let wanted = |line: &&str| !line.starts_with("directory") && !line.starts_with("object");
+    // The directory belongs to the local type, pickling needs more than a plain Python, and there is no policy.
+    let others = ["directory", "object", "format", "policies"];
+    let wanted = |line: &&str| !others.iter().any(|other| line.starts_with(other));
     let text: String = text.lines().filter(wanted).map(|line| format!("{line}\n")).collect();
     folder.write("made/here/flowhold.toml", &text);
     let found = folder.json(&["check", "-f", "made/here/flowhold.toml", "--format", "json"]);

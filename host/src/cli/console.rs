@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Read, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -11,8 +12,9 @@ use flowhold::{
     failure::{Diagnostic, Severity},
     progress::{clean, obeys},
 };
+use serde_json::json;
 
-use super::exit;
+use super::{Format, exit};
 
 /// Writes a result to stdout. A reader that has gone away (`| head`) has what it wanted.
 pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
@@ -46,7 +48,16 @@ pub(crate) fn text(text: &str) -> Result<ExitCode, Failure> {
     report(text).map(|_| ExitCode::SUCCESS)
 }
 
-/// The same for one result of many: says whether anybody can still read them.
+/// A file that was made.
+pub(crate) fn made(path: &Path, format: Format) -> Result<ExitCode, Failure> {
+    let path = path.display().to_string();
+    match format {
+        Format::Human => text(&path),
+        Format::Json => text(&format!("{:#}", json!({ "path": path }))),
+    }
+}
+
+/// The same as [`text`] for one result of many: says whether anybody can still read them.
 pub(crate) fn report(text: &str) -> Result<bool, Failure> {
     write(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
 }

@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use flowhold::{Failure, Need, blob::Blob};
 
-use super::{SpecArguments, console, exit, spec_file};
+use super::{Format, SpecArguments, console, exit, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     dir: PathBuf,
     #[command(flatten)]
     spec: SpecArguments,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
 }
 
 pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -55,7 +58,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
         }
         Failure::of_path(dir.display(), &error)
     })?;
-    console::text(&dir.join("Dockerfile").display().to_string())
+    console::made(&dir.join("Dockerfile"), arguments.format)
 }
 
 fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use flowhold::Failure;
 
-use super::{console, spec_file};
+use super::{Format, console, spec_file};
 
 const TEMPLATE: &str = include_str!("template.toml");
 
@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// The directory, made if it is missing
     #[arg(default_value = ".")]
     dir: PathBuf,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
 }
 
 pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -32,7 +35,7 @@ pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
     make_directory(&arguments.dir).map_err(|error| Failure::of_path(arguments.dir.display(), &error))?;
     let mut file = File::create_new(&path).map_err(failure)?;
     file.write_all(TEMPLATE.as_bytes()).map_err(failure)?;
-    console::text(&path.display().to_string())
+    console::made(&path, arguments.format)
 }
 
 /// Makes a directory and its parents, where missing. A file in its place is no directory, rather than one that exists.
