@@ -60,6 +60,7 @@ impl Held {
 
 /// A call at work. After it, and where nobody waits for its end any more, others may add flows to the directory that it
 /// added some to.
+#[must_use]
 pub(crate) struct AtWork(pub(crate) Held);
 
 impl Drop for AtWork {

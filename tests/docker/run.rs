@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use flowhold_tests::Done;
@@ -69,9 +69,15 @@ fn lines_are_seen_while_the_flow_runs() {
 fn a_reader_that_does_not_read_stops_no_timeout() {
     let project = Project::of_script("", "print('x' * 1_000_000)\nwhile True:\n    pass\n");
     project.build(&["--no-push"]);
-    let mut child = project.folder.command(&["run", "flow", "--timeout", "3s"]).stdout(Stdio::piped()).spawn().unwrap();
-    assert_eq!(wait_for("its end", || child.try_wait().unwrap()).code(), Some(75));
-    assert_eq!(containers(&project.name), [""; 0]);
+    let command = project.folder.command(&["run", "flow", "--timeout", "3s"]);
+    let mut both = Command::new("sh");
+    both.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(command.get_program()).args(command.get_args());
+    both.current_dir(project.folder.path()).env("HOME", project.folder.path());
+    for mut command in [command, both] {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        assert_eq!(wait_for("its end", || child.try_wait().unwrap()).code(), Some(75));
+        assert_eq!(containers(&project.name), [""; 0]);
+    }
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! `run` of flows that are in no image: environment, output, exit codes, timeout.
 
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Stdio,
+};
+
 use flowhold_tests::Folder;
 
 fn with_flow(script: &str) -> Folder {
@@ -63,6 +68,24 @@ fn so_is_what_it_has_started() {
     let done = with_flow(script).run(&["run", "flow", "--directory", "d", "--timeout", "2s"]).fails(75, &["2s"]);
     let process = std::path::Path::new("/proc").join(done.stdout.trim());
     assert!(!done.stdout.trim().is_empty() && !process.exists(), "{done:#?}");
+}
+
+/// Of a signal to flowhold alone, it tells the flow.
+#[test]
+fn an_interrupted_flow_can_clean_up() {
+    let script = "import time\nprint('started', flush=True)\ntry:\n  time.sleep(600)\nfinally:\n  print('cleaned')\n";
+    let folder = with_flow(script);
+    let mut command = std::process::Command::new("setsid");
+    command.arg(flowhold_tests::binary()).args(["run", "flow", "--directory", "d"]);
+    let mut child =
+        command.current_dir(folder.path()).env("HOME", folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    output.read_to_string(&mut line).unwrap();
+    assert_eq!((line.as_str(), child.wait().unwrap().code()), ("started\ncleaned\n", Some(130)));
 }
 
 #[test]

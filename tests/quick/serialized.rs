@@ -72,6 +72,17 @@ fn what_is_written_to_stays_what_it_is() {
     assert_eq!(String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap(), expected);
     assert!(std::fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
 
+    // What somebody has open is not replaced, and a file is, wherever it lies.
+    let command = "echo before > log && \"$FLOWHOLD_BIN\" serialize storage.json -o /dev/stdout >> log";
+    assert!(Command::new("sh").args(["-c", command]).current_dir(folder.path()).status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(at("log")).unwrap(), format!("before\n{expected}"));
+    let in_memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let file = in_memory.path().join("storage.json");
+    for _ in 0..2 {
+        written_to(file.to_str().unwrap());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
+    }
+
     // Who may read it is for the user to say.
     let command = "umask 027 && exec \"$FLOWHOLD_BIN\" serialize storage.json -o new.json";
     assert!(Command::new("sh").args(["-c", command]).current_dir(folder.path()).status().unwrap().success());

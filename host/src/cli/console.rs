@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Read, Write},
     path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
 use flowhold::{
@@ -86,7 +87,15 @@ pub(crate) fn fail(failure: &Failure) -> ExitCode {
     if let Some(help) = &failure.help {
         lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
     }
-    note(&lines);
+    // Where nobody reads it, the process ends all the same.
+    let (said, wait) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().spawn(move || {
+        note(&lines);
+        said.send(())
+    });
+    if thread.is_ok() {
+        let _ = wait.recv_timeout(LAST_WORDS);
+    }
     exit::code(failure)
 }
 
@@ -110,6 +119,9 @@ pub(crate) fn show(diagnostics: &[Diagnostic], spec: &str) {
         note(&lines);
     }
 }
+
+/// How long a reader of stderr may take for the last of it.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const RED: &str = "31";
 const YELLOW: &str = "33";

@@ -51,7 +51,7 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     } else {
         session.snapshot(storage).await?
     };
-    if after != before && file.is_file() {
+    if after != before && file.is_file() && !output::is_open(&file) {
         output::write(&file, &after)?;
     }
     Ok(code)

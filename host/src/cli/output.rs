@@ -16,9 +16,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         Some(there) if is(there, &io::stdout()) => pass_on(io::stdout().lock(), bytes),
         Some(there) if is(there, &io::stderr()) => pass_on(io::stderr().lock(), bytes),
         // What somebody else has open, a file even, is written to where it ends.
-        Some(there)
-            if !there.is_dir() && (!there.is_file() || path.starts_with("/dev") || path.starts_with("/proc")) =>
-        {
+        Some(there) if !there.is_dir() && (!there.is_file() || is_open(path)) => {
             fs::OpenOptions::new().append(true).open(path).and_then(|file| pass_on(file, bytes))
         }
         _ => replace(&end_of_links(path), there.as_ref(), bytes),
@@ -44,6 +42,13 @@ fn is<T>(_: &Metadata, _: &T) -> bool {
     false
 }
 
+/// Whether a path leads to something through what a process has open.
+pub(crate) fn is_open(path: &Path) -> bool {
+    let streams = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+    let descriptors = path.starts_with("/proc") && path.components().any(|part| part.as_os_str() == "fd");
+    path.starts_with("/dev/fd") || descriptors || streams.iter().any(|stream| path == Path::new(stream))
+}
+
 /// Where a link leads, to a file that may be missing.
 fn end_of_links(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
@@ -65,7 +70,8 @@ fn replace(path: &Path, there: Option<&Metadata>, bytes: &[u8]) -> io::Result<()
         {
             use std::os::unix::fs::{MetadataExt as _, fchown};
 
-            let _ = fchown(file.as_file(), Some(there.uid()), Some(there.gid()));
+            let (file, group) = (file.as_file(), Some(there.gid()));
+            let _ = fchown(file, Some(there.uid()), group).or_else(|_| fchown(file, None, group));
         }
         file.as_file().set_permissions(there.permissions())?;
     }

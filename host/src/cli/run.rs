@@ -128,8 +128,9 @@ async fn here(
         }
         () = interrupt.cancelled() => {
             // A terminal tells the whole group of processes; otherwise nobody has told the flow.
-            if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-                child.kill().await.map_err(no_python)?;
+            let told = cfg!(unix) && std::fs::File::open("/dev/tty").is_ok();
+            if !told || tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+                end(&mut child).await.map_err(no_python)?;
             }
             return Err(Failure::new(FailureKind::Interrupted, "interrupted", "the flow was interrupted"));
         }
