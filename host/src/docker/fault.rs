@@ -29,7 +29,8 @@ pub enum Fault {
 impl Fault {
     /// Reads the daemon's words; the status is that of its answer, if the words came with one.
     pub(super) fn of(status: Option<u16>, words: &str) -> Self {
-        let words = words.trim().to_lowercase();
+        // Without what is quoted: addresses, with whatever an image is called in them.
+        let words = words.split('"').step_by(2).collect::<String>().trim().to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
         // Ordered: "pull access denied, repository does not exist" is about access, and a DNS
         // server that doesn't answer is slow before it is unreachable.
@@ -164,6 +165,11 @@ mod tests {
                 None,
                 "failed to resolve reference \"localhost:5000/certificate:v1\": localhost:5000/certificate:v1: not found",
                 Fault::Missing,
+            ),
+            (
+                None,
+                "failed to do request: Head \"http://localhost:1/v2/timeout/manifests/1\": dial tcp 127.0.0.1:1: connect: connection refused",
+                Fault::Unreachable,
             ),
             (Some(500), "error parsing HTTP 404 response body: unexpected end of JSON input: \"\"", Fault::Missing),
             (

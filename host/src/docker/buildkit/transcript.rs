@@ -227,8 +227,7 @@ impl Transcript {
     fn end_piece(&mut self, place: usize, held_back: usize, progress: &dyn Progress) {
         let known = &mut self.vertices[place];
         let mut line = std::mem::take(&mut known.line);
-        let unfinished = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
-        let unfinished = line.split_off(line.len() - unfinished);
+        let unfinished = line.split_off(unfinished(&line));
         let line = String::from_utf8_lossy(&line);
         let line = without_secrets(&self.secrets, &line);
         let (told, held) = line.split_at(line.floor_char_boundary(line.len().saturating_sub(held_back)));
@@ -333,7 +332,17 @@ impl Step {
     }
 }
 
-/// How long it took, as far as that is known.
+/// Where the unfinished character or escape sequence begins that a line ends with.
+fn unfinished(line: &[u8]) -> usize {
+    let character = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+    let character = line.len() - character;
+    // A longer one is none.
+    let from = line.len().saturating_sub(64);
+    let escape = line[from..].iter().rposition(|byte| *byte == 0x1b).map(|at| from + at);
+    let parameters = |at: &usize| line[at + 1..].iter().skip(1).all(|byte| (0x20..0x40).contains(byte));
+    escape.filter(parameters).map_or(character, |escape| escape.min(character))
+}
+
 /// As a line may be told.
 fn without_secrets<'a>(secrets: &Secrets, line: &'a str) -> Cow<'a, str> {
     if secrets.is_empty() {
@@ -344,6 +353,7 @@ fn without_secrets<'a>(secrets: &Secrets, line: &'a str) -> Cow<'a, str> {
     Cow::Owned(secrets.mask(&shown).into_owned())
 }
 
+/// How long it took, as far as that is known.
 fn seconds(vertex: &Vertex) -> f64 {
     vertex.completed.zip(vertex.started).map_or(0.0, |(completed, started)| (completed - started).max(0.0))
 }
@@ -567,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_a_long_line_is_told_wherever_it_lies() {
+    fn a_secret_in_a_long_line_is_masked_wherever_it_lies() {
         for secret in ["hunter2-secret", "häßliches Geheimnis", "x"] {
             let begins = line(1, &[(1, "a"), (3, "[1/1] RUN cat"), (5, "")]);
             for at in (0..2 * LINE_BYTES).step_by(LINE_BYTES).flat_map(|cut| cut.saturating_sub(24)..cut + 24) {
@@ -584,6 +594,22 @@ mod tests {
                     assert_eq!(told, text.replace(secret, "***"), "{at}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_not_cut_in_an_escape_sequence() {
+        let begins = line(1, &[(1, "a"), (3, "[1/1] RUN cat"), (5, "")]);
+        let log = |text: &str| line(3, &[(1, "a"), (4, text)]);
+        let before = "-".repeat(LINE_BYTES + "hunter2-secret".len());
+        for cut in 0.."\u{1b}[1;31m".len() {
+            let (one, other) = "\u{1b}[1;31m".split_at(cut);
+            let (start, end) = (format!("{before}hunter2{one}"), format!("{other}-secret\n"));
+            let (_, shown) = shown(
+                &[begins.clone(), log(&start[start.len() - LINE_BYTES - 13..]), log(&end)].join("\n"),
+                &["hunter2-secret"],
+            );
+            assert!(!shown.contains("hunter2") && shown.contains("***"), "{cut}");
         }
     }
 
