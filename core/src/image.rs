@@ -7,6 +7,7 @@ mod reference;
 mod registry;
 
 pub use reference::{ImageReference, ReferenceError};
+pub(crate) use registry::is_docker_hub;
 pub use registry::{JoinError, join};
 
 use core::fmt;

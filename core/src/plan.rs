@@ -263,13 +263,14 @@ impl Planner<'_> {
             (false, false) => into.to_owned(),
             (true, _) => format!("{into}/"),
         };
-        let context_path = if is_directory || file.destination.is_directory() {
+        let (separator, name) = if is_directory || file.destination.is_directory() {
             // Named after the destination and not after the source: what the source is called is not in the image.
-            format!("files/{index}-{}", safe(destination.trim_end_matches('/').rsplit('/').next().unwrap_or_default()))
+            ('-', destination.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
         } else {
-            // Where the destination is a directory of the base image, the file goes into it by its name.
-            format!("files/{index}/{}", safe(base))
+            // Where the destination is a directory of the base image, the file goes into it by this name.
+            ('/', base)
         };
+        let context_path = format!("files/{index}{separator}{}", safe(name));
         for entry in entries {
             let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
             let target = format!("{}{below}", destination.trim_end_matches('/'));

@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, PolicyCode, Severity},
     dockerfile::{Instruction, Sourced},
     failure::Failure,
-    image::ImageReference,
+    image::{ImageReference, is_docker_hub},
     preview::Preview,
 };
 
@@ -169,8 +169,8 @@ impl Preview {
 impl From<&ImageReference> for BaseImage {
     fn from(image: &ImageReference) -> Self {
         let path = image.path();
-        // Docker's own rules: its registry has an old name, too, and an official image is written without its namespace.
-        let registry = image.registry().filter(|registry| *registry != "index.docker.io").unwrap_or(DEFAULT_REGISTRY);
+        let registry = image.registry().filter(|registry| !is_docker_hub(Some(registry))).unwrap_or(DEFAULT_REGISTRY);
+        // Docker's own rule: an official image is written without its namespace.
         let official = registry == DEFAULT_REGISTRY && !path.contains('/');
         Self {
             reference: image.to_string(),
@@ -241,7 +241,13 @@ PIP_INDEX_URL = "https://index"
 
     #[test]
     fn references_without_registry_are_docker_hubs() {
-        for reference in ["python", "docker.io/python", "index.docker.io/python", "index.docker.io/library/python"] {
+        for reference in [
+            "python",
+            "docker.io/python",
+            "index.docker.io/python",
+            "index.docker.io/library/python",
+            "registry-1.docker.io/library/python",
+        ] {
             let text = SPEC.replace("localhost:5000/team/python:3.11", reference);
             let base = preview(&text).base_image().unwrap();
             let told = (base.registry.as_str(), base.repository.as_str(), base.tag);

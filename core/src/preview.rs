@@ -72,8 +72,10 @@ impl Preview {
         }
         if diagnostics.iter().any(Diagnostic::is_error) {
             (preview.resolved, preview.plan) = (None, None);
-            // Its flows may be among what is wrong.
-            diagnostics.retain(|diagnostic| diagnostic.code != Code::NoFlows);
+            // Its flows may be among what is wrong; and of a name that is, nobody knows what the registry would say.
+            let misnamed =
+                diagnostics.iter().any(|one| one.field == "storage.image_name" && one.code != Code::RegistryRule);
+            diagnostics.retain(|one| one.code != Code::NoFlows && !(misnamed && one.code == Code::RegistryRule));
         }
         preview.diagnostics = diagnostics;
         preview

@@ -32,6 +32,11 @@ impl Requirement {
         &self.name
     }
 
+    /// Whether not every version will do.
+    pub(crate) fn says_which(&self) -> bool {
+        self.text.bytes().take_while(|byte| *byte != b';').any(|byte| b"=<>~!@".contains(&byte))
+    }
+
     /// The line for the requirements file: the text as it was written, without spaces around it.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -352,7 +352,7 @@ impl Resolver<'_> {
             Err(error) => self.report(Code::HostFault, "storage.python", error.to_string()),
         }
         if settings.prefect_version.is_none()
-            && !settings.python_dependencies.iter().any(|one| one.name() == "prefect")
+            && !settings.python_dependencies.iter().any(|one| one.name() == "prefect" && one.says_which())
             && let Some(prefect) = &python.prefect
         {
             match prefect.parse::<PrefectVersion>() {
@@ -506,6 +506,9 @@ mod tests {
         assert_eq!(taken.cloudpickle_version.as_deref(), Some("3.0.0"));
         let stated = settings("python_dependencies = [\"prefect[aws]==0.6.5\"]", python("0.6.6", "3.0.0")).unwrap();
         assert_eq!(told(&stated), None);
+        let open =
+            settings("python_dependencies = [\"prefect[aws]; os_name == 'nt'\"]", python("0.6.6", "3.0.0")).unwrap();
+        assert_eq!(told(&open).as_deref(), Some("0.6.6"));
         let spaced = settings("cloudpickle_version = \"\\n3.0\"", python("0.6.6", "3.0.0")).unwrap();
         assert_eq!(spaced.cloudpickle_version.as_deref(), Some("3.0"));
         let odd = settings("", python("0.6.6", "3.0\n--index-url https://x"));

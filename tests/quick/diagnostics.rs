@@ -159,6 +159,10 @@ fn mistakes_in_the_storage() {
 fn a_registry_is_looked_at_before_there_is_a_name() {
     let spec = "[storage]\ntype = \"docker\"\nregistry_url = \"gcr.io\"\n[[flows]]\npath = \"a.py\"\n";
     none_of([fault(spec, "registry-rule", "storage.registry_url", &["Google"])].into_iter());
+    // And not before a name that is wrong is mended.
+    let wrong = spec.replace("gcr.io\"", "docker.io\"\nimage_name = \"Acme/etl\"");
+    let said = folder(&wrong).run(&["check"]).fails(1, &["invalid-reference"]);
+    assert!(!said.stderr.contains("registry-rule"), "{said:#?}");
 }
 
 /// What is wrong in many places is told in some: neither paths nor words are worth more memory than there is.
@@ -174,6 +178,9 @@ fn many_and_long_mistakes_take_little_memory() {
     ] {
         folder(&spec).run(&["check"]).fails(1, &["error["]);
     }
+    let entries = vec!["{}"; 25_000].join(",");
+    let file = format!("{{\"destination\":\"/x\",\"entries\":[{entries}]}}");
+    folder(&format!("{{\"storage\":{{\"type\":\"docker\",\"files\":{{\"/{long}\":{file}}}}}}}")).run(&["check"]).ok();
 }
 
 #[test]

@@ -98,6 +98,8 @@ enum Host {
     EndsWith(&'static str),
 }
 
+const DOCKER_HUB: &str = "Docker Hub";
+
 /// Registries that aren't here take any path. So do two well-known ones, by their manuals: Amazon's private registries
 /// (`ID.dkr.ecr.REGION.amazonaws.com`, "ECR: private repositories") and Azure's (`NAME.azurecr.io`, "About registries,
 /// repositories, and artifacts").
@@ -105,7 +107,7 @@ const RULES: [Rule; 7] = [
     // Docker's manual, "Repositories": a namespace in front of the name and no further level. The names without a
     // namespace are those of the official images, which only Docker itself pushes.
     Rule {
-        registry: "Docker Hub",
+        registry: DOCKER_HUB,
         hosts: &[
             Host::Is("docker.io"),
             Host::Is("index.docker.io"),
@@ -144,6 +146,11 @@ const RULES: [Rule; 7] = [
     // Amazon's manual, "ECR Public: pushing an image": public.ecr.aws/REGISTRY-ALIAS/REPOSITORY.
     Rule { registry: "Amazon ECR Public", hosts: &[Host::Is("public.ecr.aws")], levels: &["alias"], deeper: true },
 ];
+
+/// Whether a registry is Docker Hub, under one of its names.
+pub(crate) fn is_docker_hub(domain: Option<&str>) -> bool {
+    rule(domain).is_some_and(|rule| rule.registry == DOCKER_HUB)
+}
 
 /// The rule about a domain; no domain means Docker Hub.
 fn rule(domain: Option<&str>) -> Option<&'static Rule> {

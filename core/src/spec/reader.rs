@@ -17,6 +17,8 @@ pub(crate) struct Reader {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Keys that other tables of the document know, to say where a misplaced key belongs.
     pub(crate) elsewhere: Vec<(&'static str, &'static str)>,
+    /// Bytes of what was reported so far.
+    told: usize,
 }
 
 /// The entries of a table that nobody has asked for yet.
@@ -48,8 +50,14 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     }
 }
 
-/// Of a spec with more faults than this, nobody reads all.
-const MOST: usize = 1000;
+/// Nobody reads more than so many bytes of faults: of what follows, the first error is told.
+const MOST: usize = 1 << 20;
+
+/// A text without what it quotes, or what is between that.
+fn without_quotations(text: &str) -> Option<String> {
+    let (start, end) = (text.find('"')?, text.rfind('"')?);
+    Some([&text[..=start], "…", &text[end..]].concat())
+}
 
 impl Reader {
     /// Reports a finding about a field.
@@ -60,22 +68,21 @@ impl Reader {
     /// Apart from `report`, which is compiled anew for every kind of text.
     #[inline(never)]
     fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
-        if self.diagnostics.len() >= MOST && self.diagnostics.iter().any(Diagnostic::is_error) {
-            return;
-        }
         if let Value::String(text) = &field.node.value
             && code != Code::LiteralSecret
-            && secret_in_reference(text).is_some()
+            && let Some(secret) = secret_in_reference(text)
         {
             // What is quoted of it may be cut and escaped.
-            if message.contains('"') {
-                message = format!("{} is wrong, and not shown because a secret is in it", field.path);
-            }
+            message = message.replace(secret, "…");
+            message = without_quotations(&message).unwrap_or(message);
             help = help.filter(|help| !help.contains('"'));
         }
+        self.told += field.path.len() + message.len();
         let mut diagnostic = Diagnostic::new(code, &field.path, message).with_help(help);
         diagnostic.line = field.node.line();
-        self.diagnostics.push(diagnostic);
+        if self.told <= MOST || diagnostic.is_error() && !self.diagnostics.iter().any(Diagnostic::is_error) {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn wrong_type(&mut self, field: &Field<'_>, wanted: &str) {
@@ -169,7 +176,9 @@ impl Reader {
             self.wrong_type(field, "an array");
             return Vec::new();
         };
-        nodes.iter().enumerate().map(|(index, node)| Field { path: format!("{}[{index}]", field.path), node }).collect()
+        // A long path is not worth to be repeated for each.
+        let path = &field.path[..field.path.floor_char_boundary(512)];
+        nodes.iter().enumerate().map(|(index, node)| Field { path: format!("{path}[{index}]"), node }).collect()
     }
 
     /// Reports every key that nobody asked for, with the nearest known one.
