@@ -57,7 +57,6 @@ fn there_are_no_colours_in_pipes() {
     }
 }
 
-/// As in `flowhold … | head -0`.
 #[test]
 fn there_are_colours_on_terminals_that_have_them() {
     let folder = folder();
@@ -75,6 +74,7 @@ fn there_are_colours_on_terminals_that_have_them() {
     }
 }
 
+/// As in `flowhold … | head -0`.
 #[test]
 fn a_reader_that_has_gone_away_is_no_error() {
     let folder = folder();

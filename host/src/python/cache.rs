@@ -5,8 +5,8 @@
 //!
 //! An entry holds for as long as everything is the same that its pickle was made from: the file, what it read, listed
 //! and imported (`pickle_flows.py` says what), the interpreter, the packages on its path by name and version, the
-//! environment and the working directory. Not watched is whether a file exists that nobody opened, and what packages
-//! read without Python's help (as those for HDF5 and Arrow do).
+//! environment and the working directory. Not watched is whether a file exists that nobody opened, and what is read
+//! without Python's help (as packages for HDF5 and Arrow do, and a database that another attaches).
 
 use std::{
     collections::HashMap,
