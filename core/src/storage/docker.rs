@@ -327,3 +327,41 @@ impl Steps<'_> {
         self.done.push(BuildStep { name, cached: true, seconds: 0.0 });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(name: &str) -> Flow {
+        Flow { name: name.parse().unwrap(), format: Format::Script, content: Content::from_bytes("print()") }
+    }
+
+    #[test]
+    fn a_storage_of_defaults_can_be_planned() {
+        let mut storage = DockerStorage::new(DockerSettings::default());
+        storage.add_flow(flow("a")).unwrap();
+        assert!(storage.plan().unwrap().0.dockerfile.starts_with("FROM python:3.6\n"));
+    }
+
+    #[test]
+    fn the_tag_of_an_earlier_plan_is_not_the_next_ones() {
+        for own in [None, Some("v1")] {
+            let settings = DockerSettings {
+                naming: Naming::Plan,
+                image_tag: own.map(|tag| tag.parse().unwrap()),
+                ..DockerSettings::default()
+            };
+            let mut storage = DockerStorage::new(settings);
+            storage.add_flow(flow("a")).unwrap();
+            // As a build leaves it.
+            let (first, _) = storage.plan().unwrap();
+            storage.settings.image_tag = first.image.tag.as_ref().map(|tag| tag.parse().unwrap());
+            storage.built = first.digest.map(|plan| Built { plan, digest: None });
+            storage.add_flow(flow("b")).unwrap();
+            let (next, _) = storage.plan().unwrap();
+            assert_ne!(next.digest, first.digest);
+            let expected = own.map_or_else(|| next.digest.unwrap().hex(), str::to_owned);
+            assert_eq!(next.image.tag, Some(expected));
+        }
+    }
+}
