@@ -136,8 +136,7 @@ pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
     let stderr = std::io::stderr();
     match mode {
         Mode::Auto if obeys(&stderr) => {
-            let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            Arc::new(Bars::stderr(if forbidden { Colour::Off } else { Colour::On }))
+            Arc::new(Bars::stderr(if has_colours(&stderr) { Colour::On } else { Colour::Off }))
         }
         Mode::Auto | Mode::Plain => Arc::new(Plain::new(stderr)),
         Mode::Json => Arc::new(Json::new(stderr)),
@@ -146,9 +145,15 @@ pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
 }
 
 /// Whether it is a terminal that moves its cursor and has colours.
-pub fn obeys(stream: &impl IsTerminal) -> bool {
+fn obeys(stream: &impl IsTerminal) -> bool {
     let dumb = cfg!(unix) && std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
     stream.is_terminal() && !dumb
+}
+
+/// Whether it is such a terminal, and nobody forbids colours.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && obeys(stream)
 }
 
 /// Whether [`Bars`] are coloured.

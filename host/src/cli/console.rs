@@ -11,7 +11,7 @@ use flowhold::{
     Failure,
     docker::OutputStream,
     failure::{Diagnostic, Severity},
-    progress::{clean, obeys},
+    progress::{clean, has_colours},
 };
 use serde_json::json;
 
@@ -128,8 +128,7 @@ const YELLOW: &str = "33";
 const CYAN: &str = "36";
 
 fn paint(text: &str, colour: &str) -> String {
-    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if forbidden || !obeys(&io::stderr()) { text.to_owned() } else { format!("\x1b[1;{colour}m{text}\x1b[0m") }
+    if has_colours(&io::stderr()) { format!("\x1b[1;{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Keeps line breaks, and nothing else that a terminal would obey: messages quote what others wrote.

@@ -13,8 +13,8 @@ use flowhold::{Failure, files::parent_of};
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let there = fs::metadata(path).ok();
     let written = match &there {
-        Some(there) if is(there, &io::stdout()) => pass_on(io::stdout().lock(), bytes),
-        Some(there) if is(there, &io::stderr()) => pass_on(io::stderr().lock(), bytes),
+        Some(there) if is_stream(there, &io::stdout()) => pass_on(io::stdout().lock(), bytes),
+        Some(there) if is_stream(there, &io::stderr()) => pass_on(io::stderr().lock(), bytes),
         // What somebody else has open, a file even, is written to where it ends.
         Some(there) if !there.is_dir() && (!there.is_file() || is_open(path)) => {
             fs::OpenOptions::new().append(true).open(path).and_then(|file| pass_on(file, bytes))
@@ -30,7 +30,7 @@ fn pass_on(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
 
 /// Whether this is what a stream leads to.
 #[cfg(unix)]
-fn is(there: &Metadata, stream: &impl std::os::fd::AsFd) -> bool {
+fn is_stream(there: &Metadata, stream: &impl std::os::fd::AsFd) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     let stream = stream.as_fd().try_clone_to_owned().and_then(|stream| fs::File::from(stream).metadata());
@@ -38,7 +38,7 @@ fn is(there: &Metadata, stream: &impl std::os::fd::AsFd) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is<T>(_: &Metadata, _: &T) -> bool {
+fn is_stream<T>(_: &Metadata, _: &T) -> bool {
     false
 }
 

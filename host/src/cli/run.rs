@@ -128,7 +128,7 @@ async fn here(
         }
         () = interrupt.cancelled() => {
             // A terminal tells the whole group of processes; otherwise nobody has told the flow.
-            let told = cfg!(unix) && std::fs::File::open("/dev/tty").is_ok();
+            let told = cfg!(not(unix)) || std::fs::File::open("/dev/tty").is_ok();
             if !told || tokio::time::timeout(GRACE, child.wait()).await.is_err() {
                 end(&mut child).await.map_err(no_python)?;
             }

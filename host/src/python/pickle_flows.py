@@ -325,27 +325,29 @@ class Trace:
         if not os.path.join(path, "").startswith(self.known):
             known.add((path,) + more)
 
-    def by_package(self, frame):
-        """Whether a package asks, on its own account or with the standard library's help."""
+    def at_work(self, frame):
+        """Whose code it is, from the innermost outwards, but for the standard library's."""
         while frame is not None:
             file = frame.f_code.co_filename
-            if file.startswith(self.packages) or not file.startswith(self.library + ("<frozen ",)):
-                return file.startswith(self.packages)
+            if file.startswith(self.packages):
+                yield "package"
+            elif file.startswith("<frozen importlib."):
+                yield "import"
+            elif not file.startswith(self.library + ("<frozen ",)):
+                yield "user"
             frame = frame.f_back
-        return False
+
+    def by_package(self, frame):
+        """Whether a package asks, on its own account or with the standard library's help."""
+        return next((whose for whose in self.at_work(frame) if whose != "import"), None) == "package"
 
     def by_import(self, frame):
         """Whether a package asks while it is imported, and not because it was called."""
-        packages = False
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if packages and file.startswith("<frozen importlib."):
-                return True
-            if file.startswith(self.packages):
-                packages = True
-            elif not file.startswith(self.library + ("<frozen ",)):
-                return False
-            frame = frame.f_back
+        package = False
+        for whose in self.at_work(frame):
+            if whose == "user" or whose == "import" and package:
+                return whose == "import"
+            package = package or whose == "package"
         return False
 
     def found(self):
