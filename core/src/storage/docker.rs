@@ -138,12 +138,12 @@ impl DockerStorage {
             let content = self.contents.get(name.as_ref()).cloned().ok_or_else(|| no_content(name))?;
             flows.push(Flow { name: name.clone(), format: self.format(name), content });
         }
+        let mut settings = self.settings.clone();
         // A tag that an earlier build has chosen is that plan's.
-        let chosen = self.built.as_ref().map(|built| built.plan.hex());
-        let tag = self.settings.image_tag.as_ref().map(ImageTag::as_str);
-        let own = self.settings.naming != Naming::Plan || chosen.as_deref() != tag;
-        let settings =
-            DockerSettings { image_tag: self.settings.image_tag.clone().filter(|_| own), ..self.settings.clone() };
+        let chosen = |tag: &ImageTag| self.built.as_ref().is_some_and(|built| built.plan.hex() == tag.as_str());
+        if settings.naming == Naming::Plan && settings.image_tag.as_ref().is_some_and(chosen) {
+            settings.image_tag = None;
+        }
         match plan::plan(&settings, &flows) {
             (Some(plan), diagnostics) => Ok((plan, diagnostics)),
             (None, diagnostics) => Err(first_error(diagnostics)),
