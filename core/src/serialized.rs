@@ -204,12 +204,6 @@ fn read_local(reader: &mut Reader, table: &mut Table<'_>) -> Option<LocalStorage
     Some(storage)
 }
 
-/// Reports what is wrong with a flow that no field has.
-fn refuse<T>(reader: &mut Reader, error: &dyn Explain) -> Option<T> {
-    reader.diagnostics.push(Diagnostic::new(error.code(), "flows", error.to_string()).with_help(error.help()));
-    None
-}
-
 fn read_bytes(
     reader: &mut Reader,
     table: &mut Table<'_>,
@@ -230,7 +224,12 @@ fn read_bytes(
     for (key, bytes) in payloads.into_iter().flatten() {
         match key.parse::<FlowName>() {
             Ok(name) => contents.push((name, bytes)),
-            Err(error) => return refuse(reader, &error),
+            Err(error) => {
+                // No field has it.
+                let diagnostic = Diagnostic::new(error.code(), "flows", error.to_string());
+                reader.diagnostics.push(diagnostic.with_help(error.help()));
+                return None;
+            }
         }
     }
     let mut storage = BytesStorage::default();

@@ -5,16 +5,16 @@
 
 mod ahead;
 mod cache;
+mod error;
+mod session;
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -22,12 +22,10 @@ use crate::files::absolute;
 use crate::inputs::{Inputs, Listing};
 pub use ahead::{Ahead, Errand};
 use cache::Cache;
+pub use error::PythonError;
+use session::{Answer, Session, Traced, order};
 
 const PICKLE_FLOWS: &str = include_str!("python/pickle_flows.py");
-const ANSWER: &str = "flowhold-answer ";
-/// Processes that a user's file leaves behind may hold the pipes open for ever; the answers are there by then.
-const AFTER_EXIT: Duration = Duration::from_secs(1);
-const LONGEST_LINE: usize = 1 << 20;
 
 /// The Python that executes the user's files.
 #[derive(Debug, Clone)]
@@ -69,37 +67,6 @@ pub struct Pickled {
     pub name: Option<String>,
     /// The file with its bytes.
     pub content: PathBuf,
-}
-
-/// Why the user's Python could not do what was asked of it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the message of each variant names its fields")]
-pub enum PythonError {
-    #[error("there is no Python at `{program}`")]
-    NotFound { program: String },
-    #[error("`{program}` is not a Python that can be used: {last_line}")]
-    Unusable { program: String, last_line: String },
-    #[error("the Python `{program}` lacks cloudpickle, which pickles flows: {last_line}")]
-    NoCloudpickle { program: String, last_line: String },
-    #[error("can't read {}: {last_line}", file.display())]
-    Unreadable { request: usize, file: PathBuf, last_line: String },
-    #[error("the path {} is not Unicode, so it can't be handed to Python", file.display())]
-    NotUnicode { request: Option<usize>, file: PathBuf },
-    #[error("executing {}{} failed: {last_line}", file.display(), at_line(*line))]
-    Import { request: usize, program: String, file: PathBuf, line: Option<u32>, last_line: String },
-    #[error("there is no `{object}` in {}: {last_line}", file.display())]
-    NoObject { request: usize, file: PathBuf, object: String, near: Vec<String>, last_line: String },
-    #[error("`{object}` in {} can't be run: it is a `{kind}` without run(), and can't be called", file.display())]
-    NotRunnable { request: usize, file: PathBuf, object: String, kind: String, near: Vec<String> },
-    #[error("`{object}` in {} can't be pickled, because of `{part}`: {last_line}", file.display())]
-    NotPicklable { request: usize, file: PathBuf, object: String, part: String, last_line: String },
-    #[error("Python died while it pickled {} ({status}): {last_line}", file.display())]
-    Crashed { request: usize, program: String, file: PathBuf, status: ExitStatus, last_line: String },
-    #[error("can't run `{program}`: {source}")]
-    Process { program: String, source: io::Error },
-    #[error("can't write a pickle: {0}")]
-    Unwritten(#[source] io::Error),
 }
 
 impl Interpreter {
@@ -248,7 +215,8 @@ impl Interpreter {
         inputs: &mut Inputs,
     ) -> Result<Executed, PythonError> {
         let order = order(requests, wanted, directory)?;
-        let session = self.converse(child, &order).await?;
+        let session = Session::hold(child, &order, self.printed.as_ref()).await;
+        let session = session.map_err(|source| PythonError::Process { program: self.name(), source })?;
         let (mut facts, mut current) = (None::<PythonFacts>, wanted.first().copied().unwrap_or(0));
         let mut pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)> = Vec::with_capacity(wanted.len());
         let mut unfinished = (Vec::new(), Vec::new());
@@ -285,7 +253,7 @@ impl Interpreter {
                         _ => break,
                     }
                 }
-                Answer::Refused(refusal) => return Err(self.refused(refusal, current, requests)),
+                Answer::Refused(refusal) => return Err(PythonError::refused(refusal, self.name(), current, requests)),
             }
         }
         let program = self.name();
@@ -319,121 +287,8 @@ impl Interpreter {
             })
     }
 
-    async fn converse(&self, mut child: Child, order: &[u8]) -> Result<Session, PythonError> {
-        let process = |source| PythonError::Process { program: self.name(), source };
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (mut answers, mut last_line) = (Vec::new(), None);
-        let status = {
-            let talk = async {
-                tokio::join!(
-                    async {
-                        if let Some(mut stdin) = stdin {
-                            // Whoever doesn't read this is no Python of ours, and says so by other means.
-                            let _ = stdin.write_all(order).await;
-                        }
-                    },
-                    each_line(stdout, |line| {
-                        let answer = line.strip_prefix(ANSWER).and_then(|json| serde_json::from_str(json).ok());
-                        answers.extend(answer);
-                    }),
-                    each_line(stderr, |line| {
-                        if !line.trim().is_empty() {
-                            last_line = Some(line.trim().to_owned());
-                        }
-                        if let Some(printed) = &self.printed {
-                            // Nobody listens any more: no reason to fail.
-                            let _ = printed.send(line.to_owned());
-                        }
-                    }),
-                )
-            };
-            tokio::pin!(talk);
-            tokio::select! {
-                _ = &mut talk => child.wait().await,
-                status = child.wait() => {
-                    let _ = tokio::time::timeout(AFTER_EXIT, &mut talk).await;
-                    status
-                }
-            }
-        };
-        Ok(Session { answers, last_line, status: status.map_err(process)? })
-    }
-
-    fn refused(&self, refusal: Refusal, request: usize, requests: &[PickleRequest]) -> PythonError {
-        let (program, last_line) = (self.name(), refusal.message);
-        let asked = requests.get(request);
-        let file = asked.map(|asked| asked.file.clone()).unwrap_or_default();
-        let object = asked.map(|asked| asked.object.clone()).unwrap_or_default();
-        match refusal.reason {
-            Reason::NoCloudpickle => PythonError::NoCloudpickle { program, last_line },
-            Reason::Unreadable => PythonError::Unreadable { request, file, last_line },
-            Reason::Import { line } => PythonError::Import { request, program, file, line, last_line },
-            Reason::NoObject { near } => PythonError::NoObject { request, file, object, near, last_line },
-            Reason::NotRunnable { near } => PythonError::NotRunnable { request, file, object, kind: last_line, near },
-            Reason::NotPicklable { part } => PythonError::NotPicklable { request, file, object, part, last_line },
-        }
-    }
-
     fn name(&self) -> String {
         self.program.display().to_string()
-    }
-}
-
-impl PythonError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::NotFound { .. } => {
-                Some("install Python 3.6 or newer, or name one with `python` in the spec or --python".to_owned())
-            }
-            Self::Unusable { .. } => {
-                Some("name a CPython 3.6 or newer with `python` in the spec or --python".to_owned())
-            }
-            Self::NoCloudpickle { program, .. } => Some(format!("run: {} -m pip install cloudpickle", quoted(program))),
-            Self::Import { program, last_line, .. } if last_line.starts_with("ModuleNotFoundError") => Some(format!(
-                "the file is executed by {}: install there what it imports, or choose another Python with `python` \
-                 in the spec or --python",
-                quoted(program)
-            )),
-            Self::Import { last_line, .. } if last_line.starts_with("SystemExit") => Some(
-                "the file is executed to find its flows: what only a direct start should do belongs under \
-                 `if __name__ == \"__main__\":`"
-                    .to_owned(),
-            ),
-            Self::Import { program, file, .. } | Self::Crashed { program, file, .. } => {
-                Some(format!("to see all of it, run: {} {}", quoted(program), quoted(&file.to_string_lossy())))
-            }
-            Self::NoObject { near, .. } | Self::NotRunnable { near, .. } if !near.is_empty() => {
-                Some(format!("there is `{}`", near.join("`, `")))
-            }
-            Self::NotRunnable { .. } => Some("a flow has a run() method, or is a function".to_owned()),
-            Self::NotPicklable { .. } => Some(
-                "connections, locks and open files can't travel: create them in the function that uses them".to_owned(),
-            ),
-            Self::NoObject { .. }
-            | Self::Unreadable { .. }
-            | Self::NotUnicode { .. }
-            | Self::Process { .. }
-            | Self::Unwritten(_) => None,
-        }
-    }
-
-    /// Index of the request that it belongs to; none if it is about Python itself.
-    pub fn request(&self) -> Option<usize> {
-        match self {
-            Self::Unreadable { request, .. }
-            | Self::Import { request, .. }
-            | Self::NoObject { request, .. }
-            | Self::NotRunnable { request, .. }
-            | Self::NotPicklable { request, .. }
-            | Self::Crashed { request, .. } => Some(*request),
-            Self::NotUnicode { request, .. } => *request,
-            Self::NotFound { .. }
-            | Self::Unusable { .. }
-            | Self::NoCloudpickle { .. }
-            | Self::Process { .. }
-            | Self::Unwritten(_) => None,
-        }
     }
 }
 
@@ -454,26 +309,6 @@ struct Executed {
     pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)>,
 }
 
-/// What the pickles of a file were made from.
-#[derive(Deserialize)]
-struct Traced {
-    /// Digest of the file itself, as it was executed.
-    source: String,
-    /// Whether that is all.
-    complete: bool,
-    /// Files that were read, whether they were there or not.
-    reads: Vec<PathBuf>,
-    /// Directories that were listed; the flag tells those in which only modules were looked for.
-    listings: Vec<(PathBuf, bool)>,
-}
-
-impl Traced {
-    fn listings(&self) -> impl Iterator<Item = (&Path, Listing)> {
-        let kind = |imports: bool| if imports { Listing::Modules } else { Listing::Names };
-        self.listings.iter().map(move |(path, imports)| (path.as_path(), kind(*imports)))
-    }
-}
-
 fn pickle_path(directory: &Path, index: usize) -> PathBuf {
     directory.join(format!("{index}.pickle"))
 }
@@ -485,118 +320,13 @@ impl PickleRequest {
     }
 }
 
-/// What a run of `pickle_flows.py` left.
-struct Session {
-    answers: Vec<Answer>,
-    last_line: Option<String>,
-    status: ExitStatus,
-}
-
-/// A line of `pickle_flows.py`.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Answer {
-    Facts(PythonFacts),
-    Begin {
-        request: usize,
-    },
-    Pickled {
-        request: usize,
-        name: Option<String>,
-    },
-    /// What is not in the trace that follows, because there is so much of it.
-    TracePart {
-        #[serde(default)]
-        reads: Vec<PathBuf>,
-        #[serde(default)]
-        listings: Vec<(PathBuf, bool)>,
-    },
-    Trace(Traced),
-    Done,
-    #[serde(untagged)]
-    Refused(Refusal),
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    message: String,
-    #[serde(flatten)]
-    reason: Reason,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Reason {
-    NoCloudpickle,
-    Unreadable,
-    Import { line: Option<u32> },
-    NoObject { near: Vec<String> },
-    NotRunnable { near: Vec<String> },
-    NotPicklable { part: String },
-}
-
-/// The JSON that `pickle_flows.py` reads.
-fn order(requests: &[PickleRequest], wanted: &[usize], directory: &Path) -> Result<Vec<u8>, PythonError> {
-    #[derive(Serialize)]
-    struct Order<'a> {
-        directory: &'a str,
-        requests: Vec<Wanted<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Wanted<'a> {
-        index: usize,
-        file: &'a str,
-        object: &'a str,
-    }
-    fn text(path: &Path, request: Option<usize>) -> Result<&str, PythonError> {
-        path.to_str().ok_or_else(|| PythonError::NotUnicode { request, file: path.to_owned() })
-    }
-    let wanted = wanted.iter().filter_map(|index| Some((*index, requests.get(*index)?)));
-    let wanted =
-        wanted.map(|(index, asked)| Ok(Wanted { index, file: text(&asked.file, Some(index))?, object: &asked.object }));
-    let order = Order { directory: text(directory, None)?, requests: wanted.collect::<Result<_, PythonError>>()? };
-    Ok(serde_json::to_vec(&order).unwrap_or_default())
-}
-
-/// Calls `line` with every line, however the bytes arrive; a line that never ends comes in pieces.
-async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl FnMut(&str)) {
-    let Some(mut source) = source else { return };
-    let (mut chunk, mut rest) = (vec![0; 8192], Vec::new());
-    loop {
-        // A pipe that breaks is one that ends.
-        let read = source.read(&mut chunk).await.unwrap_or(0);
-        for part in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
-            rest.extend_from_slice(part);
-            if part.ends_with(b"\n") || rest.len() > LONGEST_LINE {
-                line(String::from_utf8_lossy(&rest).trim_end_matches(['\r', '\n']));
-                rest.clear();
-            }
-        }
-        if read == 0 {
-            break;
-        }
-    }
-    if !rest.is_empty() {
-        line(&String::from_utf8_lossy(&rest));
-    }
-}
-
-fn at_line(line: Option<u32>) -> String {
-    line.map(|line| format!(" (line {line})")).unwrap_or_default()
-}
-
-/// As it can be typed.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/\\._-+:~".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("\"{word}\"") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
     use std::process::{Command, Output};
     use std::sync::LazyLock;
+    use std::time::Duration;
     use tempfile::TempDir;
 
     const RUNNER: &str = include_str!("../../core/src/runner.py");

@@ -75,8 +75,8 @@ impl LocalStorage {
         let notes = files.entries(&storage.notes())?;
         // Those that were not stored by this or the original come last: none of theirs takes a name from another.
         let is_slug = |stem: &str| stem.parse::<FlowName>().is_ok_and(|name| name.slug() == stem);
-        let stem = |entry: &String| entry.strip_suffix(".prefect").is_some_and(is_slug);
-        let (stored, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(stem);
+        let is_stored = |entry: &String| entry.strip_suffix(".prefect").is_some_and(is_slug);
+        let (stored, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_stored);
         for entry in stored.into_iter().chain(others) {
             let Some(slug) = entry.strip_suffix(".prefect") else { continue };
             let noted = notes.binary_search(&format!("{slug}.json")).is_ok();

@@ -1,0 +1,191 @@
+//! What is said between this program and `pickle_flows.py`, once: an order, and lines of answers.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::Child,
+    sync::mpsc::UnboundedSender,
+};
+
+use crate::inputs::Listing;
+
+use super::{PickleRequest, PythonError, PythonFacts};
+
+const ANSWER: &str = "flowhold-answer ";
+/// Processes that a user's file leaves behind may hold the pipes open for ever; the answers are there by then.
+const AFTER_EXIT: Duration = Duration::from_secs(1);
+const LONGEST_LINE: usize = 1 << 20;
+
+/// The JSON that `pickle_flows.py` reads.
+pub(super) fn order(requests: &[PickleRequest], wanted: &[usize], directory: &Path) -> Result<Vec<u8>, PythonError> {
+    #[derive(Serialize)]
+    struct Order<'a> {
+        directory: &'a str,
+        requests: Vec<Wanted<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Wanted<'a> {
+        index: usize,
+        file: &'a str,
+        object: &'a str,
+    }
+    fn text(path: &Path, request: Option<usize>) -> Result<&str, PythonError> {
+        path.to_str().ok_or_else(|| PythonError::NotUnicode { request, file: path.to_owned() })
+    }
+    let wanted = wanted.iter().filter_map(|index| Some((*index, requests.get(*index)?)));
+    let wanted =
+        wanted.map(|(index, asked)| Ok(Wanted { index, file: text(&asked.file, Some(index))?, object: &asked.object }));
+    let order = Order { directory: text(directory, None)?, requests: wanted.collect::<Result<_, PythonError>>()? };
+    Ok(serde_json::to_vec(&order).unwrap_or_default())
+}
+
+/// What a run of `pickle_flows.py` left.
+pub(super) struct Session {
+    pub(super) answers: Vec<Answer>,
+    /// The last that it printed to stderr.
+    pub(super) last_line: Option<String>,
+    pub(super) status: ExitStatus,
+}
+
+/// A line of `pickle_flows.py`.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Answer {
+    Facts(PythonFacts),
+    Begin {
+        request: usize,
+    },
+    Pickled {
+        request: usize,
+        name: Option<String>,
+    },
+    /// What is not in the trace that follows, because there is so much of it.
+    TracePart {
+        #[serde(default)]
+        reads: Vec<PathBuf>,
+        #[serde(default)]
+        listings: Vec<(PathBuf, bool)>,
+    },
+    Trace(Traced),
+    Done,
+    #[serde(untagged)]
+    Refused(Refusal),
+}
+
+#[derive(Deserialize)]
+pub(super) struct Refusal {
+    pub(super) message: String,
+    #[serde(flatten)]
+    pub(super) reason: Reason,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Reason {
+    NoCloudpickle,
+    Unreadable,
+    Import { line: Option<u32> },
+    NoObject { near: Vec<String> },
+    NotRunnable { near: Vec<String> },
+    NotPicklable { part: String },
+}
+
+/// What the pickles of a file were made from.
+#[derive(Deserialize)]
+pub(super) struct Traced {
+    /// Digest of the file itself, as it was executed.
+    pub(super) source: String,
+    /// Whether that is all.
+    pub(super) complete: bool,
+    /// Files that were read, whether they were there or not.
+    pub(super) reads: Vec<PathBuf>,
+    /// Directories that were listed; the flag tells those in which only modules were looked for.
+    pub(super) listings: Vec<(PathBuf, bool)>,
+}
+
+impl Traced {
+    pub(super) fn listings(&self) -> impl Iterator<Item = (&Path, Listing)> {
+        let kind = |imports: bool| if imports { Listing::Modules } else { Listing::Names };
+        self.listings.iter().map(move |(path, imports)| (path.as_path(), kind(*imports)))
+    }
+}
+
+impl Session {
+    /// Gives the order to a Python that was started for it, and listens until it has ended. Each line that the user's
+    /// code prints goes to `printed`.
+    ///
+    /// # Errors
+    /// It can't be waited for.
+    pub(super) async fn hold(
+        mut child: Child,
+        order: &[u8],
+        printed: Option<&UnboundedSender<String>>,
+    ) -> io::Result<Self> {
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (mut answers, mut last_line) = (Vec::new(), None);
+        let status = {
+            let talk = async {
+                tokio::join!(
+                    async {
+                        if let Some(mut stdin) = stdin {
+                            // Whoever doesn't read this is no Python of ours, and says so by other means.
+                            let _ = stdin.write_all(order).await;
+                        }
+                    },
+                    each_line(stdout, |line| {
+                        let answer = line.strip_prefix(ANSWER).and_then(|json| serde_json::from_str(json).ok());
+                        answers.extend(answer);
+                    }),
+                    each_line(stderr, |line| {
+                        if !line.trim().is_empty() {
+                            last_line = Some(line.trim().to_owned());
+                        }
+                        if let Some(printed) = printed {
+                            // Nobody listens any more: no reason to fail.
+                            let _ = printed.send(line.to_owned());
+                        }
+                    }),
+                )
+            };
+            tokio::pin!(talk);
+            tokio::select! {
+                _ = &mut talk => child.wait().await,
+                status = child.wait() => {
+                    let _ = tokio::time::timeout(AFTER_EXIT, &mut talk).await;
+                    status
+                }
+            }
+        };
+        Ok(Self { answers, last_line, status: status? })
+    }
+}
+
+/// Calls `line` with every line, however the bytes arrive; a line that never ends comes in pieces.
+async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl FnMut(&str)) {
+    let Some(mut source) = source else { return };
+    let (mut chunk, mut rest) = (vec![0; 8192], Vec::new());
+    loop {
+        // A pipe that breaks is one that ends.
+        let read = source.read(&mut chunk).await.unwrap_or(0);
+        for part in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
+            rest.extend_from_slice(part);
+            if part.ends_with(b"\n") || rest.len() > LONGEST_LINE {
+                line(String::from_utf8_lossy(&rest).trim_end_matches(['\r', '\n']));
+                rest.clear();
+            }
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    if !rest.is_empty() {
+        line(&String::from_utf8_lossy(&rest));
+    }
+}
