@@ -23,6 +23,7 @@ mod reference;
 mod retry;
 pub mod run;
 mod secrets;
+mod tls;
 mod transcript;
 
 use std::collections::BTreeMap;
@@ -117,8 +118,9 @@ pub struct LocalImage {
 }
 
 impl Daemon {
-    /// Connects to the daemon at `base_url` (`unix://`, `tcp://`, `http://`, `npipe://`), else at
-    /// `DOCKER_HOST`, else where this platform's docker usually is.
+    /// Connects to the daemon at `base_url` (`unix://`, `tcp://`, `http://`, `https://`, `npipe://`), else at
+    /// `DOCKER_HOST`, else where this platform's docker usually is. `tcp://` is over TLS where `DOCKER_TLS_VERIFY` is
+    /// set; the certificates are those of `DOCKER_CERT_PATH`.
     ///
     /// # Errors
     /// If the address can't be used, nobody answers there, or the daemon is older than Docker 17.06.
@@ -138,6 +140,7 @@ impl Daemon {
             #[cfg(windows)]
             Address::Pipe(path) => Docker::connect_with_named_pipe(path, FOREVER, API_DEFAULT_VERSION),
             Address::Http(host) => Docker::connect_with_http(host, FOREVER, API_DEFAULT_VERSION),
+            Address::Https(host, tls) => tls.client(host),
             // `find` gives no address of another platform.
             other => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: other.to_string() }),
         };

@@ -11,7 +11,7 @@ use flowhold_tests::{Done, environment};
 
 use crate::{
     daemon::{containers, docker, forget, has_image, has_images_in_containerd},
-    project::{BUILDERS, Project, quoted, unique},
+    project::{BEFORE, BUILDERS, Project, quoted, unique},
     proxy::{Fault, Proxy},
     registry::{self, Registry},
     registry_killed::pushes,
@@ -187,7 +187,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
     forget(&name);
     let base = format!("{}/{path}", proxy.address);
     let project = Project::of_script(&format!("base_image = {}", quoted(&base)), SCRIPT);
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     // The pull asks for the manifest once or twice; BuildKit asks again, and by then it is gone everywhere.
     project.folder.run(&["pull"]).ok();
     let gone = base.clone();
@@ -209,7 +209,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
     // Either it had what it needed before, and then the build is a build; or it says what is missing.
     assert!(matches!(code, Some(0 | 1)), "{said}");
     assert!(if code == Some(0) { has_image(&project.reference()) } else { said.contains(&base) }, "{said}");
-    assert_eq!(code == Some(0), project.storage_text() != "before");
+    assert_eq!(code == Some(0), project.storage_text() != BEFORE);
 }
 
 #[test]
@@ -261,9 +261,9 @@ fn a_registry_whose_disk_is_full() {
     let small = Small::new();
     let project =
         Project::of_script(&format!("registry_url = {}", quoted(&format!("{}/tests", small.0.address))), SCRIPT);
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     let name = format!("{}/tests/{}:v1", small.0.address, project.name);
     project.try_build(&[]).fails(75, &[&name, "try again"]);
-    assert_eq!(project.storage_text(), "before");
+    assert_eq!(project.storage_text(), BEFORE);
     assert_eq!(registry::digest(&name), None);
 }

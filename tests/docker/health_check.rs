@@ -4,14 +4,13 @@ use flowhold_tests::environment;
 
 use crate::{
     daemon::{containers, has_image},
-    project::{Project, Tagged, quoted, unique},
+    project::{BEFORE, Project, Tagged, quoted, unique},
     registry,
 };
 
 /// A build that failed, over a storage.json that is there already.
 #[track_caller]
 fn fails(project: &Project, more: &[&str], words: &[&str]) {
-    const BEFORE: &str = "{\"from\": \"an earlier build\"}";
     project.folder.write("storage.json", BEFORE);
     let done = project.try_build(more).fails(1, words);
     assert_eq!(done.stdout, "");

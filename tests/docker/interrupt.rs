@@ -11,7 +11,7 @@ use flowhold_tests::Done;
 use crate::{
     daemon::{containers, docker, has_image, processes, send, wait_for, wait_until_clean},
     faults::{Remote, built, published},
-    project::{Project, quoted, unique},
+    project::{BEFORE, Project, quoted, unique},
     proxy::Proxy,
 };
 
@@ -38,7 +38,7 @@ fn an_interrupted_build_leaves_nothing_behind() {
             gateway()
         );
         let project = Project::of_script(&storage, "print('x')\n");
-        project.folder.write("storage.json", "before");
+        project.folder.write("storage.json", BEFORE);
 
         let mut command = project.folder.command(&["build"]);
         let child =
@@ -54,7 +54,7 @@ fn an_interrupted_build_leaves_nothing_behind() {
         wait_until_clean(&mark);
         // The connection need not say so: its network may be gone before.
         wait_for("the step's processes have ended", || processes("environ", &step).is_empty().then_some(()));
-        assert_eq!(project.storage_text(), "before");
+        assert_eq!(project.storage_text(), BEFORE);
         assert!(!has_image(&project.reference()));
     }
 }
@@ -64,7 +64,7 @@ fn an_interrupted_pull_gives_no_image() {
     let (proxy, remote) = (Proxy::new(), Remote::new());
     let base = format!("{}/{}", proxy.address, remote.0);
     let project = Project::of_script(&format!("base_image = {}", quoted(&base)), "print('x')\n");
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     for signal in SIGNALS {
         let stalled = proxy.stall(&["GET", "/blobs/"]);
         let child = project.watched(&["build"]).spawn().unwrap();
@@ -73,7 +73,7 @@ fn an_interrupted_pull_gives_no_image() {
         Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         proxy.heal();
         assert!(!has_image(&base) && !has_image(&project.reference()));
-        assert_eq!(project.storage_text(), "before");
+        assert_eq!(project.storage_text(), BEFORE);
         project.has_no_temporary_files();
     }
 }

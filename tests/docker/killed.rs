@@ -12,13 +12,13 @@ use flowhold_tests::{Done, Folder, environment};
 
 use crate::{
     daemon::{self, has_images_in_containerd, send, wait_for},
-    project::{BUILDERS, Project, quoted, unique},
+    project::{BEFORE, BUILDERS, Project, quoted, unique},
     proxy::Proxy,
 };
 
 /// A dockerd with a folder of its own, without a network.
-struct Dockerd {
-    folder: PathBuf,
+pub(crate) struct Dockerd {
+    pub(crate) folder: PathBuf,
     process: Child,
 }
 
@@ -38,13 +38,15 @@ impl Dockerd {
         })
     }
 
-    fn with(prepare: impl FnOnce(&Path)) -> Self {
+    /// One whose folder is prepared, its `daemon.json` included.
+    pub(crate) fn with(prepare: impl FnOnce(&Path)) -> Self {
         // In the environment's own folder, which is deleted as a whole, and whose processes all are ended.
         let socket = environment("DOCKER_HOST");
         let state = socket.strip_prefix("unix://").and_then(|path| Path::new(path).parent()).unwrap();
         let folder = state.join(unique());
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("daemon.json"), "{}").unwrap();
+        let hosts = serde_json::json!({ "hosts": [format!("unix://{}/sock", folder.display())] });
+        fs::write(folder.join("daemon.json"), hosts.to_string()).unwrap();
         prepare(&folder);
         let mut dockerd = Self { process: Self::spawn(&folder), folder };
         dockerd.wait();
@@ -59,7 +61,6 @@ impl Dockerd {
         {
             command.arg(option).arg(folder.join(name));
         }
-        command.arg("--host").arg(format!("unix://{}/sock", folder.display()));
         command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false"]);
         // Only root can.
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
@@ -155,7 +156,7 @@ fn wait_for_line(stream: impl std::io::Read + Send + 'static, words: &str) {
 }
 
 fn nothing_left(project: &Project) {
-    assert_eq!(project.storage_text(), "before");
+    assert_eq!(project.storage_text(), BEFORE);
     project.has_no_temporary_files();
 }
 
@@ -170,7 +171,7 @@ fn in_each_phase() {
         quoted(&format!("{}/tests", proxy.address))
     );
     let project = Project::of_script(&storage, "print('started', flush=True)\nimport time\ntime.sleep(3600)\n");
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     let name = format!("{}/tests/{}:v1", proxy.address, project.name);
 
     // While it pulls.
@@ -192,7 +193,7 @@ fn in_each_phase() {
             quoted(file.to_str().unwrap())
         );
         let slow = Project::of_script(&slow, "");
-        slow.folder.write("storage.json", "before");
+        slow.folder.write("storage.json", BEFORE);
         let mut command = slow.watched(&["build", "--progress", "plain"]);
         command.env("DOCKER_HOST", dockerd.address()).env("DOCKER_BUILDKIT", builder);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
@@ -266,7 +267,7 @@ fn one_that_hangs_is_left_at_the_second_signal() {
 fn a_full_disk_ends_a_pull() {
     let dockerd = Dockerd::on_disk_of("20m");
     let project = Project::of_script("", "print('x')\n");
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     let child = dockerd.start(&project, &["build"]);
     Done::of(child.wait_with_output().unwrap())
         .fails(69, &["pulling", "no space left on device", "docker system prune"]);
@@ -283,7 +284,7 @@ fn a_full_disk_ends_a_build() {
         &format!("network = \"none\"\nfiles.{} = \"/data\"", quoted(large.path().to_str().unwrap())),
         "print('x')\n",
     );
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     for builder in BUILDERS {
         // While the daemon takes the context; and while it copies what it took.
         for mebibytes in [600, 250] {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     daemon::{docker, forget, has_image, send, text_inside},
-    project::{BUILDERS, Project, quoted, unique},
+    project::{BEFORE, BUILDERS, Project, quoted, unique},
 };
 
 const MEBIBYTE: usize = 1 << 20;
@@ -148,14 +148,14 @@ fn ended((mut child, mut events): (Child, BufReader<ChildStderr>)) -> (Option<i3
 fn slow(data: &Folder) -> Project {
     File::create(data.path().join("large")).unwrap().set_len(400 * MEBIBYTE as u64).unwrap();
     let project = with(data, "");
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     project
 }
 
 #[track_caller]
 fn nothing_is_left(project: &Project) {
     assert!(!has_image(&project.reference()));
-    assert_eq!(project.storage_text(), "before");
+    assert_eq!(project.storage_text(), BEFORE);
     project.has_no_temporary_files();
 }
 

@@ -32,6 +32,7 @@ mod registry;
 mod registry_killed;
 mod run;
 mod secrets;
+mod tls;
 mod told;
 mod unavailable;
 mod watch;

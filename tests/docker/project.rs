@@ -13,6 +13,9 @@ use crate::daemon::{building, docker, forget};
 /// What `DOCKER_BUILDKIT` is for BuildKit and for the classic builder.
 pub(crate) const BUILDERS: [&str; 2] = ["1", "0"];
 
+/// The storage.json of an earlier build.
+pub(crate) const BEFORE: &str = r#"{"type": "Memory"}"#;
+
 /// A Docker storage to be built.
 pub(crate) struct Project {
     pub(crate) folder: Folder,

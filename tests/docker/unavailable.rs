@@ -5,7 +5,7 @@ use flowhold_tests::environment;
 use crate::{
     daemon::{docker, forget, has_image},
     fake,
-    project::{Project, Tagged, quoted, unique},
+    project::{BEFORE, Project, Tagged, quoted, unique},
     registry,
 };
 
@@ -15,9 +15,9 @@ const SCRIPT: &str = "print('x')\n";
 #[track_caller]
 fn fails(storage: &str, code: i32, words: &[&str]) {
     let project = Project::of_script(storage, SCRIPT);
-    project.folder.write("storage.json", "before");
+    project.folder.write("storage.json", BEFORE);
     project.try_build(&[]).fails(code, words);
-    assert_eq!(project.storage_text(), "before");
+    assert_eq!(project.storage_text(), BEFORE);
 }
 
 fn base(reference: &str) -> String {

@@ -10,6 +10,7 @@ busybox         busybox-static
 htpasswd        apache2-utils
 iptables        iptables
 ip              iproute2
+openssl         openssl
 cc              gcc libc6-dev
 c++             g++
 strace          strace

@@ -1,12 +1,12 @@
 //! Where the daemon is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::error::DockerError;
+use super::{credentials, error::DockerError, tls::Tls};
 use crate::progress::{clean, without_passwords};
 
 /// A way to reach a daemon that this build knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Address {
     /// A Unix domain socket.
     Unix(String),
@@ -14,6 +14,8 @@ pub(super) enum Address {
     Pipe(String),
     /// Plain HTTP over TCP: host and port.
     Http(String),
+    /// HTTP over TLS: host and port.
+    Https(String, Tls),
 }
 
 impl Address {
@@ -37,24 +39,38 @@ impl Address {
         if place.is_empty() {
             return wrong("nothing follows the scheme");
         }
+        // Who asks for verified TLS must not be served in the clear.
+        let is_secure = scheme == "https" || scheme == "tcp" && variable("DOCKER_TLS_VERIFY").is_some();
         match scheme {
             "unix" if !cfg!(unix) => wrong("there are no unix sockets on this system"),
             "unix" if !place.starts_with('/') => wrong("the path of the socket must be absolute"),
             "unix" => Ok(Self::Unix(place.to_owned())),
             "npipe" if !cfg!(windows) => wrong("named pipes are for Windows"),
             "npipe" => Ok(Self::Pipe(place.to_owned())),
-            // Who asks for verified TLS must not be served in the clear.
-            "tcp" if variable("DOCKER_TLS_VERIFY").is_some() => {
-                wrong("DOCKER_TLS_VERIFY is set, and this build of flowhold speaks no TLS to the daemon")
+            "tcp" | "http" | "https" => {
+                let port = match scheme {
+                    "http" => 80,
+                    "https" => 443,
+                    _ if is_secure => 2376,
+                    _ => 2375,
+                };
+                let host = match place.trim_end_matches('/') {
+                    host if host.contains(['/', '?', '#', '@']) => {
+                        return wrong("only a host and a port may follow the scheme");
+                    }
+                    host if host.starts_with(':') => format!("localhost{host}"),
+                    host if has_port(host) => host.to_owned(),
+                    host => format!("{host}:{port}"),
+                };
+                if !is_secure {
+                    return Ok(Self::Http(host));
+                }
+                let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from);
+                match Tls::of(folder.or_else(credentials::folder).as_deref()) {
+                    Ok(tls) => Ok(Self::Https(host, tls)),
+                    Err(reason) => wrong(&reason),
+                }
             }
-            "tcp" | "http" => match place.trim_end_matches('/') {
-                host if host.contains(['/', '?', '#', '@']) => wrong("only a host and a port may follow the scheme"),
-                host if host.starts_with(':') => Ok(Self::Http(format!("localhost{host}"))),
-                host if has_port(host) => Ok(Self::Http(host.to_owned())),
-                host if scheme == "tcp" => Ok(Self::Http(format!("{host}:2375"))),
-                host => Ok(Self::Http(host.to_owned())),
-            },
-            "https" => wrong("this build of flowhold speaks no TLS to the daemon"),
             "ssh" => wrong("ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`"),
             _ => wrong("its scheme is unknown"),
         }
@@ -87,6 +103,7 @@ impl std::fmt::Display for Address {
             Self::Unix(path) => write!(f, "unix://{path}"),
             Self::Pipe(path) => write!(f, "npipe://{path}"),
             Self::Http(host) => write!(f, "tcp://{host}"),
+            Self::Https(host, _) => write!(f, "https://{host}"),
         }
     }
 }
@@ -120,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn certificates_that_are_none_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let environment = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", path)];
+        for (name, text) in [("ca.pem", "nothing"), ("cert.pem", "-----BEGIN CERTIFICATE-----\n!\n")] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            let error = find(Some("tcp://host"), &environment).unwrap_err();
+            assert!(error.contains(&format!("{path}/{name} can't be used")), "{error}");
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        find(Some("tcp://host"), &environment).unwrap();
+    }
+
+    #[test]
     fn addresses_are_completed_or_refused() {
         for (given, found) in [
             ("tcp://host", Ok("tcp://host:2375")),
@@ -127,8 +158,10 @@ mod tests {
             ("tcp://[::1]", Ok("tcp://[::1]:2375")),
             ("tcp://[::1]:9", Ok("tcp://[::1]:9")),
             ("http://host:8080/", Ok("tcp://host:8080")),
+            ("http://host", Ok("tcp://host:80")),
             ("http://host:8080/prefix", Err("only a host and a port")),
-            ("https://host:2376", Err("no TLS")),
+            ("https://host:2376", Ok("https://host:2376")),
+            ("https://host", Ok("https://host:443")),
             ("ssh://me@host", Err("ssh is not supported")),
             ("npipe:////./pipe/docker_engine", Err("named pipes")),
             ("fd://", Err("nothing follows")),
@@ -143,7 +176,8 @@ mod tests {
             }
         }
         let verify = [("DOCKER_TLS_VERIFY", "1")];
-        assert!(find(Some("tcp://host:2376"), &verify).unwrap_err().contains("DOCKER_TLS_VERIFY"));
+        assert_eq!(find(Some("tcp://host"), &verify).unwrap(), "https://host:2376");
+        assert_eq!(find(Some("http://host:1"), &verify).unwrap(), "tcp://host:1");
         assert_eq!(find(Some("unix:///s"), &verify).unwrap(), "unix:///s");
     }
 }

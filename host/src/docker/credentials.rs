@@ -105,11 +105,15 @@ pub(super) struct Source {
     helpers: Option<PathBuf>,
 }
 
+/// Where docker keeps what is the user's: `DOCKER_CONFIG`, else `.docker` in the home.
+pub(super) fn folder() -> Option<PathBuf> {
+    let configured = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+    configured.or_else(|| Some(std::env::home_dir()?.join(".docker")))
+}
+
 impl Source {
-    /// `DOCKER_CONFIG`, else `.docker` in the user's home.
     pub(super) fn of_user() -> Self {
-        let configured = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self { folder: configured.or_else(|| Some(std::env::home_dir()?.join(".docker"))), helpers: None }
+        Self { folder: folder(), helpers: None }
     }
 
     /// The credentials for a registry such as `docker.io` or `localhost:5000`; `None` when there are none.

@@ -254,7 +254,9 @@ impl DockerError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Address { .. } => {
-                "give unix:///path, tcp://host:port or http://host:port, as base_url or in DOCKER_HOST".to_owned()
+                "give unix:///path, tcp://host:port or https://host:port, as base_url or in DOCKER_HOST, and the \
+                 certificates' folder in DOCKER_CERT_PATH"
+                    .to_owned()
             }
             Self::NoDaemon { .. } => "start docker, or say where it is with base_url or DOCKER_HOST".to_owned(),
             Self::SocketDenied { .. } => {

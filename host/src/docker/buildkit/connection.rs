@@ -31,9 +31,8 @@ impl Connection {
             Address::Unix(path) => Self::over(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?).await,
             #[cfg(windows)]
             Address::Pipe(path) => Self::over(pipe(path).await.map_err(unreachable)?).await,
-            Address::Http(host) => {
-                Self::over(tokio::net::TcpStream::connect(with_port(host)).await.map_err(unreachable)?).await
-            }
+            Address::Http(host) => Self::over(tokio::net::TcpStream::connect(host).await.map_err(unreachable)?).await,
+            Address::Https(host, tls) => Self::over(tls.open(host).await.map_err(unreachable)?).await,
             // `find` gives no address of another platform.
             other => Err(unreachable(io::Error::other(format!("{other} is for another system")))),
         }
@@ -85,12 +84,6 @@ pub(in crate::docker) fn broken(error: &(dyn std::error::Error + 'static)) -> Fa
 fn unreachable(error: io::Error) -> Failure {
     let denied = error.kind() == io::ErrorKind::PermissionDenied;
     Failure::Unreachable { reason: words(&error.to_string()), denied }
-}
-
-/// Where only a host is given, HTTP's port is meant.
-fn with_port(host: &str) -> String {
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
-    if has_port { host.to_owned() } else { format!("{host}:80") }
 }
 
 /// All of a pipe's instances may be taken for a moment.

@@ -1,0 +1,90 @@
+//! TLS to a daemon: whom it trusts and as whom it speaks, as the docker command line is told.
+
+use std::{
+    fmt,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{
+        CertificateDer, PrivateKeyDer, ServerName,
+        pem::{self, PemObject},
+    },
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::FOREVER;
+
+/// What connections to a daemon have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Tls(Arc<ClientConfig>);
+
+impl Tls {
+    /// Of the certificates in a folder: `ca.pem` is whom to trust, by default whom the system trusts; `cert.pem` and
+    /// `key.pem` are who we are, by default nobody.
+    pub(super) fn of(folder: Option<&Path>) -> Result<Self, String> {
+        let file = |name: &str| folder.map(|folder| folder.join(name));
+        let mut roots = RootCertStore::empty();
+        if let Some((path, trusted)) = certificates(file("ca.pem"))? {
+            for certificate in trusted {
+                roots.add(certificate).map_err(|error| unusable(&path, &error))?;
+            }
+        } else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let config = match (certificates(file("cert.pem"))?, file("key.pem")) {
+            (Some((_, own)), Some(key)) => {
+                let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &error))?;
+                config.with_client_auth_cert(own, secret).map_err(|error| unusable(&key, &error))?
+            }
+            _ => config.with_no_client_auth(),
+        };
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// A client of the daemon at `host`, which has a port.
+    pub(super) fn client(&self, host: &str) -> Result<Docker, bollard::errors::Error> {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(self.0.as_ref().clone()).https_only();
+        // A daemon closes connections that wait, as we would learn when we speak.
+        let client =
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector.enable_http1().build());
+        let ask = move |request: BollardRequest| {
+            let answer = client.request(request);
+            async { answer.await.map_err(bollard::errors::Error::from) }
+        };
+        Docker::connect_with_custom_transport(ask, Some(format!("https://{host}")), FOREVER, API_DEFAULT_VERSION)
+    }
+
+    /// A connection of our own.
+    pub(super) async fn open(&self, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+        let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
+        TlsConnector::from(Arc::clone(&self.0)).connect(name, TcpStream::connect(host).await?).await
+    }
+}
+
+type Certificates = (PathBuf, Vec<CertificateDer<'static>>);
+
+/// What a file has of certificates, if it is there.
+fn certificates(path: Option<PathBuf>) -> Result<Option<Certificates>, String> {
+    let Some(path) = path else { return Ok(None) };
+    let read = CertificateDer::pem_file_iter(&path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
+    match read {
+        Ok(all) if all.is_empty() => Err(unusable(&path, &"it has no certificate")),
+        Ok(all) => Ok(Some((path, all))),
+        Err(pem::Error::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(&path, &error)),
+    }
+}
+
+fn unusable(path: &Path, reason: &dyn fmt::Display) -> String {
+    format!("{} can't be used: {reason}", path.display())
+}

@@ -1,0 +1,85 @@
+//! A dockerd that takes nothing but TLS, and only from those whose certificate it knows.
+
+use std::{fs, net::TcpListener, path::Path, process::Command};
+
+use flowhold_tests::Done;
+use serde_json::json;
+
+use crate::{
+    killed::Dockerd,
+    project::{BUILDERS, Project, quoted},
+};
+
+fn openssl(folder: &Path, arguments: &str) {
+    let mut command = Command::new("openssl");
+    Done::of(command.args(arguments.split_whitespace()).current_dir(folder).output().unwrap()).ok();
+}
+
+/// An authority, and certificates of the daemon and of a client by it.
+fn certify(folder: &Path) {
+    let ca = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem";
+    openssl(folder, ca);
+    for (name, extensions) in [
+        ("server", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"),
+        ("client", "extendedKeyUsage=clientAuth\n"),
+    ] {
+        fs::write(folder.join("extensions"), extensions).unwrap();
+        openssl(
+            folder,
+            &format!("req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}-key.pem -out {name}.csr"),
+        );
+        let by = "-CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile extensions";
+        openssl(folder, &format!("x509 -req -in {name}.csr {by} -out {name}.pem"));
+    }
+    let own = folder.join("own");
+    fs::create_dir(&own).unwrap();
+    for (from, to) in [("ca.pem", "ca.pem"), ("client.pem", "cert.pem"), ("client-key.pem", "key.pem")] {
+        fs::copy(folder.join(from), own.join(to)).unwrap();
+    }
+}
+
+#[test]
+fn who_has_the_certificates_builds_and_runs() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dockerd = Dockerd::with(|folder| {
+        certify(folder);
+        let at = |name: &str| folder.join(name);
+        let hosts = [format!("unix://{}", at("sock").display()), format!("tcp://127.0.0.1:{port}")];
+        let (ca, cert, key) = (at("ca.pem"), at("server.pem"), at("server-key.pem"));
+        let daemon = json!({ "hosts": hosts, "tlsverify": true, "tlscacert": ca, "tlscert": cert, "tlskey": key });
+        fs::write(at("daemon.json"), daemon.to_string()).unwrap();
+    });
+    let own = dockerd.folder.join("own");
+    let run = |project: &Project, arguments: &[&str], environment: &[(&str, &str)]| {
+        let mut command = project.folder.command(arguments);
+        command.env("DOCKER_CERT_PATH", &own).envs(environment.iter().copied());
+        Done::of(command.output().unwrap())
+    };
+    let script = "import os\nprint('hello,', os.environ['WHO'])\n";
+    let host = format!("tcp://localhost:{port}");
+    for builder in BUILDERS {
+        // As the docker command line is told.
+        let environment = [("DOCKER_HOST", host.as_str()), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_BUILDKIT", builder)];
+        let project = Project::of_script("network = \"none\"", script);
+        run(&project, &["build"], &environment).ok();
+        let said = run(&project, &["run", "flow", "-e", "WHO=you"], &environment).ok().stdout;
+        assert_eq!(said, "hello, you\n");
+    }
+    let secured = |host: &str| {
+        let base_url = quoted(&format!("https://{host}:{port}"));
+        Project::of_script(&format!("network = \"none\"\nbase_url = {base_url}"), script)
+    };
+    run(&secured("127.0.0.1"), &["build"], &[]).ok();
+
+    // Another name than the certificate's.
+    run(&secured("127.0.0.2"), &["build"], &[]).fails(69, &["https://127.0.0.2"]);
+    // Nobody that the daemon knows.
+    fs::remove_file(own.join("cert.pem")).unwrap();
+    run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "certificate"]);
+    // Somebody who knows not whom to trust.
+    fs::remove_file(own.join("ca.pem")).unwrap();
+    run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["UnknownIssuer", "DOCKER_CERT_PATH"]);
+    // In the clear.
+    let plain = Project::of_script("network = \"none\"", script);
+    run(&plain, &["build"], &[("DOCKER_HOST", &host)]).fails(1, &["HTTPS"]);
+}
