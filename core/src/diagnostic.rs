@@ -63,13 +63,14 @@ impl Diagnostic {
     #[inline(never)]
     /// Apart from `new`, which is compiled anew for every kind of text.
     fn of(code: Code, field: String, message: String) -> Self {
-        Self { code, severity: code.severity(), field, message, help: None, line: None, policy: None }
+        let help = code.help().map(str::to_owned);
+        Self { code, severity: code.severity(), field, message, help, line: None, policy: None }
     }
 
-    /// The same, with what to do about it.
+    /// The same, with what to do about it, if there is more to say than for all of this kind.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
+        self.help = help.into().or(self.help);
         self
     }
 
@@ -222,6 +223,21 @@ codes! {
     Error NotPickled = "not-pickled",
     /// A host that breaks the agreement of the interface.
     Error HostFault = "host-fault",
+}
+
+impl Code {
+    /// What to do about any finding of this kind.
+    const fn help(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Syntax => "`flowhold init` writes a spec to begin with",
+            Self::DuplicateKey | Self::RepeatedRequirement => "leave one of them out",
+            Self::InvalidValue | Self::InvalidPath => "write another, or leave it out",
+            Self::OtherStorage => "leave it out, or change the type",
+            Self::SourceChanged => "leave out what the spec states of it, to take it as it is now",
+            Self::HostFault => "tell those who made the host program",
+            _ => return None,
+        })
+    }
 }
 
 impl fmt::Display for Code {

@@ -34,6 +34,7 @@ pub struct ForecastStep {
 /// What of a plan decides which steps are cached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOutline {
+    platform: Option<String>,
     dockerfile: String,
     context: Vec<ContextLine>,
 }
@@ -41,7 +42,8 @@ pub struct PlanOutline {
 impl PlanOutline {
     /// The outline of a plan.
     pub fn of(plan: &BuildPlan) -> Self {
-        Self { dockerfile: plan.dockerfile.clone(), context: context_lines(&plan.context).collect() }
+        let (platform, dockerfile) = (plan.platform.clone(), plan.dockerfile.clone());
+        Self { platform, dockerfile, context: context_lines(&plan.context).collect() }
     }
 
     /// The outline of an earlier plan, out of what `flowhold preview --format json` printed.
@@ -66,10 +68,11 @@ impl PlanOutline {
 
 fn read(reader: &mut Reader, field: Field<'_>) -> Option<PlanOutline> {
     let mut table = reader.table(field)?;
+    let platform = table.field("platform").and_then(|field| reader.text(&field).map(str::to_owned));
     let dockerfile = table.field("dockerfile").and_then(|field| reader.text(&field));
     let context = table.field("context").map_or_else(Vec::new, |field| reader.elements(&field));
     let context = context.into_iter().filter_map(|field| read_line(reader, field)).collect();
-    Some(PlanOutline { dockerfile: dockerfile?.to_owned(), context })
+    Some(PlanOutline { platform, dockerfile: dockerfile?.to_owned(), context })
 }
 
 fn read_line(reader: &mut Reader, field: Field<'_>) -> Option<ContextLine> {
@@ -92,8 +95,7 @@ fn read_line(reader: &mut Reader, field: Field<'_>) -> Option<ContextLine> {
 struct Step<'o> {
     line: u32,
     instruction: &'o str,
-    /// What it copies, by path.
-    copied: BTreeMap<&'o str, &'o ContextLine>,
+    context: &'o [ContextLine],
 }
 
 impl From<ForecastStep> for Json {
@@ -109,6 +111,7 @@ pub fn forecast(earlier: &PlanOutline, now: &PlanOutline) -> Vec<ForecastStep> {
     let steps = steps(now).into_iter().enumerate().map(|(index, step)| {
         let reason = match first_again {
             Some(line) => Some(format!("the step of line {line} runs again, and so does all after it")),
+            None if earlier.platform != now.platform => Some("the platform is another".to_owned()),
             None => difference(before.get(index), &step),
         };
         if reason.is_some() {
@@ -128,7 +131,7 @@ fn steps(outline: &PlanOutline) -> Vec<Step<'_>> {
         let (length, lines) = instruction(rest);
         let (text, tail) = rest.split_at(length);
         let text = text.trim_end_matches('\n');
-        steps.push(Step { line, instruction: text, copied: copied(text, &outline.context) });
+        steps.push(Step { line, instruction: text, context: &outline.context });
         line += lines;
         rest = tail;
     }
@@ -149,15 +152,15 @@ fn instruction(text: &str) -> (usize, u32) {
     (length, lines)
 }
 
-/// What a COPY copies; nothing for other instructions.
-fn copied<'o>(instruction: &str, context: &'o [ContextLine]) -> BTreeMap<&'o str, &'o ContextLine> {
-    let words = instruction.strip_prefix("COPY ").and_then(|words| json::parse(words).ok());
+/// What a COPY copies, by path; nothing for other instructions.
+fn copied<'o>(step: &Step<'o>) -> BTreeMap<&'o str, &'o ContextLine> {
+    let words = step.instruction.strip_prefix("COPY ").and_then(|words| json::parse(words).ok());
     let Some(Json::Array(words)) = words else { return BTreeMap::new() };
     let [Json::String(source), Json::String(_)] = words.as_slice() else { return BTreeMap::new() };
     let source = source.trim_end_matches('/');
     let within = |path: &str| path.strip_prefix(source).is_some_and(|below| below.is_empty() || below.starts_with('/'));
     let mut copied = BTreeMap::new();
-    for entry in context.iter().filter(|entry| within(&entry.path)) {
+    for entry in step.context.iter().filter(|entry| within(&entry.path)) {
         copied.insert(entry.path.as_str(), entry);
     }
     copied
@@ -169,13 +172,14 @@ fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
     if before.instruction != now.instruction {
         return Some("the instruction is another".to_owned());
     }
-    let added_or_changed = now.copied.iter().filter_map(|(path, entry)| match before.copied.get(path) {
+    let (before, now) = (copied(before), copied(now));
+    let added_or_changed = now.iter().filter_map(|(path, entry)| match before.get(path) {
         None => Some(format!("{path} is new")),
         Some(other) if other != entry => Some(format!("{path} changed")),
         Some(_) if entry.sha256.is_none() => Some(format!("the bytes of {path} are not known")),
         Some(_) => None,
     });
-    let gone = before.copied.keys().filter(|path| !now.copied.contains_key(*path));
+    let gone = before.keys().filter(|path| !now.contains_key(*path));
     let mut changes = added_or_changed.chain(gone.map(|path| format!("{path} is gone")));
     let first = changes.next()?;
     Some(match changes.count() {
@@ -196,7 +200,8 @@ mod tests {
             mode: 0o644,
             link: None,
         };
-        PlanOutline { dockerfile: dockerfile.to_owned(), context: context.iter().map(line).collect() }
+        let context = context.iter().map(line).collect();
+        PlanOutline { platform: None, dockerfile: dockerfile.to_owned(), context }
     }
 
     const FILE: &str = "FROM a\nENV A=\"1\" \\\n    B=\"2\"\nCOPY [\"flows/\", \"/x/\"]\nRUN [\"check\"]\n";
@@ -232,6 +237,14 @@ mod tests {
         let variable = FILE.replace("B=\"2\"", "B=\"3\"");
         let steps = forecast(&before, &outline(&variable, &[("flows/a", "1")]));
         assert_eq!(steps.iter().map(|step| step.cached).collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn another_platform_is_another_image() {
+        let before = outline("FROM a\n", &[]);
+        let now = PlanOutline { platform: Some("linux/arm64".to_owned()), ..before.clone() };
+        check(&before, &now, &[(1, false, "the platform is another")]);
+        check(&now, &now, &[(1, true, "nothing changed")]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use registry::{JoinError, join};
 
 use core::fmt;
 use core::str::FromStr;
-use reference::{check_domain, check_length, check_path, check_tag, refuse_at_once, split_tag};
+use reference::{MOST_REPOSITORY_BYTES, check_domain, check_length, check_path, check_tag, refuse_at_once, split_tag};
 use serde::{Deserialize, Serialize};
 
 /// The `registry_url` argument: `[domain[:port]][/path…]`, without tag or digest. `acme` alone is a namespace of
@@ -46,7 +46,7 @@ impl RegistryUrl {
         path.split('/').filter(|component| !component.is_empty())
     }
 
-    /// The whole text as it was written.
+    /// The whole text as it was written, without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -76,9 +76,8 @@ impl FromStr for RegistryUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         refuse_at_once(text)?;
-        if text.len() > 1 && text.ends_with('/') {
-            return Err(ReferenceError::TrailingSlash { text: text.to_owned() });
-        }
+        // The original joins it to the image's name as one joins paths.
+        let text = text.strip_suffix('/').filter(|text| !text.is_empty()).unwrap_or(text);
         // A colon before the first slash starts a port, any later one a tag.
         let tag = split_tag(text).1.filter(|_| text.contains('/')).map(|tag| text.len() - tag.len() - 1);
         if let Some(end) = text.find('@').or(tag) {
@@ -122,7 +121,10 @@ impl FromStr for ImageName {
             return Err(ReferenceError::UnexpectedTag { text, part });
         }
         check_path(&text, &text)?;
-        check_length(&text, &text)?;
+        // With its registry, it is measured when both are known.
+        if text.len() > MOST_REPOSITORY_BYTES {
+            return Err(ReferenceError::TooLong { bytes: text.len(), text, most: MOST_REPOSITORY_BYTES });
+        }
         Ok(Self(text))
     }
 }
@@ -221,6 +223,7 @@ mod tests {
         for (text, domain, components) in cases {
             let registry: RegistryUrl = text.parse()?;
             assert_eq!((registry.domain(), &*registry.to_string()), (domain, text));
+            assert_eq!(format!("{text}/").parse::<RegistryUrl>()?, registry);
             assert_eq!(registry.components().collect::<Vec<_>>(), components, "{text}");
         }
         Ok(())
@@ -234,9 +237,9 @@ mod tests {
             ("https://gcr.io/p/", "image or registry \"https://gcr.io/p/\" starts with \"https://\"", "write it without the scheme: \"gcr.io/p\""),
             ("https://index.docker.io/v1/", "image or registry \"https://index.docker.io/v1/\" starts with \"https://\"", "write \"docker.io/\" and your namespace"),
             ("http://", "image or registry \"http://\" starts with \"http://\"", "write the host, such as \"registry.example.com\""),
-            ("gcr.io/p/", "registry \"gcr.io/p/\" ends with a slash", "write \"gcr.io/p\""),
             ("/", "image name \"/\" has an empty part", "write a name such as \"etl\""),
             ("/acme", "image name \"/acme\" has an empty part", "write \"acme\", or a name between the slashes"),
+            ("gcr.io/p//", "image name \"gcr.io/p/\" has an empty part", "write \"gcr.io/p\", or a name between the slashes"),
             ("gcr.io//p", "image name \"gcr.io//p\" has an empty part", "write \"gcr.io/p\", or a name between the slashes"),
             ("gcr.io/p:v1", "\"gcr.io/p:v1\" has the tag or digest \":v1\" where only a name belongs", "write \"gcr.io/p\", and the tag as image_tag"),
             ("gcr.io/p@sha256:0", "\"gcr.io/p@sha256:0\" has the tag or digest \"@sha256:0\" where only a name belongs", "write \"gcr.io/p\", and the tag as image_tag"),

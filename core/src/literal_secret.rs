@@ -37,7 +37,8 @@ pub(crate) fn secret_in(text: &str) -> Option<&str> {
     if text.contains("PRIVATE KEY-----") {
         return Some(text);
     }
-    TOKENS.iter().find_map(|start| token(text, start)).or_else(|| password(text.split_once("://")?.1))
+    let mut urls = text.split("://").skip(1);
+    TOKENS.iter().find_map(|start| token(text, start)).or_else(|| urls.find_map(password))
 }
 
 /// The same, where the scheme of a URL may be left out.
@@ -55,7 +56,8 @@ fn token<'t>(text: &'t str, start: &str) -> Option<&'t str> {
 
 /// Of `user:password@host/…`; of `name:tag@sha256:…` there is none. What begins with `$` stands for something else.
 fn password(url: &str) -> Option<&str> {
-    let (user, host) = url.split('/').next()?.rsplit_once('@')?;
+    let (user, host) = url.split(|c: char| c == '/' || c.is_whitespace()).next()?.rsplit_once('@')?;
     let (_, password) = user.split_once(':')?;
-    (!password.is_empty() && !password.starts_with('$') && !host.starts_with("sha")).then_some(password)
+    let is_digest = ["sha256:", "sha384:", "sha512:"].iter().any(|algorithm| host.starts_with(algorithm));
+    (!password.is_empty() && !password.starts_with('$') && !is_digest).then_some(password)
 }

@@ -1,6 +1,9 @@
 //! The build plan of a Docker storage: a pure function of its settings and flows.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    rc::Rc,
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -43,6 +46,8 @@ pub struct BuildPlan {
     pub digest: Option<Digest>,
     /// The instructions.
     pub instructions: Vec<Sourced>,
+    /// The platform of the image, where the daemon's own is not meant.
+    pub platform: Option<String>,
     /// What is installed: names of packages, and requirements.
     pub requirements: Vec<NamedText>,
     /// The instructions as text.
@@ -115,7 +120,7 @@ struct Planner<'s> {
 
 /// The field that put something at a path of the image, or below it.
 struct Taken {
-    by: String,
+    by: Rc<str>,
     kind: TakenKind,
 }
 
@@ -165,7 +170,18 @@ impl Planner<'_> {
         });
         let image = self.image(digest.as_ref());
         let requirements = std::mem::take(&mut self.requirements);
-        Some(BuildPlan { digest, instructions, requirements, dockerfile, source_map, context, image, flows: locations })
+        let platform = self.settings.building.platform.as_ref().map(ToString::to_string);
+        Some(BuildPlan {
+            digest,
+            instructions,
+            platform,
+            requirements,
+            dockerfile,
+            source_map,
+            context,
+            image,
+            flows: locations,
+        })
     }
 
     fn check_lines(&mut self, dockerfile: &str, source_map: &[SourceLine]) {
@@ -199,9 +215,11 @@ impl Planner<'_> {
         let mut names = BTreeMap::new();
         for (index, requirement) in self.settings.python_dependencies.iter().enumerate() {
             let field = format!("storage.python_dependencies[{index}]");
-            if let Some(first) = names.insert(requirement.name().to_owned(), field.clone()) {
+            if let Some(first) = names.get(requirement.name()) {
                 let message = format!("{} is required here and in {first}", requirement.name());
                 self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, &field, message));
+            } else {
+                names.insert(requirement.name().to_owned(), field.clone());
             }
             require(requirement.name(), requirement.to_string(), field);
         }
@@ -229,9 +247,12 @@ impl Planner<'_> {
         let fields: Vec<_> = lines.iter().map(|line| line.field.clone()).collect();
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
         self.requirements = lines;
-        self.context.push(ContextEntry::file("requirements.txt", Content::from_bytes(text)));
-        self.context.push(ContextEntry::file("install.py", script::install()));
         let own = |name: &str| format!("{OWN_DIRECTORY}/{name}");
+        let by = Rc::from(fields.first().map_or("", String::as_str));
+        for (name, content) in [("requirements.txt", Content::from_bytes(text)), ("install.py", script::install())] {
+            self.take(own(name), &by, false);
+            self.context.push(ContextEntry::file(name, content));
+        }
         let copy = |name: &str| Instruction::Copy { source: name.to_owned(), destination: own(name) };
         let mut arguments = vec!["python".to_owned(), own("install.py"), own("requirements.txt")];
         arguments.extend(self.settings.building.installer.map(|installer| installer.as_str().to_owned()));
@@ -271,10 +292,11 @@ impl Planner<'_> {
             ('/', base)
         };
         let context_path = format!("files/{index}{separator}{}", safe(name));
+        let by = Rc::from(field.as_str());
         for entry in entries {
             let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
             let target = format!("{}{below}", destination.trim_end_matches('/'));
-            self.take(target, &field, entry.kind == EntryKind::Directory);
+            self.take(target, &by, entry.kind == EntryKind::Directory);
             let path = format!("{context_path}{below}");
             self.context.push(ContextEntry { path, mode: entry.mode, kind: entry.kind.clone() });
         }
@@ -283,7 +305,7 @@ impl Planner<'_> {
     }
 
     /// Claims a path of the image. Two claims for one path are an error, never an overwrite.
-    fn take(&mut self, path: String, field: &str, directory: bool) {
+    fn take(&mut self, path: String, field: &Rc<str>, directory: bool) {
         if path.is_empty() && directory {
             return;
         }
@@ -292,7 +314,8 @@ impl Planner<'_> {
         while let Some((parent, _)) = rest.rsplit_once('/') {
             match self.taken.get(parent) {
                 Some(Taken { by, kind: TakenKind::File }) => {
-                    self.diagnostics.push(clash(parent, by, field));
+                    let clash = clash(parent, by, field);
+                    self.report_clash(clash);
                     return;
                 }
                 // What is above a directory has been claimed with it.
@@ -303,22 +326,32 @@ impl Planner<'_> {
         }
         let kind = if directory { TakenKind::Directory } else { TakenKind::File };
         match self.taken.entry(path) {
-            Entry::Vacant(place) => drop(place.insert(Taken { by: field.to_owned(), kind })),
+            Entry::Vacant(place) => drop(place.insert(Taken { by: Rc::clone(field), kind })),
             Entry::Occupied(mut place) => match place.get().kind {
                 TakenKind::Directory if directory => {}
-                TakenKind::Above if directory => drop(place.insert(Taken { by: field.to_owned(), kind })),
-                _ => self.diagnostics.push(clash(place.key(), &place.get().by, field)),
+                TakenKind::Above if directory => drop(place.insert(Taken { by: Rc::clone(field), kind })),
+                _ => {
+                    let clash = clash(place.key(), &place.get().by, field);
+                    self.report_clash(clash);
+                }
             },
         }
-        let implied = || Taken { by: field.to_owned(), kind: TakenKind::Above };
+        let implied = || Taken { by: Rc::clone(field), kind: TakenKind::Above };
         self.taken.extend(above.into_iter().map(|path| (path, implied())));
+    }
+
+    /// Two directories may have thousands of files in common.
+    fn report_clash(&mut self, clash: Diagnostic) {
+        if self.diagnostics.len() < 100 {
+            self.diagnostics.push(clash);
+        }
     }
 
     fn flow_map(&mut self) -> Option<FlowMap> {
         let mut map = FlowMap::default();
         for (index, flow) in self.flows.iter().enumerate() {
             let location = location(self.settings.flow_directory(), &flow.name);
-            self.take(location.clone(), &format!("flows[{index}]"), false);
+            self.take(location.clone(), &Rc::from(format!("flows[{index}]")), false);
             let path = format!("flows/{}.prefect", flow.name.slug());
             self.context.push(ContextEntry::file(path, flow.content.clone()));
             if let Err(error) = map.insert(flow.name.clone(), location) {
@@ -364,7 +397,7 @@ impl Planner<'_> {
         let manifest = Json::object(vec![("python", python.into()), ("flows", flows.into())]).to_string() + "\n";
         let files = [("health_check.py", script::health_check()), ("manifest.json", Content::from_bytes(manifest))];
         for (name, content) in files {
-            self.take(format!("{OWN_DIRECTORY}/{name}"), "flows", false);
+            self.take(format!("{OWN_DIRECTORY}/{name}"), &Rc::from("flows"), false);
             self.context.push(ContextEntry::file(format!("flowhold/{name}"), content));
         }
         let copy = Instruction::Copy { source: "flowhold/".to_owned(), destination: format!("{OWN_DIRECTORY}/") };

@@ -134,6 +134,7 @@ impl FromStr for PrefectVersion {
         if one_word
             && !is_short_commit(text)
             && let Some((version, is_local)) = normal_version(text)
+            && !is_short_commit(&version)
         {
             let master = || Source::GitRef("master".to_owned());
             return Ok(Self(if is_local { master() } else { Source::Release(version) }));

@@ -195,6 +195,7 @@ impl Preview {
         let mut fields = Object::default();
         fields.put("plan", self.digest().map(|digest| digest.to_string()));
         fields.put("image", plan.map(|plan| &plan.image));
+        fields.put_some("platform", plan.and_then(|plan| plan.platform.as_ref()));
         fields.put("dockerfile", plan.map(|plan| &plan.dockerfile));
         fields.put("source_map", source_map.iter().collect::<Json>());
         fields.put("steps", self.steps().iter().collect::<Json>());

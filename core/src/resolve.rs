@@ -6,7 +6,7 @@ use crate::{
     blob::{Content, SharedBlob},
     capability::SecretSource,
     context_path::ContextPath,
-    diagnostic::{Code, Diagnostic},
+    diagnostic::{Code, Diagnostic, Severity},
     failure::{Explain, Failure},
     flow::{Flow, FlowMapError},
     flow_name::FlowName,
@@ -163,11 +163,9 @@ impl Resolver<'_> {
     }
 
     fn refuse(&mut self, field: &str, failure: Failure) {
-        let mut diagnostic = Diagnostic::new(Code::HostFault, field, failure.message).with_help(failure.help);
-        if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == failure.code) {
-            diagnostic.code = *code;
-        }
-        self.diagnostics.push(diagnostic);
+        let code = Code::ALL.iter().find(|code| code.as_str() == failure.code).copied().unwrap_or(Code::HostFault);
+        let diagnostic = Diagnostic::new(code, field, failure.message).with_help(failure.help);
+        self.diagnostics.push(Diagnostic { severity: Severity::Error, ..diagnostic });
     }
 
     fn run(&mut self, mut facts: Facts) -> Option<ResolvedSpec> {
@@ -184,7 +182,7 @@ impl Resolver<'_> {
             flows.extend(self.flow(flow, finding.unwrap_or(Finding::Skipped)));
         }
         self.check_names(&flows);
-        if self.spec.flows.is_empty() {
+        if !self.spec.has_flows {
             self.report(Code::NoFlows, "flows", "the spec has no flows");
         }
         let storage = match &self.spec.storage {
@@ -243,10 +241,7 @@ impl Resolver<'_> {
         };
         if let Some(pinned) = pinned.filter(|pinned| **pinned != content) {
             let message = format!("its bytes are not those that the spec states ({content:?} instead of {pinned:?})");
-            self.diagnostics.push(
-                Diagnostic::new(Code::SourceChanged, field, message)
-                    .with_help("leave out size and sha256 to take it as it is now".to_owned()),
-            );
+            self.report(Code::SourceChanged, field, message);
             return None;
         }
         Some(content)
@@ -304,9 +299,12 @@ impl Resolver<'_> {
             let field = crate::spec::reader::join_path("storage.files", &file.source);
             if let Finding::File(found) = finding {
                 let entries = self.entries(&field, found);
-                let changed = file.entries.as_ref().is_some_and(|pinned| *pinned != entries);
-                if changed {
-                    let message = format!("{} is not what the spec states", file.source);
+                if let Some(stated) = file.entries.as_ref().filter(|stated| **stated != entries) {
+                    let at = stated.iter().zip(&entries).take_while(|(stated, found)| stated == found).count();
+                    let json = |entries: &[FileEntry]| entries.get(at).map(|entry| entry.to_json().to_string());
+                    let [stated, found] =
+                        [stated, &entries].map(|one| json(one).unwrap_or_else(|| "nothing".to_owned()));
+                    let message = format!("{} is not what the spec states: {found} instead of {stated}", file.source);
                     self.report(Code::SourceChanged, field, message);
                 }
                 file.entries = Some(entries);
@@ -366,7 +364,8 @@ impl Resolver<'_> {
             && let Some(cloudpickle) = &python.cloudpickle
         {
             match normal_version(cloudpickle) {
-                Some((version, _)) => settings.cloudpickle_version = Some(version),
+                // What was built locally is in no index.
+                Some((version, _)) => settings.cloudpickle_version = version.split('+').next().map(str::to_owned),
                 None => {
                     let message = format!("{cloudpickle:?} is no PEP 440 version");
                     self.report(Code::HostFault, "storage.cloudpickle_version", message);

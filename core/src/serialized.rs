@@ -2,6 +2,8 @@
 //!
 //! JSON written by Prefect 0.6.6 loads, and comes out again with every field that it had.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
@@ -57,7 +59,8 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
         Storage::Local(local) => {
             fields.put("directory", local.directory());
             fields.put("flows", &local.all());
-            write_formats(&mut fields, local.formats.entries().iter().map(|(name, format)| (name, *format)));
+            // What a file is, would be guessed from its first byte.
+            write_formats(&mut fields, local.all_formats().entries().iter().map(|(name, format)| (name, *format)));
         }
         Storage::Memory(_) => {}
         Storage::Bytes(bytes) => {
@@ -68,16 +71,21 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
                 }
             }
             fields.put("flows", Object(flows));
-            write_formats(&mut fields, bytes.all().iter().map(|flow| (&flow.name, flow.format)));
+            write_formats(&mut fields, no_pickles(bytes.all().iter().map(|flow| (&flow.name, flow.format))));
         }
     }
     fields.0.extend(extra.fields.0.iter().cloned());
     Ok(fields.into())
 }
 
+/// What the original knows has no other format.
+fn no_pickles<'f>(flows: impl Iterator<Item = (&'f FlowName, Format)>) -> impl Iterator<Item = (&'f FlowName, Format)> {
+    flows.filter(|(_, format)| *format != Format::Pickle)
+}
+
 fn write_docker(docker: &DockerStorage, fields: &mut Object) {
     docker.settings.write(fields);
-    write_formats(fields, docker.formats.entries().iter().map(|(name, format)| (name, *format)));
+    write_formats(fields, no_pickles(docker.formats.entries().iter().map(|(name, format)| (name, *format))));
     let content =
         |content: &Content| Json::object(vec![("size", content.size.into()), ("sha256", content.sha256.hex().into())]);
     let contents = docker.contents.entries().iter().map(|(name, one)| (name.to_string(), content(one)));
@@ -167,7 +175,9 @@ fn read(
             return None;
         }
     };
-    let fields = table.rest().into_iter().filter_map(|(key, _)| Some((key.to_owned(), values.get(key)?.clone())));
+    let unknown: BTreeSet<_> = table.rest().into_iter().map(|(key, _)| key).collect();
+    let Json::Object(Object(all)) = values else { return None };
+    let fields = all.iter().filter(|(key, _)| unknown.contains(key.as_str())).cloned();
     let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields.collect()) };
     match &mut storage {
         Storage::Docker(docker) => docker.extra = extra,

@@ -229,7 +229,7 @@ impl ImageFile {
 }
 
 impl FileEntry {
-    fn to_json(&self) -> Json {
+    pub(crate) fn to_json(&self) -> Json {
         let mut fields = Object::default();
         fields.put("path", self.path.as_ref().map_or("", |path| path.as_str()));
         fields.put("mode", self.mode);
@@ -256,7 +256,12 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
             Some(Content::stated(size?, sha256?))
         }
         (Some(alone), None) | (None, Some(alone)) => {
-            reader.report(Code::MissingKey, &alone, "size and sha256 go together", None);
+            reader.report(
+                Code::MissingKey,
+                &alone,
+                "size and sha256 go together",
+                Some("give both, or neither".to_owned()),
+            );
             None
         }
         (None, None) => None,
@@ -301,8 +306,9 @@ fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
         .into_iter()
         .filter(|(source, _)| is_absolute(source))
         .filter_map(|(source, field)| {
-            if source.contains(char::is_control) {
-                let message = format!("{source:?} has a control character");
+            let own_name = source.trim_end_matches('/').rsplit('/').next();
+            if source.contains(char::is_control) || matches!(own_name, Some("." | "..")) {
+                let message = format!("{source:?} has a control character, or ends in no name");
                 reader.report(Code::InvalidPath, &field, message, None);
                 return None;
             }
@@ -320,11 +326,23 @@ fn read_file(reader: &mut Reader, source: &str, field: Field<'_>) -> Option<Imag
     let mut table = reader.table(field)?;
     let destination = table.field("destination");
     if destination.is_none() {
-        reader.report(Code::MissingKey, &place, format!("{} has no destination", place.path), None);
+        reader.report(
+            Code::MissingKey,
+            &place,
+            format!("{} has no destination", place.path),
+            Some("destination is its path in the image".to_owned()),
+        );
     }
-    let entries = table.field("entries").map(|entries| {
-        let elements = reader.elements(&entries);
-        elements.into_iter().filter_map(|element| read_entry(reader, element)).collect()
+    let entries = table.field("entries").map(|field| {
+        let elements = reader.elements(&field);
+        let all = elements.len();
+        let mut entries: Vec<_> = elements.into_iter().filter_map(|element| read_entry(reader, element)).collect();
+        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        let is_whole = entries.len() == all && matches!(field.node.value, Value::Array(_));
+        if is_whole && entries.iter().filter(|entry| entry.path.is_none()).count() != 1 {
+            reader.report(Code::InvalidValue, &field, "one entry, and no more, has no path: the source itself", None);
+        }
+        entries
     });
     reader.finish(table);
     Some(ImageFile { source, destination: reader.parse(&destination?)?, entries })

@@ -72,6 +72,9 @@ pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
 /// Reads a snapshot.
 pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     let body = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::NoMagic)?;
+    if bytes.len() > LARGEST {
+        return Err(SnapshotError::TooLarge(format!("{} bytes", bytes.len())).into());
+    }
     let (version, body) = body.split_first_chunk().ok_or_else(|| SnapshotError::Damaged("it is cut off".to_owned()))?;
     let version = u16::from_be_bytes(*version);
     if version != VERSION {

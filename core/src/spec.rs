@@ -34,6 +34,8 @@ pub struct Spec {
     pub flows: Vec<FlowSpec>,
     /// Field and path, relative to the spec, of each policy that must judge the plan.
     pub policies: Vec<(String, String)>,
+    /// Whether it names flows, be they good or not.
+    pub(crate) has_flows: bool,
     /// Where each field is in the text.
     places: Vec<(String, Place)>,
     /// Field -> index of its place; made when a line is first asked for.
@@ -186,17 +188,26 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
         None => (StorageSpec::Local { directory: None }, None),
     };
     let fields = table.field("flows").map_or_else(Vec::new, |field| reader.elements(&field));
+    let has_flows = !fields.is_empty();
     let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, field)).collect();
     let policies = table.field("policies").map_or_else(Vec::new, |field| read_policies(reader, &field));
     reader.finish(table);
     let mut places = Vec::new();
     collect_places("", node, &mut places, &mut { PLACES });
-    Some(Spec { storage, python, flows, policies, places, index: OnceCell::new() })
+    Some(Spec { storage, python, flows, policies, has_flows, places, index: OnceCell::new() })
 }
+
+/// Each has its own memory and time.
+const POLICIES: usize = 100;
 
 fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)> {
     let mut policies: Vec<(String, String)> = Vec::new();
-    for field in reader.elements(field) {
+    let elements = reader.elements(field);
+    if elements.len() > POLICIES {
+        reader.report(Code::InvalidValue, field, format!("more than {POLICIES} policies"), None);
+        return policies;
+    }
+    for field in elements {
         let Some(path) = reader.text(&field) else { continue };
         if path.is_empty() || path.contains(char::is_control) {
             reader.report(Code::InvalidValue, &field, format!("{path:?} is no path of a policy"), None);
@@ -225,7 +236,7 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
         let message = format!("directory belongs to type \"local\", not to {kind_text:?}");
         reader.report(Code::OtherStorage, field, message, None);
     }
-    let directory = directory.and_then(|field| read_directory(reader, &field));
+    let directory = directory.and_then(|field| read_path(reader, &field));
     reader.finish(table);
     let storage = match kind_text {
         "docker" => StorageSpec::Docker(Box::new(settings)),
@@ -235,8 +246,9 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
         other => {
             if let Some(field) = &kind {
                 let message = format!("{other:?} is no type of storage: local, docker, memory and bytes are");
-                let help = reader::nearest(other, &keys::TYPES);
-                reader.report(Code::InvalidValue, field, message, help.map(|near| format!("did you mean {near:?}?")));
+                let near = reader::nearest(other, &keys::TYPES).filter(|(_, is_slip)| *is_slip);
+                let help = near.map(|(near, _)| format!("did you mean {near:?}?"));
+                reader.report(Code::InvalidValue, field, message, help);
             }
             StorageSpec::Local { directory }
         }
@@ -260,10 +272,10 @@ fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
     }
 }
 
-fn read_directory(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
+fn read_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     if text.is_empty() || text.contains(char::is_control) {
-        reader.report(Code::InvalidValue, field, format!("{text:?} is no directory"), None);
+        reader.report(Code::InvalidValue, field, format!("{text:?} is no path"), None);
         return None;
     }
     Some(text.to_owned())
@@ -273,10 +285,11 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
     let place = Field { path: field.path.clone(), node: field.node };
     let mut table = reader.table(field)?;
     let path_field = table.field("path");
-    let path = path_field.as_ref().and_then(|field| read_directory(reader, field));
+    let path = path_field.as_ref().and_then(|field| read_path(reader, field));
     let object_field = table.field("object");
     let mut object = object_field.as_ref().and_then(|field| read_object(reader, field));
-    let name = table.field("name").and_then(|field| reader.parse(&field));
+    let name_field = table.field("name");
+    let name = name_field.as_ref().and_then(|field| reader.parse(field));
     let format_field = table.field("format");
     let format: Option<Format> = format_field.as_ref().and_then(|field| reader.parse(field));
     let pinned = settings::read_content(reader, &mut table);
@@ -304,6 +317,10 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
             Some("leave out object to store the file as it is".to_owned()),
         );
         object = None;
+    }
+    // Another name in its place would have faults that nobody made.
+    if name.is_none() && name_field.is_some() {
+        return None;
     }
     Some(FlowSpec { field: place.path, path, object, name, format: format.unwrap_or(by_shape), pinned })
 }
@@ -336,11 +353,17 @@ fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, le
     match &node.value {
         Value::Table(entries) => {
             for (key, node) in entries {
+                if *left == 0 {
+                    return;
+                }
                 collect_places(&reader::join_path(path, key), node, places, left);
             }
         }
         Value::Array(nodes) => {
             for (index, node) in nodes.iter().enumerate() {
+                if *left == 0 {
+                    return;
+                }
                 collect_places(&format!("{path}[{index}]"), node, places, left);
             }
         }
@@ -357,5 +380,9 @@ impl Explain for FormatError {
 impl Explain for crate::digest::DigestError {
     fn code(&self) -> Code {
         Code::InvalidValue
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("copy all of it".to_owned())
     }
 }

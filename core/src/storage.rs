@@ -224,7 +224,8 @@ impl Storage {
 /// is there already, this is an error if the name is taken.
 pub fn add_planned(spec: &ResolvedSpec, files: &dyn Files) -> Result<(String, String), Failure> {
     let (ResolvedStorage::Local { directory }, [only]) = (&spec.storage, spec.flows.as_slice()) else {
-        return Err(unsupported("local", "one flow at a time added", "add flows one by one"));
+        let message = "a spec of a local storage with one flow can be added, and this is another".to_owned();
+        return Err(Failure::input(Code::Unsupported, message).with_help("build it"));
     };
     let location = LocalStorage::new(directory.clone()).add_flow(only.flow.clone(), files)?;
     Ok((only.flow.name.to_string(), location))
@@ -280,10 +281,9 @@ impl From<&BuildStep> for Json {
     }
 }
 
-/// Formats other than pickle, the only one that the original knows, by flow name.
+/// Formats by flow name, where nobody would know them otherwise.
 pub(crate) fn write_formats<'f>(fields: &mut Object, flows: impl Iterator<Item = (&'f FlowName, Format)>) {
-    let formats = flows.filter(|(_, format)| *format != Format::Pickle);
-    let formats: Vec<_> = formats.map(|(name, format)| (name.to_string(), format.as_str().into())).collect();
+    let formats: Vec<_> = flows.map(|(name, format)| (name.to_string(), format.as_str().into())).collect();
     fields.put_some("formats", (!formats.is_empty()).then_some(Object(formats)));
 }
 

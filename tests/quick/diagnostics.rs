@@ -1,5 +1,7 @@
 //! `check`: what is wrong, where, and what to do about it; for people and for programs.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use flowhold_tests::Folder;
 use serde_json::Value;
 
@@ -14,7 +16,9 @@ const STORAGE: &[(&str, &str, &str, &[&str])] = &[
     ),
     (r#"envvars = {}"#, "unknown-key", "storage.envvars", &["did you mean env_vars?"]),
     (r#"path = "a.py""#, "unknown-key", "storage.path", &["[[flows]]"]),
-    (r#"schedule = "daily""#, "unknown-key", "storage.schedule", &["schedule"]),
+    (r#"schedule = "daily""#, "unknown-key", "storage.schedule", &["schedule", "the nearest known key is "]),
+    (r#"dependencies = []"#, "unknown-key", "storage.dependencies", &["did you mean python_dependencies?"]),
+    (r#"tag = "v1""#, "unknown-key", "storage.tag", &["did you mean image_tag?"]),
     (r#"python_dependencies = "pandas""#, "wrong-type", "storage.python_dependencies", &["an array", "a string"]),
     (r#"local_image = "yes""#, "wrong-type", "storage.local_image", &["true or false"]),
     (r#"image_tag = 1.0"#, "wrong-type", "storage.image_tag", &["a string", "a number"]),
@@ -33,7 +37,6 @@ const STORAGE: &[(&str, &str, &str, &[&str])] = &[
         &["https://", "\"gcr.io/p\""],
     ),
     (r#"registry_url = "https://index.docker.io/v1/""#, "invalid-reference", "storage.registry_url", &["docker.io/"]),
-    (r#"registry_url = "gcr.io/p/""#, "invalid-reference", "storage.registry_url", &["\"gcr.io/p\""]),
     (
         r#"registry_url = "docker.io/acme/team""#,
         "registry-rule",
@@ -77,6 +80,13 @@ const STORAGE: &[(&str, &str, &str, &[&str])] = &[
         "flows[0]",
         &["/root/.prefect/a.prefect"],
     ),
+    (
+        r#"files = { "/etc/hostname" = "/opt/flowhold/install.py" }
+prefect_version = "0.6.6""#,
+        "path-clash",
+        "storage.files[\"/etc/hostname\"]",
+        &["/opt/flowhold/install.py", "storage.prefect_version"],
+    ),
 ];
 
 /// All of `[[flows]]`.
@@ -85,6 +95,7 @@ const FLOWS: &[(&str, &str, &str, &[&str])] = &[
     ("[[flows]]\npath = \"a.py\"\nnaem = \"x\"", "unknown-key", "flows[0].naem", &["did you mean name?"]),
     ("[[flow]]\npath = \"a.py\"", "unknown-key", "flow", &["did you mean flows?"]),
     ("[[flows]]\npath = 1", "wrong-type", "flows[0].path", &["a string"]),
+    ("[[flows]]\npath = \"\"", "invalid-value", "flows[0].path", &["\"\" is no path", "write another"]),
     ("[[flows]]\npath = \"none.py\"", "missing-file", "flows[0]", &["none.py"]),
     ("[[flows]]\npath = \".\"", "is-a-directory", "flows[0]", &["directory"]),
     ("[[flows]]\npath = \"a.py\"\nformat = \"wasm\"", "invalid-value", "flows[0].format", &["pickle", "script"]),
@@ -95,6 +106,12 @@ const FLOWS: &[(&str, &str, &str, &[&str])] = &[
         "duplicate-flow",
         "flows[1].name",
         &["flows[0]", "flows[1]", "\"a\""],
+    ),
+    (
+        "[[flows]]\npath = \"a.py\"\n[[flows]]\npath = \"b/a.py\"\nname = \"..\"",
+        "flow-name",
+        "flows[1].name",
+        &["\"..\""],
     ),
     (
         "[[flows]]\npath = \"a.py\"\nname = \"My Flow\"\n[[flows]]\npath = \"b/a.py\"\nname = \"my-flow!\"",
@@ -126,6 +143,9 @@ fn fault(spec: &str, code: &str, field: &str, words: &[&str]) -> Option<String> 
     };
     if (error["code"].as_str(), error["field"].as_str()) != (Some(code), Some(field)) {
         return Some(format!("{spec}\n  is {error}"));
+    }
+    if error["help"].is_null() {
+        return Some(format!("{spec}\n  doesn't say what to do: {error}"));
     }
     let text = format!("{} {}", error["message"].as_str().unwrap(), error["help"].as_str().unwrap_or_default());
     if let Some(word) = words.iter().find(|word| !text.contains(**word)) {
@@ -178,7 +198,8 @@ fn many_and_long_mistakes_take_little_memory() {
     ] {
         folder(&spec).run(&["check"]).fails(1, &["error["]);
     }
-    let entries = vec!["{}"; 25_000].join(",");
+    let entries: Vec<_> = (0..25_000).map(|number| format!("{{\"path\":\"{number}\"}}")).collect();
+    let entries = format!("{{}},{}", entries.join(","));
     let file = format!("{{\"destination\":\"/x\",\"entries\":[{entries}]}}");
     folder(&format!("{{\"storage\":{{\"type\":\"docker\",\"files\":{{\"/{long}\":{file}}}}}}}")).run(&["check"]).ok();
 }
@@ -186,6 +207,21 @@ fn many_and_long_mistakes_take_little_memory() {
 #[test]
 fn mistakes_in_the_flows() {
     none_of(FLOWS.iter().map(|(flows, code, field, words)| fault(flows, code, field, words)));
+}
+
+/// A preview takes what the spec states; a build looks.
+#[test]
+fn a_file_that_is_not_what_was_stated() {
+    let entry = format!("{{ mode = 384, size = 1, sha256 = {:?} }}", "1".repeat(64));
+    let file = format!("{{ destination = \"/x\", entries = [{entry}] }}");
+    let start = "[storage]\ntype = \"docker\"\n";
+    let folder = folder("");
+    let data = folder.write("data", "x");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o644)).unwrap();
+    folder.write("flowhold.toml", format!("{start}files = {{ {data:?} = {file} }}\n[[flows]]\npath = \"a.py\"\n"));
+    folder.run(&["check"]).ok();
+    let words = ["error[source-changed]", "\"mode\":420", "instead of", "\"mode\":384", "leave out"];
+    folder.run(&["build", "--no-push"]).fails(1, &words);
 }
 
 #[test]
@@ -210,7 +246,13 @@ fn no_spec_and_no_text() {
     folder.write("flowhold.toml", b"name = \"\xff\"\n");
     folder.run(&["check"]).fails(1, &["not UTF-8"]);
     folder.write("flowhold.toml", "[storage\n");
-    folder.run(&["check"]).fails(1, &["not TOML", "flowhold.toml:1"]);
+    folder.run(&["check"]).fails(1, &["not TOML", "flowhold.toml:1", "help:"]);
+    // The editors of Windows mark UTF-8.
+    folder.write("a.py", "x");
+    for spec in ["[[flows]]\npath = \"a.py\"\n", "{ \"flows\": [{ \"path\": \"a.py\" }] }"] {
+        folder.write("flowhold.toml", format!("\u{feff}{spec}"));
+        folder.run(&["check"]).ok();
+    }
 }
 
 #[test]

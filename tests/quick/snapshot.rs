@@ -21,7 +21,7 @@ fn sample() -> (Folder, Vec<u8>) {
 }
 
 fn refused(done: Done) {
-    assert_eq!(done.fails(1, &["error: "]).stdout, "");
+    assert_eq!(done.fails(1, &["error"]).stdout, "");
 }
 
 #[test]

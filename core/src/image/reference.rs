@@ -10,7 +10,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The longest repository name, domain included, that registries and daemons take.
-const MOST_REPOSITORY_BYTES: usize = 255;
+pub(super) const MOST_REPOSITORY_BYTES: usize = 255;
 /// More than any good text has: 255 for the repository, 128 for the tag and the longest digest. Looked at first, so
 /// that no error holds a whole file.
 const MOST_BYTES: usize = 1024;
@@ -61,12 +61,6 @@ pub enum ReferenceError {
     /// Nothing between two slashes, or before or after one.
     #[error("image name {} has an empty part", Excerpt(text))]
     EmptyComponent {
-        /// The text.
-        text: String,
-    },
-    /// A `/` at the end of a registry.
-    #[error("registry {} ends with a slash", Excerpt(text))]
-    TrailingSlash {
         /// The text.
         text: String,
     },
@@ -162,7 +156,6 @@ impl ReferenceError {
                     parts => format!("write {:?}, or a name between the slashes", parts.join("/")),
                 }
             }
-            Self::TrailingSlash { text } => format!("write {:?}", text.trim_end_matches('/')),
             Self::BadComponent { part } => match fitting(part) {
                 fitting if fitting.is_empty() => "use lower-case letters and digits".to_owned(),
                 fitting => format!("write {fitting:?}"),

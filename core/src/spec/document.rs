@@ -80,8 +80,9 @@ pub(crate) fn parse_json(text: &str) -> Result<Node, SyntaxError> {
             Ok(node)
         }
         Err(error) => {
-            let place = Some(lines.place(error.at..error.at + 1));
-            Err(SyntaxError { message: format!("not JSON: {error}"), line: Some(error.line), place })
+            let start = text.floor_char_boundary(error.at);
+            let place = lines.place(start..text.ceil_char_boundary(start + 1));
+            Err(SyntaxError { message: format!("not JSON: {error}"), line: Some(place.line), place: Some(place) })
         }
     }
 }

@@ -88,7 +88,13 @@ impl Reader {
     fn wrong_type(&mut self, field: &Field<'_>, wanted: &str) {
         let found = field.node.value.kind();
         let name = if field.path.is_empty() { "the whole" } else { field.path.as_str() };
-        self.report(Code::WrongType, field, format!("{name} must be {wanted}, not {found}"), None);
+        let help = match wanted {
+            "a table" => "write { key = value }, or a section with the name in brackets",
+            "an array" => "write it in brackets: [ … ]",
+            "a string" => "write it in quotes",
+            _ => "write it without quotes",
+        };
+        self.report(Code::WrongType, field, format!("{name} must be {wanted}, not {found}"), Some(help.to_owned()));
     }
 
     /// The table that a field is.
@@ -187,7 +193,10 @@ impl Reader {
             let field = Field { path: join_path(&table.path, key), node };
             let help = match self.elsewhere.iter().find(|(known, _)| *known == key) {
                 Some((_, place)) => Some(format!("{key} belongs into {place}")),
-                None => nearest(key, &table.known).map(|known| format!("did you mean {known}?")),
+                None => nearest(key, &table.known).map(|(known, is_slip)| match is_slip {
+                    true => format!("did you mean {known}?"),
+                    false => format!("the nearest known key is {known}; `flowhold init` writes down all"),
+                }),
             };
             let place = if table.path.is_empty() { "a spec" } else { table.path.as_str() };
             self.report(Code::UnknownKey, &field, format!("unknown key {key:?} in {place}"), help);
@@ -213,17 +222,16 @@ impl<'n> Table<'n> {
     }
 }
 
-/// The known word nearest to one that is not known, if it is near enough to be a slip.
-pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    if word.len() > 64 {
-        return None;
-    }
-    known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= 1.max(candidate.len() / 3))
-        .min()
-        .map(|(_, candidate)| candidate)
+/// The known word nearest to one that is not known, and whether that is near enough to be meant.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<(&'k str, bool)> {
+    let word = &word[..word.floor_char_boundary(64)];
+    let likeness = |candidate: &&'k str| {
+        // Part of it is what people remember of a name.
+        let part = f64::from(u8::from(word.len() > 2 && candidate.contains(word)));
+        (strsim::jaro_winkler(word, candidate) + part, *candidate)
+    };
+    let best = known.iter().map(likeness).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.map(|(likeness, candidate)| (candidate, likeness > 0.8))
 }
 
 #[cfg(test)]
@@ -239,9 +247,21 @@ mod tests {
 
     #[test]
     fn slips_are_recognised() {
-        let known = ["base_image", "base_url", "files"];
-        assert_eq!(nearest("baseimage", &known), Some("base_image"));
-        assert_eq!(nearest("file", &known), Some("files"));
-        assert_eq!(nearest("schedule", &known), None);
+        let known: Vec<_> = crate::spec::keys::of_storage("docker").map(|key| key.name).collect();
+        #[rustfmt::skip] // one case, one line
+        let cases = [
+            ("baseimage", "base_image"), ("base-image", "base_image"), ("base_imgae", "base_image"),
+            ("file", "files"), ("registry", "registry_url"), ("registry_rul", "registry_url"), ("env", "env_vars"),
+            ("dependencies", "python_dependencies"), ("python_deps", "python_dependencies"), ("name", "image_name"),
+            ("tag", "image_tag"), ("image", "image_tag"), ("prefect", "prefect_version"), ("local", "local_image"),
+        ];
+        for (word, meant) in cases {
+            assert_eq!(nearest(word, &known), Some((meant, true)), "{word}");
+        }
+        for word in ["schedule", "bogus", "🚀", ""] {
+            assert!(matches!(nearest(word, &known), Some((_, false))), "{word}");
+        }
+        assert!(nearest(&"é".repeat(1 << 20), &known).is_some());
+        assert_eq!(nearest("files", &[]), None);
     }
 }

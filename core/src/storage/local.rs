@@ -115,6 +115,15 @@ impl LocalStorage {
         all
     }
 
+    /// The formats of all of them, as far as they are known.
+    pub(crate) fn all_formats(&self) -> NameMap<Format> {
+        let mut all = self.formats.clone();
+        for flow in &self.staged {
+            all.insert(flow.name.clone(), flow.format);
+        }
+        all
+    }
+
     /// Remembers a flow for `build`.
     pub(crate) fn stage(&mut self, flow: Flow) {
         self.staged.push(flow);
