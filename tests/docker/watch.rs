@@ -90,6 +90,27 @@ fn what_a_flow_imports_and_reads_is_watched() {
     runs(&watching.report(), "third");
 }
 
+/// Nobody touched what the flow reads from now on.
+#[test]
+fn what_is_read_for_the_first_time_has_not_changed() {
+    let folder = folder("WORD = 'first'\ndef flow(): print(WORD)\n");
+    folder.write("word.txt", "second");
+    settle();
+    let mut watching = Watching::new(&folder, &[]);
+    watching.report();
+    watching.says("watching", 1);
+    let reading = "import os\nWORD = open(os.path.join(os.path.dirname(__file__), 'word.txt')).read()\n";
+    save(&folder, "flow.py", &format!("{reading}def flow(): print(WORD)\n"));
+    assert_eq!(watching.report()["plan"], plan(&folder));
+    watching.says("watching", 2);
+    // What follows is the next thing that it sees.
+    save(&folder, "word.txt", "third");
+    watching.report();
+    watching.says("watching", 3);
+    let said = watching.end().stderr;
+    assert_eq!(said.matches("changed: ").count(), 2, "{said}");
+}
+
 /// A package that sees whether it is imported early stands for all that import otherwise then.
 #[test]
 fn a_new_python_has_the_last_word() {

@@ -40,8 +40,8 @@ pub(crate) struct Changes {
     /// What counts always.
     own: Inputs,
     inputs: Inputs,
-    /// How they were before the last plan, when that was, …
-    before: State,
+    /// How those of the plan before were before the last plan, when that was, …
+    before: (Inputs, State),
     began: SystemTime,
     /// … how the plan saw them, and when it was made.
     seen: State,
@@ -86,13 +86,17 @@ impl Changes {
         let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(hear, config).map_err(|error| not_watched(&error))?;
         let (inputs, watched, now) = (own.clone(), BTreeMap::new(), SystemTime::now());
-        let (before, seen) = (State::default(), State::default());
+        let (before, seen) = (<(Inputs, State)>::default(), State::default());
         let (began, planned, in_a_row) = (now, now, 0);
         Ok(Self { watcher, heard, watched, own, inputs, before, began, seen, planned, in_a_row, output })
     }
 
     fn look(&self) -> State {
-        let mut state = self.inputs.look();
+        self.look_at(&self.inputs)
+    }
+
+    fn look_at(&self, inputs: &Inputs) -> State {
+        let mut state = inputs.look();
         // A build writes its storage, and what it says may go to files as well: these changes ask for no other one.
         let ours = [Path::new("/dev/stdout"), Path::new("/dev/stderr"), &self.output];
         let ours = ours.map(|path| path.metadata().ok().filter(fs::Metadata::is_file));
@@ -102,7 +106,7 @@ impl Changes {
 
     /// Before something is planned.
     pub(crate) fn begin(&mut self) {
-        (self.before, self.began) = (self.look(), SystemTime::now() - STEP);
+        (self.before, self.began) = ((self.inputs.clone(), self.look()), SystemTime::now() - STEP);
     }
 
     /// After it was planned: from now on, these count.
@@ -110,13 +114,15 @@ impl Changes {
     /// # Errors
     /// If some of them can't be watched; the others are.
     pub(crate) fn follow(&mut self, inputs: &Inputs) -> Result<(), Failure> {
-        let meanwhile = self.before.differences(&self.look());
         self.planned = SystemTime::now() + STEP;
         self.inputs = self.own.clone();
         self.inputs.extend(inputs.clone());
         let watched = self.watch();
         self.seen = self.look();
-        self.seen.go_back(&meanwhile, &self.before, self.began);
+        // Looked at after that: what is edited between the two is a difference as well.
+        let (known, before) = &self.before;
+        let meanwhile = before.differences(&self.look_at(known));
+        self.seen.go_back(&meanwhile, before, self.began);
         watched
     }
 

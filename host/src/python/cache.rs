@@ -26,6 +26,8 @@ use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced,
 
 /// What changed so shortly before Python began may have changed again since it was read, with the same time.
 const SETTLED: Duration = Duration::from_secs(2);
+/// The same of the time that nobody can set. It is counted in steps.
+const STEP: Duration = Duration::from_millis(20);
 /// Files larger than this are not read again and again: what they are read for is pickled anew.
 const LARGEST: u64 = 64 << 20;
 /// Entries that nobody used for so long are removed.
@@ -218,12 +220,14 @@ impl View<'_> {
         self.cache.folder.join(digest_of([self.program.as_os_str(), file, object.as_ref()]))
     }
 
-    /// The digest of a file; none where there is none, or it is too large.
+    /// The digest of a file; none where nothing is. What can't be told by its content is like nothing that was kept.
     fn content(&mut self, path: &Path) -> Option<String> {
-        let digest = || {
-            let metadata = fs::metadata(path).ok()?;
-            let whole = metadata.is_file() && metadata.len() <= LARGEST;
-            Some(hex(Sha256::digest(whole.then(|| fs::read(path).ok())??)))
+        let digest = || match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST => {
+                Some(fs::read(path).map_or_else(|error| error.to_string(), |bytes| hex(Sha256::digest(bytes))))
+            }
+            Ok(_) => Some("another".to_owned()),
+            Err(error) => (error.kind() != io::ErrorKind::NotFound).then(|| error.to_string()),
         };
         self.contents.entry(path.to_owned()).or_insert_with(digest).clone()
     }
@@ -233,10 +237,24 @@ impl View<'_> {
         match fs::metadata(path) {
             Ok(metadata) => {
                 let modified = metadata.modified().unwrap_or(self.began);
-                metadata.is_file() && metadata.len() <= LARGEST && modified + SETTLED < self.began
+                let settled = modified + SETTLED < self.began && !self.has_come_since(&metadata);
+                metadata.is_file() && metadata.len() <= LARGEST && settled
             }
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
+    }
+
+    /// Whether a file, however old it says that it is, may have taken the place of the one that Python read.
+    fn has_come_since(&self, metadata: &fs::Metadata) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+
+            let (seconds, nanoseconds) = (metadata.ctime().cast_unsigned(), metadata.ctime_nsec() as u32);
+            SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds) + STEP >= self.began
+        }
+        #[cfg(not(unix))]
+        false
     }
 
     fn listing(&mut self, path: &Path, listing: Listing) -> Option<String> {
@@ -344,6 +362,7 @@ mod tests {
         for (name, _) in files {
             settle(&folder.path().join(name));
         }
+        std::thread::sleep(2 * STEP);
         folder
     }
 
@@ -355,6 +374,7 @@ mod tests {
     fn write(path: &Path, text: &str) {
         fs::write(path, text).unwrap();
         settle(path);
+        std::thread::sleep(2 * STEP);
     }
 
     struct Project {
@@ -436,6 +456,28 @@ mod tests {
             assert_ne!(second, first, "{what}");
             assert_eq!(project.pickle().await, second, "{what}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_of_a_size_to_be_read_is_another() {
+        let reading = "import os\ntry:\n  DATA = len(open(os.path.dirname(__file__) + '/new').read(1))\nexcept OSError:\n  DATA = 0\n";
+        let project = Project::new(&[("flow.py", &format!("{reading}{FLOW}"))]);
+        let first = project.pickle().await;
+        assert_eq!(project.pickle().await, first);
+        let large = fs::File::create(project.path("new")).unwrap();
+        large.set_len(LARGEST + 1).unwrap();
+        settle(&project.path("new"));
+        assert_ne!(project.pickle().await, first);
+    }
+
+    /// As old as it says that it is.
+    #[tokio::test]
+    async fn what_takes_a_files_place_while_it_is_read_counts() {
+        let replacing = "import os\nos.chdir(os.path.dirname(__file__))\nDATA = open('data').read()\n\
+                         if os.path.exists('later'): os.replace('later', 'data')\ndef flow(): return DATA\n";
+        let project = Project::new(&[("flow.py", replacing), ("data", "one"), ("later", "two")]);
+        let first = project.pickle().await;
+        assert_ne!(project.pickle().await, first);
     }
 
     #[tokio::test]
