@@ -105,7 +105,8 @@ impl SpecArguments {
     /// A host that judges plans as it was told.
     fn host(&self) -> Result<host::Builder, Failure> {
         self.policies.iter().try_fold(Host::builder(), |host, path| {
-            let bytes = spec_file::read_some(path).map_err(|error| Failure::of_path(path.display(), &error))?;
+            let bytes = spec_file::read_some(path, spec_file::LARGEST)
+                .map_err(|error| Failure::of_path(path.display(), &error))?;
             Ok(host.policy(path.display().to_string(), bytes))
         })
     }
@@ -156,6 +157,8 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return console::fail(&Failure::of_path("starting", &error)),
     };
     let code = runtime.block_on(carry_out(cli.command)).unwrap_or_else(|failure| console::fail(&failure));
+    // Where nobody reads it, the process ends all the same.
+    progress::Stderr.settle(console::LAST_WORDS);
     // A thread that still reads a file must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code

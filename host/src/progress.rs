@@ -6,6 +6,7 @@ pub mod bars;
 mod clean;
 pub mod json;
 pub mod plain;
+mod stderr;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) use clean::MASK;
 pub use clean::{clean, without_passwords};
 pub use json::Json;
 pub use plain::Plain;
+pub use stderr::Stderr;
 
 /// Somebody who is told what is going on.
 pub trait Progress: Send + Sync {
@@ -138,8 +140,8 @@ pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
         Mode::Auto if obeys(&stderr) => {
             Arc::new(Bars::stderr(if has_colours(&stderr) { Colour::On } else { Colour::Off }))
         }
-        Mode::Auto | Mode::Plain => Arc::new(Plain::new(stderr)),
-        Mode::Json => Arc::new(Json::new(stderr)),
+        Mode::Auto | Mode::Plain => Arc::new(Plain::new(Stderr)),
+        Mode::Json => Arc::new(Json::new(Stderr)),
         Mode::None => Arc::new(Silent),
     }
 }

@@ -11,7 +11,7 @@ use flowhold::{
     Failure,
     docker::OutputStream,
     failure::{Diagnostic, Severity},
-    progress::{clean, has_colours},
+    progress::{Stderr, clean, has_colours},
 };
 use serde_json::json;
 
@@ -24,6 +24,8 @@ pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
 
 /// Writes to stdout, and says whether anybody can still read it.
 fn write(bytes: &[u8]) -> Result<bool, Failure> {
+    // Both may lead to one place.
+    Stderr.settle(LAST_WORDS);
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
@@ -77,7 +79,7 @@ pub(crate) fn pass_on(to: OutputStream, bytes: &[u8]) -> io::Result<()> {
 /// Tells people something.
 pub(crate) fn note(text: &str) {
     // Nobody is left to tell where stderr is closed.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = Stderr.write_all(format!("{text}\n").as_bytes());
 }
 
 /// Reports a failure, and gives its exit code.
@@ -87,15 +89,7 @@ pub(crate) fn fail(failure: &Failure) -> ExitCode {
     if let Some(help) = &failure.help {
         lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
     }
-    // Where nobody reads it, the process ends all the same.
-    let (said, wait) = std::sync::mpsc::channel();
-    let thread = std::thread::Builder::new().spawn(move || {
-        note(&lines);
-        said.send(())
-    });
-    if thread.is_ok() {
-        let _ = wait.recv_timeout(LAST_WORDS);
-    }
+    note(&lines);
     exit::code(failure)
 }
 
@@ -120,8 +114,8 @@ pub(crate) fn show(diagnostics: &[Diagnostic], spec: &str) {
     }
 }
 
-/// How long a reader of stderr may take for the last of it.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long a reader of stderr may take for what comes before a result, or last.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const RED: &str = "31";
 const YELLOW: &str = "33";

@@ -73,8 +73,14 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
         rest = after;
         let end = after.find(|c: char| c.is_whitespace() || "/?#\"".contains(c)).unwrap_or(after.len());
         let user = after[..end].rsplit_once('@').map(|(user, _)| user);
-        if let Some((user, (name, _))) = user.and_then(|user| Some((user, user.split_once(':')?))) {
-            told.extend([name, ":", MASK]);
+        // A name alone is a token where it is for a web server.
+        let is_web = before.ends_with("http://") || before.ends_with("https://");
+        let kept = user.and_then(|user| match user.split_once(':') {
+            Some((name, _)) => Some((user, name, ":")),
+            None => is_web.then_some((user, "", "")),
+        });
+        if let Some((user, name, colon)) = kept {
+            told.extend([name, colon, MASK]);
             rest = &after[user.len()..];
         }
     }
@@ -125,6 +131,7 @@ mod tests {
                 "six @ http://host/six.tar.gz, git+ssh://git@host:22/a",
             ),
             ("http://me:@host tcp://[::1]:9 :// @", "http://me:***@host tcp://[::1]:9 :// @"),
+            ("PIP_INDEX_URL=https://t0ken@host/simple", "PIP_INDEX_URL=https://***@host/simple"),
             ("unix:///a:b@c ü://é:ü@ö", "unix:///a:b@c ü://é:***@ö"),
         ] {
             assert_eq!(without_passwords(text), told);
