@@ -303,12 +303,16 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     {
         std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
     }
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     {
-        use std::io::{Read as _, Seek as _, SeekFrom};
-        let mut file = file.try_clone()?;
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(buffer)
+        let mut read = 0;
+        while read < buffer.len() {
+            match std::os::windows::fs::FileExt::seek_read(file, &mut buffer[read..], offset + read as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                more => read += more,
+            }
+        }
+        Ok(())
     }
 }
 

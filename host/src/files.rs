@@ -77,11 +77,12 @@ impl Grants {
     /// The grant that covers a path, and the path within it.
     fn find(&self, path: &str, wanted: Access) -> Result<(&Dir, PathBuf), Failure> {
         let path = Path::new(path);
-        let plain = path.components().all(|part| !matches!(part, Component::ParentDir | Component::CurDir));
+        // How the directory itself is named is the affair of whoever granted it.
+        let is_plain = |rest: &Path| rest.components().all(|part| matches!(part, Component::Normal(_)));
         let covers = |grant: &&Grant| grant.access == wanted || grant.access == Access::Write;
         let grant = self.0.iter().filter(covers).find_map(|grant| Some((grant, path.strip_prefix(&grant.root).ok()?)));
         match grant {
-            Some((grant, rest)) if plain => {
+            Some((grant, rest)) if is_plain(rest) => {
                 let within = grant.missing.join(rest);
                 let within = if within.as_os_str().is_empty() { PathBuf::from(".") } else { within };
                 Ok((&grant.dir, within))
@@ -258,14 +259,32 @@ pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The path as it is from everywhere; itself where there is no current directory.
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+/// The path as it is from everywhere, and without `..`.
+///
+/// # Errors
+/// If it is empty, or there is no current directory.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        if part == Component::ParentDir {
+            // Above what a link leads to is not what is above the link.
+            plain = std::fs::canonicalize(&plain).unwrap_or(plain);
+            plain.pop();
+        } else {
+            plain.push(part);
+        }
+    }
+    Ok(plain)
 }
 
-/// After this, the directory's entry survives a power loss too.
+/// The same; the path itself where that fails.
+pub(crate) fn from_everywhere(path: &Path) -> PathBuf {
+    absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// After this, the directory's entry survives a power loss too; Windows sees to it by itself.
 fn sync_parent(dir: &Dir, within: &Path) -> io::Result<()> {
-    dir.open(parent_of(within))?.into_std().sync_all()
+    if cfg!(windows) { Ok(()) } else { dir.open(parent_of(within))?.into_std().sync_all() }
 }
 
 #[cfg(test)]

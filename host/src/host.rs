@@ -200,8 +200,8 @@ impl Host {
     /// If it can't be instantiated.
     pub async fn session(&self) -> Result<Session, Failure> {
         let settings = &self.settings;
-        let limits =
-            StoreLimitsBuilder::new().memory_size(settings.memory_limit).table_elements(TABLE_ELEMENTS).build();
+        let limits = StoreLimitsBuilder::new().memory_size(settings.memory_limit).memories(1);
+        let limits = limits.table_elements(TABLE_ELEMENTS).tables(10).instances(10).build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let mut grants = Grants::default();
@@ -265,8 +265,8 @@ const HANDLES: usize = 1 << 21;
 /// Granted files that a guest may have open at once: a process has no more than 1,024, mostly.
 const OPEN_FILES: usize = 64;
 
-/// The core has one table, of its functions, which does not grow.
-const TABLE_ELEMENTS: usize = 100_000;
+/// The core's largest table is that of its functions, and does not grow.
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 /// One instance of the core and what it was granted.
 pub struct Session {

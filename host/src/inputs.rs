@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{files::absolute, sources::mode};
+use crate::{files::from_everywhere, sources::mode};
 
 /// Files and directories that were looked at, whether they were there or not.
 #[derive(Debug, Clone, Default)]
@@ -88,16 +88,16 @@ impl Identity {
 impl Inputs {
     /// A file.
     pub fn add_file(&mut self, path: &Path) {
-        self.files.insert(absolute(path));
+        self.files.insert(from_everywhere(path));
     }
 
     pub(crate) fn add_listing(&mut self, directory: &Path, listing: Listing) {
-        self.listings.insert((absolute(directory), listing));
+        self.listings.insert((from_everywhere(directory), listing));
     }
 
     /// A file, or a directory with all that is below it.
     pub(crate) fn add_tree(&mut self, path: &Path) {
-        self.trees.insert(absolute(path));
+        self.trees.insert(from_everywhere(path));
     }
 
     /// All that are among others.

@@ -102,7 +102,7 @@ impl Session {
         let Some(first) = errors.next() else { return Ok(()) };
         let kind = if plan.unavailable { FailureKind::Unavailable } else { FailureKind::Input };
         let Diagnostic { code, field, message, help, .. } = first;
-        Err(Failure { kind, code, field: Some(field), message, help })
+        Err(Failure { kind, code, field: Some(field).filter(|field| !field.is_empty()), message, help })
     }
 
     /// The plan digest; none while a diagnostic is an error.

@@ -17,13 +17,14 @@ use crate::{
     deadline::Ticker,
     engine_config,
     failure::{Failure, FailureKind},
+    host::TABLE_ELEMENTS,
     planning::{Plan, call},
 };
 
 /// No policy is larger, in bytes.
 const LARGEST: usize = 16 << 20;
 
-/// The memory that one judgement may use, in bytes.
+/// How large each of its memories may grow, in bytes.
 const MEMORY: usize = 64 << 20;
 
 /// The time that one judgement may take.
@@ -97,7 +98,9 @@ impl Policy {
     /// Judges a plan, in an instance of its own.
     async fn judge(&self, plan: Val) -> wasmtime::Result<Val> {
         let engine = self.component.engine();
-        let limits = StoreLimitsBuilder::new().memory_size(MEMORY).trap_on_grow_failure(true).build();
+        // Several modules may be linked into one component.
+        let limits = StoreLimitsBuilder::new().memory_size(MEMORY).memories(4).tables(100).instances(100);
+        let limits = limits.table_elements(TABLE_ELEMENTS).trap_on_grow_failure(true).build();
         let ticker = Ticker::start(engine)?;
         let mut store = Store::new(engine, (limits, ticker.ticks(DEADLINE)));
         store.limiter(|(limits, _): &mut (StoreLimits, u32)| limits);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::files::absolute;
+use crate::files::from_everywhere;
 use crate::inputs::{Inputs, Listing};
 pub use ahead::{Ahead, Errand};
 use cache::Cache;
@@ -147,7 +147,7 @@ impl Interpreter {
         inputs: &mut Inputs,
     ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
         let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
-        let directory = &absolute(directory);
+        let directory = &from_everywhere(directory);
         let mut view = self.cache.as_ref().and_then(|cache| cache.view(&self.program));
         let mut facts = view.as_mut().and_then(cache::View::facts).map(|hit| {
             inputs.extend(hit.inputs);
@@ -316,7 +316,7 @@ fn pickle_path(directory: &Path, index: usize) -> PathBuf {
 impl PickleRequest {
     /// The user's code may change the working directory.
     fn absolute(&self) -> Self {
-        Self { file: absolute(&self.file), object: self.object.clone() }
+        Self { file: from_everywhere(&self.file), object: self.object.clone() }
     }
 }
 

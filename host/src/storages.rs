@@ -148,7 +148,7 @@ impl Session {
         timeout: Option<Duration>,
     ) -> Result<i64, Failure> {
         let runner = call!(self.flowhold_storage_storages.storage.call_get_env_runner(storage.0, location))??;
-        let seconds = timeout.map(|timeout| timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0));
+        let seconds = timeout.map(|timeout| timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0)));
         let code = call!(self.flowhold_storage_storages.env_runner.call_run(runner, env, seconds))?;
         self.release(runner).await?;
         code

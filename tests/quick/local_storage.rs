@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use flowhold_tests::Folder;
+use flowhold_tests::{Done, Folder};
 use serde_json::json;
 
 const SCRIPT: &str = "print('hello')\n";
@@ -48,6 +48,38 @@ fn what_was_added_is_listed_found_and_read() {
         assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("false\n", ""), "{other:?}");
     }
     assert_eq!(folder.json(&["contains", "etl", "--format", "json"]), json!({ "name": "etl", "contained": true }));
+}
+
+/// As people type them.
+#[test]
+fn directories_may_be_beside_and_above() {
+    let folder = folder();
+    let project = folder.path().canonicalize().unwrap().join("project");
+    fs::create_dir(&project).unwrap();
+    fs::create_dir_all(folder.path().join("far/away")).unwrap();
+    std::os::unix::fs::symlink("../far/away", project.join("link")).unwrap();
+    let run = |inside: &str, arguments: &[&str]| {
+        Done::of(folder.command(arguments).current_dir(folder.path().join(inside)).output().unwrap()).ok().stdout
+    };
+    let beside = |directory: &str| {
+        let added = run("project", &["add", "../etl.py", "--directory", directory]);
+        let listed = run("project", &["ls", "--directory", directory]);
+        assert!(listed.ends_with(&format!("  {added}")), "{listed}");
+        assert_eq!(run("project", &["get", "etl", "--directory", directory]), SCRIPT);
+        added.trim().to_owned()
+    };
+    let root = project.parent().unwrap();
+    assert_eq!(beside("../flows"), format!("{}/flows/etl.prefect", root.display()));
+    assert_eq!(beside("new/../made"), format!("{}/project/made/etl.prefect", root.display()));
+    // Where the operating system finds it.
+    assert_eq!(beside("link/../flows"), format!("{}/far/flows/etl.prefect", root.display()));
+
+    for (directory, place) in [("../of-spec", "of-spec"), ("inside", "project/inside"), ("a/../b", "project/b")] {
+        let flow = "[[flows]]\npath = \"../etl.py\"\n";
+        folder.write("project/flowhold.toml", format!("[storage]\ndirectory = {directory:?}\n{flow}"));
+        run("far", &["build", "../project"]);
+        assert_eq!(fs::read_to_string(root.join(place).join("etl.prefect")).unwrap(), SCRIPT, "{directory}");
+    }
 }
 
 #[test]

@@ -51,6 +51,48 @@ fn unknown_fields_survive() {
     }
 }
 
+/// A slip of the hand costs nobody a flow or a spec.
+#[test]
+fn only_a_storage_takes_the_place_of_something() {
+    let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.py\"\n");
+    folder.write("a.py", "mine");
+    folder.write("list.json", "[1]");
+    let spec = std::fs::read_to_string(folder.path().join("flowhold.toml")).unwrap();
+    for taken in ["a.py", "flowhold.toml", "list.json"] {
+        for command in [["build", "-o", taken].as_slice(), &["serialize", "flowhold.toml", "-o", taken]] {
+            folder.run(command).fails(1, &[taken, "no storage", "-o"]);
+        }
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("a.py")).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(folder.path().join("flowhold.toml")).unwrap(), spec);
+    folder.write("empty", "");
+    for storage in ["new", "new", "empty"] {
+        folder.run(&["build", "-o", storage]).ok();
+        folder.run(&["serialize", storage, "--to", "snapshot", "-o", storage]).ok();
+        folder.run(&["serialize", storage, "--format", "json", "-o", storage]).ok();
+        assert_eq!(folder.json(&["serialize", storage])["type"], "Bytes");
+    }
+}
+
+/// What a spec has besides its tables, a storage may have for reasons of its own.
+#[test]
+fn a_storage_is_told_by_its_type() {
+    let folder = Folder::new();
+    for more in [json!({ "storage": 1 }), json!({ "flows": [1] })] {
+        let mut value = json!({ "type": "Memory", "__version__": "0.6.6" });
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        folder.write("storage.json", value.to_string());
+        assert_eq!(folder.json(&["serialize", "storage.json"]), value);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_spec_is_told_once() {
+    let folder = Folder::with_spec("[storage\n");
+    let told = folder.run(&["serialize", "flowhold.toml"]).fails(1, &["not TOML"]).stderr.clone();
+    assert!(told.matches("error").count() == 1 && !told.contains("()"), "{told}");
+}
+
 #[test]
 fn what_is_written_to_stays_what_it_is() {
     let folder = Folder::new();
@@ -60,7 +102,7 @@ fn what_is_written_to_stays_what_it_is() {
     let written_to = |name: &str| folder.run(&["serialize", "storage.json", "-o", name]).ok();
     let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
 
-    folder.write("shared/storage.json", "{}");
+    folder.write("shared/storage.json", vectors()[1].1.to_string());
     symlink("shared/storage.json", at("link.json")).unwrap();
     written_to("link.json");
     assert_eq!(std::fs::read_link(at("link.json")).unwrap(), Path::new("shared/storage.json"));

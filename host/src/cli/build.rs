@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, failure::Severity};
+use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, failure::Severity, progress::clean};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -94,7 +94,8 @@ impl Arguments {
         storage: Storage,
         interrupt: &CancellationToken,
     ) -> Result<(), Failure> {
-        let push = !self.no_push;
+        let (push, path) = (!self.no_push, self.output(&spec.text.folder));
+        output::may_be_replaced(&path)?;
         if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
             console::note(
                 "warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push",
@@ -105,9 +106,8 @@ impl Arguments {
         // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
         let report = if is_local { exit::until(interrupt, ADDING, building).await? } else { building.await? };
         let serialized = session.serialize(storage).await?;
-        let path = self.output(&spec.text.folder);
         // The report comes first: what was built and pushed must be known even where nothing can be written.
-        let written = output::write(&path, (serialized + "\n").as_bytes());
+        let written = output::write_storage(&path, (serialized + "\n").as_bytes());
         let report = match self.format {
             // A reader of many has to know where each ends.
             Format::Json if self.watch => {
@@ -162,7 +162,7 @@ fn summary(report: &str, output: &Path) -> String {
     }
     lines.push(format!("plan     {}", report["plan"].as_str().unwrap_or_default()));
     for (name, location) in report["flows"].as_object().into_iter().flatten() {
-        lines.push(format!("flow     {name}  {}", location.as_str().unwrap_or_default()));
+        lines.push(format!("flow     {}  {}", clean(name), location.as_str().unwrap_or_default()));
     }
     lines.push(format!("storage  {}", output.display()));
     lines.join("\n")

@@ -35,7 +35,8 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let component = match &arguments.of {
         Some(module) => {
-            let bytes = spec_file::read_some(module).map_err(|error| Failure::of_path(module.display(), &error))?;
+            let bytes = spec_file::read_some(module, spec_file::LARGEST)
+                .map_err(|error| Failure::of_path(module.display(), &error))?;
             Cow::Owned(policy::component_of(&bytes)?)
         }
         None => Cow::Borrowed(host::COMPONENT),

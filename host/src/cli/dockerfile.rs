@@ -9,7 +9,8 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Failure, Need, blob::Blob};
+use flowhold::{Failure, FailureKind, Need, blob::Blob};
+use tokio_util::sync::CancellationToken;
 
 use super::{Format, SpecArguments, console, exit, spec_file};
 
@@ -37,10 +38,15 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(exit::code(&failure));
     }
-    let archive = Pieces { left: session.archive(plan).await?.into_iter(), current: None };
+    let left = session.archive(plan).await?.into_iter();
+    let archive = Pieces { left, current: None, interrupt: interrupt.clone() };
     let dir = arguments.dir;
     if dir == Path::new("-") {
-        return console::stream(archive);
+        // Whoever reads may take long, and is not waited for.
+        let writing = tokio::task::spawn_blocking(|| console::stream(archive));
+        let stopped = |error| Failure::new(FailureKind::Unavailable, "stopped", format!("{error}"));
+        let written = async { writing.await.unwrap_or_else(|error| Err(stopped(error))) };
+        return exit::until(&interrupt, WRITING, written).await;
     }
     // What the plan has at the top of its context: if none of it is there, nothing can be overwritten.
     let context = session.context(plan).await?;
@@ -56,6 +62,9 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
             // The error that matters is the first.
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
+        if interrupt.is_cancelled() {
+            return Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {WRITING}"));
+        }
         Failure::of_path(dir.display(), &error)
     })?;
     console::made(&dir.join("Dockerfile"), arguments.format)
@@ -70,14 +79,20 @@ fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {
     archive.unpack(dir)
 }
 
-/// Blobs one after the other.
+const WRITING: &str = "the build context was written";
+
+/// Blobs one after the other, until a signal comes.
 struct Pieces {
     left: std::vec::IntoIter<Blob>,
     current: Option<(Blob, u64)>,
+    interrupt: CancellationToken,
 }
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.interrupt.is_cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
         loop {
             if let Some((blob, offset)) = &mut self.current
                 && *offset < blob.length()

@@ -106,7 +106,7 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
         let flows: Map<_, _> = flows.into_iter().map(|(name, location)| (name, Value::String(location))).collect();
         return console::text(&format!("{:#}", json!({ "flows": flows })));
     }
-    let width = flows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(60);
+    let width = flows.iter().map(|(name, _)| clean(name).chars().count()).max().unwrap_or(0).min(60);
     // A storage file is somebody's text, and a terminal obeys what is in a text.
     let line = |(name, location): &(String, String)| format!("{:width$}  {}\n", clean(name), clean(location));
     console::result(flows.iter().map(line).collect::<String>().as_bytes())

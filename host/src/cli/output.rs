@@ -24,6 +24,33 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| Failure::of_path(path.display(), &error))
 }
 
+/// The same with a storage, which takes the place of none but another.
+pub(crate) fn write_storage(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    may_be_replaced(path)?;
+    write(path, bytes)
+}
+
+/// Refuses a file that is no storage: it may be a flow, or the spec.
+pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Failure> {
+    let there = if path.is_file() && !is_open(path) { fs::read(path).unwrap_or_default() } else { Vec::new() };
+    if there.is_empty() || is_storage(&there) {
+        return Ok(());
+    }
+    let message = format!("{} is there already, and is no storage that could be replaced", path.display());
+    Err(Failure::input("path-taken", message).with_help("name another file with -o, or remove this one".to_owned()))
+}
+
+/// Whether these are the bytes of a serialized storage: a snapshot begins with a word and a zero, and a storage in JSON
+/// has its `type` at the top, where a spec has its tables.
+pub(crate) fn is_storage(bytes: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Typed {
+        #[serde(rename = "type")]
+        _kind: String,
+    }
+    bytes.starts_with(b"flowhold\0") || serde_json::from_slice::<Typed>(bytes).is_ok()
+}
+
 fn pass_on(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes).and_then(|()| to.flush())
 }

@@ -62,7 +62,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         "docker" => session.run_in_image(storage, &location, &arguments.env, arguments.timeout).await?,
         _ => here(&mut session, storage, &location, &arguments, &interrupt).await?,
     };
-    Ok(ExitCode::from(u8::try_from(code.clamp(0, 255)).unwrap_or(u8::MAX)))
+    // Windows has larger codes, and negative ones for programs that crashed.
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
 async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, Failure> {

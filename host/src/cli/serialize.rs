@@ -1,15 +1,18 @@
 //! `flowhold serialize`
 
 use std::{
-    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Args, ValueEnum};
-use flowhold::{Failure, Host, Need, Session, SpecText, Storage};
+use flowhold::{Failure, Host, Need, Session, SpecText, Storage, files::absolute};
+use serde_json::Value;
 
-use super::{console, exit, output, spec_file};
+use super::{
+    console, exit, output,
+    spec_file::{self, LARGEST_STORAGE},
+};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -19,7 +22,7 @@ pub(crate) struct Arguments {
     /// A spec, a storage as JSON, or a snapshot; `-` is standard input
     input: PathBuf,
     /// What to write
-    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    #[arg(long, alias = "format", value_name = "FORMAT", default_value = "json")]
     to: Target,
     /// Where to [default: standard output]
     #[arg(short, long, value_name = "FILE")]
@@ -41,7 +44,10 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
     let bytes = read(&arguments.input)?;
     let mut session = Host::builder().build()?.session().await?;
     let storage = match as_spec(&bytes) {
-        Some(text) => of_spec(&mut session, text, &arguments).await?,
+        Some(text) => match of_spec(&mut session, text, &arguments).await? {
+            Ok(storage) => storage,
+            Err(told) => return Ok(told),
+        },
         None => session.deserialize(&bytes).await?,
     };
     let serialized = match arguments.to {
@@ -49,7 +55,7 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
         Target::Snapshot => session.snapshot(storage).await?,
     };
     match &arguments.output {
-        Some(path) => output::write(path, &serialized).map(|()| ExitCode::SUCCESS),
+        Some(path) => output::write_storage(path, &serialized).map(|()| ExitCode::SUCCESS),
         None => match arguments.to {
             Target::Json => console::result(&serialized),
             Target::Snapshot => console::stream(&*serialized),
@@ -57,33 +63,39 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
     }
 }
 
-async fn of_spec(session: &mut Session, text: &str, arguments: &Arguments) -> Result<Storage, Failure> {
-    let absolute = std::path::absolute(&arguments.input).unwrap_or_default();
-    let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+/// What is wrong with the spec is told, and has an exit code.
+async fn of_spec(
+    session: &mut Session,
+    text: &str,
+    arguments: &Arguments,
+) -> Result<Result<Storage, ExitCode>, Failure> {
+    let folder = absolute(&arguments.input).unwrap_or_default();
+    let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
     let spec = SpecText { text: text.to_owned(), folder };
     let interrupt = exit::on_signal();
     let plan = spec_file::plan(session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
     console::show(&session.diagnostics(plan).await?, &arguments.input.display().to_string());
-    session.need_plan(plan).await?;
-    session.storage_of(plan).await
+    if let Err(failure) = session.need_plan(plan).await {
+        return Ok(Err(exit::code(&failure)));
+    }
+    session.storage_of(plan).await.map(Ok)
 }
 
-/// A text that is no storage must be a spec: a snapshot begins with a word and a zero, and a storage in JSON has its
-/// `type` at the top, where a spec has its tables.
+/// A text that is no storage must be a spec, unless it is JSON that has nothing of one.
 fn as_spec(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.starts_with("flowhold\0"))?;
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(value) => (value.get("storage").is_some() || value.get("flows").is_some_and(serde_json::Value::is_array))
-            .then_some(text),
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !output::is_storage(text.as_bytes()))?;
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            (value.get("storage").is_some() || value.get("flows").is_some_and(Value::is_array)).then_some(text)
+        }
         Err(_) => (!text.trim_start().starts_with('{')).then_some(text),
     }
 }
 
 fn read(input: &Path) -> Result<Vec<u8>, Failure> {
     if input == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().take(512 << 20).read_to_end(&mut bytes);
-        return read.map(|_| bytes).map_err(|error| Failure::of_path("standard input", &error));
+        let read = spec_file::limited(std::io::stdin(), LARGEST_STORAGE);
+        return read.map_err(|error| Failure::of_path("standard input", &error));
     }
-    std::fs::read(input).map_err(|error| Failure::of_path(input.display(), &error))
+    spec_file::read_some(input, LARGEST_STORAGE).map_err(|error| Failure::of_path(input.display(), &error))
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flowhold::{Failure, Need, Plan, Session, SpecText};
+use flowhold::{Failure, Need, Plan, Session, SpecText, files::absolute};
 use tokio_util::sync::CancellationToken;
 
 use super::{console, exit};
@@ -14,8 +14,10 @@ use super::{console, exit};
 /// The name of a spec that nobody named.
 pub(crate) const NAME: &str = "flowhold.toml";
 
-/// No spec is larger, and nothing larger is read into memory.
-const LARGEST: u64 = 64 << 20;
+/// No spec is larger, and none is read into memory that is.
+pub(crate) const LARGEST: u64 = 64 << 20;
+/// The same of storages, which may have their flows in them.
+pub(crate) const LARGEST_STORAGE: u64 = 512 << 20;
 
 /// A spec and what to call it in messages.
 pub(crate) struct SpecFile {
@@ -38,7 +40,7 @@ pub(crate) fn path(file: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf
 
 /// Reads a spec.
 pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFile, Failure> {
-    let Some(path) = path(file, folder) else { return from_stdin() };
+    let Some(path) = path(file, folder) else { return from_stdin(folder) };
     let failure = |error| {
         let failure = Failure::of_path(path.display(), &error);
         if file.is_none() && error.kind() == std::io::ErrorKind::NotFound {
@@ -46,16 +48,16 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
         }
         failure
     };
-    let bytes = read_some(&path).map_err(failure)?;
-    let absolute = std::path::absolute(&path).map_err(failure)?;
-    let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+    let bytes = read_some(&path, LARGEST).map_err(failure)?;
+    let folder = absolute(&path).map_err(failure)?;
+    let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
     let name = path.display().to_string();
     Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
 }
 
 /// Reads another text that people keep beside a spec.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    let bytes = read_some(path).map_err(|error| Failure::of_path(path.display(), &error))?;
+    let bytes = read_some(path, LARGEST).map_err(|error| Failure::of_path(path.display(), &error))?;
     utf8(bytes, &path.display().to_string())
 }
 
@@ -90,37 +92,42 @@ fn pickles() -> Option<PathBuf> {
 }
 
 fn users_caches() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || env::home_dir().filter(|path| path.is_absolute());
     if cfg!(windows) {
-        absolute("LOCALAPPDATA")
+        named("LOCALAPPDATA")
     } else if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Caches"))
     } else {
-        absolute("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")))
+        named("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")))
     }
 }
 
-/// Reads a file of ours, which is small.
-pub(crate) fn read_some(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Reads a file that is no larger.
+pub(crate) fn read_some(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
     if std::fs::metadata(path)?.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }
-    limited(std::fs::File::open(path)?)
+    limited(std::fs::File::open(path)?, largest)
 }
 
-fn from_stdin() -> Result<SpecFile, Failure> {
+fn from_stdin(folder: Option<&Path>) -> Result<SpecFile, Failure> {
     let failure = |error| Failure::of_path("standard input", &error);
-    let bytes = limited(std::io::stdin()).map_err(failure)?;
-    let folder = std::env::current_dir().map_err(failure)?;
+    let bytes = limited(std::io::stdin(), LARGEST).map_err(failure)?;
+    let folder = absolute(folder.unwrap_or(Path::new("."))).map_err(failure)?;
     Ok(SpecFile { text: SpecText { text: utf8(bytes, "standard input")?, folder }, name: "-".to_owned() })
 }
 
-fn limited(reader: impl Read) -> std::io::Result<Vec<u8>> {
+/// What there is to read, unless it is larger.
+pub(crate) fn limited(reader: impl Read, largest: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(std::io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
+    reader.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        // Editors of Windows mark so what is UTF-8.
+        bytes.drain(..3);
+    }
+    if bytes.len() as u64 > largest {
+        return Err(std::io::Error::other(format!("it is larger than {} MiB", largest >> 20)));
     }
     Ok(bytes)
 }

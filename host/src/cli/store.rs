@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use flowhold::{Access, Failure, Session, Storage};
+use flowhold::{Access, Failure, Session, Storage, files::absolute};
 
-use super::{StoreArguments, build::grant_directory, spec_file};
+use super::{
+    StoreArguments,
+    build::grant_directory,
+    spec_file::{self, LARGEST_STORAGE},
+};
 
 /// A file that every image of ours has: whoever sees it is inside one.
 const MANIFEST: &str = "/opt/flowhold/manifest.json";
@@ -24,7 +28,7 @@ pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Stor
 
 /// The bytes of a storage file.
 pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    spec_file::read_some(file).map_err(|error| Failure::of_path(file.display(), &error))
+    spec_file::read_some(file, LARGEST_STORAGE).map_err(|error| Failure::of_path(file.display(), &error))
 }
 
 /// Opens what a storage file holds, and grants what belongs to it.
@@ -46,7 +50,7 @@ pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failu
     let directory = match directory {
         Some(directory) => {
             let failure = |error| Failure::of_path("the directory of the flows", &error);
-            std::path::absolute(directory).map_err(failure)?
+            absolute(directory).map_err(failure)?
         }
         None => {
             let home = std::env::home_dir().filter(|home| home.is_absolute());
@@ -78,7 +82,7 @@ pub(crate) async fn locate(session: &mut Session, storage: Storage, flow: &str) 
         Some((_, location)) => Ok(location.clone()),
         None => {
             let names: Vec<_> = flows.iter().take(20).map(|(name, _)| name.as_str()).collect();
-            let place = session.name(storage).await.unwrap_or_default();
+            let place = session.name(storage).await.unwrap_or_else(|_| "the storage".to_owned());
             let help =
                 if names.is_empty() { "it has no flows".to_owned() } else { format!("it has {}", names.join(", ")) };
             Err(Failure::input("flow-not-found", format!("no flow {flow:?} is in {place}")).with_help(help))

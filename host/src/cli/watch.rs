@@ -8,7 +8,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use flowhold::{
     Failure, FailureKind, Plan, Session,
-    files::parent_of,
+    files::{absolute, parent_of},
     inputs::Inputs,
     python::{Ahead, Errand},
 };
@@ -27,9 +27,9 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> 
         return Err(Failure::input("stdin", "standard input can't be watched")
             .with_help("write the spec to a file, and name it with -f".to_owned()));
     };
-    let absolute = |error| Failure::of_path(spec.display(), &error);
-    let path = std::path::absolute(&spec).map_err(absolute)?;
-    let output = std::path::absolute(arguments.output(parent_of(&path))).map_err(absolute)?;
+    let failure = |error| Failure::of_path(spec.display(), &error);
+    let path = absolute(&spec).map_err(failure)?;
+    let output = absolute(&arguments.output(parent_of(&path))).map_err(failure)?;
     let mut own = Inputs::default();
     own.add_file(&path);
     arguments.spec.policies.iter().for_each(|policy| own.add_file(policy));

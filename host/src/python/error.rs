@@ -1,10 +1,6 @@
 //! What can be wrong with a user's Python or the files that it executes, and what to do about it.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::ExitStatus,
-};
+use std::{io, path::PathBuf, process::ExitStatus};
 
 use super::{
     PickleRequest,
