@@ -223,6 +223,8 @@ impl Daemon {
             Failure::Answer { status, message } => {
                 no_docker(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
             }
+            // With TLS 1.3, the first answer is where one hears that one's certificate is not taken.
+            Failure::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
             Failure::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
             failure => failure.into_error("tell its version", &self.address),
         })?;

@@ -75,11 +75,11 @@ fn who_has_the_certificates_builds_and_runs() {
     run(&secured("127.0.0.2"), &["build"], &[]).fails(69, &["https://127.0.0.2"]);
     // Nobody that the daemon knows.
     fs::remove_file(own.join("cert.pem")).unwrap();
-    run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "certificate"]);
+    run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "ertificate", "DOCKER_CERT_PATH"]);
     // Somebody who knows not whom to trust.
     fs::remove_file(own.join("ca.pem")).unwrap();
     run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["UnknownIssuer", "DOCKER_CERT_PATH"]);
     // In the clear.
     let plain = Project::of_script("network = \"none\"", script);
-    run(&plain, &["build"], &[("DOCKER_HOST", &host)]).fails(1, &["HTTPS"]);
+    run(&plain, &["build"], &[("DOCKER_HOST", &host)]).fails(69, &["HTTPS"]);
 }

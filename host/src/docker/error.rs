@@ -258,6 +258,10 @@ impl DockerError {
                  certificates' folder in DOCKER_CERT_PATH"
                     .to_owned()
             }
+            Self::NoDaemon { address, .. } if address.starts_with("https://") => {
+                "start docker there; ca.pem, cert.pem and key.pem are taken from the folder in DOCKER_CERT_PATH"
+                    .to_owned()
+            }
             Self::NoDaemon { .. } => "start docker, or say where it is with base_url or DOCKER_HOST".to_owned(),
             Self::SocketDenied { .. } => {
                 "add yourself to the group that owns the socket (usually `docker`) and log in \
