@@ -229,7 +229,7 @@ impl Code {
     /// What to do about any finding of this kind.
     const fn help(self) -> Option<&'static str> {
         Some(match self {
-            Self::Syntax => "`flowhold init` writes a spec to begin with",
+            Self::Syntax | Self::WrongType => "`flowhold init` writes an example of each key",
             Self::DuplicateKey | Self::RepeatedRequirement => "leave one of them out",
             Self::InvalidValue | Self::InvalidPath => "write another, or leave it out",
             Self::OtherStorage => "leave it out, or change the type",

@@ -415,7 +415,7 @@ impl Resolver<'_> {
             };
             entries.push(FileEntry { path, mode: entry.mode & 0o7777, kind });
         }
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        FileEntry::sort(&mut entries);
         entries
     }
 }

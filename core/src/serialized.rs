@@ -175,7 +175,10 @@ fn read(
             return None;
         }
     };
-    let unknown: BTreeSet<_> = table.rest().into_iter().map(|(key, _)| key).collect();
+    let mut unknown = BTreeSet::new();
+    for (key, _) in table.rest() {
+        unknown.insert(key);
+    }
     let Json::Object(Object(all)) = values else { return None };
     let fields = all.iter().filter(|(key, _)| unknown.contains(key.as_str())).cloned();
     let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields.collect()) };

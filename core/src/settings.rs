@@ -229,6 +229,11 @@ impl ImageFile {
 }
 
 impl FileEntry {
+    /// By path: the source itself comes first, and what is in a directory after it.
+    pub(crate) fn sort(entries: &mut [Self]) {
+        entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    }
+
     pub(crate) fn to_json(&self) -> Json {
         let mut fields = Object::default();
         fields.put("path", self.path.as_ref().map_or("", |path| path.as_str()));
@@ -337,10 +342,10 @@ fn read_file(reader: &mut Reader, source: &str, field: Field<'_>) -> Option<Imag
         let elements = reader.elements(&field);
         let all = elements.len();
         let mut entries: Vec<_> = elements.into_iter().filter_map(|element| read_entry(reader, element)).collect();
-        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        FileEntry::sort(&mut entries);
         let is_whole = entries.len() == all && matches!(field.node.value, Value::Array(_));
         if is_whole && entries.iter().filter(|entry| entry.path.is_none()).count() != 1 {
-            reader.report(Code::InvalidValue, &field, "one entry, and no more, has no path: the source itself", None);
+            reader.report(Code::InvalidValue, &field, "one entry has no path: the source itself", None);
         }
         entries
     });

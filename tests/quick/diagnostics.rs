@@ -19,7 +19,12 @@ const STORAGE: &[(&str, &str, &str, &[&str])] = &[
     (r#"schedule = "daily""#, "unknown-key", "storage.schedule", &["schedule", "the nearest known key is "]),
     (r#"dependencies = []"#, "unknown-key", "storage.dependencies", &["did you mean python_dependencies?"]),
     (r#"tag = "v1""#, "unknown-key", "storage.tag", &["did you mean image_tag?"]),
-    (r#"python_dependencies = "pandas""#, "wrong-type", "storage.python_dependencies", &["an array", "a string"]),
+    (
+        r#"python_dependencies = "pandas""#,
+        "wrong-type",
+        "storage.python_dependencies",
+        &["an array", "a string", "flowhold init"],
+    ),
     (r#"local_image = "yes""#, "wrong-type", "storage.local_image", &["true or false"]),
     (r#"image_tag = 1.0"#, "wrong-type", "storage.image_tag", &["a string", "a number"]),
     (r#"env_vars = ["A=1"]"#, "wrong-type", "storage.env_vars", &["a table", "an array"]),

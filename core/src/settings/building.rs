@@ -172,17 +172,9 @@ fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
     false
 }
 
-/// More than anybody has.
-const SECRETS: usize = 500;
-
 fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
     let mut secrets: Vec<BuildSecret> = Vec::new();
-    let elements = reader.elements(field);
-    if elements.len() > SECRETS {
-        reader.report(Code::InvalidValue, field, format!("more than {SECRETS} secrets"), None);
-        return secrets;
-    }
-    for field in elements {
+    for field in reader.elements(field) {
         let place = Field { path: field.path.clone(), node: field.node };
         let Some(secret) = read_secret(reader, field) else { continue };
         if secrets.iter().any(|other| other.id == secret.id) {

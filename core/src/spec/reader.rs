@@ -88,13 +88,7 @@ impl Reader {
     fn wrong_type(&mut self, field: &Field<'_>, wanted: &str) {
         let found = field.node.value.kind();
         let name = if field.path.is_empty() { "the whole" } else { field.path.as_str() };
-        let help = match wanted {
-            "a table" => "write { key = value }, or a section with the name in brackets",
-            "an array" => "write it in brackets: [ … ]",
-            "a string" => "write it in quotes",
-            _ => "write it without quotes",
-        };
-        self.report(Code::WrongType, field, format!("{name} must be {wanted}, not {found}"), Some(help.to_owned()));
+        self.report(Code::WrongType, field, format!("{name} must be {wanted}, not {found}"), None);
     }
 
     /// The table that a field is.
@@ -195,7 +189,7 @@ impl Reader {
                 Some((_, place)) => Some(format!("{key} belongs into {place}")),
                 None => nearest(key, &table.known).map(|(known, is_slip)| match is_slip {
                     true => format!("did you mean {known}?"),
-                    false => format!("the nearest known key is {known}; `flowhold init` writes down all"),
+                    false => format!("the nearest known key is {known}"),
                 }),
             };
             let place = if table.path.is_empty() { "a spec" } else { table.path.as_str() };
