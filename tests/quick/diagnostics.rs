@@ -78,6 +78,13 @@ const STORAGE: &[(&str, &str, &str, &[&str])] = &[
     (r#"directory = "/srv""#, "other-storage", "storage.directory", &["local"]),
     (r#"files = { "/etc/hostname" = "opt/x" }"#, "invalid-path", "storage.files[\"/etc/hostname\"]", &["\"/opt/x\""]),
     (r#"files = { "/etc/hostname" = "/opt/../x" }"#, "invalid-path", "storage.files[\"/etc/hostname\"]", &["\"..\""]),
+    (r#"files = { "/etc/.." = "/x/" }"#, "invalid-path", "storage.files[\"/etc/..\"]", &["\"/etc/..\""]),
+    (
+        r#"files = { "/etc/hostname" = { destination = "/x", entries = [] } }"#,
+        "invalid-value",
+        "storage.files[\"/etc/hostname\"].entries",
+        &["the source itself"],
+    ),
     (r#"files = { "/no/such/file" = "/x" }"#, "missing-file", "storage.files[\"/no/such/file\"]", &["/no/such/file"]),
     (
         r#"files = { "/etc/hostname" = "/root/.prefect/a.prefect" }"#,
@@ -293,8 +300,14 @@ const SECRETS: &[(&str, &str, &str)] = &[
         "s3cret",
     ),
     (r#"base_url = "tcp://me:s3cret@example.com:2376""#, "storage.base_url", "s3cret"),
+    (
+        r#"env_vars = { PIP_EXTRA_INDEX_URL = "https://a.b/simple https://me:s3cret@c.d/simple" }"#,
+        "storage.env_vars.PIP_EXTRA_INDEX_URL",
+        "s3cret",
+    ),
     // These are errors too, which don't repeat it either.
     (r#"registry_url = "https://me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
+    (r#"registry_url = "https://me:s3cret@shared.example.com/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
     (r#"base_image = "me:s3cret@gcr.io/p""#, "storage.base_image", "s3cret"),
     (r#"cache_from = ["https://me:s3cret@gcr.io/p"]"#, "storage.cache_from[0]", "s3cret"),

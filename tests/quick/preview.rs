@@ -128,6 +128,38 @@ fn the_plan_is_of_the_image_and_not_of_its_name() {
     assert_ne!(plan(&spec), first);
 }
 
+/// What a spec states of a directory is the same in any order.
+#[test]
+fn entries_have_one_order() {
+    let entry = |path: &str| format!("{{ path = {path:?}, size = 1, sha256 = {:?} }}", "1".repeat(64));
+    let plan = |entries: &[String]| {
+        let file = format!("{{ destination = \"/x\", entries = [{}] }}", entries.join(", "));
+        let folder = Folder::with_spec(&format!("[storage]\ntype = \"docker\"\nfiles = {{ \"/srv/x\" = {file} }}\n"));
+        folder.json(&["preview", "--format", "json"])["plan"].clone()
+    };
+    let root = "{ mode = 493 }".to_owned();
+    let one = plan(&[root.clone(), entry("a"), entry("b")]);
+    assert!(one.is_string());
+    assert_eq!(plan(&[entry("b"), root, entry("a")]), one);
+}
+
+/// As long as a slug may be, whatever stands before it in the end.
+#[test]
+fn a_plan_names_its_image_after_its_only_flow() {
+    let name = "a".repeat(240);
+    let spec = |registry: &str| {
+        format!(
+            "[storage]\ntype = \"docker\"\nnaming = \"plan\"\n{registry}[[flows]]\npath = \"a.py\"\nname = {name:?}\n"
+        )
+    };
+    let folder = Folder::with_spec(&spec("registry_url = \"r.io\"\n"));
+    folder.write("a.py", "x");
+    assert_eq!(folder.json(&["preview", "--format", "json"])["image"]["name"], name);
+    // On Docker Hub that is too long, and said.
+    folder.write("flowhold.toml", spec(""));
+    folder.run(&["check"]).fails(1, &["the most are 255"]);
+}
+
 #[test]
 fn a_source_that_changed_since_it_was_resolved() {
     let folder = folder();

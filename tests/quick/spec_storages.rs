@@ -93,6 +93,22 @@ fn a_local_flow_is_stored_once_and_a_changed_one_is_a_conflict() {
     assert_eq!(fs::read_to_string(folder.path().join("storage.json")).unwrap(), before);
 }
 
+/// A pickle of protocol 0 is a text like any other.
+#[test]
+fn the_format_of_a_local_flow_is_known_wherever_it_is_told_of() {
+    let folder = Folder::with_spec("[[flows]]\npath = \"flow.pkl\"\n");
+    folder.write("flow.pkl", "cbuiltins\nprint\n.");
+    let told = folder.json(&["serialize", "flowhold.toml"]);
+    folder.run(&["build", "-o", "s.json"]).ok();
+    let built = folder.json(&["serialize", "s.json"]);
+    for storage in [told, built] {
+        assert_eq!(storage["formats"], serde_json::json!({ "flow": "pickle" }), "{storage:#}");
+    }
+    for storage in ["--storage=s.json", "--directory=.prefect/flows"] {
+        assert_eq!(folder.run(&["run", "flow", storage]).ok().stdout, "\n", "{storage}");
+    }
+}
+
 #[test]
 fn a_spec_elsewhere_has_its_paths_and_its_result_there() {
     let folder = folder("bytes");
