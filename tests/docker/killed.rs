@@ -20,11 +20,12 @@ use crate::{
 pub(crate) struct Dockerd {
     pub(crate) folder: PathBuf,
     process: Child,
+    options: Vec<String>,
 }
 
 impl Dockerd {
     fn new() -> Self {
-        Self::with(|_| ())
+        Self::with(|_| Vec::new())
     }
 
     /// One whose images are on a disk of so many bytes, written like `20m`.
@@ -35,25 +36,25 @@ impl Dockerd {
             let mut mount = Command::new("mount");
             mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&disk);
             assert!(mount.status().unwrap().success());
+            Vec::new()
         })
     }
 
-    /// One whose folder is prepared, its `daemon.json` included.
-    pub(crate) fn with(prepare: impl FnOnce(&Path)) -> Self {
+    /// One whose folder is prepared, and what else it is told.
+    pub(crate) fn with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         // In the environment's own folder, which is deleted as a whole, and whose processes all are ended.
         let socket = environment("DOCKER_HOST");
         let state = socket.strip_prefix("unix://").and_then(|path| Path::new(path).parent()).unwrap();
         let folder = state.join(unique());
         fs::create_dir_all(&folder).unwrap();
-        let hosts = serde_json::json!({ "hosts": [format!("unix://{}/sock", folder.display())] });
-        fs::write(folder.join("daemon.json"), hosts.to_string()).unwrap();
-        prepare(&folder);
-        let mut dockerd = Self { process: Self::spawn(&folder), folder };
+        fs::write(folder.join("daemon.json"), "{}").unwrap();
+        let options = prepare(&folder);
+        let mut dockerd = Self { process: Self::spawn(&folder, &options), folder, options };
         dockerd.wait();
         dockerd
     }
 
-    fn spawn(folder: &Path) -> Child {
+    fn spawn(folder: &Path, options: &[String]) -> Child {
         let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = Command::new("dockerd");
         for (option, name) in
@@ -61,7 +62,8 @@ impl Dockerd {
         {
             command.arg(option).arg(folder.join(name));
         }
-        command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false"]);
+        command.arg("--host").arg(format!("unix://{}/sock", folder.display()));
+        command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false"]).args(options);
         // Only root can.
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
     }
@@ -74,7 +76,7 @@ impl Dockerd {
                 (ended || self.docker(&["version"]).code == 0).then_some(!ended)
             });
             if !answered {
-                self.process = Self::spawn(&self.folder);
+                self.process = Self::spawn(&self.folder, &self.options);
             }
             answered
         });
@@ -96,7 +98,7 @@ impl Dockerd {
     }
 
     fn restart(&mut self) {
-        self.process = Self::spawn(&self.folder);
+        self.process = Self::spawn(&self.folder, &self.options);
         self.wait();
     }
 

@@ -3,7 +3,6 @@
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
 use flowhold_tests::Done;
-use serde_json::json;
 
 use crate::{
     killed::Dockerd,
@@ -43,11 +42,10 @@ fn who_has_the_certificates_builds_and_runs() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dockerd = Dockerd::with(|folder| {
         certify(folder);
-        let at = |name: &str| folder.join(name);
-        let hosts = [format!("unix://{}", at("sock").display()), format!("tcp://127.0.0.1:{port}")];
-        let (ca, cert, key) = (at("ca.pem"), at("server.pem"), at("server-key.pem"));
-        let daemon = json!({ "hosts": hosts, "tlsverify": true, "tlscacert": ca, "tlscert": cert, "tlskey": key });
-        fs::write(at("daemon.json"), daemon.to_string()).unwrap();
+        let at = |option: &str, name: &str| format!("--{option}={}", folder.join(name).display());
+        let host = format!("--host=tcp://127.0.0.1:{port}");
+        let (ca, key) = (at("tlscacert", "ca.pem"), at("tlskey", "server-key.pem"));
+        vec![host, "--tlsverify".to_owned(), ca, at("tlscert", "server.pem"), key]
     });
     let own = dockerd.folder.join("own");
     let run = |project: &Project, arguments: &[&str], environment: &[(&str, &str)]| {
