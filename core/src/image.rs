@@ -291,9 +291,10 @@ mod tests {
             let registry = text.parse::<RegistryUrl>().map(String::from);
             let name = text.parse::<ImageName>().map(String::from);
             let tag = text.parse::<ImageTag>().map(String::from);
-            for parsed in [registry, name, tag] {
+            let without_slash = text.strip_suffix('/').unwrap_or(&text);
+            for (parsed, expected) in [(registry, without_slash), (name, &text), (tag, &text)] {
                 match parsed {
-                    Ok(parsed) => prop_assert_eq!(&parsed, &text),
+                    Ok(parsed) => prop_assert_eq!(&parsed, expected),
                     Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
                 }
             }

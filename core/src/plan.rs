@@ -342,7 +342,7 @@ impl Planner<'_> {
 
     /// Two directories may have thousands of files in common.
     fn report_clash(&mut self, clash: Diagnostic) {
-        if self.diagnostics.len() < 100 {
+        if self.diagnostics.len() < 100 || !self.diagnostics.iter().any(Diagnostic::is_error) {
             self.diagnostics.push(clash);
         }
     }

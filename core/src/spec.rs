@@ -204,7 +204,12 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
     let mut policies: Vec<(String, String)> = Vec::new();
     let elements = reader.elements(field);
     if elements.len() > POLICIES {
-        reader.report(Code::InvalidValue, field, format!("more than {POLICIES} policies"), None);
+        reader.report(
+            Code::InvalidValue,
+            field,
+            format!("more than {POLICIES} policies"),
+            Some("name fewer".to_owned()),
+        );
         return policies;
     }
     for field in elements {
@@ -275,7 +280,7 @@ fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
 fn read_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     if text.is_empty() || text.contains(char::is_control) {
-        reader.report(Code::InvalidValue, field, format!("{text:?} is no path"), None);
+        reader.report(Code::InvalidValue, field, format!("{text:?} is no path"), Some("write where it is".to_owned()));
         return None;
     }
     Some(text.to_owned())

@@ -151,14 +151,18 @@ struct StoreArguments {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let code = obey(Cli::parse());
+    // Where nobody reads it, the process ends all the same.
+    progress::Stderr.settle(console::LAST_WORDS);
+    code
+}
+
+fn obey(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return console::fail(&Failure::of_path("starting", &error)),
     };
     let code = runtime.block_on(carry_out(cli.command)).unwrap_or_else(|failure| console::fail(&failure));
-    // Where nobody reads it, the process ends all the same.
-    progress::Stderr.settle(console::LAST_WORDS);
     // A thread that still reads a file must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code

@@ -141,6 +141,8 @@ fn write(folder: &Folder, name: &str, text: &str, ago: u64) {
     let path = folder.write(name, text);
     let file = File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(ago)).unwrap();
+    // Nobody can set when that was done.
+    std::thread::sleep(Duration::from_millis(100));
 }
 
 #[test]

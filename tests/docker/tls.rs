@@ -43,9 +43,9 @@ fn who_has_the_certificates_builds_and_runs() {
     let dockerd = Dockerd::with(|folder| {
         certify(folder);
         let at = |option: &str, name: &str| format!("--{option}={}", folder.join(name).display());
-        let host = format!("--host=tcp://127.0.0.1:{port}");
+        let [host, other] = ["127.0.0.1", "127.0.0.2"].map(|host| format!("--host=tcp://{host}:{port}"));
         let (ca, key) = (at("tlscacert", "ca.pem"), at("tlskey", "server-key.pem"));
-        vec![host, "--tlsverify".to_owned(), ca, at("tlscert", "server.pem"), key]
+        vec![host, other, "--tlsverify".to_owned(), ca, at("tlscert", "server.pem"), key]
     });
     let own = dockerd.folder.join("own");
     let run = |project: &Project, arguments: &[&str], environment: &[(&str, &str)]| {
@@ -70,13 +70,15 @@ fn who_has_the_certificates_builds_and_runs() {
     run(&secured("127.0.0.1"), &["build"], &[]).ok();
 
     // Another name than the certificate's.
-    run(&secured("127.0.0.2"), &["build"], &[]).fails(69, &["https://127.0.0.2"]);
+    run(&secured("127.0.0.2"), &["build"], &[]).fails(69, &["https://127.0.0.2", "not valid for name"]);
     // Nobody that the daemon knows.
-    fs::remove_file(own.join("cert.pem")).unwrap();
+    ["cert.pem", "key.pem"].map(|name| fs::remove_file(own.join(name)).unwrap());
     run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "ertificate", "DOCKER_CERT_PATH"]);
-    // Somebody who knows not whom to trust.
+    // Somebody who trusts others, or nobody.
+    openssl(&own, "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other -keyout other.pem -out ca.pem");
+    run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "DOCKER_CERT_PATH"]);
     fs::remove_file(own.join("ca.pem")).unwrap();
-    run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["UnknownIssuer", "DOCKER_CERT_PATH"]);
+    run(&secured("127.0.0.1"), &["build"], &[]).fails(1, &["ca.pem", "DOCKER_CERT_PATH"]);
     // In the clear.
     let plain = Project::of_script("network = \"none\"", script);
     run(&plain, &["build"], &[("DOCKER_HOST", &host)]).fails(69, &["HTTPS"]);

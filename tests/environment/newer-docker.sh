@@ -14,7 +14,8 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Ori
 [[ -x $folder/root/usr/sbin/dockerd ]] ||
     debootstrap --variant=minbase --include=docker.io,ca-certificates,iptables,iproute2 sid "$folder/root" "$mirror"
 
-# All but its programs is this machine's: processes, network, temporary files, the state of the environment.
+# All but its programs is this machine's: processes, network, temporary files, the state of the environment, the project.
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cat >"$folder/bin/dockerd" <<END
 #!/usr/bin/env bash
 set -euo pipefail
@@ -29,7 +30,8 @@ exec unshare --mount --propagation private bash -euc '
     mount --bind . .
     cd "$folder/root"
     for shared in proc sys dev run tmp var/tmp; do mount --rbind "/\$shared" "\$shared"; done
-    mkdir -p old
+    mkdir -p "old" ".$project"
+    mount --rbind "$project" ".$project"
     pivot_root . old
     umount --lazy /old
     exec /usr/sbin/dockerd "\$@"' dockerd "\$@"

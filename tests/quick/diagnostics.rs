@@ -107,7 +107,7 @@ const FLOWS: &[(&str, &str, &str, &[&str])] = &[
     ("[[flows]]\npath = \"a.py\"\nnaem = \"x\"", "unknown-key", "flows[0].naem", &["did you mean name?"]),
     ("[[flow]]\npath = \"a.py\"", "unknown-key", "flow", &["did you mean flows?"]),
     ("[[flows]]\npath = 1", "wrong-type", "flows[0].path", &["a string"]),
-    ("[[flows]]\npath = \"\"", "invalid-value", "flows[0].path", &["\"\" is no path", "write another"]),
+    ("[[flows]]\npath = \"\"", "invalid-value", "flows[0].path", &["\"\" is no path", "write where it is"]),
     ("[[flows]]\npath = \"none.py\"", "missing-file", "flows[0]", &["none.py"]),
     ("[[flows]]\npath = \".\"", "is-a-directory", "flows[0]", &["directory"]),
     ("[[flows]]\npath = \"a.py\"\nformat = \"wasm\"", "invalid-value", "flows[0].format", &["pickle", "script"]),

@@ -57,8 +57,9 @@ fn only_a_storage_takes_the_place_of_something() {
     let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.py\"\n");
     folder.write("a.py", "mine");
     folder.write("list.json", "[1]");
+    folder.write("package.json", r#"{"name": "x", "type": "module"}"#);
     let spec = std::fs::read_to_string(folder.path().join("flowhold.toml")).unwrap();
-    for taken in ["a.py", "flowhold.toml", "list.json"] {
+    for taken in ["a.py", "flowhold.toml", "list.json", "package.json"] {
         for command in [["build", "-o", taken].as_slice(), &["serialize", "flowhold.toml", "-o", taken]] {
             folder.run(command).fails(1, &[taken, "no storage", "-o"]);
         }
@@ -115,9 +116,11 @@ fn what_is_written_to_stays_what_it_is() {
     assert!(std::fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
 
     // What somebody has open is not replaced, and a file is, wherever it lies.
-    let command = "echo before > log && \"$FLOWHOLD_BIN\" serialize storage.json -o /dev/stdout >> log";
-    assert!(Command::new("sh").args(["-c", command]).current_dir(folder.path()).status().unwrap().success());
-    assert_eq!(std::fs::read_to_string(at("log")).unwrap(), format!("before\n{expected}"));
+    for output in ["/dev/stdout", "log"] {
+        let command = format!("echo before > log && \"$FLOWHOLD_BIN\" serialize storage.json -o {output} >> log");
+        assert!(Command::new("sh").args(["-c", &command]).current_dir(folder.path()).status().unwrap().success());
+        assert_eq!(std::fs::read_to_string(at("log")).unwrap(), format!("before\n{expected}"));
+    }
     let in_memory = tempfile::tempdir_in("/dev/shm").unwrap();
     let file = in_memory.path().join("storage.json");
     for _ in 0..2 {

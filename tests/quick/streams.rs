@@ -98,6 +98,31 @@ fn nobody_to_tell_is_no_error_either() {
     assert!(done.code == 0 && done.stdout.starts_with("FROM "), "{done:#?}");
 }
 
+/// However slowly somebody reads, it all comes, and in order.
+#[test]
+fn a_slow_reader_gets_everything() {
+    let requirements = vec!["\"six\""; 2500].join(", ");
+    let folder = Folder::with_spec(&format!(
+        "[storage]\ntype = \"docker\"\npython_dependencies = [{requirements}]\n[[flows]]\npath = \"etl.py\"\n"
+    ));
+    folder.write("etl.py", "x");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = folder.command(&["check"]);
+    let mut child = command.stderr(writer.try_clone().unwrap()).stdout(writer).spawn().unwrap();
+    drop(command);
+    let mut all = Vec::new();
+    let mut piece = [0; 4096];
+    while let length @ 1.. = std::io::Read::read(&mut reader, &mut piece).unwrap() {
+        all.extend_from_slice(&piece[..length]);
+        std::thread::sleep(std::time::Duration::from_millis(60));
+    }
+    assert!(child.wait().unwrap().success());
+    let all = String::from_utf8(all).unwrap();
+    let told: Vec<_> = all.lines().filter_map(|line| line.split_once(" (storage.python_dependencies[")).collect();
+    let expected: Vec<_> = (1..2500).map(|number| format!("{number}])")).collect();
+    assert_eq!(told.iter().map(|(_, field)| *field).collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn a_full_disk_is_an_error() {
     let folder = folder();

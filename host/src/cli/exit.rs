@@ -49,10 +49,11 @@ pub(crate) async fn until<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
-        done = work => done,
+        biased;
         () = interrupt.cancelled() => {
             Err(Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {meanwhile}")))
         }
+        done = work => done,
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
 
 use flowhold::{Failure, files::parent_of};
 
+use super::spec_file::{LARGEST_STORAGE, read_some};
+
 /// Puts a file in its place whole and synced, or leaves what was there. Where a link leads is written to, and what is no
 /// file (`/dev/null`, a pipe, what stdout is) stays what it is.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -32,7 +34,12 @@ pub(crate) fn write_storage(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Refuses a file that is no storage: it may be a flow, or the spec.
 pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Failure> {
-    let there = if path.is_file() && !is_open(path) { fs::read(path).unwrap_or_default() } else { Vec::new() };
+    let Ok(there) = fs::metadata(path) else { return Ok(()) };
+    let is_added_to = is_open(path) || is_stream(&there, &io::stdout()) || is_stream(&there, &io::stderr());
+    if !there.is_file() || is_added_to {
+        return Ok(());
+    }
+    let there = read_some(path, LARGEST_STORAGE).map_err(|error| Failure::of_path(path.display(), &error))?;
     if there.is_empty() || is_storage(&there) {
         return Ok(());
     }
@@ -44,9 +51,16 @@ pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Failure> {
 /// has its `type` at the top, where a spec has its tables.
 pub(crate) fn is_storage(bytes: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
+    enum Kind {
+        Docker,
+        Local,
+        Memory,
+        Bytes,
+    }
+    #[derive(serde::Deserialize)]
     struct Typed {
         #[serde(rename = "type")]
-        _kind: String,
+        _kind: Kind,
     }
     bytes.starts_with(b"flowhold\0") || serde_json::from_slice::<Typed>(bytes).is_ok()
 }

@@ -122,12 +122,12 @@ fn from_stdin(folder: Option<&Path>) -> Result<SpecFile, Failure> {
 pub(crate) fn limited(reader: impl Read, largest: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return Err(std::io::Error::other(format!("it is larger than {} MiB", largest >> 20)));
+    }
     if bytes.starts_with("\u{feff}".as_bytes()) {
         // Editors of Windows mark so what is UTF-8.
         bytes.drain(..3);
-    }
-    if bytes.len() as u64 > largest {
-        return Err(std::io::Error::other(format!("it is larger than {} MiB", largest >> 20)));
     }
     Ok(bytes)
 }

@@ -39,7 +39,7 @@ impl Address {
         if place.is_empty() {
             return wrong("nothing follows the scheme");
         }
-        // Who asks for verified TLS must not be served in the clear.
+        // `tcp://` says nothing of TLS; who asks for it elsewhere must not be served in the clear.
         let is_secure = scheme == "https" || scheme == "tcp" && variable("DOCKER_TLS_VERIFY").is_some();
         match scheme {
             "unix" if !cfg!(unix) => wrong("there are no unix sockets on this system"),
@@ -47,6 +47,9 @@ impl Address {
             "unix" => Ok(Self::Unix(place.to_owned())),
             "npipe" if !cfg!(windows) => wrong("named pipes are for Windows"),
             "npipe" => Ok(Self::Pipe(place.to_owned())),
+            "tcp" if !is_secure && variable("DOCKER_TLS").is_some() => {
+                wrong("DOCKER_TLS is set, and TLS without verification is not supported: set DOCKER_TLS_VERIFY")
+            }
             "tcp" | "http" | "https" => {
                 let port = match scheme {
                     "http" => 80,
@@ -65,8 +68,8 @@ impl Address {
                 if !is_secure {
                     return Ok(Self::Http(host));
                 }
-                let folder = variable("DOCKER_CERT_PATH").map(PathBuf::from);
-                match Tls::of(folder.or_else(credentials::folder).as_deref()) {
+                let chosen = variable("DOCKER_CERT_PATH").map(PathBuf::from);
+                match Tls::of(chosen.as_deref(), credentials::folder(variable).as_deref()) {
                     Ok(tls) => Ok(Self::Https(host, tls)),
                     Err(reason) => wrong(&reason),
                 }
@@ -141,13 +144,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let environment = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", path)];
-        for (name, text) in [("ca.pem", "nothing"), ("cert.pem", "-----BEGIN CERTIFICATE-----\n!\n")] {
-            std::fs::write(folder.path().join(name), text).unwrap();
+        let refused = |name: &str| {
             let error = find(Some("tcp://host"), &environment).unwrap_err();
             assert!(error.contains(&format!("{path}/{name} can't be used")), "{error}");
-            std::fs::remove_file(folder.path().join(name)).unwrap();
-        }
+        };
+        refused("ca.pem");
+        std::fs::write(folder.path().join("ca.pem"), "nothing").unwrap();
+        refused("ca.pem");
+        // Nobody has chosen this one.
+        let environment = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CONFIG", path)];
+        let refused = |name: &str| {
+            let error = find(Some("tcp://host"), &environment).unwrap_err();
+            assert!(error.contains(&format!("{path}/{name} can't be used")), "{error}");
+        };
+        refused("ca.pem");
+        std::fs::remove_file(folder.path().join("ca.pem")).unwrap();
         find(Some("tcp://host"), &environment).unwrap();
+        std::fs::write(folder.path().join("key.pem"), "").unwrap();
+        refused("key.pem");
+        std::fs::write(folder.path().join("cert.pem"), "-----BEGIN CERTIFICATE-----\n!\n").unwrap();
+        refused("cert.pem");
     }
 
     #[test]
@@ -169,13 +185,14 @@ mod tests {
             ("/var/run/docker.sock", Err("no scheme")),
             ("unix://relative.sock", Err("absolute")),
         ] {
-            match (find(Some(given), &[]), found) {
+            match (find(Some(given), &[("DOCKER_CONFIG", "/none")]), found) {
                 (Ok(address), Ok(expected)) => assert_eq!(address, expected),
                 (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
                 (address, expected) => panic!("{given}: {address:?}, not {expected:?}"),
             }
         }
-        let verify = [("DOCKER_TLS_VERIFY", "1")];
+        let verify = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CONFIG", "/none")];
+        assert!(find(Some("tcp://host"), &[("DOCKER_TLS", "1")]).unwrap_err().contains("DOCKER_TLS_VERIFY"));
         assert_eq!(find(Some("tcp://host"), &verify).unwrap(), "https://host:2376");
         assert_eq!(find(Some("http://host:1"), &verify).unwrap(), "tcp://host:1");
         assert_eq!(find(Some("unix:///s"), &verify).unwrap(), "unix:///s");

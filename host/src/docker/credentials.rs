@@ -106,14 +106,14 @@ pub(super) struct Source {
 }
 
 /// Where docker keeps what is the user's: `DOCKER_CONFIG`, else `.docker` in the home.
-pub(super) fn folder() -> Option<PathBuf> {
-    let configured = std::env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+pub(super) fn folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let configured = variable("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
     configured.or_else(|| Some(std::env::home_dir()?.join(".docker")))
 }
 
 impl Source {
     pub(super) fn of_user() -> Self {
-        Self { folder: folder(), helpers: None }
+        Self { folder: folder(|name| std::env::var(name).ok()), helpers: None }
     }
 
     /// The credentials for a registry such as `docker.io` or `localhost:5000`; `None` when there are none.

@@ -20,27 +20,33 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::FOREVER;
+use super::{FOREVER, failure::words};
 
 /// What connections to a daemon have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Of the certificates in a folder: `ca.pem` is whom to trust, by default whom the system trusts; `cert.pem` and
-    /// `key.pem` are who we are, by default nobody.
-    pub(super) fn of(folder: Option<&Path>) -> Result<Self, String> {
-        let file = |name: &str| folder.map(|folder| folder.join(name));
+    /// Of the certificates in the folder that the user has chosen, else in docker's own: `ca.pem` is whom to trust;
+    /// `cert.pem` and `key.pem` are who we are, by default nobody. Where nobody has chosen, whom the system trusts is
+    /// trusted by default.
+    pub(super) fn of(chosen: Option<&Path>, own: Option<&Path>) -> Result<Self, String> {
+        let file = |name: &str| chosen.or(own).map(|folder| folder.join(name));
         let mut roots = RootCertStore::empty();
         if let Some((path, trusted)) = certificates(file("ca.pem"))? {
             for certificate in trusted {
                 roots.add(certificate).map_err(|error| unusable(&path, &error))?;
             }
+        } else if let Some(folder) = chosen {
+            return Err(unusable(&folder.join("ca.pem"), &"it is missing"));
         } else {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         let config = ClientConfig::builder().with_root_certificates(roots);
         let config = match (certificates(file("cert.pem"))?, file("key.pem")) {
+            (None, Some(key)) if key.exists() => {
+                return Err(unusable(&key, &"cert.pem, which belongs to it, is missing"));
+            }
             (Some((_, own)), Some(key)) => {
                 let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &error))?;
                 config.with_client_auth_cert(own, secret).map_err(|error| unusable(&key, &error))?
@@ -86,5 +92,5 @@ fn certificates(path: Option<PathBuf>) -> Result<Option<Certificates>, String> {
 }
 
 fn unusable(path: &Path, reason: &dyn fmt::Display) -> String {
-    format!("{} can't be used: {reason}", path.display())
+    format!("{} can't be used: {}", path.display(), words(&reason.to_string()))
 }

@@ -27,6 +27,7 @@ use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced,
 /// What changed so shortly before Python began may have changed again since it was read, with the same time.
 const SETTLED: Duration = Duration::from_secs(2);
 /// The same of the time that nobody can set. It is counted in steps.
+#[cfg(unix)]
 const STEP: Duration = Duration::from_millis(20);
 /// Files larger than this are not read again and again: what they are read for is pickled anew.
 const LARGEST: u64 = 64 << 20;
@@ -237,24 +238,11 @@ impl View<'_> {
         match fs::metadata(path) {
             Ok(metadata) => {
                 let modified = metadata.modified().unwrap_or(self.began);
-                let settled = modified + SETTLED < self.began && !self.has_come_since(&metadata);
+                let settled = modified + SETTLED < self.began && !has_come_since(&metadata, self.began);
                 metadata.is_file() && metadata.len() <= LARGEST && settled
             }
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
-    }
-
-    /// Whether a file, however old it says that it is, may have taken the place of the one that Python read.
-    fn has_come_since(&self, metadata: &fs::Metadata) -> bool {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt as _;
-
-            let (seconds, nanoseconds) = (metadata.ctime().cast_unsigned(), metadata.ctime_nsec() as u32);
-            SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds) + STEP >= self.began
-        }
-        #[cfg(not(unix))]
-        false
     }
 
     fn listing(&mut self, path: &Path, listing: Listing) -> Option<String> {
@@ -295,6 +283,20 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// Whether a file, however old it says that it is, may have taken the place of the one that Python read.
+#[cfg(unix)]
+fn has_come_since(metadata: &fs::Metadata, began: SystemTime) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let (seconds, nanoseconds) = (metadata.ctime().cast_unsigned(), metadata.ctime_nsec() as u32);
+    SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds) + STEP >= began
+}
+
+#[cfg(not(unix))]
+fn has_come_since(_: &fs::Metadata, _: SystemTime) -> bool {
+    false
 }
 
 /// Digest of what matters in a directory; none where there is none.
