@@ -1,7 +1,7 @@
 // What the page asks for: nothing elsewhere, and nothing at all once it was opened.
 import assert from 'node:assert/strict';
 import { browserTest, pageServer } from './browser.js';
-import { PATH, PreviewPage, onHost, servePage } from './page.js';
+import { PATH, PreviewPage, hosted, onHost, servePage } from './page.js';
 
 const server = pageServer();
 
@@ -46,7 +46,7 @@ browserTest('the policy is a strict one, stands before all that it is about, and
   assert.equal(executed, false);
 });
 
-browserTest('everything that the page loads is there, of the right type', {}, async (visitor) => {
+browserTest('everything that the page loads is there', {}, async (visitor) => {
   const bad = [];
   visitor.context.on('response', (response) => {
     if (!response.ok()) bad.push(`${response.status()} ${response.url()}`);
@@ -89,6 +89,48 @@ browserTest('once opened, the page loads and plans without a network', {}, async
   });
   await page.page.waitForSelector('#drop-notices .notice');
   assert.match(await page.text(), /path = "offline\.py"/);
+});
+
+browserTest('it is kept where index.html is redirected to its folder, and other pages below it are themselves', {}, async (visitor) => {
+  const server = await servePage({ [`${PATH}index.html`]: { redirect: PATH }, [`${PATH}docs/`]: { html: '<!doctype html><title>Docs</title>' } });
+  try {
+    const { page } = await PreviewPage.open(visitor, `${server.origin}${PATH}`);
+    await page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
+    await page.goto(`${server.origin}${PATH}docs/?q=1`);
+    assert.equal(await page.title(), 'Docs');
+    for (const name of ['', 'index.html']) {
+      await page.goto(`${server.origin}${PATH}${name}`);
+      await new PreviewPage(page).planned();
+    }
+  } finally {
+    await server.close();
+  }
+  const [page] = visitor.context.pages();
+  await page.reload();
+  await new PreviewPage(page).planned();
+});
+
+browserTest('a new version waits until it is asked for, and other tabs hear of it', {}, async (visitor) => {
+  const { url, read, write } = await hosted(visitor.t, {});
+  const open = async () => {
+    const opened = await PreviewPage.open(visitor, url);
+    await opened.page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
+    return opened;
+  };
+  const [first, other] = [await open(), await open()];
+  write('index.html', read('index.html').replace(/<title>[^<]*/, '<title>New'));
+  write('service-worker.js', read('service-worker.js').replace(/[0-9a-f]{16}/, '0'.repeat(16)));
+  await first.page.evaluate(async () => (await navigator.serviceWorker.ready).update());
+  for (const { page } of [first, other]) {
+    await page.getByRole('button', { name: 'Load it', exact: true }).waitFor();
+    assert.notEqual(await page.title(), 'New');
+  }
+  await first.page.getByRole('button', { name: 'Load it', exact: true }).click();
+  await first.page.waitForFunction(() => document.title === 'New');
+  await other.shows('notice', 'A new version of this page was loaded in another tab');
+  assert.notEqual(await other.page.title(), 'New');
+  await other.page.getByRole('button', { name: 'Load it here too' }).click();
+  await other.page.waitForFunction(() => document.title === 'New');
 });
 
 browserTest('a planner that can not be loaded is said, and tried again', {
