@@ -106,9 +106,10 @@ try {
     const said: [string, string | null, string | null] = [error.code, error.field, error.help];
     const kind: 'input' | 'unavailable' | 'retry' | 'interrupted' = error.kind;
     console.log(said, kind, error.message, error.stack);
+const tar = new Blob(archive(spec, options).map((part) => (part instanceof Uint8Array ? part : 'its bytes')));
   }
 }
-console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, content, read, built);
+console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, tar, content, read, built);
 
 // @ts-expect-error a spec is no number
 preview(1);

@@ -59,7 +59,7 @@ function answer(question: Question): Answers[keyof Answers] {
     case "capture":
       return JSON.stringify(preview(question.text, { policies: judges }));
     case "archive":
-      return archive(question.text, { files: byDigest(question.known), policies: judges }) as Answers["archive"];
+      return archive(question.text, { files: byDigest(question.known), policies: judges });
   }
 }
 
