@@ -166,6 +166,23 @@ browserTest('a pinned plan says which steps run again, as the host does', {}, as
   assert.equal(await page.byId('forecast').isVisible(), false);
 });
 
+browserTest('names that can not be read at the moment are a problem, and the pinned plan stays', {
+  expected: [/Failed to load resource/, /Service Worker registration blocked/],
+  context: { serviceWorkers: 'block' },
+}, async (visitor) => {
+  await visitor.context.route('**/readings*', (route) => route.fulfill({ status: 503, body: '' }));
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(SPEC);
+  await page.byId('pin').click();
+  await page.shows('forecast', 'All 8 steps are cached');
+  await page.write(SPEC.replace('[[flows]]', '$&\nname = "\u65e5\u672c"'));
+  await page.shows('problems', 'readings.bin');
+  await page.shows('why-no-plan', 'readings.bin');
+  assert.equal(await page.byId('notice').count(), 0);
+  await page.write(SPEC);
+  await page.shows('forecast', 'All 8 steps are cached');
+});
+
 browserTest('the tabs are reached and chosen by keyboard', {}, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(SPEC);

@@ -2,7 +2,7 @@
 
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
 import { insertion } from "../drop/insertion";
-import { outcome } from "./outcome";
+import { INVALID_PREVIEW, outcome } from "./outcome";
 import { policies } from "./policies";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
 
@@ -46,7 +46,7 @@ function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome
     return outcome(request, since === null ? { policies: judges } : { policies: judges, since });
   } catch (error) {
     // What was pinned comes from the browser's storage and may be anything.
-    if (since === null || !(error instanceof FlowholdError)) throw error;
+    if (!(error instanceof FlowholdError) || error.code !== INVALID_PREVIEW) throw error;
     since = null;
     return outcome(request, { policies: judges });
   }
