@@ -67,7 +67,12 @@ export class Page {
       capture: () => this.#planner.ask({ kind: "capture", text: this.#editor.text }),
     });
     new Drop(
-      { insert: (additions) => this.#insert(additions), replace: (spec) => this.#editor.replaceAll(spec) },
+      {
+        show: () => showPane("source"),
+        insert: (additions) => this.#insert(additions),
+        isSpec: (dropped, name) => planner.ask({ kind: "isSpec", dropped, name, text: this.#editor.text }),
+        replace: (spec) => this.#editor.replaceAll(spec),
+      },
       this.#contents,
     );
     this.#buttons();
