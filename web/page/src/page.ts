@@ -25,6 +25,8 @@ import { Tabs } from "./view/tabs";
 import { reason } from "./wording";
 
 const SAVE_AFTER = 300;
+/** Most plans are there sooner. While one takes longer, nobody is to copy the one of an earlier text. */
+const OUTDATED_AFTER = 300;
 
 export class Page {
   readonly #editor: Editor;
@@ -43,6 +45,7 @@ export class Page {
   readonly #planView = new Plan();
   #outcome: Outcome | null = null;
   #saving = 0;
+  #outdating = 0;
 
   constructor(planner: Planner, text: string) {
     this.#planner = planner;
@@ -101,7 +104,20 @@ export class Page {
 
   #plan(): void {
     const { text, revision } = this.#editor;
+    this.#watch();
     this.#planner.plan({ kind: "plan", revision, text, view: this.#tabs.view, folds: this.#context.folds });
+  }
+
+  /** An outcome of an earlier text is not left standing for long. */
+  #watch(): void {
+    if (this.#isCurrent() || this.#outdating) return;
+    this.#outdating = window.setTimeout(() => {
+      this.#outdating = 0;
+      // Without an outcome, the page says already that there is none.
+      if (!this.#outcome || this.#isCurrent()) return;
+      this.#dockerfile.outdate("The spec has changed, and is being planned.");
+      this.#planView.unknown("the spec has changed, and is being planned");
+    }, OUTDATED_AFTER);
   }
 
   #changed(): void {
@@ -126,6 +142,9 @@ export class Page {
 
   #show(outcome: Outcome): void {
     this.#outcome = outcome;
+    clearTimeout(this.#outdating);
+    this.#outdating = 0;
+    this.#watch();
     dismiss("fault");
     this.#planView.show(outcome);
     this.#problems.show(outcome);

@@ -135,3 +135,31 @@ browserTest('a policy that breaks, or never ends, takes only the plan along', { 
   await page.write(SPEC.replace('3.6', '3.11'));
   await page.shows('plan', /^sha256:/);
 });
+
+browserTest('while a plan takes long, nobody copies the one before', {}, async (visitor) => {
+  const { url } = await hosted(visitor.t, {
+    'policies.js': `export default { slow: ({ baseImage }) => {
+      const end = Date.now() + (baseImage?.tag === 'slow' ? 3000 : 0);
+      while (Date.now() < end);
+      return [];
+    } };`,
+  });
+  const page = await PreviewPage.open(visitor, url);
+  await page.write(SPEC);
+  const before = await page.byId('plan').textContent();
+  const revision = await page.revision();
+  await page.focus();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText(SPEC.replace('3.6', 'slow'));
+  await page.shows('why-no-plan', 'the spec has changed, and is being planned');
+  assert.equal(await page.byId('plan').textContent(), 'none yet');
+  assert.equal(await page.byId('copy-command').isVisible(), false);
+  assert.equal(await page.byId('copy-dockerfile').isDisabled(), true);
+  assert.equal(await page.revision(), revision);
+  await page.planned(revision);
+  await page.shows('plan', /^sha256:/);
+  assert.notEqual(await page.byId('plan').textContent(), before);
+  assert.equal(await page.byId('copy-dockerfile').isDisabled(), false);
+  await page.lists('[data-line="1"] code', ['FROM python:slow']);
+  assert.equal(await page.page.locator('#stale').isVisible(), false);
+});
