@@ -46,6 +46,7 @@ export class Page {
   #outcome: Outcome | null = null;
   #saving = 0;
   #outdating = 0;
+  #opened = 0;
 
   constructor(planner: Planner, text: string) {
     this.#planner = planner;
@@ -89,8 +90,13 @@ export class Page {
 
   /** Reads the spec in the page's fragment. Whatever is wrong with it is said, and the text stays as it is. */
   async open(hash: string): Promise<void> {
+    const request = ++this.#opened;
+    const { revision } = this.#editor;
+    // What was opened or typed meanwhile is what somebody wants by now.
+    const isLatest = (): boolean => request === this.#opened && revision === this.#editor.revision;
     try {
       const text = await decode(hash);
+      if (!isLatest()) return;
       dismiss("link");
       if (text !== this.#editor.text) this.#editor.replaceAll(text);
       // Somebody else's spec does not take the place of the kept one until it is edited.
@@ -98,7 +104,7 @@ export class Page {
       this.#saving = 0;
       history.replaceState(null, "", hash);
     } catch (error) {
-      refuseLink(error);
+      if (isLatest()) refuseLink(error);
     }
   }
 
