@@ -160,7 +160,7 @@ const FOLDED_FROM = 8;
 function folded(doc: EditorState["doc"], range: Range): Range[] {
   const folds: Range[] = [];
   for (let line = doc.lineAt(range.from); line.from < range.to; line = doc.line(line.number + 1)) {
-    const fold = foldable(doc, line.from);
+    const fold = foldable(doc, line.from, doc.lines);
     if (fold && doc.lineAt(fold.to).number - line.number > FOLDED_FROM) {
       folds.push(fold);
       line = doc.lineAt(fold.to);
