@@ -177,6 +177,19 @@ for (const [what, text] of Object.entries({
   });
 }
 
+browserTest('what is not seen, or turns text around, is shown as an escape', {}, async (visitor) => {
+  const spec = '[storage]\ntype = "docker"\n# \u202edlo\u202c\nenv_vars = { MODE = "a\u202eb\u200bc\ufe0f" }\n"x\u2066y" = 1\n';
+  const shown = 'a\\u{202e}b\\u{200b}c\\u{fe0f}';
+  const page = await PreviewPage.open(visitor, server.url(inLink(spec)));
+  await page.lists('#editor .cm-specialChar', ['202e', '202c', '202e', '200b', 'fe0f', '2066'].map((code) => `\\u{${code}}`));
+  await page.shows('problems', 'x\\u{2066}y');
+  assert.equal(await page.text(), spec);
+  await page.write(spec.replace(/"x.*\n/, ''));
+  await page.shows('dockerfile', `MODE="${shown}"`);
+  await page.byId('tab-spec').click();
+  await page.shows('panel-spec', `"MODE": "${shown}"`);
+});
+
 browserTest('a link of exactly 1 MiB is read', {}, async (visitor) => {
   const spec = '[storage]\ntype = "memory"\n'.padEnd(1 << 20, '#');
   const page = await PreviewPage.open(visitor, server.url(inLink(spec)));
