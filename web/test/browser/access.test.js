@@ -83,6 +83,24 @@ browserTest('axe finds nothing on a screen of 360 px, and nothing is wider than 
   assert.equal(await width(), 360);
 });
 
+for (const viewport of [{ width: 640, height: 360 }, { width: 320, height: 256 }]) {
+  browserTest(`on ${viewport.width} by ${viewport.height} px the result is there to be scrolled to`, { context: { viewport } }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    await assertAccessible(page, 'the spec');
+    await page.page.click('#show-result');
+    const line = page.page.locator('[data-line="1"]');
+    await line.scrollIntoViewIfNeeded();
+    const seen = await line.evaluate((node) => {
+      const { left, top, width, height } = node.getBoundingClientRect();
+      return node.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    });
+    assert.equal(seen, true);
+    const { height } = await page.byId('dockerfile').boundingBox() ?? assert.fail('the Dockerfile is nowhere');
+    assert.ok(height > 100, `${height} px`);
+    await assertAccessible(page, 'the result');
+  });
+}
+
 browserTest('everything is reached with the Tab key alone', {}, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
   const wanted = ['examples', 'share', 'theme', 'choose-files', 'choose-directory', 'editor', 'tab-dockerfile', 'pin', 'copy-dockerfile',
