@@ -130,6 +130,23 @@ for (const viewport of [{ width: 640, height: 360 }, { width: 320, height: 256 }
   });
 }
 
+browserTest('screen readers are told names once, and only what is new', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  for (const width of [1360, 600]) {
+    await page.page.setViewportSize({ width, height: 860 });
+    assert.equal(await page.page.getByRole('button', { name: 'Copy link', exact: true }).count(), 1, `${width} px`);
+  }
+  await page.page.setViewportSize({ width: 1360, height: 860 });
+  // Messages come into regions that are live before there is one.
+  assert.equal(await page.page.locator('.notices[aria-live="polite"]').count(), 2);
+  await page.write(LATER);
+  await page.page.hover('[data-line="1"]');
+  await page.shows('why', 'Line 1 made by storage.base_image');
+  const said = await page.page.$('#why > .made');
+  await page.write(LATER.replace('"1"', '"2"'));
+  assert.equal(await said?.evaluate((node) => node.isConnected), true);
+});
+
 browserTest('everything is reached with the Tab key alone', {}, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
   const wanted = ['examples', 'share', 'theme', 'choose-files', 'choose-directory', 'editor', 'tab-dockerfile', 'pin', 'copy-dockerfile',

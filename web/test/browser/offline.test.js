@@ -92,7 +92,8 @@ browserTest('once opened, the page loads and plans without a network', {}, async
 });
 
 browserTest('it is kept where index.html is redirected to its folder, and other pages below it are themselves', {}, async (visitor) => {
-  const server = await servePage({ [`${PATH}index.html`]: { redirect: PATH }, [`${PATH}docs/`]: { html: '<!doctype html><title>Docs</title>' } });
+  const docs = { html: '<!doctype html><link rel="icon" href="data:,"><title>Docs</title>' };
+  const server = await servePage({ [`${PATH}index.html`]: { redirect: PATH }, [`${PATH}docs/`]: docs });
   try {
     const { page } = await PreviewPage.open(visitor, `${server.origin}${PATH}`);
     await page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
@@ -141,11 +142,16 @@ browserTest('a planner that can not be loaded is said, and tried again', {
   let refusals = 0;
   await visitor.context.route('**/*.wasm', async (route) => {
     refusals += 1;
-    if (refusals > 1) return route.continue();
+    if (refusals > 2) return route.continue();
     return route.fulfill({ status: 503, body: '' });
   });
   const page = new PreviewPage(await visitor.visit(server.url()));
   await page.shows('notice', 'The planner could not be loaded, and is tried again');
+  const notice = await page.page.$('.notice');
+  // It is said once, however often it is tried.
+  while (refusals < 2) await page.frame();
+  await page.frame();
+  assert.equal(await notice?.evaluate((node) => node.isConnected), true);
   await page.planned();
   await page.shows('plan', /^sha256:/);
   await page.page.waitForFunction(() => document.querySelector('.notice') === null);
