@@ -25,6 +25,9 @@ pub struct Preview {
     pub plan: Option<String>,
     /// The reference that the image will have; null for storages without image.
     pub image: Option<Image>,
+    /// Of the image, where the daemon's own is not meant.
+    #[tsify(optional)]
+    pub platform: Option<String>,
     /// Null for storages without image.
     pub dockerfile: Option<String>,
     /// A line that several fields make is there several times.
