@@ -77,7 +77,7 @@ function trapOnPanic(module) {
 
 function optimize(module) {
   const binaryen = dirname(createRequire(import.meta.url).resolve('binaryen/package.json'));
-  run(process.execPath, join(binaryen, 'bin', 'wasm-opt'), module, ...SMALLER, '--strip-producers', '-o', `${module}.opt`);
+  run(process.execPath, join(binaryen, 'bin', 'wasm-opt'), module, ...SMALLER, '--strip-producers', '--strip-target-features', '-o', `${module}.opt`);
   renameSync(`${module}.opt`, module);
 }
 

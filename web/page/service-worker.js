@@ -10,7 +10,7 @@ const PATIENCE = 10_000;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
-    caches.open(CACHE).then((cache) => cache.addAll(FILES.map((file) => new Request(file, { cache: "reload" })))),
+    caches.open(CACHE).then((cache) => Promise.all(FILES.map(async (file) => cache.put(file, await fetched(file))))),
   );
 });
 
@@ -32,8 +32,12 @@ self.addEventListener("message", (event) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
-  if (isPolicy(request)) return event.respondWith(policy(request));
-  const key = request.mode === "navigate" ? "index.html" : request;
+  const path = request.url.slice(self.registration.scope.length).replace(/[?#].*/, "");
+  const navigates = request.mode === "navigate";
+  // Below the page's address may be other pages, which are none of its business.
+  if (navigates && path !== "" && path !== "index.html") return;
+  if (/^policies(\.js$|\/)/.test(path)) return event.respondWith(policy(request));
+  const key = navigates ? "index.html" : request;
   event.respondWith(
     caches
       .open(CACHE)
@@ -42,8 +46,12 @@ self.addEventListener("fetch", (event) => {
   );
 });
 
-function isPolicy({ url }) {
-  return /^policies(\.js$|\/)/.test(url.slice(self.registration.scope.length).replace(/[?#].*/, ""));
+/** Many hosts redirect index.html to its folder, and a browser takes no answer for a page that was redirected. */
+async function fetched(file) {
+  const answer = await fetch(file, { cache: "reload" });
+  if (!answer.ok) throw new Error(`${file} can't be loaded: HTTP status ${answer.status}`);
+  const { body, status, headers } = answer;
+  return answer.redirected ? new Response(body, { status, headers }) : answer;
 }
 
 /** Policies are what the host has now; what it had last is only for when there is no network. */

@@ -10,7 +10,10 @@ use flowhold_core::{
 use tsify::Tsify;
 use wasm_bindgen::prelude::*;
 
-use crate::error::{Thrown, to_js};
+use crate::{
+    error::{Thrown, to_js},
+    input::text_of,
+};
 
 /// Where a field is in the text of a spec, in UTF-16 code units: JavaScript's offsets.
 #[derive(Tsify)]
@@ -47,8 +50,9 @@ pub struct Key {
 
 /// Where each field is in the text of a spec, whatever is wrong with it.
 #[wasm_bindgen(unchecked_return_type = "Place[]")]
-pub fn places(text: &str) -> Result<JsValue, Thrown> {
-    let places = Spec::places(text);
+pub fn places(#[wasm_bindgen(unchecked_param_type = "string")] text: &JsValue) -> Result<JsValue, Thrown> {
+    let text = text_of(text, "the spec")?;
+    let places = Spec::places(&text);
     // The UTF-16 offset of every byte, from one walk over the text.
     let mut units = Vec::with_capacity(text.len() + 1);
     let mut unit = 0_u32;

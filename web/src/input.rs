@@ -217,9 +217,8 @@ impl Options {
 
 impl Given {
     fn read(path: &str, value: JsValue) -> Result<Self, Thrown> {
-        let bytes = |value: &JsValue| value.dyn_ref::<Uint8Array>().map(|bytes| in_memory(bytes.to_vec()));
-        if let Some(blob) = bytes(&value) {
-            return Ok(Self { mode: 0o644, blob, value });
+        if let Some(bytes) = bytes_of(&value) {
+            return Ok(Self { mode: 0o644, blob: in_memory(bytes), value });
         }
         let refuse = |what: &str| wrong_argument(format!("files[{path:?}] {what}"));
         if !value.is_object() {
@@ -227,11 +226,12 @@ impl Given {
         }
         let mode = number(&value, "mode")?.map_or(0o644, |mode| (mode & 0o7777) as u32);
         if let Some(content) = field(&value, "content")? {
-            let blob = bytes(&content).ok_or_else(|| refuse("has a content that is no Uint8Array"))?;
-            return Ok(Self { mode, blob, value });
+            let bytes =
+                bytes_of(&content).ok_or_else(|| refuse("has a content that is no Uint8Array of at most 1 GiB"))?;
+            return Ok(Self { mode, blob: in_memory(bytes), value });
         }
         let (Some(size), Some(sha256)) = (number(&value, "size")?, text(&value, "sha256")?) else {
-            return Err(refuse("has neither content nor size and sha256"));
+            return Err(refuse("has neither content of at most 1 GiB nor size and sha256"));
         };
         let sha256 = sha256.parse().map_err(|error| refuse(&format!("has a wrong sha256: {error}")))?;
         Ok(Self { mode, blob: std::sync::Arc::new(Stated { size, sha256, path: path.to_owned() }), value })
@@ -278,10 +278,22 @@ fn entries(object: &JsValue, name: &str, shape: &str) -> Result<Vec<(String, JsV
     Ok(Object::entries(members.unchecked_ref()).iter().map(member).collect())
 }
 
+/// The module's memory has no room for more, as it holds some bytes twice.
+const LARGEST: u32 = 1 << 30;
+
+/// The bytes that an argument is.
+pub(crate) fn bytes_of(value: &JsValue) -> Option<Vec<u8>> {
+    value.dyn_ref::<Uint8Array>().filter(|bytes| bytes.length() <= LARGEST).map(Uint8Array::to_vec)
+}
+
+/// An argument that is a text.
+pub(crate) fn text_of(value: &JsValue, name: &str) -> Result<String, Thrown> {
+    value.as_string().ok_or_else(|| wrong_argument(format!("{name} is no text")))
+}
+
 /// A field that is a text.
 pub(crate) fn text(object: &JsValue, name: &str) -> Result<Option<String>, Thrown> {
-    let text = |value: JsValue| value.as_string().ok_or_else(|| wrong_argument(format!("{name} is no text")));
-    field(object, name)?.map(text).transpose()
+    field(object, name)?.map(|value| text_of(&value, name)).transpose()
 }
 
 fn number(object: &JsValue, name: &str) -> Result<Option<u64>, Thrown> {

@@ -19,17 +19,21 @@ use crate::{
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** A plan as a policy is told of it: the record `build-plan` of the WIT interface `plans`. */
+/**
+ * A plan as a policy is told of it: the record `build-plan` of the WIT interface `plans`. What is none is null; jco, whose
+ * functions are policies too, declares it as undefined.
+ */
 export interface BuildPlan {
-    storage: 'docker' | 'local' | 'memory' | 'bytes';
-    digest: string | null;
-    baseImage: { reference: string; registry: string; repository: string; tag: string | null; digest: string | null } | null;
-    image: Image | null;
+    /** `docker`, `local`, `memory` or `bytes`. */
+    storage: string;
+    digest?: string | null;
+    baseImage?: { reference: string; registry: string; repository: string; tag?: string | null; digest?: string | null } | null;
+    image?: { registry?: string | null; name?: string | null; tag?: string | null; reference?: string | null } | null;
     requirements: { name: string; text: string; field: string }[];
     variables: { name: string; value: string; field: string }[];
     copies: { source: string; destination: string; field: string }[];
-    dockerfile: string | null;
-    context: { path: string; size: bigint | null; sha256: string | null; mode: number; link: string | null }[];
+    dockerfile?: string | null;
+    context: { path: string; size?: bigint | null; sha256?: string | null; mode: number; link?: string | null }[];
     flows: [name: string, location: string][];
 }
 
@@ -42,8 +46,8 @@ export interface Verdict {
     help?: string | null;
 }
 
-/** An organisation's own rules. */
-export type Policy = (plan: BuildPlan) => Verdict[];
+/** An organisation's own rules. As a method its type takes functions of jco's own, less strict `BuildPlan`. */
+export type Policy = { judge(plan: BuildPlan): Verdict[] }['judge'];
 "#;
 
 #[wasm_bindgen(raw_module = "./judge.js")]

@@ -25,6 +25,9 @@ pub struct Preview {
     pub plan: Option<String>,
     /// The reference that the image will have; null for storages without image.
     pub image: Option<Image>,
+    /// Of the image, where the daemon's own is not meant.
+    #[tsify(optional)]
+    pub platform: Option<String>,
     /// Null for storages without image.
     pub dockerfile: Option<String>,
     /// A line that several fields make is there several times.
@@ -195,7 +198,7 @@ pub fn serialize(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Stri
 
 /// The build context as tar, Dockerfile first, in parts: bytes, and for a file of which only size and digest were
 /// given, the very object that was given. `new Blob(parts)`, once those are replaced, is the whole.
-#[wasm_bindgen(unchecked_return_type = "(Uint8Array | { size: number; sha256: string })[]")]
+#[wasm_bindgen(unchecked_return_type = "(Uint8Array<ArrayBuffer> | { size: number; sha256: string })[]")]
 pub fn archive(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Array, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;
     preview.ready().map_err(thrown)?;

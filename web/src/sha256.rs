@@ -3,6 +3,11 @@
 use sha2::{Digest as _, Sha256 as Hash};
 use wasm_bindgen::prelude::*;
 
+use crate::{
+    error::{Thrown, wrong_argument},
+    input::bytes_of,
+};
+
 /// The sha256 of a stream.
 #[wasm_bindgen]
 #[derive(Default)]
@@ -17,8 +22,12 @@ impl Sha256 {
     }
 
     /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+    pub fn update(
+        &mut self,
+        #[wasm_bindgen(unchecked_param_type = "Uint8Array")] bytes: &JsValue,
+    ) -> Result<(), Thrown> {
+        self.0.update(bytes_of(bytes).ok_or_else(|| wrong_argument("the bytes are no Uint8Array"))?);
+        Ok(())
     }
 
     /// The digest of all bytes so far, as 64 hexadecimal digits.

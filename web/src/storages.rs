@@ -15,7 +15,7 @@ use wasm_bindgen::{JsCast, prelude::*};
 
 use crate::{
     error::{Thrown, thrown, to_js, wrong_argument},
-    input::{field, spec_text, text},
+    input::{bytes_of, field, spec_text, text, text_of},
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -97,7 +97,10 @@ macro_rules! storage_class {
 
             /// The flow at a location. Throws if there is none.
             #[wasm_bindgen(js_name = getFlow, unchecked_return_type = "Flow & { format: 'pickle' | 'script'; content: Uint8Array }")]
-            pub fn get_flow(&self, location: &str) -> Result<Object, Thrown> {
+            pub fn get_flow(
+                &self,
+                #[wasm_bindgen(unchecked_param_type = "string")] location: &JsValue,
+            ) -> Result<Object, Thrown> {
                 flow_at(&self.0, location)
             }
 
@@ -156,8 +159,8 @@ storage_class! {
     #[doc = "Flows in a directory. Here it can be read from JSON; what needs files is refused."]
     LocalStorage, "local",
     #[doc = "A storage in this directory."]
-    pub fn new(directory: String) -> LocalStorage {
-        Self(Storage::Local(CoreLocal::new(directory)))
+    pub fn new(#[wasm_bindgen(unchecked_param_type = "string")] directory: &JsValue) -> Result<LocalStorage, Thrown> {
+        Ok(Self(Storage::Local(CoreLocal::new(text_of(directory, "directory")?))))
     }
 }
 
@@ -183,8 +186,8 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
 }
 
 fn deserialize(serialized: &JsValue, kind: &str) -> Result<Storage, Thrown> {
-    let storage = match serialized.dyn_ref::<Uint8Array>() {
-        Some(bytes) => serialized::from_bytes(&bytes.to_vec()),
+    let storage = match bytes_of(serialized) {
+        Some(bytes) => serialized::from_bytes(&bytes),
         None => serialized::from_json(&spec_text(serialized)?),
     };
     let storage = storage.map_err(thrown)?;
@@ -201,9 +204,8 @@ fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
     }
     let name = text(input, "name")?.ok_or_else(|| wrong_argument("the flow has no name"))?;
     let content = field(input, "content")?.ok_or_else(|| wrong_argument("the flow has no content"))?;
-    let (bytes, by_content) = match (content.dyn_ref::<Uint8Array>(), content.as_string()) {
+    let (bytes, by_content) = match (bytes_of(&content), content.as_string()) {
         (Some(bytes), _) => {
-            let bytes = bytes.to_vec();
             let format = Format::of(&bytes);
             (bytes, format)
         }
@@ -248,8 +250,9 @@ fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
     }
 }
 
-fn flow_at(storage: &Storage, location: &str) -> Result<Object, Thrown> {
-    let CoreFlow { name, format, content } = get_flow(storage, location).map_err(thrown)?;
+fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
+    let location = text_of(location, "location")?;
+    let CoreFlow { name, format, content } = get_flow(storage, &location).map_err(thrown)?;
     let blob = content.blob.ok_or_else(|| thrown(no_content(&name)))?;
     let bytes = read_all(blob.as_ref()).map_err(thrown)?;
     let flow = [

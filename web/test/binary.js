@@ -74,6 +74,6 @@ export function fixtures() {
  * A preview of the package as the binary would print it.
  * @param {any} preview
  */
-export function asPrinted({ plan, image, dockerfile, sourceMap, ...rest }) {
-  return { plan, image, dockerfile, source_map: sourceMap, ...rest };
+export function asPrinted({ plan, image, platform, dockerfile, sourceMap, ...rest }) {
+  return { plan, image, platform, dockerfile, source_map: sourceMap, ...rest };
 }

@@ -75,7 +75,20 @@ const tagged = ({ baseImage, context, flows }: BuildPlan): Verdict[] => {
   if (baseImage?.tag) return [];
   return [{ code: 'no-tag', severity: 'error', field: 'storage.base_image', message: [baseImage?.reference, largest, name, location].join() }];
 };
-const policies: Record<string, Policy> = { tagged, silent: () => [] };
+/** What jco declares for a component: \`option<string>\` is a property that may be missing. */
+interface JcoPlan {
+  storage: string; digest?: string; dockerfile?: string;
+  baseImage?: { reference: string; registry: string; repository: string; tag?: string; digest?: string };
+  image?: { registry?: string; name?: string; tag?: string; reference?: string };
+  requirements: { name: string; text: string; field: string }[];
+  variables: { name: string; value: string; field: string }[];
+  copies: { source: string; destination: string; field: string }[];
+  context: { path: string; size?: bigint; sha256?: string; mode: number; link?: string }[];
+  flows: Array<[string, string]>;
+}
+interface JcoVerdict { code: string; severity: 'error' | 'warning' | 'info'; field: string; message: string; help?: string }
+declare const judging: { judge: (plan: JcoPlan) => JcoVerdict[] };
+const policies: Record<string, Policy> = { tagged, silent: () => [], 'deny.wasm': judging.judge };
 const options: Options = { files, home: '/root', folder: '/', python: { version: '3.11' }, uuid: () => 'x', now: 0, policies, since: first };
 const seen: Preview = preview('', options);
 const plan: string | null = seen.plan;
@@ -93,6 +106,7 @@ const known: Key[] = keys();
 const where: Place[] = places('');
 const texts: string[] = [resolve(spec, options), serialize(spec), new Sha256().hex()];
 const parts: (Uint8Array | { size: number; sha256: string })[] = archive(spec, options);
+const tar = new Blob(archive(spec, options).map((part) => (part instanceof Uint8Array ? part : 'its bytes')));
 const flow: Flow = { name: 'a', content: 'print()' };
 const storage = new DockerStorage({ image_name: 'etl' });
 const added: string = storage.addFlow(flow);
@@ -108,7 +122,7 @@ try {
     console.log(said, kind, error.message, error.stack);
   }
 }
-console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, content, read, built);
+console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, tar, content, read, built);
 
 // @ts-expect-error a spec is no number
 preview(1);

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import {
-  FlowholdError, Sha256, archive, check, keys, places, preview, resolve, serialize,
+  FlowholdError, LocalStorage, MemoryStorage, Sha256, archive, check, keys, places, preview, resolve, serialize,
 } from '../dist/node.js';
 import { flowhold, folder } from './binary.js';
 
@@ -133,6 +133,28 @@ test('arguments of the wrong type are errors, and never anything else', () => {
   for (const options of [1, 'x', { files: 1 }, { files: 'x' }, { files: { a: 1 } }, { files: { a: {} } }, { files: { a: { size: -1, sha256: '' } } },
     { files: { a: { size: 1, sha256: 'no' } } }, { files: { a: { content: 'text' } } }, { home: 1 }, { now: -1 }, { now: 'x' }, { python: {} }]) {
     assert.equal(thrown(() => preview(SPEC, options)).code, 'wrong-type', JSON.stringify(options));
+  }
+});
+
+test('so are they everywhere else', () => {
+  const hash = new Sha256();
+  for (const bytes of [new ArrayBuffer(1), 'abc', [1], null, undefined, 1]) {
+    assert.equal(thrown(() => hash.update(/** @type {any} */ (bytes))).code, 'wrong-type', String(bytes));
+  }
+  assert.equal(hash.hex(), createHash('sha256').digest('hex'));
+  for (const text of [null, undefined, 1, {}]) {
+    assert.equal(thrown(() => places(/** @type {any} */ (text))).code, 'wrong-type', String(text));
+    assert.equal(thrown(() => new LocalStorage(/** @type {any} */ (text))).code, 'wrong-type', String(text));
+    assert.equal(thrown(() => new MemoryStorage().getFlow(/** @type {any} */ (text))).code, 'wrong-type', String(text));
+  }
+});
+
+test('bytes that the module has no room for are refused', () => {
+  // Such an array takes no memory before somebody writes to it.
+  const bytes = new Uint8Array(2 ** 31);
+  for (const given of [bytes, { content: bytes }]) {
+    const error = thrown(() => preview(SPEC, { files: { 'hello.py': given } }));
+    assert.deepEqual([error.code, /at most 1 GiB/.test(error.message)], ['wrong-type', true], error.message);
   }
 });
 

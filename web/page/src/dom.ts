@@ -1,4 +1,6 @@
-/** The few things that every view does with the document. Text only ever goes in as text. */
+/** The few things that every view does with the document. Text only ever goes in as text, of which all is seen. */
+
+import { visible } from "./wording";
 
 type Attributes = Record<string, string | number | boolean | null | undefined>;
 
@@ -19,7 +21,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
     if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, String(value));
   }
-  node.append(...children);
+  node.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
   return node;
 }
 
@@ -54,5 +56,6 @@ export function icon(name: Icon, className = ""): SVGSVGElement {
 
 /** Does not touch what is as it should be already: screen readers speak when text is set, even to what it was. */
 export function setText(node: HTMLElement, text: string): void {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = visible(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }

@@ -43,6 +43,13 @@ export class Places {
     return this.#extent.get(field);
   }
 
+  /** Where the last of the fields in a field ends; undefined of a field without any. */
+  end(field: string): number | undefined {
+    let last: number | undefined;
+    for (const [one, { to }] of this.#extent) if (parent(one) === field) last = Math.max(last ?? 0, to);
+    return last;
+  }
+
   /** The place of the field, or of the nearest field around it. */
   nearest(field: string): Range | undefined {
     for (let around: string | null = field; around !== null; around = parent(around)) {

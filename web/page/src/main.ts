@@ -23,11 +23,12 @@ if (document.readyState === "complete") void offline();
 else window.addEventListener("load", () => void offline());
 
 async function firstText(): Promise<string> {
-  if (!isLink(location.hash)) return recall("spec") ?? FIRST;
+  const own = recall("spec") ?? FIRST;
+  if (!isLink(location.hash)) return own;
   try {
     return await decode(location.hash);
   } catch (error) {
     refuseLink(error);
-    return FIRST;
+    return own;
   }
 }

@@ -8,6 +8,7 @@ export async function offline(): Promise<void> {
   if (!import.meta.env.PROD || !("serviceWorker" in navigator)) return;
   try {
     const before = navigator.serviceWorker.controller;
+    follow();
     const registration = await navigator.serviceWorker.register(new URL("./service-worker.js", document.baseURI));
     registration.addEventListener("updatefound", () => watch(registration));
     watch(registration);
@@ -30,11 +31,32 @@ function activated(worker: ServiceWorker): Promise<void> {
   });
 }
 
+/** Whether the new version was asked for in this tab. */
+let asked = false;
+
+/** A page that a service worker has already gets another one with a new version alone, and so do all other tabs. */
+function follow(): void {
+  const { serviceWorker } = navigator;
+  let controlled = serviceWorker.controller !== null;
+  serviceWorker.addEventListener("controllerchange", () => {
+    if (asked) return location.reload();
+    // Nobody asked here, so it is not reloaded at once: what was dropped onto the page would be gone.
+    if (controlled)
+      notify({
+        kind: "info",
+        about: "version",
+        text: "A new version of this page was loaded in another tab, and parts of this one are gone.",
+        action: { label: "Load it here too", run: () => location.reload() },
+      });
+    controlled = true;
+  });
+}
+
 function watch(registration: ServiceWorkerRegistration): void {
   const tell = (): void => {
     if (!registration.waiting || !navigator.serviceWorker.controller) return;
     const run = (): void => {
-      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload());
+      asked = true;
       registration.waiting?.postMessage("take over");
     };
     notify({

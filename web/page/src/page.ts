@@ -25,6 +25,8 @@ import { Tabs } from "./view/tabs";
 import { reason } from "./wording";
 
 const SAVE_AFTER = 300;
+/** Most plans are there sooner. While one takes longer, nobody is to copy the one of an earlier text. */
+const OUTDATED_AFTER = 300;
 
 export class Page {
   readonly #editor: Editor;
@@ -43,6 +45,8 @@ export class Page {
   readonly #planView = new Plan();
   #outcome: Outcome | null = null;
   #saving = 0;
+  #outdating = 0;
+  #opened = 0;
 
   constructor(planner: Planner, text: string) {
     this.#planner = planner;
@@ -67,7 +71,12 @@ export class Page {
       capture: () => this.#planner.ask({ kind: "capture", text: this.#editor.text }),
     });
     new Drop(
-      { insert: (additions) => this.#insert(additions), replace: (spec) => this.#editor.replaceAll(spec) },
+      {
+        show: () => showPane("source"),
+        insert: (additions) => this.#insert(additions),
+        isSpec: (dropped, name) => planner.ask({ kind: "isSpec", dropped, name, text: this.#editor.text }),
+        replace: (spec) => this.#editor.replaceAll(spec),
+      },
       this.#contents,
     );
     this.#buttons();
@@ -81,8 +90,13 @@ export class Page {
 
   /** Reads the spec in the page's fragment. Whatever is wrong with it is said, and the text stays as it is. */
   async open(hash: string): Promise<void> {
+    const request = ++this.#opened;
+    const { revision } = this.#editor;
+    // What was opened or typed meanwhile is what somebody wants by now.
+    const isLatest = (): boolean => request === this.#opened && revision === this.#editor.revision;
     try {
       const text = await decode(hash);
+      if (!isLatest()) return;
       dismiss("link");
       if (text !== this.#editor.text) this.#editor.replaceAll(text);
       // Somebody else's spec does not take the place of the kept one until it is edited.
@@ -90,13 +104,26 @@ export class Page {
       this.#saving = 0;
       history.replaceState(null, "", hash);
     } catch (error) {
-      refuseLink(error);
+      if (isLatest()) refuseLink(error);
     }
   }
 
   #plan(): void {
     const { text, revision } = this.#editor;
+    this.#watch();
     this.#planner.plan({ kind: "plan", revision, text, view: this.#tabs.view, folds: this.#context.folds });
+  }
+
+  /** An outcome of an earlier text is not left standing for long. */
+  #watch(): void {
+    if (this.#isCurrent() || this.#outdating) return;
+    this.#outdating = window.setTimeout(() => {
+      this.#outdating = 0;
+      // Without an outcome, the page says already that there is none.
+      if (!this.#outcome || this.#isCurrent()) return;
+      this.#dockerfile.outdate("The spec has changed, and is being planned.");
+      this.#planView.unknown("the spec has changed, and is being planned");
+    }, OUTDATED_AFTER);
   }
 
   #changed(): void {
@@ -121,6 +148,9 @@ export class Page {
 
   #show(outcome: Outcome): void {
     this.#outcome = outcome;
+    clearTimeout(this.#outdating);
+    this.#outdating = 0;
+    this.#watch();
     dismiss("fault");
     this.#planView.show(outcome);
     this.#problems.show(outcome);

@@ -19,6 +19,18 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** What is not seen, or changes the order in which the rest is. */
+export const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]|(?![\t\n])\p{Cc}/gu;
+
+/** With escapes in place of that, such as `\u{202e}`: no text looks like one that would be built differently. */
+export function visible(text: string): string {
+  return text.replace(INVISIBLE, (character) => escaped(character.codePointAt(0) ?? 0));
+}
+
+export function escaped(codePoint: number): string {
+  return `\\u{${codePoint.toString(16)}}`;
+}
+
 /** Whose verdict it is, as the command line says it. */
 export function says(policy: string): string {
   return `says ${policy}`;

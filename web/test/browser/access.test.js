@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import test from 'node:test';
 import { browserTest, pageServer } from './browser.js';
 import { PreviewPage } from './page.js';
 
@@ -47,6 +48,9 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.shows('forecast', 'run again');
     await page.cursorBehind('base_image');
     await assertAccessible(page, 'a forecast, hints and a marked line');
+    await page.page.hover('[data-line="1"]');
+    await page.lists('#editor .cm-linked', ['base_image = "python"']);
+    await assertAccessible(page, 'a line that is looked at, and what made it');
     for (const tab of ['context', 'image', 'spec', 'storage']) {
       await page.byId(`tab-${tab}`).click();
       await page.shows(`panel-${tab}`, /\w/);
@@ -81,6 +85,66 @@ browserTest('axe finds nothing on a screen of 360 px, and nothing is wider than 
   assert.equal(await page.byId('editor').isVisible(), false);
   await assertAccessible(page, 'the result');
   assert.equal(await width(), 360);
+});
+
+test('text can be read on whatever marks it', () => {
+  const css = readFileSync(new URL('../../page/src/style/colours.css', import.meta.url), 'utf8');
+  const colours = new Map([...css.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, ...pair]) => [name, pair]));
+  /** WCAG 2.2's relative luminance. */
+  const luminance = (colour) => {
+    const [red, green, blue] = [1, 3, 5].map((at) => {
+      const part = parseInt(colour.slice(at, at + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const low = [];
+  for (const theme of [0, 1]) {
+    const of = (name) => luminance(colours.get(name)?.[theme] ?? assert.fail(name));
+    for (const behind of ['surface', 'hover', 'linked', 'selection', 'match']) {
+      for (const text of ['text', 'muted', 'faint', 'error', 'code-keyword', 'code-string', 'code-number', 'code-name', 'code-comment']) {
+        const [light, dark] = [of(text), of(behind)].sort((a, b) => b - a);
+        const contrast = (light + 0.05) / (dark + 0.05);
+        if (contrast < 4.5) low.push(`${text} on ${behind}: ${contrast.toFixed(2)} in ${['light', 'dark'][theme]}`);
+      }
+    }
+  }
+  assert.deepEqual(low, []);
+});
+
+for (const viewport of [{ width: 640, height: 360 }, { width: 320, height: 256 }]) {
+  browserTest(`on ${viewport.width} by ${viewport.height} px the result is there to be scrolled to`, { context: { viewport } }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    await assertAccessible(page, 'the spec');
+    await page.page.click('#show-result');
+    const line = page.page.locator('[data-line="1"]');
+    await line.scrollIntoViewIfNeeded();
+    const seen = await line.evaluate((node) => {
+      const { left, top, width, height } = node.getBoundingClientRect();
+      return node.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    });
+    assert.equal(seen, true);
+    const { height } = await page.byId('dockerfile').boundingBox() ?? assert.fail('the Dockerfile is nowhere');
+    assert.ok(height > 100, `${height} px`);
+    await assertAccessible(page, 'the result');
+  });
+}
+
+browserTest('screen readers are told names once, and only what is new', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  for (const width of [1360, 600]) {
+    await page.page.setViewportSize({ width, height: 860 });
+    assert.equal(await page.page.getByRole('button', { name: 'Copy link', exact: true }).count(), 1, `${width} px`);
+  }
+  await page.page.setViewportSize({ width: 1360, height: 860 });
+  // Messages come into regions that are live before there is one.
+  assert.equal(await page.page.locator('.notices[aria-live="polite"]').count(), 2);
+  await page.write(LATER);
+  await page.page.hover('[data-line="1"]');
+  await page.shows('why', 'Line 1 made by storage.base_image');
+  const said = await page.page.$('#why > .made');
+  await page.write(LATER.replace('"1"', '"2"'));
+  assert.equal(await said?.evaluate((node) => node.isConnected), true);
 });
 
 browserTest('everything is reached with the Tab key alone', {}, async (visitor) => {

@@ -55,6 +55,8 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   assert.equal(await page.byId('plan').textContent(), 'none yet');
   await page.shows('why-no-plan', 'drop the file onto the page');
   await page.drop(flow, data);
+  // A browser knows no modes: those of other files are to be written by hand.
+  await page.shows('notice', "1 added, 1 brought up to date. A browser doesn't tell modes: 644 is assumed, of directories 755. Undo takes it back.");
   await page.shows('plan', /^sha256:/);
   const spec = await page.text();
   for (const path of [flow, data]) assert.ok(spec.includes(sha256(path)), spec);
@@ -77,6 +79,7 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   // An edited flow takes its place, and undoing brings the former back.
   writeFileSync(flow, 'print("edited")\n');
   await page.drop(flow);
+  await page.shows('notice', /^nightly report\.py brought up to date\. Undo takes it back\.$/);
   const edited = await page.text();
   assert.equal(edited, spec.replace(/size = 12\nsha256 = "\w+"/, `size = 16\nsha256 = "${sha256(flow)}"`));
   await page.focus();
@@ -93,6 +96,7 @@ browserTest('a directory, an empty file and 10 MB of noise', {}, async (visitor)
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(EMPTY);
   await page.drop(noise, empty, join(directory, 'deep'), flow);
+  await page.shows('notice', '4 added. Write where they are in place of /path/to.');
   await page.shows('plan', /^sha256:/);
   await page.shows('status', 'No problems');
   const spec = await page.text();
@@ -151,8 +155,11 @@ browserTest('what can not be added is refused, and the spec stays as it is', {},
   for (const [spec, path, wanted] of /** @type {const} */ ([
     ['[storage\n', flow, /syntax error/],
     [`${EMPTY}[[flows]]\npath = "hello.py"\nobject = "flow"\n`, flow, /Python pickles an object/],
-    [EMPTY, file('binary.toml', Buffer.from([0, 1, 2, 255])), /it is no text/],
-    [EMPTY, file('large.toml', '#'.repeat(1_000_000)), /less than 1 MB/],
+    [EMPTY, file('binary/flowhold.toml', Buffer.from([0, 1, 2, 255])), /it is no text/],
+    [EMPTY, file('large/flowhold.json', '#'.repeat(1_000_000)), /less than 1 MB/],
+    ['[[flows]]\npath = "a/etl.py"\n\n[[flows]]\npath = "b/etl.py"\n', file('etl.py', ''), /^etl\.py may be a\/etl\.py or b\/etl\.py: /],
+    ['{"flows": [{"path": "etl.py"}], "storage": {"type": "docker", "files": {"/srv/etl.py": "/opt/etl.py"}}}', file('etl.py', ''),
+      /^etl\.py may be (etl\.py|\/srv\/etl\.py) or /],
   ])) {
     await page.write(spec);
     await page.drop(path);
@@ -163,6 +170,113 @@ browserTest('what can not be added is refused, and the spec stays as it is', {},
   await page.drop(other);
   await page.shows('notice', 'other.toml is the spec now');
   assert.equal(await page.text(), readFileSync(other, 'utf8'));
+});
+
+/** A spec, what is dropped onto it, and what it is then, with `SIZE` and `SHA256` of that. */
+const PLACES = {
+  'a script that is one of the files': [
+    `${EMPTY}files = { "/srv/lib/util.py" = "/opt/util.py" }\n`, 'util.py',
+    `${EMPTY}files = { "/srv/lib/util.py" = { destination = "/opt/util.py", entries = [{ path = "", mode = 420, size = SIZE, sha256 = "SHA256" }] } }\n`,
+  ],
+  'a flow with another ending': [
+    `${EMPTY}\n[[flows]]\npath = "flows/etl.flow"\n`, 'etl.flow', `${EMPTY}\n[[flows]]\npath = "flows/etl.flow"\nsize = SIZE\nsha256 = "SHA256"\n`,
+  ],
+  'one file that two flows are of': [
+    '[[flows]]\npath = "a.py"\nname = "one"\n\n[[flows]]\npath = "a.py"\nname = "two"\n', 'a.py',
+    '[[flows]]\npath = "a.py"\nsize = SIZE\nsha256 = "SHA256"\nname = "one"\n\n[[flows]]\npath = "a.py"\nsize = SIZE\nsha256 = "SHA256"\nname = "two"\n',
+  ],
+  'a flow behind a comment': [
+    `flows = [\n  { path = "a.py" }, # first\n]\n${EMPTY}`, 'b.py',
+    `flows = [\n  { path = "a.py" }, { path = "b.py", size = SIZE, sha256 = "SHA256" }, # first\n]\n${EMPTY}`,
+  ],
+  'a flow where there is only a comment': [
+    `flows = [ # none yet\n]\n${EMPTY}`, 'b.py', `flows = [ { path = "b.py", size = SIZE, sha256 = "SHA256" } # none yet\n]\n${EMPTY}`,
+  ],
+  'a flow where there is nothing': [`flows = []\n${EMPTY}`, 'b.py', `flows = [ { path = "b.py", size = SIZE, sha256 = "SHA256" } ]\n${EMPTY}`],
+};
+browserTest('what is dropped ends up where the spec has its name, or else where its ending belongs', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  for (const [what, [spec, name, wanted]] of Object.entries(PLACES)) {
+    const path = file(`places/${name}`, 'print()\n');
+    await page.write(spec);
+    await page.drop(path);
+    assert.equal(await page.text(), wanted.replaceAll('SIZE', '8').replaceAll('SHA256', sha256(path)), what);
+  }
+  // In JSON, too, a directory may be written with a slash.
+  file('data/a.txt', 'a');
+  await page.write('{"storage": {"type": "docker", "files": {"/srv/data/": "/opt/data"}}}');
+  await page.drop(join(directory, 'data'));
+  await page.shows('notice', /^data brought up to date/);
+  const { files } = JSON.parse(await page.text()).storage;
+  assert.deepEqual(Object.keys(files), ['/srv/data/']);
+  assert.equal(files['/srv/data/'].destination, '/opt/data');
+});
+
+browserTest('names that fields have to escape are known again, and paths are in the order of the host', {}, async (visitor) => {
+  // An accent of its own, as macOS has them; an emoji of several characters; a quote; a character of two code units.
+  const names = ['e\u0301.bin', '\u2764\ufe0f\u200d\u{1f525}.bin', 'a\'b"c.bin', '\u0928\u093f.bin'];
+  const paths = names.map((name) => file(`odd/${name}`, name));
+  file('order/\u{1f600}.txt', '2');
+  file('order/\uff5e.txt', '1');
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(EMPTY);
+  await page.drop(...paths, join(directory, 'order'));
+  await page.shows('notice', /^5 added/);
+  const spec = await page.text();
+  assert.ok(spec.indexOf('\uff5e.txt') < spec.indexOf('\u{1f600}.txt'), spec);
+  await page.drop(...paths, join(directory, 'order'));
+  await page.shows('notice', /^5 brought up to date/);
+  assert.equal(await page.text(), spec);
+});
+
+browserTest('TOML and JSON that are no specs are files', {}, async (visitor) => {
+  const spec = `${EMPTY}files = { "/srv/settings.json" = "/opt/settings.json" }\n`;
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(spec);
+  for (const [path, wanted] of /** @type {const} */ ([
+    // It is in the spec by its name, whatever is in it.
+    [file('settings.json', '{"storage": {"type": "memory"}}'), /^settings\.json brought up to date/],
+    [file('tables.json', '{"tables": []}'), /^tables\.json added\. Write where it is in place of \/path\/to\./],
+    [file('pyproject.toml', '[project]\nname = "x"\n'), /^pyproject\.toml added/],
+    [file('rows.json', `[${'0,'.repeat(600_000)}0]`), /^rows\.json added/],
+    [file('broken.toml', '[storage\n'), /^broken\.toml added/],
+  ])) {
+    await page.drop(path);
+    await page.shows('notice', wanted);
+    assert.ok((await page.text()).includes(sha256(path)), path);
+  }
+  assert.ok((await page.text()).startsWith(EMPTY));
+});
+
+browserTest('a directory of which something can not be read is not added', {}, async (visitor) => {
+  // Root can read everything, so it is the browser that refuses here.
+  await visitor.context.addInitScript(() => {
+    const { webkitGetAsEntry } = DataTransferItem.prototype;
+    DataTransferItem.prototype.webkitGetAsEntry = function () {
+      const entry = /** @type {FileSystemDirectoryEntry} */ (webkitGetAsEntry.call(this));
+      const reader = entry.createReader();
+      const lock = (/** @type {any[]} */ entries) => {
+        for (const one of entries) if (one.name === 'locked.txt') one.file = (_, reject) => reject(new DOMException('no permission'));
+        return entries;
+      };
+      const readEntries = (resolve, reject) => reader.readEntries((entries) => resolve(lock(entries)), reject);
+      return Object.assign(entry, { createReader: () => ({ readEntries }) });
+    };
+  });
+  file('partly/locked.txt', '1');
+  file('partly/open.txt', '2');
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(EMPTY);
+  await page.drop(join(directory, 'partly'));
+  await page.shows('notice', "partly/locked.txt can't be read: no permission");
+  assert.equal(await page.text(), EMPTY);
+});
+
+browserTest('on a small screen a drop shows what becomes of it', { context: { viewport: { width: 360, height: 740 } } }, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.page.click('#show-result');
+  await page.drop(file('small.py', 'print()\n'));
+  assert.equal(await page.byId('notice').isVisible(), true);
 });
 
 browserTest('a file that changed since it was dropped is not downloaded as what it was', {}, async (visitor) => {

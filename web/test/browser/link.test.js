@@ -111,6 +111,85 @@ browserTest('links that make no sense are refused, and the page is there', { tim
   }
 });
 
+browserTest('neither a damaged link nor an example costs anybody their own spec', {}, async (visitor) => {
+  const own = '# mine\n[storage]\ntype = "memory"\n';
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(own);
+  await page.page.waitForFunction((text) => localStorage.getItem('flowhold.spec') === text, own);
+  const damaged = await PreviewPage.open(visitor, server.url('#spec=zz'));
+  await damaged.shows('notice', 'could not be read');
+  assert.equal(await damaged.text(), own);
+  const revision = await page.revision();
+  await page.byId('examples').click();
+  await page.page.getByRole('menuitem').first().click();
+  await page.planned(revision);
+  assert.notEqual(await page.text(), own);
+  await page.keyboard.press('Control+Z');
+  assert.equal(await page.text(), own);
+});
+
+browserTest('of links that are opened soon one after the other, the last one counts', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const revision = await page.revision();
+  await page.page.evaluate(async ([slow, quick]) => {
+    const Stream = DecompressionStream;
+    // @ts-ignore: as far as the page uses it
+    globalThis.DecompressionStream = function () {
+      globalThis.DecompressionStream = Stream;
+      const { readable, writable } = new Stream('deflate-raw');
+      const held = new TransformStream({
+        transform: async (chunk, to) => {
+          await new Promise((resolve) => Object.assign(globalThis, { release: resolve }));
+          to.enqueue(chunk);
+        },
+        flush: () => void Object.assign(globalThis, { released: true }),
+      });
+      return { writable, readable: readable.pipeThrough(held) };
+    };
+    const opened = new Promise((resolve) => addEventListener('hashchange', resolve, { once: true }));
+    location.hash = slow;
+    await opened;
+    location.hash = quick;
+  }, [inLink('# slow\n'), inLink('# quick\n')]);
+  await page.planned(revision);
+  assert.equal(await page.text(), '# quick\n');
+  await page.page.waitForFunction(() => 'release' in globalThis);
+  // @ts-ignore: made above
+  await page.page.evaluate(() => globalThis.release());
+  await page.page.waitForFunction(() => 'released' in globalThis);
+  await page.frame();
+  await page.frame();
+  assert.equal(await page.text(), '# quick\n');
+});
+
+for (const [what, text] of Object.entries({
+  'a line of a bracket and a million spaces': `[${' '.repeat(1_000_000)}]x`,
+  'a line of a million letters': 'a'.repeat(1_000_000),
+  '200,000 lines that end in a bracket': 'a=[\n'.repeat(200_000),
+})) {
+  browserTest(`the page opens with ${what}`, {}, async (visitor) => {
+    const began = performance.now();
+    const page = await PreviewPage.open(visitor, server.url(inLink(text)));
+    await page.focus();
+    await page.keyboard.press('PageDown');
+    await page.frame();
+    assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+  });
+}
+
+browserTest('what is not seen, or turns text around, is shown as an escape', {}, async (visitor) => {
+  const spec = '[storage]\ntype = "docker"\n# \u202edlo\u202c\nenv_vars = { MODE = "a\u202eb\u200bc\ufe0f" }\n"x\u2066y" = 1\n';
+  const shown = 'a\\u{202e}b\\u{200b}c\\u{fe0f}';
+  const page = await PreviewPage.open(visitor, server.url(inLink(spec)));
+  await page.lists('#editor .cm-specialChar', ['202e', '202c', '202e', '200b', 'fe0f', '2066'].map((code) => `\\u{${code}}`));
+  await page.shows('problems', 'x\\u{2066}y');
+  assert.equal(await page.text(), spec);
+  await page.write(spec.replace(/"x.*\n/, ''));
+  await page.shows('dockerfile', `MODE="${shown}"`);
+  await page.byId('tab-spec').click();
+  await page.shows('panel-spec', `"MODE": "${shown}"`);
+});
+
 browserTest('a link of exactly 1 MiB is read', {}, async (visitor) => {
   const spec = '[storage]\ntype = "memory"\n'.padEnd(1 << 20, '#');
   const page = await PreviewPage.open(visitor, server.url(inLink(spec)));

@@ -1,7 +1,7 @@
 // What the page asks for: nothing elsewhere, and nothing at all once it was opened.
 import assert from 'node:assert/strict';
 import { browserTest, pageServer } from './browser.js';
-import { PATH, PreviewPage, onHost, servePage } from './page.js';
+import { PATH, PreviewPage, hosted, onHost, servePage } from './page.js';
 
 const server = pageServer();
 
@@ -46,7 +46,7 @@ browserTest('the policy is a strict one, stands before all that it is about, and
   assert.equal(executed, false);
 });
 
-browserTest('everything that the page loads is there, of the right type', {}, async (visitor) => {
+browserTest('everything that the page loads is there', {}, async (visitor) => {
   const bad = [];
   visitor.context.on('response', (response) => {
     if (!response.ok()) bad.push(`${response.status()} ${response.url()}`);
@@ -91,6 +91,49 @@ browserTest('once opened, the page loads and plans without a network', {}, async
   assert.match(await page.text(), /path = "offline\.py"/);
 });
 
+browserTest('it is kept where index.html is redirected to its folder, and other pages below it are themselves', {}, async (visitor) => {
+  const docs = { html: '<!doctype html><link rel="icon" href="data:,"><title>Docs</title>' };
+  const server = await servePage({ [`${PATH}index.html`]: { redirect: PATH }, [`${PATH}docs/`]: docs });
+  try {
+    const { page } = await PreviewPage.open(visitor, `${server.origin}${PATH}`);
+    await page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
+    await page.goto(`${server.origin}${PATH}docs/?q=1`);
+    assert.equal(await page.title(), 'Docs');
+    for (const name of ['', 'index.html']) {
+      await page.goto(`${server.origin}${PATH}${name}`);
+      await new PreviewPage(page).planned();
+    }
+  } finally {
+    await server.close();
+  }
+  const [page] = visitor.context.pages();
+  await page.reload();
+  await new PreviewPage(page).planned();
+});
+
+browserTest('a new version waits until it is asked for, and other tabs hear of it', {}, async (visitor) => {
+  const { url, read, write } = await hosted(visitor.t, {});
+  const open = async () => {
+    const opened = await PreviewPage.open(visitor, url);
+    await opened.page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
+    return opened;
+  };
+  const [first, other] = [await open(), await open()];
+  write('index.html', read('index.html').replace(/<title>[^<]*/, '<title>New'));
+  write('service-worker.js', read('service-worker.js').replace(/[0-9a-f]{16}/, '0'.repeat(16)));
+  await first.page.evaluate(async () => (await navigator.serviceWorker.ready).update());
+  for (const { page } of [first, other]) {
+    await page.getByRole('button', { name: 'Load it', exact: true }).waitFor();
+    assert.notEqual(await page.title(), 'New');
+  }
+  await first.page.getByRole('button', { name: 'Load it', exact: true }).click();
+  await first.page.waitForFunction(() => document.title === 'New');
+  await other.shows('notice', 'A new version of this page was loaded in another tab');
+  assert.notEqual(await other.page.title(), 'New');
+  await other.page.getByRole('button', { name: 'Load it here too' }).click();
+  await other.page.waitForFunction(() => document.title === 'New');
+});
+
 browserTest('a planner that can not be loaded is said, and tried again', {
   // The browser itself says what could not be loaded, and Playwright what it blocks.
   expected: [/Failed to load resource/, /Service Worker registration blocked/],
@@ -99,11 +142,16 @@ browserTest('a planner that can not be loaded is said, and tried again', {
   let refusals = 0;
   await visitor.context.route('**/*.wasm', async (route) => {
     refusals += 1;
-    if (refusals > 1) return route.continue();
+    if (refusals > 2) return route.continue();
     return route.fulfill({ status: 503, body: '' });
   });
   const page = new PreviewPage(await visitor.visit(server.url()));
   await page.shows('notice', 'The planner could not be loaded, and is tried again');
+  const notice = await page.page.$('.notice');
+  // It is said once, however often it is tried.
+  while (refusals < 2) await page.frame();
+  await page.frame();
+  assert.equal(await notice?.evaluate((node) => node.isConnected), true);
   await page.planned();
   await page.shows('plan', /^sha256:/);
   await page.page.waitForFunction(() => document.querySelector('.notice') === null);

@@ -1,11 +1,12 @@
 // The preview page as it is built, and what people do on it.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { flowhold } from '../binary.js';
+import { flowhold, folder } from '../binary.js';
 import { serve } from './server.js';
 
 export const BUILT = fileURLToPath(new URL('../../page/dist/', import.meta.url));
@@ -17,9 +18,27 @@ export const PATH = '/some/where/';
 const LONGEST_WAIT = 15_000;
 
 /** @returns {ReturnType<typeof serve>} */
-export async function servePage() {
+export async function servePage(besides = {}) {
   if (!existsSync(BUILT)) throw new Error(`there is no ${BUILT}: cd web/page && npm ci && npm run build`);
-  return serve({ [PATH]: BUILT });
+  return serve({ [PATH]: BUILT, ...besides });
+}
+
+/** The page as an organisation hosts it: as it was built, with files of its own. */
+export async function hosted(t, files) {
+  assert.ok(existsSync(BUILT), 'cd web/page && npm ci && npm run build');
+  const root = folder();
+  cpSync(BUILT, root, { recursive: true });
+  const write = (name, text) => {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), text);
+  };
+  for (const [name, text] of Object.entries(files)) write(name, text);
+  const server = await serve({ [PATH]: root });
+  t.after(server.close);
+  const at = (name) => join(root, name);
+  return {
+    url: `${server.origin}${PATH}`, write, read: (name) => readFileSync(at(name), 'utf8'), remove: (name) => rmSync(at(name)), close: server.close,
+  };
 }
 
 /** What the host binary says of a spec whose sources are all pinned. @param {string[]} args */

@@ -87,7 +87,7 @@ browserTest('a text that is no spec at all is an error and nothing else', {}, as
     assert.equal(await page.page.locator('#editor .cm-lint-marker-error').count(), 1, text.slice(0, 30));
   }
   await page.write('');
-  await page.shows('status', /problem|hint|error|Planned/);
+  await page.shows('status', 'Planned. 1 warning.');
   await page.write(SPEC);
   await page.shows('plan', /^sha256:/);
 });
@@ -164,6 +164,38 @@ browserTest('a pinned plan says which steps run again, as the host does', {}, as
   await page.byId('pin').click();
   await page.lists('[data-testid="verdict"]', []);
   assert.equal(await page.byId('forecast').isVisible(), false);
+});
+
+browserTest('a large context is not opened all at once', {}, async (visitor) => {
+  const list = Array.from({ length: 5000 }, (_, at) => `{ path = "${at % 50}/${at}", mode = 420, size = 1, sha256 = "${SHA256}" }`);
+  const directories = ['', ...Array(50).keys()].map((path) => `{ path = "${path}", mode = 493 }`);
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.byId('tab-context').click();
+  const files = `[storage.files]\n"/data" = { destination = "/data", entries = [${[...directories, ...list]}] }\n`;
+  await page.write(SPEC.replace('[[flows]]', `${files}$&`));
+  await page.shows('panel-context', /^5,00\d files/);
+  const rows = page.page.locator('#panel-context .row');
+  const before = await rows.count();
+  assert.ok(before > 500 && before < 1200, `${before} rows`);
+  await page.page.locator('#panel-context .row.directory[aria-expanded="false"]', { hasText: '100 files' }).last().click();
+  await page.page.waitForFunction((count) => document.querySelectorAll('#panel-context .row').length === count, before + 100);
+});
+
+browserTest('names that can not be read at the moment are a problem, and the pinned plan stays', {
+  expected: [/Failed to load resource/, /Service Worker registration blocked/],
+  context: { serviceWorkers: 'block' },
+}, async (visitor) => {
+  await visitor.context.route('**/readings*', (route) => route.fulfill({ status: 503, body: '' }));
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(SPEC);
+  await page.byId('pin').click();
+  await page.shows('forecast', 'All 8 steps are cached');
+  await page.write(SPEC.replace('[[flows]]', '$&\nname = "\u65e5\u672c"'));
+  await page.shows('problems', 'readings.bin');
+  await page.shows('why-no-plan', 'readings.bin');
+  assert.equal(await page.byId('notice').count(), 0);
+  await page.write(SPEC);
+  await page.shows('forecast', 'All 8 steps are cached');
 });
 
 browserTest('the tabs are reached and chosen by keyboard', {}, async (visitor) => {

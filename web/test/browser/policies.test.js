@@ -1,11 +1,7 @@
 // Policies of whoever hosts the page: a file beside it, whose verdicts are shown, and without which no plan is final.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { browserTest } from './browser.js';
-import { BUILT, PATH, PreviewPage } from './page.js';
-import { serve } from './server.js';
+import { PreviewPage, hosted } from './page.js';
 
 const SPEC = `[storage]
 type = "docker"
@@ -29,24 +25,6 @@ const DENY = `export function judge(plan) {
 }
 `;
 const POLICIES = { 'policies.js': 'import { judge } from "./policies/deny.js";\nexport default { "deny.wasm": judge };\n', 'policies/deny.js': DENY };
-
-/** The page as an organisation hosts it: as it was built, with files of its own. */
-async function hosted(t, files) {
-  assert.ok(existsSync(BUILT), 'cd web/page && npm ci && npm run build');
-  const folder = mkdtempSync(join(tmpdir(), 'flowhold-page-'));
-  cpSync(BUILT, folder, { recursive: true });
-  const write = (name, text) => {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  };
-  for (const [name, text] of Object.entries(files)) write(name, text);
-  const server = await serve({ [PATH]: folder });
-  t.after(async () => {
-    await server.close();
-    rmSync(folder, { recursive: true });
-  });
-  return { url: `${server.origin}${PATH}`, write, remove: (name) => rmSync(join(folder, name)), close: server.close };
-}
 
 browserTest('verdicts are problems like any other, and an error leaves no plan', {}, async (visitor) => {
   const { url } = await hosted(visitor.t, POLICIES);
@@ -156,4 +134,32 @@ browserTest('a policy that breaks, or never ends, takes only the plan along', { 
   assert.equal(await page.byId('plan').textContent(), 'none yet');
   await page.write(SPEC.replace('3.6', '3.11'));
   await page.shows('plan', /^sha256:/);
+});
+
+browserTest('while a plan takes long, nobody copies the one before', {}, async (visitor) => {
+  const { url } = await hosted(visitor.t, {
+    'policies.js': `export default { slow: ({ baseImage }) => {
+      const end = Date.now() + (baseImage?.tag === 'slow' ? 3000 : 0);
+      while (Date.now() < end);
+      return [];
+    } };`,
+  });
+  const page = await PreviewPage.open(visitor, url);
+  await page.write(SPEC);
+  const before = await page.byId('plan').textContent();
+  const revision = await page.revision();
+  await page.focus();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText(SPEC.replace('3.6', 'slow'));
+  await page.shows('why-no-plan', 'the spec has changed, and is being planned');
+  assert.equal(await page.byId('plan').textContent(), 'none yet');
+  assert.equal(await page.byId('copy-command').isVisible(), false);
+  assert.equal(await page.byId('copy-dockerfile').isDisabled(), true);
+  assert.equal(await page.revision(), revision);
+  await page.planned(revision);
+  await page.shows('plan', /^sha256:/);
+  assert.notEqual(await page.byId('plan').textContent(), before);
+  assert.equal(await page.byId('copy-dockerfile').isDisabled(), false);
+  await page.lists('[data-line="1"] code', ['FROM python:slow']);
+  assert.equal(await page.page.locator('#stale').isVisible(), false);
 });

@@ -15,8 +15,9 @@ const TYPES = {
 };
 
 /**
- * Serves what is below `mounts`: by path, which ends with a slash, a folder, or the HTML of the one document there.
- * @param {Record<string, string | { html: string }>} mounts
+ * Serves what is below `mounts`: by path, which ends with a slash, a folder, or the HTML of the one document there; or by
+ * the path of one document, where it is found instead.
+ * @param {Record<string, string | { html: string } | { redirect: string }>} mounts
  * @param {Record<string, string>} [headers] of every answer
  * @returns {Promise<{ origin: string, requests: string[], close: () => Promise<void> }>}
  *   `requests` has the path of everything that was asked for
@@ -48,6 +49,7 @@ async function answer(mounts, path, response) {
   const mounted = mounts[mount];
   if (typeof mounted !== 'string') {
     if (path !== mount) return refuse(response, 404);
+    if ('redirect' in mounted) return response.writeHead(301, { location: mounted.redirect }).end();
     return response.writeHead(200, typed('.html')).end(mounted.html);
   }
   const root = await realpath(mounted);

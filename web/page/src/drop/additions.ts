@@ -1,31 +1,50 @@
 /** What a drop adds to a spec, and how that is written in TOML. */
 
-export interface Entry {
+import type { Insertion, Known } from "../planner/protocol";
+
+export interface Entry extends Partial<Known> {
   /** Relative to what was dropped; "" is that itself. */
   path: string;
   mode: number;
-  /** Directories have neither size nor digest. */
-  size?: number;
-  sha256?: string;
 }
 
-export type Addition =
-  { kind: "flow"; name: string; size: number; sha256: string } | { kind: "file"; name: string; entries: Entry[] };
+export interface Addition {
+  name: string;
+  /** It, and everything below it. Directories have neither size nor digest. */
+  entries: Entry[];
+  /** Of a file; null of a directory. */
+  content: Known | null;
+}
+
+export type Flow = Addition & { content: Known };
 
 export const FILE_MODE = 0o644;
 export const DIRECTORY_MODE = 0o755;
 
 /** A browser does not say where a file was: this stands for the part that only the user knows. */
+export const SOMEWHERE = "/path/to";
+
+const FLOW = /\.(py|pkl|pickle|prefect|cloudpickle)$/i;
+
+/** What the spec does not have yet is a flow if its name says so. */
+export function isFlow(addition: Addition): addition is Flow {
+  return addition.content !== null && FLOW.test(addition.name);
+}
+
+export function nothing(...refused: string[]): Insertion {
+  return { changes: [], added: { flows: 0, files: 0 }, replaced: { flows: 0, files: 0 }, refused };
+}
+
+export function total({ flows, files }: Insertion["added"]): number {
+  return flows + files;
+}
+
 export function source(name: string): string {
-  return `/path/to/${name}`;
+  return `${SOMEWHERE}/${name}`;
 }
 
 export function destination(name: string): string {
   return `/opt/${name}`;
-}
-
-export function lastPart(path: string): string {
-  return path.split(/[/\\]/).pop() ?? path;
 }
 
 /** A .py is a script by default and everything else a pickle; the core tells by the exact ending. */
@@ -38,17 +57,17 @@ export function quoted(text: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
 }
 
-export function flowFields(flow: Addition & { kind: "flow" }): string[] {
-  const shape = format(flow.name);
+export function flowFields({ name, content }: Flow): string[] {
+  const shape = format(name);
   return [
-    `path = ${quoted(flow.name)}`,
+    `path = ${quoted(name)}`,
     ...(shape ? [`format = ${quoted(shape)}`] : []),
-    `size = ${flow.size}`,
-    `sha256 = ${quoted(flow.sha256)}`,
+    `size = ${content.size}`,
+    `sha256 = ${quoted(content.sha256)}`,
   ];
 }
 
-export function fileField(file: Addition & { kind: "file" }): string {
+export function fileField(file: Addition): string {
   const value = `{ destination = ${quoted(destination(file.name))}, ${entriesField(file.entries)} }`;
   return `${quoted(source(file.name))} = ${value}`;
 }

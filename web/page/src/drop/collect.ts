@@ -11,6 +11,8 @@ export interface Picked {
   /** Paths relative to a directory; of a file just itself, with the path "". */
   files: { path: string; file: File }[];
   directories: string[];
+  /** A part of it could not be read, so that it would be another directory. */
+  incomplete: boolean;
 }
 
 export interface Collection {
@@ -47,7 +49,8 @@ export function fromInput(files: readonly File[]): Collection {
     const parts = file.webkitRelativePath.split("/");
     const name = parts[0] || file.name;
     const directory = parts.length > 1;
-    const one = picked.get(name) ?? { name, directory, files: [], directories: [], above: new Set() };
+    const none = { name, directory, files: [], directories: [], incomplete: false, above: new Set<string>() };
+    const one = picked.get(name) ?? none;
     picked.set(name, one);
     one.files.push({ path: parts.slice(1).join("/"), file });
     for (let depth = 2; depth < parts.length; depth += 1) {
@@ -75,12 +78,13 @@ class Collector {
     const picked: Picked[] = [];
     for (const { entry, file } of sources) {
       if (entry?.isDirectory) {
-        const one: Picked = { name: entry.name, directory: true, files: [], directories: [] };
+        const one: Picked = { name: entry.name, directory: true, files: [], directories: [], incomplete: false };
         await this.#walk(entry as FileSystemDirectoryEntry, "", one);
         picked.push(one);
       } else if (file) {
         this.#counted();
-        picked.push({ name: file.name, directory: false, files: [{ path: "", file }], directories: [] });
+        const files = [{ path: "", file }];
+        picked.push({ name: file.name, directory: false, files, directories: [], incomplete: false });
       } else {
         this.#refused.push(`${entry?.name ?? "something"} is neither a file nor a directory that a browser can read`);
       }
@@ -93,10 +97,10 @@ class Collector {
     try {
       children = await list(directory);
     } catch (error) {
+      into.incomplete = true;
       this.#refused.push(`${into.name}/${prefix} can't be listed: ${reason(error)}`);
       return;
     }
-    children.sort((a, b) => (a.name < b.name ? -1 : 1));
     const files = children.filter((child) => child.isFile) as FileSystemFileEntry[];
     for (let at = 0; at < files.length; at += 64) {
       this.#signal.throwIfAborted();
@@ -116,6 +120,7 @@ class Collector {
       const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
       into.files.push({ path: prefix + entry.name, file });
     } catch (error) {
+      into.incomplete = true;
       this.#refused.push(`${into.name}/${prefix}${entry.name} can't be read: ${reason(error)}`);
     }
   }

@@ -1,23 +1,28 @@
 /** Flows and files that are dropped onto the page or chosen become part of the spec. */
 
-import { byId } from "../dom";
+import { byId, setText } from "../dom";
 import type { Insertion } from "../planner/protocol";
 import { dismiss, notify } from "../view/notices";
 import { bytes, count, reason } from "../wording";
-import { DIRECTORY_MODE, FILE_MODE, type Addition, type Entry } from "./additions";
+import { DIRECTORY_MODE, FILE_MODE, SOMEWHERE, nothing, total, type Addition, type Entry } from "./additions";
 import { fromInput, fromTransfer, type Collection, type Picked } from "./collect";
 import type { Contents } from "./contents";
 import type { Hashed } from "./hash-worker";
 import { hashFiles } from "./hashing";
 
-const FLOW = /\.(py|pkl|pickle|prefect|cloudpickle)$/i;
-const SPEC = /\.(toml|json)$/i;
+const MAYBE_SPEC = /\.(toml|json)$/i;
+const SPEC = /^flowhold\.(toml|json)$/i;
 const MOST_SPEC_BYTES = 1_000_000;
 const MOST_REFUSED = 5;
+const MODES = `A browser doesn't tell modes: ${FILE_MODE.toString(8)} is assumed, of directories ${DIRECTORY_MODE.toString(8)}.`;
 
 export interface Target {
+  /** The part of the page that says what becomes of a drop. */
+  show(): void;
   /** Adds to the spec's text as it is by now. */
   insert(additions: Addition[]): Promise<Insertion>;
+  /** Whether a text is a spec, and not a file that the spec has by that name. */
+  isSpec(text: string, name: string): Promise<boolean>;
   replace(text: string): void;
 }
 
@@ -74,6 +79,7 @@ export class Drop {
   }
 
   async #take(collect: (signal: AbortSignal) => Promise<Collection>): Promise<void> {
+    this.#target.show();
     if (this.#abort) return refuse("another drop is still being read: wait for it, or cancel it");
     const abort = new AbortController();
     this.#abort = abort;
@@ -81,7 +87,8 @@ export class Drop {
     try {
       const { picked, refused } = await collect(abort.signal);
       const [only] = picked;
-      if (only && picked.length === 1 && !only.directory && SPEC.test(only.name)) await this.#openSpec(only);
+      const spec = only && picked.length === 1 ? await this.#spec(only) : null;
+      if (only && spec !== null) this.#open(only.name, spec);
       else if (picked.length > 0 || refused.length > 0) await this.#add(picked, refused, abort.signal);
       else refuse("nothing was dropped that a browser can read");
     } catch (error) {
@@ -94,21 +101,15 @@ export class Drop {
     }
   }
 
-  async #openSpec({ name, files }: Picked): Promise<void> {
-    const file = files[0]?.file;
-    if (!file) return;
-    if (file.size >= MOST_SPEC_BYTES)
-      throw new Error(`${name} is not read as a spec: it has ${bytes(file.size)}, and a spec has less than 1 MB`);
-    const content = await file.arrayBuffer().catch((error: unknown) => {
-      throw new Error(`${name} can't be read: ${reason(error)}`);
-    });
-    let text: string;
-    try {
-      text = new TextDecoder("utf-8", { fatal: true }).decode(content);
-    } catch {
-      text = "\0";
-    }
-    if (text.includes("\0")) throw new Error(`${name} is not read as a spec: it is no text`);
+  /** The text, if it is a spec: other files of that kind are data, of which the spec may have some. */
+  async #spec({ name, directory, files: [first] }: Picked): Promise<string | null> {
+    if (directory || !first || !MAYBE_SPEC.test(name)) return null;
+    if (SPEC.test(name)) return specText(first.file);
+    const text = await specText(first.file).catch(() => null);
+    return text !== null && (await this.#target.isSpec(text, name)) ? text : null;
+  }
+
+  #open(name: string, text: string): void {
     this.#target.replace(text);
     notify({
       kind: "info",
@@ -136,7 +137,7 @@ export class Drop {
       const results = hashed.slice(at, (at += one.files.length));
       return this.#addition(one, results, refused);
     });
-    if (additions.length === 0) return report({ changes: [], added: 0, replaced: 0, refused });
+    if (additions.length === 0) return report(nothing(...refused));
     show("Adding to the spec", 1);
     const inserted = await this.#target.insert(additions);
     report(
@@ -145,35 +146,55 @@ export class Drop {
     );
   }
 
-  #addition({ name, directory, files, directories }: Picked, hashed: Hashed[], refused: string[]): Addition[] {
+  #addition(picked: Picked, hashed: Hashed[], refused: string[]): Addition[] {
+    const { name, directory, files, directories } = picked;
+    let { incomplete } = picked;
     const entries: Entry[] = directory ? ["", ...directories].map((path) => ({ path, mode: DIRECTORY_MODE })) : [];
+    let content: Addition["content"] = null;
     for (const [index, { path, file }] of files.entries()) {
       const result = hashed[index];
       if (!result || "error" in result) {
         refused.push(`${directory ? `${name}/${path}` : name} can't be read: ${result?.error ?? "no answer"}`);
+        incomplete = true;
         continue;
       }
       this.#contents.add(result.sha256, file);
       entries.push({ path, mode: FILE_MODE, ...result });
+      if (!directory) content = result;
     }
-    // A directory of which something could not be read would be another directory.
-    if (
-      entries.length === 0 ||
-      (directory && files.length > 0 && entries.length < files.length + directories.length + 1)
-    )
-      return [];
-    entries.sort((a, b) => (a.path < b.path ? -1 : 1));
-    const [first] = entries;
-    if (!directory && FLOW.test(name) && first?.sha256 !== undefined && first.size !== undefined) {
-      return [{ kind: "flow", name, size: first.size, sha256: first.sha256 }];
-    }
-    return [{ kind: "file", name, entries }];
+    if (incomplete) return [];
+    entries.sort((a, b) => byCodePoint(a.path, b.path));
+    return [{ name, entries, content }];
   }
+}
+
+/** As the host has them: in the order of their UTF-8. */
+function byCodePoint(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at += 1;
+  return (a.codePointAt(at) ?? -1) - (b.codePointAt(at) ?? -1);
+}
+
+async function specText(file: File): Promise<string> {
+  const { name, size } = file;
+  if (size >= MOST_SPEC_BYTES)
+    throw new Error(`${name} is not read as a spec: it has ${bytes(size)}, and a spec has less than 1 MB`);
+  const content = await file.arrayBuffer().catch((error: unknown) => {
+    throw new Error(`${name} can't be read: ${reason(error)}`);
+  });
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(content);
+  } catch {
+    text = "\0";
+  }
+  if (text.includes("\0")) throw new Error(`${name} is not read as a spec: it is no text`);
+  return text;
 }
 
 function show(text: string, done: number | null): void {
   byId("dropping").hidden = false;
-  byId("dropping-text").textContent = text;
+  setText(byId("dropping-text"), text);
   const bar = byId<HTMLProgressElement>("dropping-bar");
   if (done === null) bar.removeAttribute("value");
   else bar.value = done;
@@ -181,18 +202,24 @@ function show(text: string, done: number | null): void {
 
 function report({ added, replaced, refused }: Insertion, only?: string): void {
   const done: string[] = [];
-  if (added > 0) done.push(`${only ?? added.toLocaleString("en")} added`);
-  if (replaced > 0) done.push(`${only ?? replaced.toLocaleString("en")} brought up to date`);
+  if (total(added) > 0) done.push(`${only ?? total(added).toLocaleString("en")} added`);
+  if (total(replaced) > 0) done.push(`${only ?? total(replaced).toLocaleString("en")} brought up to date`);
+  const notes: string[] = [];
+  if (added.files > 0)
+    notes.push(`Write where ${added.files === 1 ? "it is" : "they are"} in place of ${SOMEWHERE}.`);
+  if (added.files + replaced.files > 0) notes.push(MODES);
   if (refused.length === 0) {
-    notify({ kind: "info", about: "drop", place: "drop", text: `${done.join(", ")}. Undo takes it back.` });
+    const text = [`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" ");
+    notify({ kind: "info", about: "drop", place: "drop", text });
     return;
   }
   const rest = refused.length - MOST_REFUSED;
-  refuse(
-    [...refused.slice(0, MOST_REFUSED), ...(rest > 0 ? [`and ${rest.toLocaleString("en")} more`] : []), ...done].join(
-      "; ",
-    ),
-  );
+  const all = [
+    ...refused.slice(0, MOST_REFUSED),
+    ...(rest > 0 ? [`and ${rest.toLocaleString("en")} more`] : []),
+    ...done,
+  ];
+  refuse(notes.length === 0 ? all.join("; ") : `${all.join("; ")}. ${notes.join(" ")}`);
 }
 
 function refuse(text: string): void {

@@ -1,31 +1,35 @@
 /** Where dropped flows and files go in the text of a spec. */
 
 import { Places, type Place, type Range } from "../fields";
-import type { Change, Insertion } from "../planner/protocol";
-import { entriesField, fileField, flowFields, lastPart, quoted, source, type Addition } from "./additions";
+import type { Change, Insertion, Known } from "../planner/protocol";
+import { entriesField, fileField, flowFields, isFlow, nothing, quoted, type Addition, type Flow } from "./additions";
 import { insertionIntoJson } from "./json";
-
-type Flow = Addition & { kind: "flow" };
-type File = Addition & { kind: "file" };
+import { named, sorted, stringAt, type Sorted } from "./named";
 
 /** The changes that add everything, or replace size and digest where a flow or file of that name is there already. */
 export function insertion(text: string, additions: Addition[], places: (text: string) => Place[]): Insertion {
-  if (text.trimStart().startsWith("{")) return insertionIntoJson(text, additions);
   const list = places(text);
-  const result = new TomlInsertion(text, list, additions).result;
-  if (list.some(({ field }) => field === "")) {
-    const refused = "nothing was added, because the spec has a syntax error: mend it and drop again";
-    return { changes: [], added: 0, replaced: 0, refused: [refused] };
-  }
+  const work = sorted(additions, named(text, list));
+  if (text.trimStart().startsWith("{")) return insertionIntoJson(text, work);
+  if (list.some(({ field }) => field === ""))
+    return nothing("nothing was added, because the spec has a syntax error: mend it and drop again");
+  const result = new TomlInsertion(text, list, work).result;
   if (places(applied(text, result.changes)).some(({ field }) => field === "")) {
-    const refused =
+    return nothing(
       "nothing was added, because the spec has no place for it that is easily found; it takes lines like " +
-      additions
-        .slice(0, 1)
-        .map((one) => (one.kind === "flow" ? `[[flows]] ${flowFields(one).join(" ")}` : fileField(one)));
-    return { changes: [], added: 0, replaced: 0, refused: [refused] };
+        additions
+          .slice(0, 1)
+          .map((one) => (isFlow(one) ? `[[flows]] ${flowFields(one).join(" ")}` : fileField(one))),
+    );
   }
   return result;
+}
+
+/** Whether what is dropped is a spec of its own, and not a file that the spec has. */
+export function isSpec(dropped: string, name: string, text: string, places: (text: string) => Place[]): boolean {
+  const fields = places(dropped).map(({ field }) => field);
+  const fits = !fields.includes("") && fields.some((field) => /^(storage|flows)($|[.[])/.test(field));
+  return fits && !named(text, places(text)).has(name);
 }
 
 function applied(text: string, changes: readonly Change[]): string {
@@ -41,57 +45,34 @@ function applied(text: string, changes: readonly Change[]): string {
 class TomlInsertion {
   readonly #text: string;
   readonly #places: Places;
-  readonly #flows = new Map<string, string>();
-  readonly #files = new Map<string, string>();
   readonly #changes: Change[] = [];
-  readonly result: Insertion = { changes: this.#changes, added: 0, replaced: 0, refused: [] };
+  readonly result: Insertion;
 
-  constructor(text: string, list: readonly Place[], additions: readonly Addition[]) {
+  constructor(text: string, list: readonly Place[], { fresh, again, refused }: Sorted) {
     this.#text = text;
     this.#places = new Places(list);
-    for (const { field } of list) this.#remember(field);
-    const flows: Flow[] = [];
-    const files: File[] = [];
-    for (const one of additions) {
-      if (one.kind === "flow") {
-        const known = this.#flows.get(one.name);
-        if (known === undefined) flows.push(one);
-        else this.#replaceFlow(known, one);
-      } else {
-        const known = this.#files.get(one.name);
-        if (known === undefined) files.push(one);
-        else this.#replaceFile(known, one);
-        this.#files.set(one.name, `storage.files[${quoted(source(one.name))}]`);
-      }
+    this.result = { ...nothing(...refused), changes: this.#changes };
+    for (const { named, addition } of again) {
+      if (named.kind === "file") this.#replaceFile(named.field, addition);
+      else if (addition.content) this.#replaceFlow(named.field, addition.name, addition.content);
     }
+    const flows = fresh.filter(isFlow);
+    const files = fresh.filter((one) => !isFlow(one));
     if (files.length > 0) this.#addFiles(files.map(fileField));
     if (flows.length > 0) this.#addFlows(flows);
-    this.result.added = flows.length + files.length;
+    this.result.added = { flows: flows.length, files: files.length };
     this.#changes.sort((a, b) => a.from - b.from);
   }
 
-  /** Flows and files by the names that they have in a folder. */
-  #remember(field: string): void {
-    if (/^flows\[\d+\]\.path$/.test(field)) {
-      const path = this.#string(field);
-      if (path !== undefined) this.#flows.set(lastPart(path), field.slice(0, -".path".length));
-      return;
-    }
-    const key = /^storage\.files\[("(?:[^"\\]|\\.)*")\]$/.exec(field)?.[1];
-    if (key === undefined) return;
-    const path = unquoted(key);
-    if (path !== undefined) this.#files.set(lastPart(path.replace(/[/\\]+$/, "")), field);
-  }
-
-  #replaceFlow(field: string, flow: Flow): void {
+  #replaceFlow(field: string, name: string, { size, sha256 }: Known): void {
     if (this.#places.has(`${field}.object`)) {
-      const message = `${flow.name} is not what is stored: your Python pickles an object of it. Drop the pickle instead`;
+      const message = `${name} is not what is stored: your Python pickles an object of it. Drop the pickle instead`;
       this.result.refused.push(message);
       return;
     }
     const fields: [string, string][] = [
-      ["size", String(flow.size)],
-      ["sha256", quoted(flow.sha256)],
+      ["size", String(size)],
+      ["sha256", quoted(sha256)],
     ];
     const missing: string[] = [];
     for (const [key, value] of fields) {
@@ -100,13 +81,13 @@ class TomlInsertion {
       else missing.push(`${key} = ${value}`);
     }
     this.#insertBeside(`${field}.path`, missing, this.#isInline(field));
-    this.result.replaced += 1;
+    this.result.replaced.flows += 1;
   }
 
-  #replaceFile(field: string, file: File): void {
+  #replaceFile(field: string, file: Addition): void {
     const entries = this.#places.own(`${field}.entries`);
     const place = this.#places.own(field);
-    const value = this.#string(field);
+    const value = place && stringAt(this.#text, place);
     if (entries) {
       this.#changes.push({ ...entries, insert: entriesField(file.entries) });
     } else if (this.#places.has(`${field}.destination`)) {
@@ -120,7 +101,7 @@ class TomlInsertion {
       this.result.refused.push(`${file.name} is in the spec already, but not in a way that can be replaced`);
       return;
     }
-    this.result.replaced += 1;
+    this.result.replaced.files += 1;
   }
 
   #insertBeside(field: string, fields: string[], inline: boolean): void {
@@ -137,7 +118,7 @@ class TomlInsertion {
     const whole = this.#places.extent("storage");
     if (files && extent) {
       if (this.#isHeader(files)) return this.#insertLines(extent.to, fields);
-      if (this.#text[files.to - 1] === "}") return this.#insertInto(files.to - 1, fields);
+      if (this.#text[files.to - 1] === "}") return this.#insertInto("storage.files", files, fields);
       const prefix = this.#text.slice(this.#lineStart(files.from), files.from) + "files.";
       return this.#insertLines(
         extent.to,
@@ -154,7 +135,7 @@ class TomlInsertion {
     }
     if (this.#isHeader(storage)) return this.#insertLines(whole.to, ["", "[storage.files]", ...fields]);
     if (this.#text[storage.to - 1] === "}")
-      return this.#insertInto(storage.to - 1, [`files = { ${fields.join(", ")} }`]);
+      return this.#insertInto("storage", storage, [`files = { ${fields.join(", ")} }`]);
     this.#insertLines(
       whole.to,
       fields.map((field) => `storage.files.${field}`),
@@ -165,7 +146,8 @@ class TomlInsertion {
     const place = this.#places.own("flows");
     if (place && !this.#isHeader(place) && this.#text[place.to - 1] === "]") {
       return this.#insertInto(
-        place.to - 1,
+        "flows",
+        place,
         flows.map((flow) => `{ ${flowFields(flow).join(", ")} }`),
       );
     }
@@ -174,11 +156,12 @@ class TomlInsertion {
     this.#insertLines(this.#text.trimEnd().length, this.#text.trim() === "" ? lines.slice(1) : lines);
   }
 
-  /** Before the closing bracket of an inline table or array. */
-  #insertInto(closing: number, values: string[]): void {
-    const before = this.#text.slice(0, closing).trimEnd();
-    const first = /[[{,]$/.test(before);
-    this.#insert(before.length, (first ? " " : ", ") + values.join(", ") + (before.length === closing ? " " : ""));
+  /** Behind the last value of an inline table or array: before its closing bracket may be a comment. */
+  #insertInto(field: string, { from, to }: Range, values: string[]): void {
+    const last = this.#places.end(field);
+    if (last !== undefined) return this.#insert(last, `, ${values.join(", ")}`);
+    const opening = from + this.#text.slice(from, to).search(/[[{]/) + 1;
+    this.#insert(opening, ` ${values.join(", ")}${opening === to - 1 ? " " : ""}`);
   }
 
   #insertLines(after: number, lines: string[]): void {
@@ -202,21 +185,5 @@ class TomlInsertion {
   #isInline(field: string): boolean {
     const place = this.#places.own(field);
     return place !== undefined && (this.#text[place.from] === "{" || !this.#isHeader(place));
-  }
-
-  /** The string that a field is. */
-  #string(field: string): string | undefined {
-    const place = this.#places.own(field);
-    const value = place && /=\s*("(?:[^"\\]|\\.)*"|'[^']*')$/.exec(this.#text.slice(place.from, place.to))?.[1];
-    return value === undefined ? undefined : unquoted(value);
-  }
-}
-
-function unquoted(literal: string): string | undefined {
-  if (literal.startsWith("'")) return literal.slice(1, -1);
-  try {
-    return JSON.parse(literal) as string;
-  } catch {
-    return undefined;
   }
 }

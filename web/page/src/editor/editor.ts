@@ -11,12 +11,14 @@ import {
   drawSelection,
   highlightActiveLine,
   highlightActiveLineGutter,
+  highlightSpecialChars,
   keymap,
   lineNumbers,
 } from "@codemirror/view";
+import { element } from "../dom";
 import type { Range } from "../fields";
 import type { Change, Key, Problem } from "../planner/protocol";
-import { says } from "../wording";
+import { INVISIBLE, escaped, says } from "../wording";
 import { completions } from "./completion";
 import { foldable, language } from "./language";
 import { link, linked } from "./linked";
@@ -53,6 +55,7 @@ export class Editor {
       history(),
       search(),
       highlightSelectionMatches({ minSelectionLength: 3 }),
+      highlightSpecialChars({ specialChars: INVISIBLE, render: special }),
       language(),
       autocompletion({ override: [completions(() => this.#keys)], icons: false }),
       linked(),
@@ -160,7 +163,7 @@ const FOLDED_FROM = 8;
 function folded(doc: EditorState["doc"], range: Range): Range[] {
   const folds: Range[] = [];
   for (let line = doc.lineAt(range.from); line.from < range.to; line = doc.line(line.number + 1)) {
-    const fold = foldable(doc, line.from);
+    const fold = foldable(doc, line.from, doc.lines);
     if (fold && doc.lineAt(fold.to).number - line.number > FOLDED_FROM) {
       folds.push(fold);
       line = doc.lineAt(fold.to);
@@ -170,15 +173,11 @@ function folded(doc: EditorState["doc"], range: Range): Range[] {
   return folds;
 }
 
+function special(codePoint: number, description: string | null): HTMLElement {
+  return element("span", { class: "cm-specialChar", title: description }, escaped(codePoint));
+}
+
 function explained(message: string, help: string | null, policy: string | null): Node {
-  const node = document.createElement("span");
-  node.append(message);
-  for (const text of [help, policy && says(policy)]) {
-    if (text === null) continue;
-    const hint = document.createElement("span");
-    hint.className = "help";
-    hint.textContent = text;
-    node.append(hint);
-  }
-  return node;
+  const more = [help, policy && says(policy)].filter((text) => text !== null);
+  return element("span", {}, message, ...more.map((text) => element("span", { class: "help" }, text)));
 }

@@ -32,6 +32,7 @@ export const look = EditorView.theme({
     transform: "rotate(45deg) scale(0.85)",
   },
   ".cm-lint-marker-info": { border: "2px solid var(--muted)", borderRadius: "50%", boxSizing: "border-box" },
+  ".cm-specialChar": { color: "var(--error)" },
   ".cm-foldPlaceholder": {
     backgroundColor: "var(--hover)",
     border: "1px solid var(--line)",

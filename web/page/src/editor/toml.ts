@@ -7,6 +7,8 @@ interface State {
   quotes: '"""' | "'''" | null;
 }
 
+/** A line that is longer stays plain: nobody reads it, and colouring may take time that grows with its square. */
+const LONGEST = 10_000;
 const BARE_KEY = /^[\w-]+(?=\s*[.=])/;
 const QUOTED = /^(?:"(?:[^"\\]|\\.)*"?|'[^']*'?)/;
 
@@ -17,6 +19,10 @@ export const toml: StreamParser<State> = {
   languageData: { commentTokens: { line: "#" } },
   token(stream, state) {
     if (state.quotes) return longString(stream, state);
+    if (stream.string.length > LONGEST) {
+      stream.skipToEnd();
+      return null;
+    }
     if (stream.eatSpace()) return null;
     if (stream.sol() || stream.string.slice(0, stream.pos).trim() === "") {
       if (stream.match(/^\[\[?[^\]#]*\]?\]?(?=\s*(?:#|$))/)) return "heading";

@@ -24,10 +24,13 @@ const UNSEEN = "unseen-source";
 const UNJUDGED = "unjudged-plan";
 const POLICY_FAILED = "policy-failed";
 
+/** The code of what a plan can't be compared with. */
+export const INVALID_PREVIEW = "invalid-preview";
+
 export function outcome(request: PlanRequest, options: Options): Outcome {
   const begin = performance.now();
   const { revision, text } = request;
-  const result = preview(text, options);
+  const result = planned(text, options);
   const where = new Places(places(text));
   const flows = Object.entries(result.flows);
   return {
@@ -50,6 +53,18 @@ export function outcome(request: PlanRequest, options: Options): Outcome {
     content: content(request, result, options),
     milliseconds: performance.now() - begin,
   };
+}
+
+/** What keeps any plan from being made, such as a file that can't be loaded, is a problem like any other. */
+function planned(text: string, options: Options): Preview {
+  try {
+    return preview(text, options);
+  } catch (error) {
+    if (!(error instanceof FlowholdError) || error.code === INVALID_PREVIEW) throw error;
+    const { code, field, message, help } = error;
+    const diagnostics: Diagnostic[] = [{ code, severity: "error", field: field ?? "", message, help }];
+    return { plan: null, image: null, dockerfile: null, sourceMap: [], steps: [], context: [], flows: {}, diagnostics };
+  }
 }
 
 function whyNoPlan({ diagnostics }: Preview): string {

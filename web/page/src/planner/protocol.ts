@@ -24,12 +24,14 @@ export interface PlanRequest {
 
 export type Question =
   | { kind: "insert"; text: string; additions: Addition[] }
+  | { kind: "isSpec"; dropped: string; name: string; text: string }
   | { kind: "capture"; text: string }
   | { kind: "archive"; text: string; known: Known[] };
 
 /** What each question is answered with. */
 export interface Answers {
   insert: Insertion;
+  isSpec: boolean;
   capture: string;
   archive: (Uint8Array<ArrayBuffer> | Known)[];
 }
@@ -57,8 +59,8 @@ export interface Change {
 
 export interface Insertion {
   changes: Change[];
-  added: number;
-  replaced: number;
+  added: { flows: number; files: number };
+  replaced: { flows: number; files: number };
   refused: string[];
 }
 

@@ -5,6 +5,8 @@ import type { Folds, Row } from "./protocol";
 
 /** Directories with more children than this are closed at first, and show this many at a time. */
 export const MANY = 200;
+/** So many rows are open at first: each takes the page's time. */
+const MOST_ROWS = 1000;
 
 type Entry = Preview["context"][number];
 
@@ -21,8 +23,29 @@ export function rows(context: readonly Entry[], folds: Folds): Row[] {
   const root = directory("", "");
   for (const entry of context) place(root, entry);
   const list: Row[] = [];
-  append(list, root, 0, folds);
+  append(list, root, 0, folds, openAtFirst(root));
   return list;
+}
+
+/** Whatever somebody opens or closes, so that no other directory opens or closes with it. */
+function openAtFirst(root: Directory): ReadonlySet<Directory> {
+  const open = new Set<Directory>();
+  let left = MOST_ROWS;
+  const visit = (at: Directory): void => {
+    for (const below of at.directories.values()) {
+      const children = childCount(below);
+      if (children > Math.min(MANY, left)) continue;
+      left -= children;
+      open.add(below);
+      visit(below);
+    }
+  };
+  visit(root);
+  return open;
+}
+
+function childCount({ directories, files }: Directory): number {
+  return directories.size + files.length;
 }
 
 function directory(path: string, name: string): Directory {
@@ -53,17 +76,16 @@ function place(root: Directory, entry: Entry): void {
   if (!isDirectory) at.files.push({ name, entry });
 }
 
-function append(list: Row[], at: Directory, depth: number, folds: Folds): void {
-  const total = at.directories.size + at.files.length;
+function append(list: Row[], at: Directory, depth: number, folds: Folds, first: ReadonlySet<Directory>): void {
+  const total = childCount(at);
   const limit = folds.shown[at.path] ?? MANY;
   let left = limit;
   for (const below of at.directories.values()) {
     if (left-- <= 0) break;
-    const children = below.directories.size + below.files.length;
-    const open = folds.open[below.path] ?? children <= MANY;
+    const open = folds.open[below.path] ?? first.has(below);
     const detail = below.count === 1 ? "1 file" : `${below.count.toLocaleString("en")} files`;
     list.push({ kind: "directory", path: below.path, name: below.name, depth, size: below.size, detail, open });
-    if (open) append(list, below, depth + 1, folds);
+    if (open) append(list, below, depth + 1, folds, first);
   }
   for (const { name, entry } of at.files) {
     if (left-- <= 0) break;

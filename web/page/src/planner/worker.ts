@@ -1,8 +1,8 @@
 /** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
 
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
-import { insertion } from "../drop/insertion";
-import { outcome } from "./outcome";
+import { insertion, isSpec } from "../drop/insertion";
+import { INVALID_PREVIEW, outcome } from "./outcome";
 import { policies } from "./policies";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
 
@@ -46,7 +46,7 @@ function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome
     return outcome(request, since === null ? { policies: judges } : { policies: judges, since });
   } catch (error) {
     // What was pinned comes from the browser's storage and may be anything.
-    if (since === null || !(error instanceof FlowholdError)) throw error;
+    if (!(error instanceof FlowholdError) || error.code !== INVALID_PREVIEW) throw error;
     since = null;
     return outcome(request, { policies: judges });
   }
@@ -56,10 +56,12 @@ function answer(question: Question): Answers[keyof Answers] {
   switch (question.kind) {
     case "insert":
       return insertion(question.text, question.additions, places);
+    case "isSpec":
+      return isSpec(question.dropped, question.name, question.text, places);
     case "capture":
       return JSON.stringify(preview(question.text, { policies: judges }));
     case "archive":
-      return archive(question.text, { files: byDigest(question.known), policies: judges }) as Answers["archive"];
+      return archive(question.text, { files: byDigest(question.known), policies: judges });
   }
 }
 

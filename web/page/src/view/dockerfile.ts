@@ -24,6 +24,7 @@ export class Dockerfile {
   readonly #listener: Listener;
   #outcome: Outcome | null = null;
   #looked = 0;
+  #said = "";
   #made: ReadonlySet<number> = new Set();
 
   constructor(listener: Listener) {
@@ -111,16 +112,17 @@ export class Dockerfile {
   }
 
   #explain(line: number): void {
-    const outcome = this.#outcome;
-    const step = outcome?.steps.find((one) => line >= one.line && line < one.line + one.lines);
-    if (!outcome || !step) {
-      if (this.#why.dataset["line"] !== "0") this.#why.replaceChildren(element("p", { class: "faint" }, HINT));
-      this.#why.dataset["line"] = "0";
-      return;
-    }
-    this.#why.dataset["line"] = String(line);
-    const made = element("p", { class: "made" }, `Line ${line}`, ...fields(outcome.lineFields[line]));
-    this.#why.replaceChildren(made, element("p", {}, step.why));
+    const step = this.#outcome?.steps.find((one) => line >= one.line && line < one.line + one.lines);
+    const made = this.#outcome?.lineFields[line];
+    // What is set is read aloud, so it is left alone while it is right.
+    const said = JSON.stringify(step ? [line, made, step.why] : []);
+    if (said === this.#said) return;
+    this.#said = said;
+    if (!step) return this.#why.replaceChildren(element("p", { class: "faint" }, HINT));
+    this.#why.replaceChildren(
+      element("p", { class: "made" }, `Line ${line}`, ...fields(made)),
+      element("p", {}, step.why),
+    );
   }
 
   #ranges(line: number): Range[] {

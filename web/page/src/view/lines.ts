@@ -2,7 +2,7 @@
 
 import { element, icon } from "../dom";
 import type { Step } from "../planner/protocol";
-import { count } from "../wording";
+import { count, visible } from "../wording";
 import { coloured } from "./colours";
 
 /** A Dockerfile of more lines is possible, but nobody reads it on a screen. */
@@ -77,7 +77,7 @@ export class Lines {
     if (line.shown === shown) return;
     line.shown = shown;
     const pieces = coloured(text, instruction).map((piece) =>
-      piece.style === "" ? piece.text : element("span", { class: piece.style }, piece.text),
+      piece.style === "" ? visible(piece.text) : element("span", { class: piece.style }, piece.text),
     );
     line.code.replaceChildren(...pieces);
   }

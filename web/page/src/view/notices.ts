@@ -16,6 +16,8 @@ export interface Notice {
 
 export function notify({ kind, text, about, place = "page", action }: Notice): void {
   const region = byId(PLACES[place]);
+  // What is said already is not said again, every few seconds perhaps.
+  if (find(about).some((notice) => notice.dataset["text"] === text)) return;
   dismiss(about);
   while (region.children.length >= MOST) region.firstElementChild?.remove();
   const close = element(
@@ -27,9 +29,11 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
     "div",
     {
       class: `notice ${kind}`,
-      role: kind === "error" ? "alert" : "status",
+      // The places of notices are live regions. What is live only from now on, many screen readers pass over.
+      role: kind === "error" ? "alert" : null,
       "data-testid": "notice",
       "data-about": about,
+      "data-text": text,
     },
     icon(kind),
     element("p", {}, text),
@@ -45,7 +49,9 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
 }
 
 export function dismiss(about: string): void {
-  for (const notice of document.querySelectorAll<HTMLElement>(".notice")) {
-    if (notice.dataset["about"] === about) notice.remove();
-  }
+  for (const notice of find(about)) notice.remove();
+}
+
+function find(about: string): HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>(".notice")].filter((notice) => notice.dataset["about"] === about);
 }

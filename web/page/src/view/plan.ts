@@ -2,7 +2,7 @@
 
 import { byId, element, setText } from "../dom";
 import type { Outcome } from "../planner/protocol";
-import { bytes, count } from "../wording";
+import { bytes, count, visible } from "../wording";
 import { tally } from "./problems";
 
 export class Plan {
@@ -38,7 +38,7 @@ export class Plan {
     byId("command").hidden = missing;
     byId("copy-command").hidden = missing;
     byId("command-why").hidden = !missing;
-    if (missing) byId("command-why").replaceChildren(element("strong", {}, "No plan yet: "), why);
+    if (missing) byId("command-why").replaceChildren(element("strong", {}, "No plan yet: "), visible(why));
     else setText(byId("command"), command(plan));
   }
 

@@ -1,0 +1,79 @@
+/** The flows and files of a spec by name: of where it was, a browser says no more of what is dropped. */
+
+import type { Place, Range } from "../fields";
+import type { Addition } from "./additions";
+
+export interface Named {
+  kind: "flow" | "file";
+  /** Where it is, as the spec says it. */
+  path: string;
+  field: string;
+}
+
+export interface Sorted {
+  /** What the spec does not have yet. */
+  fresh: Addition[];
+  again: { named: Named; addition: Addition }[];
+  refused: string[];
+}
+
+export function named(text: string, places: readonly Place[]): Map<string, Named[]> {
+  const all = new Map<string, Named[]>();
+  for (const place of places) {
+    const one = flow(text, place) ?? file(place);
+    if (!one) continue;
+    const name = one.path.replace(/[/\\]+$/, "").replace(/^.*[/\\]/s, "");
+    const same = all.get(name);
+    if (same) same.push(one);
+    else all.set(name, [one]);
+  }
+  return all;
+}
+
+export function sorted(additions: readonly Addition[], known: ReadonlyMap<string, Named[]>): Sorted {
+  const result: Sorted = { fresh: [], again: [], refused: [] };
+  for (const addition of additions) {
+    const { name, content } = addition;
+    // No directory is a flow.
+    const found = (known.get(name) ?? []).filter(({ kind }) => kind === "file" || content !== null);
+    const paths = [...new Set(found.map(({ path }) => path))];
+    if (paths.length > 1) result.refused.push(`${name} may be ${paths.join(" or ")}: nothing tells which it is`);
+    else if (found.length === 0) result.fresh.push(addition);
+    else result.again.push(...found.map((one) => ({ named: one, addition })));
+  }
+  return result;
+}
+
+/** The string that a field is, in TOML or JSON. */
+export function stringAt(text: string, { from, to }: Range): string | undefined {
+  const value = /[=:]\s*("(?:[^"\\]|\\.)*"|'[^']*')$/.exec(text.slice(from, to))?.[1];
+  return value === undefined ? undefined : unquoted(value);
+}
+
+function flow(text: string, place: Place): Named | null {
+  if (!/^flows\[\d+\]\.path$/.test(place.field)) return null;
+  const path = stringAt(text, place);
+  return path === undefined ? null : { kind: "flow", path, field: place.field.slice(0, -".path".length) };
+}
+
+function file({ field }: Place): Named | null {
+  const key = /^storage\.files(?:\.([\w-]+)|\[("(?:[^"\\]|\\.)*")\])$/.exec(field);
+  const path = key?.[1] ?? (key?.[2] === undefined ? undefined : unquoted(key[2]));
+  return path === undefined ? null : { kind: "file", path, field };
+}
+
+/** A string of TOML, JSON or a field: fields quote keys as Rust does, which has escapes that JSON lacks. */
+function unquoted(literal: string): string | undefined {
+  if (literal.startsWith("'")) return literal.slice(1, -1);
+  try {
+    return JSON.parse(literal.replace(/\\(?:u\{(\w+)\}|U(\w{8})|(0)|.)/g, asJson)) as string;
+  } catch {
+    return undefined;
+  }
+}
+
+function asJson(escape: string, rust?: string, toml?: string, zero?: string): string {
+  const point = rust ?? toml ?? zero;
+  if (point !== undefined) return JSON.stringify(String.fromCodePoint(parseInt(point, 16))).slice(1, -1);
+  return escape === "\\'" ? "'" : escape;
+}
