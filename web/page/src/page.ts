@@ -18,7 +18,7 @@ import { Forecast } from "./view/forecast";
 import { Image } from "./view/image";
 import { Json } from "./view/json";
 import { menu } from "./view/menu";
-import { dismiss, notify } from "./view/notices";
+import { dismiss, isNotified, notify } from "./view/notices";
 import { Plan, command } from "./view/plan";
 import { Problems } from "./view/problems";
 import { Tabs } from "./view/tabs";
@@ -74,7 +74,7 @@ export class Page {
       {
         show: () => showPane("source"),
         insert: (additions) => this.#insert(additions),
-        isSpec: (dropped, name) => planner.ask({ kind: "isSpec", dropped, name, text: this.#editor.text }),
+        isSpec: (dropped, name) => this.#isSpec(dropped, name),
         replace: (spec) => this.#editor.replaceAll(spec),
       },
       this.#contents,
@@ -171,11 +171,9 @@ export class Page {
     this.#dockerfile.outdate("The planner stopped.");
     this.#planView.unknown(when === "loading" ? "the planner could not be loaded" : "the planner stopped");
     if (when === "loading") {
-      notify({
-        kind: "error",
-        about: "fault",
-        text: `The planner could not be loaded, and is tried again every few seconds. (${message})`,
-      });
+      // Said once.
+      const text = `The planner could not be loaded, and is tried again every few seconds. (${message})`;
+      if (!isNotified("fault")) notify({ kind: "error", about: "fault", text });
       this.#plan();
       return;
     }
@@ -200,6 +198,15 @@ export class Page {
       if (revision !== this.#editor.revision) continue;
       if (insertion.changes.length > 0) this.#editor.apply(insertion.changes);
       return insertion;
+    }
+  }
+
+  /** So does this. */
+  async #isSpec(dropped: string, name: string): Promise<boolean> {
+    for (;;) {
+      const { revision, text } = this.#editor;
+      const is = await this.#planner.ask({ kind: "isSpec", dropped, name, text });
+      if (revision === this.#editor.revision) return is;
     }
   }
 

@@ -22,7 +22,7 @@ export function count(number: number, noun: string): string {
 /** What is not seen, or changes the order in which the rest is. */
 export const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]|(?![\t\n])\p{Cc}/gu;
 
-/** With escapes in place of that, such as `\u{202e}`: no text looks like one that would be built differently. */
+/** With escapes in place of that, such as `\u{202e}`. */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (character) => escaped(character.codePointAt(0) ?? 0));
 }

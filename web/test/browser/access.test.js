@@ -130,6 +130,20 @@ for (const viewport of [{ width: 640, height: 360 }, { width: 320, height: 256 }
   });
 }
 
+browserTest('on a low, wide screen the page stays where its reader is', { context: { viewport: { width: 1000, height: 430 } } }, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const variables = Array.from({ length: 60 }, (_, at) => `V${at} = "${at}"`).join('\n');
+  await page.write(`[storage]\ntype = "docker"\n\n[storage.env_vars]\n${variables}\n`);
+  const top = () => page.page.evaluate(() => scrollY);
+  await page.page.evaluate(() => scrollTo(0, 1000));
+  const before = await top();
+  assert.ok(before > 0);
+  await page.page.locator('[data-line="30"]').evaluate((node) => node.focus({ preventScroll: true }));
+  await page.lists('#editor .cm-linked', ['V28 = "28"']);
+  await page.frame();
+  assert.equal(await top(), before);
+});
+
 browserTest('screen readers are told names once, and only what is new', {}, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
   for (const width of [1360, 600]) {
@@ -176,6 +190,11 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.keyboard.press('ArrowDown');
   await page.shows('why', 'Line 2 made by storage.python_dependencies[0]');
   await page.keyboard.press('ArrowUp');
+  // The explanation stays for whoever goes on to read it.
+  await page.keyboard.press('Tab');
+  assert.equal(await page.page.evaluate(() => document.activeElement?.id), 'why');
+  await page.shows('why', 'Line 1 made by storage.base_image');
+  await page.keyboard.press('Shift+Tab');
   await page.keyboard.press('Enter');
   const revision = await page.revision();
   await page.keyboard.insertText('base_image = "python:3.12"');

@@ -139,19 +139,21 @@ browserTest('a planner that can not be loaded is said, and tried again', {
   expected: [/Failed to load resource/, /Service Worker registration blocked/],
   context: { serviceWorkers: 'block' },
 }, async (visitor) => {
-  let refusals = 0;
+  let [requests, goOn] = [0, () => {}];
+  const held = new Promise((resolve) => (goOn = () => resolve(null)));
   await visitor.context.route('**/*.wasm', async (route) => {
-    refusals += 1;
-    if (refusals > 2) return route.continue();
-    return route.fulfill({ status: 503, body: '' });
+    requests += 1;
+    if (requests <= 2) return route.fulfill({ status: 503, body: '' });
+    await held;
+    return route.continue();
   });
   const page = new PreviewPage(await visitor.visit(server.url()));
   await page.shows('notice', 'The planner could not be loaded, and is tried again');
   const notice = await page.page.$('.notice');
   // It is said once, however often it is tried.
-  while (refusals < 2) await page.frame();
-  await page.frame();
+  while (requests < 3) await page.frame();
   assert.equal(await notice?.evaluate((node) => node.isConnected), true);
+  goOn();
   await page.planned();
   await page.shows('plan', /^sha256:/);
   await page.page.waitForFunction(() => document.querySelector('.notice') === null);

@@ -139,10 +139,19 @@ browserTest('a policy that breaks, or never ends, takes only the plan along', { 
 browserTest('while a plan takes long, nobody copies the one before', {}, async (visitor) => {
   const { url } = await hosted(visitor.t, {
     'policies.js': `export default { slow: ({ baseImage }) => {
-      const end = Date.now() + (baseImage?.tag === 'slow' ? 3000 : 0);
-      while (Date.now() < end);
+      if (baseImage?.tag === 'slow') {
+        const wait = new XMLHttpRequest();
+        wait.open('GET', 'until-told', false);
+        wait.send();
+      }
       return [];
     } };`,
+  });
+  let goOn = () => {};
+  const told = new Promise((resolve) => (goOn = () => resolve(null)));
+  await visitor.context.route('**/until-told', async (route) => {
+    await told;
+    await route.fulfill({ body: '' });
   });
   const page = await PreviewPage.open(visitor, url);
   await page.write(SPEC);
@@ -156,6 +165,7 @@ browserTest('while a plan takes long, nobody copies the one before', {}, async (
   assert.equal(await page.byId('copy-command').isVisible(), false);
   assert.equal(await page.byId('copy-dockerfile').isDisabled(), true);
   assert.equal(await page.revision(), revision);
+  goOn();
   await page.planned(revision);
   await page.shows('plan', /^sha256:/);
   assert.notEqual(await page.byId('plan').textContent(), before);

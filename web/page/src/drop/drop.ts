@@ -87,7 +87,7 @@ export class Drop {
     try {
       const { picked, refused } = await collect(abort.signal);
       const [only] = picked;
-      const spec = only && picked.length === 1 ? await this.#spec(only) : null;
+      const spec = only && picked.length === 1 ? await this.#spec(only, abort.signal) : null;
       if (only && spec !== null) this.#open(only.name, spec);
       else if (picked.length > 0 || refused.length > 0) await this.#add(picked, refused, abort.signal);
       else refuse("nothing was dropped that a browser can read");
@@ -102,11 +102,15 @@ export class Drop {
   }
 
   /** The text, if it is a spec: other files of that kind are data, of which the spec may have some. */
-  async #spec({ name, directory, files: [first] }: Picked): Promise<string | null> {
+  async #spec({ name, directory, files: [first] }: Picked, signal: AbortSignal): Promise<string | null> {
     if (directory || !first || !MAYBE_SPEC.test(name)) return null;
     if (SPEC.test(name)) return specText(first.file);
+    // The planner may be at work on something else.
+    show(`Reading ${name}`, null);
     const text = await specText(first.file).catch(() => null);
-    return text !== null && (await this.#target.isSpec(text, name)) ? text : null;
+    const isSpec = text !== null && (await this.#target.isSpec(text, name));
+    signal.throwIfAborted();
+    return isSpec ? text : null;
   }
 
   #open(name: string, text: string): void {

@@ -32,8 +32,13 @@ export function named(text: string, places: readonly Place[]): Map<string, Named
 
 export function sorted(additions: readonly Addition[], known: ReadonlyMap<string, Named[]>): Sorted {
   const result: Sorted = { fresh: [], again: [], refused: [] };
+  const times = new Map<string, number>();
+  for (const { name } of additions) times.set(name, (times.get(name) ?? 0) + 1);
+  for (const [name, number] of times)
+    if (number > 1) result.refused.push(`${name} was dropped ${number} times: nothing tells which is which`);
   for (const addition of additions) {
     const { name, content } = addition;
+    if (times.get(name) !== 1) continue;
     // No directory is a flow.
     const found = (known.get(name) ?? []).filter(({ kind }) => kind === "file" || content !== null);
     const paths = [...new Set(found.map(({ path }) => path))];

@@ -139,10 +139,16 @@ export class Editor {
   }
 
   link(ranges: readonly Range[], scroll: boolean): void {
+    this.#view.dispatch({ effects: link.of(ranges) });
     const first = ranges.reduce<number>((least, { from }) => Math.min(least, from), Infinity);
-    const shown =
-      scroll && first <= this.#view.state.doc.length ? [EditorView.scrollIntoView(first, { y: "center" })] : [];
-    this.#view.dispatch({ effects: [link.of(ranges), ...shown] });
+    if (!scroll || first > this.#view.state.doc.length) return;
+    // Without the page, whose reader is elsewhere.
+    this.#view.requestMeasure({
+      read: (view) => view.lineBlockAt(Math.min(first, view.state.doc.length)),
+      write: ({ top, height }, { scrollDOM }) => {
+        scrollDOM.scrollTop = top + (height - scrollDOM.clientHeight) / 2;
+      },
+    });
   }
 }
 
@@ -163,7 +169,7 @@ const FOLDED_FROM = 8;
 function folded(doc: EditorState["doc"], range: Range): Range[] {
   const folds: Range[] = [];
   for (let line = doc.lineAt(range.from); line.from < range.to; line = doc.line(line.number + 1)) {
-    const fold = foldable(doc, line.from, doc.lines);
+    const fold = foldable(doc, line.from);
     if (fold && doc.lineAt(fold.to).number - line.number > FOLDED_FROM) {
       folds.push(fold);
       line = doc.lineAt(fold.to);

@@ -14,16 +14,16 @@ const style = HighlightStyle.define([
   { tag: tags.propertyName, color: "var(--code-name)" },
 ]);
 
-/** The editor asks again for each line that it shows, and a text may have a bracket in all of them. */
-const LONGEST_FOLD = 2_000;
-
-/** An array whose bracket ends a line, up to the line that begins with the closing one. */
-export function foldable(doc: Text, lineStart: number, most = LONGEST_FOLD): { from: number; to: number } | null {
+/**
+ * An array whose bracket ends a line, up to the line that begins with the closing one. Not if another begins before:
+ * the editor asks for each line that it shows, and a text may have a bracket in all of them.
+ */
+export function foldable(doc: Text, lineStart: number): { from: number; to: number } | null {
   const line = doc.lineAt(lineStart);
   if (!line.text.endsWith("[") || /^\s*#/.test(line.text)) return null;
-  const last = Math.min(doc.lines, line.number + most);
-  for (let number = line.number + 1; number <= last; number += 1) {
+  for (let number = line.number + 1; number <= doc.lines; number += 1) {
     const candidate = doc.line(number);
+    if (candidate.text.endsWith("[")) return null;
     if (/^\s*\]/.test(candidate.text)) {
       return { from: line.to, to: candidate.from + candidate.text.indexOf("]") };
     }

@@ -37,7 +37,9 @@ export class Dockerfile {
     );
     this.#root.addEventListener("pointerleave", () => this.#look(this.#focused(), false));
     this.#root.addEventListener("focusin", (event) => this.#look(line(event), true));
-    this.#root.addEventListener("focusout", () => this.#look(0, false));
+    // Who goes on to the explanation wants to read it.
+    this.#root.addEventListener("focusout", (event) => event.relatedTarget !== this.#why && this.#look(0, false));
+    this.#why.addEventListener("blur", () => this.#look(this.#focused(), false));
     this.#root.addEventListener("keydown", (event) => this.#key(event, line(event)));
     this.#explain(0);
   }
@@ -84,7 +86,14 @@ export class Dockerfile {
     this.#made = made;
     this.#lines.mark("made", [...made]);
     const [first] = made;
-    if (first !== undefined) this.#lines.at(first)?.scrollIntoView({ block: "nearest" });
+    if (first !== undefined) this.#reveal(first);
+  }
+
+  /** Scrolls to a line, and not the page: its reader is elsewhere. */
+  #reveal(line: number): void {
+    const [shown, all] = [this.#lines.at(line)?.getBoundingClientRect(), this.#root.getBoundingClientRect()];
+    if (!shown) return;
+    this.#root.scrollTop += Math.min(0, shown.top - all.top) + Math.max(0, shown.bottom - all.bottom);
   }
 
   #key(event: KeyboardEvent, line: number): void {

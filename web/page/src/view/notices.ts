@@ -16,8 +16,6 @@ export interface Notice {
 
 export function notify({ kind, text, about, place = "page", action }: Notice): void {
   const region = byId(PLACES[place]);
-  // What is said already is not said again, every few seconds perhaps.
-  if (find(about).some((notice) => notice.dataset["text"] === text)) return;
   dismiss(about);
   while (region.children.length >= MOST) region.firstElementChild?.remove();
   const close = element(
@@ -33,7 +31,6 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
       role: kind === "error" ? "alert" : null,
       "data-testid": "notice",
       "data-about": about,
-      "data-text": text,
     },
     icon(kind),
     element("p", {}, text),
@@ -46,6 +43,10 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
   notice.append(close);
   close.addEventListener("click", () => notice.remove());
   region.append(notice);
+}
+
+export function isNotified(about: string): boolean {
+  return find(about).length > 0;
 }
 
 export function dismiss(about: string): void {
