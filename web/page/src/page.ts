@@ -74,7 +74,7 @@ export class Page {
       {
         show: () => showPane("source"),
         insert: (additions) => this.#insert(additions),
-        isSpec: (dropped, name) => this.#isSpec(dropped, name),
+        isSpec: (dropped, name) => this.#ofText((text) => planner.ask({ kind: "isSpec", dropped, name, text })),
         replace: (spec) => this.#editor.replaceAll(spec),
       },
       this.#contents,
@@ -190,23 +190,18 @@ export class Page {
     if (this.#isCurrent()) this.#dockerfile.follow(this.#editor.cursor);
   }
 
-  /** The text may change while the worker finds the places: then it looks again. */
   async #insert(additions: Addition[]): Promise<Insertion> {
-    for (;;) {
-      const { revision, text } = this.#editor;
-      const insertion = await this.#planner.ask({ kind: "insert", text, additions });
-      if (revision !== this.#editor.revision) continue;
-      if (insertion.changes.length > 0) this.#editor.apply(insertion.changes);
-      return insertion;
-    }
+    const insertion = await this.#ofText((text) => this.#planner.ask({ kind: "insert", text, additions }));
+    if (insertion.changes.length > 0) this.#editor.apply(insertion.changes);
+    return insertion;
   }
 
-  /** So does this. */
-  async #isSpec(dropped: string, name: string): Promise<boolean> {
+  /** The text may change while the worker is asked about it: then it is asked again. */
+  async #ofText<Answer>(ask: (text: string) => Promise<Answer>): Promise<Answer> {
     for (;;) {
       const { revision, text } = this.#editor;
-      const is = await this.#planner.ask({ kind: "isSpec", dropped, name, text });
-      if (revision === this.#editor.revision) return is;
+      const answer = await ask(text);
+      if (revision === this.#editor.revision) return answer;
     }
   }
 
