@@ -121,7 +121,7 @@ impl Spec {
             Ok(node) => node,
             Err(error) => {
                 let mut diagnostic = Diagnostic::new(Code::Syntax, "", error.message);
-                diagnostic.line = error.line;
+                diagnostic.line = error.place.map(|place| place.line);
                 return (None, vec![diagnostic]);
             }
         };
