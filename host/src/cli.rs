@@ -105,9 +105,7 @@ impl SpecArguments {
     /// A host that judges plans as it was told.
     fn host(&self) -> Result<host::Builder, Failure> {
         self.policies.iter().try_fold(Host::builder(), |host, path| {
-            let bytes = spec_file::read_some(path, spec_file::LARGEST)
-                .map_err(|error| Failure::of_path(path.display(), &error))?;
-            Ok(host.policy(path.display().to_string(), bytes))
+            Ok(host.policy(path.display().to_string(), spec_file::read_file(path, spec_file::LARGEST)?))
         })
     }
 }

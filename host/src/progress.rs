@@ -132,7 +132,8 @@ pub enum Mode {
     None,
 }
 
-/// Progress in that mode on standard error. Colours only on a terminal, and not with `NO_COLOR`.
+/// Progress in that mode on standard error. Colours only on a terminal, and not with `NO_COLOR`. Lines are written by a
+/// thread of their own: whoever ends the process lets [`Stderr::settle`] wait for the last ones.
 #[must_use]
 pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
     let stderr = std::io::stderr();

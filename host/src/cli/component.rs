@@ -34,11 +34,7 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return console::text(host::WIT);
     }
     let component = match &arguments.of {
-        Some(module) => {
-            let bytes = spec_file::read_some(module, spec_file::LARGEST)
-                .map_err(|error| Failure::of_path(module.display(), &error))?;
-            Cow::Owned(policy::component_of(&bytes)?)
-        }
+        Some(module) => Cow::Owned(policy::component_of(&spec_file::read_file(module, spec_file::LARGEST)?)?),
         None => Cow::Borrowed(host::COMPONENT),
     };
     let Some(path) = &arguments.output else { return console::stream(&*component) };

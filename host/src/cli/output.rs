@@ -8,7 +8,7 @@ use std::{
 
 use flowhold::{Failure, files::parent_of};
 
-use super::spec_file::{LARGEST_STORAGE, read_some};
+use super::store;
 
 /// Puts a file in its place whole and synced, or leaves what was there. Where a link leads is written to, and what is no
 /// file (`/dev/null`, a pipe, what stdout is) stays what it is.
@@ -39,7 +39,7 @@ pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Failure> {
     if !there.is_file() || is_added_to {
         return Ok(());
     }
-    let there = read_some(path, LARGEST_STORAGE).map_err(|error| Failure::of_path(path.display(), &error))?;
+    let there = store::read_file(path)?;
     if there.is_empty() || is_storage(&there) {
         return Ok(());
     }

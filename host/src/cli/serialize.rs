@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     console, exit, output,
     spec_file::{self, LARGEST_STORAGE},
+    store,
 };
 
 #[derive(Args)]
@@ -97,5 +98,5 @@ fn read(input: &Path) -> Result<Vec<u8>, Failure> {
         let read = spec_file::limited(std::io::stdin(), LARGEST_STORAGE);
         return read.map_err(|error| Failure::of_path("standard input", &error));
     }
-    spec_file::read_some(input, LARGEST_STORAGE).map_err(|error| Failure::of_path(input.display(), &error))
+    store::read_file(input)
 }

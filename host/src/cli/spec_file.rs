@@ -57,8 +57,7 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
 
 /// Reads another text that people keep beside a spec.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    let bytes = read_some(path, LARGEST).map_err(|error| Failure::of_path(path.display(), &error))?;
-    utf8(bytes, &path.display().to_string())
+    utf8(read_file(path, LARGEST)?, &path.display().to_string())
 }
 
 /// Plans, unless it is interrupted, and shows what the flows' files print while they are pickled.
@@ -104,7 +103,11 @@ fn users_caches() -> Option<PathBuf> {
 }
 
 /// Reads a file that is no larger.
-pub(crate) fn read_some(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Failure> {
+    read_some(path, largest).map_err(|error| Failure::of_path(path.display(), &error))
+}
+
+fn read_some(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
     if std::fs::metadata(path)?.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }

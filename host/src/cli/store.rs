@@ -28,7 +28,7 @@ pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Stor
 
 /// The bytes of a storage file.
 pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    spec_file::read_some(file, LARGEST_STORAGE).map_err(|error| Failure::of_path(file.display(), &error))
+    spec_file::read_file(file, LARGEST_STORAGE)
 }
 
 /// Opens what a storage file holds, and grants what belongs to it.

@@ -143,27 +143,21 @@ mod tests {
     fn certificates_that_are_none_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
-        let environment = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", path)];
-        let refused = |name: &str| {
-            let error = find(Some("tcp://host"), &environment).unwrap_err();
+        let (chosen, own) = ("DOCKER_CERT_PATH", "DOCKER_CONFIG");
+        let refused = |name: &str, by: &str| {
+            let error = find(Some("tcp://host"), &[("DOCKER_TLS_VERIFY", "1"), (by, path)]).unwrap_err();
             assert!(error.contains(&format!("{path}/{name} can't be used")), "{error}");
         };
-        refused("ca.pem");
+        refused("ca.pem", chosen);
         std::fs::write(folder.path().join("ca.pem"), "nothing").unwrap();
-        refused("ca.pem");
-        // Nobody has chosen this one.
-        let environment = [("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CONFIG", path)];
-        let refused = |name: &str| {
-            let error = find(Some("tcp://host"), &environment).unwrap_err();
-            assert!(error.contains(&format!("{path}/{name} can't be used")), "{error}");
-        };
-        refused("ca.pem");
+        refused("ca.pem", chosen);
+        refused("ca.pem", own);
         std::fs::remove_file(folder.path().join("ca.pem")).unwrap();
-        find(Some("tcp://host"), &environment).unwrap();
+        find(Some("tcp://host"), &[("DOCKER_TLS_VERIFY", "1"), (own, path)]).unwrap();
         std::fs::write(folder.path().join("key.pem"), "").unwrap();
-        refused("key.pem");
+        refused("key.pem", own);
         std::fs::write(folder.path().join("cert.pem"), "-----BEGIN CERTIFICATE-----\n!\n").unwrap();
-        refused("cert.pem");
+        refused("cert.pem", own);
     }
 
     #[test]
