@@ -198,9 +198,12 @@ fn docker_host(host: host::Builder, mode: Mode) -> Result<(Host, CancellationTok
 
 /// A host with the Docker daemon, whose work ends when the token is cancelled.
 fn interruptible(host: host::Builder, mode: Mode, interrupt: &CancellationToken) -> Result<Host, Failure> {
+    host.docker(Arc::new(engine(mode, interrupt))).build()
+}
+
+fn engine(mode: Mode, interrupt: &CancellationToken) -> Engine {
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
     // Those that the user's own spec names.
-    let docker = docker.secrets(Arc::new(|_| true));
-    host.docker(Arc::new(docker)).build()
+    docker.secrets(Arc::new(|_| true))
 }

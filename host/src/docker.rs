@@ -69,6 +69,8 @@ pub struct Settings {
     pub progress: Arc<dyn Progress>,
     /// Cancelled to stop whatever is running.
     pub interrupt: CancellationToken,
+    /// Cancelled to stop at once what is given time to end after `interrupt`.
+    pub kill: CancellationToken,
     /// Which secrets builds may have.
     pub secrets: SecretGrant,
 }

@@ -1,14 +1,15 @@
 //! `flowhold run`: a flow in a container of its image.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Command, Stdio},
 };
 
 use flowhold_tests::Done;
 
 use crate::{
-    daemon::{containers, docker, wait_for, wait_until_clean},
+    daemon::{containers, docker, send, wait_for, wait_until_clean},
+    interrupt::SIGNALS,
     project::Project,
 };
 
@@ -110,6 +111,57 @@ fn a_signal_stops_the_flow_and_removes_its_container() {
         Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         assert_eq!(containers(&project.name), [""; 0], "{signal}");
     }
+}
+
+/// A flow that says what it is sent, and cleans up for as long as it is let.
+fn cleaning(seconds: u32) -> Project {
+    let script = format!(
+        "import time\nprint('started', flush=True)\ntry:\n    time.sleep(600)\nfinally:\n    print('cleaning', flush=True)\n    \
+         time.sleep({seconds})\n    print('cleaned')\n"
+    );
+    let project = Project::of_script("", &script);
+    project.build(&["--no-push"]);
+    project
+}
+
+#[test]
+fn a_flow_can_clean_up() {
+    let project = cleaning(2);
+    let run = project.folder.run(&["run", "flow", "--timeout", "3s"]).fails(75, &["--timeout", "KeyboardInterrupt"]);
+    assert_eq!(run.stdout, "started\ncleaning\ncleaned\n");
+    assert_eq!(containers(&project.name), [""; 0]);
+    for signal in SIGNALS {
+        let mut child = project.watched(&["run", "flow"]).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = String::new();
+        output.read_line(&mut lines).unwrap();
+        send(signal, child.id());
+        output.read_to_string(&mut lines).unwrap();
+        assert_eq!(lines, "started\ncleaning\ncleaned\n", "{signal}");
+        Done::of(child.wait_with_output().unwrap()).fails(130, &["has 10 seconds to clean up", "interrupted"]);
+        assert_eq!(containers(&project.name), [""; 0], "{signal}");
+    }
+}
+
+#[test]
+fn what_cleans_up_for_too_long_is_killed_and_so_it_is_by_a_second_signal() {
+    let project = cleaning(600);
+    let run = project.folder.run(&["run", "flow", "--timeout", "3s"]).fails(75, &["--timeout"]);
+    assert_eq!(run.stdout, "started\ncleaning\n");
+    assert_eq!(containers(&project.name), [""; 0]);
+
+    let mut child = project.watched(&["run", "flow"]).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    for expected in ["started\n", "cleaning\n"] {
+        line.clear();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, expected);
+        send("-INT", child.id());
+    }
+    // The daemon itself would have killed it only after its grace, and would not have removed it.
+    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
+    assert_eq!(containers(&project.name), [""; 0]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::Stdio,
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use flowhold_tests::Folder;
@@ -70,22 +70,52 @@ fn so_is_what_it_has_started() {
     assert!(!done.stdout.trim().is_empty() && !process.exists(), "{done:#?}");
 }
 
-/// Of a signal to flowhold alone, it tells the flow.
-#[test]
-fn an_interrupted_flow_can_clean_up() {
-    let script = "import time\nprint('started', flush=True)\ntry:\n  time.sleep(600)\nfinally:\n  print('cleaned')\n";
-    let folder = with_flow(script);
-    let mut command = std::process::Command::new("setsid");
+/// A flow that runs apart from any terminal, has started, and cleans up as the script says.
+fn started(folder: &Folder) -> (Child, BufReader<ChildStdout>) {
+    let mut command = Command::new("setsid");
     command.arg(flowhold_tests::binary()).args(["run", "flow", "--directory", "d"]);
     let mut child =
         command.current_dir(folder.path()).env("HOME", folder.path()).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
-    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    output.read_to_string(&mut line).unwrap();
-    assert_eq!((line.as_str(), child.wait().unwrap().code()), ("started\ncleaned\n", Some(130)));
+    assert_eq!(line, "started\n");
+    (child, output)
+}
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Of a signal to flowhold alone, it tells the flow.
+#[test]
+fn an_interrupted_flow_can_clean_up() {
+    let folder =
+        with_flow("import time\nprint('started', flush=True)\ntry:\n  time.sleep(600)\nfinally:\n  print('cleaned')\n");
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let (mut child, mut output) = started(&folder);
+        send(signal, &child);
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("cleaned\n", Some(130)), "{signal}");
+    }
+}
+
+#[test]
+fn the_second_signal_kills_it() {
+    let folder = with_flow(
+        "import time\nprint('started', flush=True)\ntry:\n  time.sleep(600)\nfinally:\n  print('cleaning', flush=True)\n  \
+         time.sleep(600)\n",
+    );
+    let (mut child, mut output) = started(&folder);
+    send("-INT", &child);
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "cleaning\n");
+    send("-INT", &child);
+    // Its end, as nobody else has its stdout.
+    assert_eq!(output.read_to_string(&mut line).unwrap(), 0);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -1,8 +1,16 @@
 //! Exit codes and signals.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use flowhold::{Failure, FailureKind};
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// What is going on while flows are added to a directory.
@@ -22,6 +30,46 @@ pub(crate) fn code(failure: &Failure) -> ExitCode {
 pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
+    on_signals(move |mut signals| async move {
+        signals.next().await;
+        cancel.cancel();
+        signals.next().await;
+    });
+    token
+}
+
+/// What signals ask of a running flow: to end, and then to end at once. The third ends the process.
+#[derive(Default, Clone)]
+pub(crate) struct EndOfFlow {
+    pub(crate) stop: CancellationToken,
+    pub(crate) kill: CancellationToken,
+    from_terminal: Arc<AtomicBool>,
+}
+
+impl EndOfFlow {
+    pub(crate) fn on_signals() -> Self {
+        let end = Self::default();
+        let asked = end.clone();
+        on_signals(|mut signals| async move {
+            let terminates = signals.next().await;
+            asked.from_terminal.store(!terminates, Ordering::Relaxed);
+            asked.stop.cancel();
+            signals.next().await;
+            asked.kill.cancel();
+            signals.next().await;
+        });
+        end
+    }
+
+    /// Whether a terminal has asked, which tells the whole group of processes.
+    pub(crate) fn is_known_to_all(&self) -> bool {
+        let from_terminal = self.from_terminal.load(Ordering::Relaxed) && std::fs::File::open("/dev/tty").is_ok();
+        cfg!(not(unix)) || from_terminal
+    }
+}
+
+/// Does this as signals come. When it is done, the process ends.
+fn on_signals<F: Future>(act: impl FnOnce(Signals) -> F + Send + 'static) {
     let (ready, wait) = std::sync::mpsc::channel();
     // In a thread of its own: the first one may be writing to somebody who doesn't read. Where there can be no further
     // thread, signals do what they do by themselves.
@@ -29,17 +77,14 @@ pub(crate) fn on_signal() -> CancellationToken {
     let _ = thread.spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async {
-            let mut signals = Signals::listen();
+            let signals = Signals::listen();
             let _ = ready.send(());
-            signals.next().await;
-            cancel.cancel();
-            signals.next().await;
+            act(signals).await;
             std::process::exit(130);
         });
     });
     // From here on no signal is missed.
     let _ = wait.recv();
-    token
 }
 
 /// Does something that may be dropped at any moment, until a signal comes.
@@ -59,21 +104,25 @@ pub(crate) async fn until<T>(
 
 /// Registered once, so that no signal is missed in between.
 #[cfg(unix)]
-struct Signals(Vec<tokio::signal::unix::Signal>);
+struct Signals(Vec<(SignalKind, Signal)>);
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-
         let hangup = (!hangups_are_left_alone()).then(SignalKind::hangup);
         let kinds = [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hangup);
-        Self(kinds.filter_map(|kind| signal(kind).ok()).collect())
+        Self(kinds.filter_map(|kind| Some((kind, signal(kind).ok()?))).collect())
     }
 
-    async fn next(&mut self) {
-        let signals = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
-        futures_util::future::select_all(signals).await;
+    /// Whether it is SIGTERM, which no terminal sends.
+    async fn next(&mut self) -> bool {
+        let signals = self.0.iter_mut().map(|(kind, signal)| {
+            Box::pin(async {
+                signal.recv().await;
+                *kind == SignalKind::terminate()
+            })
+        });
+        futures_util::future::select_all(signals).await.0
     }
 }
 
@@ -95,7 +144,8 @@ impl Signals {
         Self
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> bool {
         let _ = tokio::signal::ctrl_c().await;
+        false
     }
 }

@@ -1,26 +1,31 @@
 //! `flowhold run`: a flow where it is stored.
 
 use std::{
+    convert::Infallible,
     io,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use clap::Args;
-use flowhold::{Failure, FailureKind, Host, Session, Storage, python::Interpreter};
+use flowhold::{Failure, FailureKind, Host, Session, Storage, docker::run::GRACE, python::Interpreter};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use super::{ProgressArguments, docker_host, flow, spec_file, store};
+use super::{ProgressArguments, console, engine, exit::EndOfFlow, flow, spec_file, store};
 
-/// How long a flow may take to end after it was told to.
-const GRACE: Duration = Duration::from_secs(10);
+/// A flow that ends sooner has nothing to clean up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   flowhold run etl                                 of the storage.json that `flowhold build` wrote here
-  flowhold run etl --storage etl/storage.json -e MODE=test --timeout 10m")]
+  flowhold run etl --storage etl/storage.json -e MODE=test --timeout 10m
+
+At its timeout or Ctrl-C a flow gets SIGINT, as a KeyboardInterrupt, and 10 seconds to clean up. The second Ctrl-C kills
+it.")]
 pub(crate) struct Arguments {
     /// The flow's name, or its location
     flow: String,
@@ -30,7 +35,7 @@ pub(crate) struct Arguments {
     /// A directory of flows
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// The spec whose storage.json is meant
+    /// The spec whose storage.json is meant, where neither of these is given
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// An environment variable for the flow; may be given several times
@@ -54,16 +59,32 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (host, interrupt) = docker_host(Host::builder(), arguments.progress.progress)?;
+    let end = EndOfFlow::on_signals();
+    let docker = engine(arguments.progress.progress, &end.stop).kill(end.kill.clone());
+    let host = Host::builder().docker(Arc::new(docker)).build()?;
     let mut session = host.session().await?;
     let storage = open(&mut session, &arguments).await?;
     let location = store::locate(&mut session, storage, &arguments.flow).await?;
-    let code = match session.kind(storage).await?.as_str() {
-        "docker" => session.run_in_image(storage, &location, &arguments.env, arguments.timeout).await?,
-        _ => here(&mut session, storage, &location, &arguments, &interrupt).await?,
+    let running = async {
+        match session.kind(storage).await?.as_str() {
+            "docker" => session.run_in_image(storage, &location, &arguments.env, arguments.timeout).await,
+            _ => here(&mut session, storage, &location, &arguments, &end).await,
+        }
+    };
+    let code = tokio::select! {
+        code = running => code?,
+        never = ask_for_patience(&end) => match never {},
     };
     // Windows has larger codes, and negative ones for programs that crashed.
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Says, of a flow that doesn't end when it is asked to, what else can be done.
+async fn ask_for_patience(end: &EndOfFlow) -> Infallible {
+    end.stop.cancelled().await;
+    tokio::time::sleep(PATIENCE).await;
+    console::note(&format!("the flow has {} seconds to clean up; Ctrl-C again kills it", GRACE.as_secs()));
+    std::future::pending().await
 }
 
 async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, Failure> {
@@ -86,7 +107,7 @@ async fn here(
     storage: Storage,
     location: &str,
     arguments: &Arguments,
-    interrupt: &CancellationToken,
+    end: &EndOfFlow,
 ) -> Result<i64, Failure> {
     let run = session.python_run(storage, location).await?;
     let interpreter = Interpreter::find(arguments.python.as_deref(), Path::new("."))?;
@@ -122,34 +143,42 @@ async fn here(
     let status = tokio::select! {
         status = child.wait() => status.map_err(no_python)?,
         () = timeout => {
-            end(&mut child).await.map_err(no_python)?;
+            stop(&mut child, false, &end.kill).await.map_err(no_python)?;
             let after = humantime::format_duration(arguments.timeout.unwrap_or_default());
             return Err(Failure::new(FailureKind::Retry, "timeout", format!("the flow was stopped after {after}"))
                 .with_help("give it more with --timeout".to_owned()));
         }
-        () = interrupt.cancelled() => {
-            // A terminal tells the whole group of processes; otherwise nobody has told the flow.
-            let told = cfg!(not(unix)) || std::fs::File::open("/dev/tty").is_ok();
-            if !told || tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-                end(&mut child).await.map_err(no_python)?;
-            }
+        () = end.stop.cancelled() => {
+            stop(&mut child, end.is_known_to_all(), &end.kill).await.map_err(no_python)?;
             return Err(Failure::new(FailureKind::Interrupted, "interrupted", "the flow was interrupted"));
         }
     };
     Ok(exit_code(status))
 }
 
-/// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself.
-async fn end(child: &mut Child) -> io::Result<()> {
+/// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself. One that was `told` is not told
+/// again while it does: that would interrupt it.
+async fn stop(child: &mut Child, told: bool, kill: &CancellationToken) -> io::Result<()> {
+    if told && ends_in_time(child, kill).await {
+        return Ok(());
+    }
     #[cfg(unix)]
     if let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
         // It may have ended by itself.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-        if let Ok(ended) = tokio::time::timeout(GRACE, child.wait()).await {
-            return ended.map(drop);
+        if ends_in_time(child, kill).await {
+            return Ok(());
         }
     }
     child.kill().await
+}
+
+async fn ends_in_time(child: &mut Child, kill: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = kill.cancelled() => false,
+        ended = tokio::time::timeout(GRACE, child.wait()) => ended.is_ok(),
+    }
 }
 
 /// As shells have it: 128 and the signal, where a signal ended it.

@@ -21,7 +21,15 @@ pub struct Engine {
 impl Engine {
     /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
     pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
-        Self { settings: Settings { progress, interrupt, secrets: Arc::new(|_| false) }, output }
+        let (kill, secrets): (_, SecretGrant) = (CancellationToken::new(), Arc::new(|_| false));
+        Self { settings: Settings { progress, interrupt, kill, secrets }, output }
+    }
+
+    /// After an interruption, a flow has time to clean up; with this it can be killed meanwhile.
+    #[must_use]
+    pub fn kill(mut self, kill: CancellationToken) -> Self {
+        self.settings.kill = kill;
+        self
     }
 
     /// Lets builds have the secrets to which `granted` says yes; without this they have none. It is the component that

@@ -9,7 +9,8 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error as Bollard;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, WaitContainerOptionsBuilder,
+    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, StopContainerOptionsBuilder,
+    WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 
@@ -19,8 +20,14 @@ use super::reference::Reference;
 use super::{Daemon, DockerError};
 use crate::progress::Event;
 
+/// How long a command may take to end after it was told to.
+pub const GRACE: Duration = Duration::from_secs(10);
+
 /// After the command's end, how long its last output may be on its way.
 const LAST_OUTPUT: Duration = Duration::from_secs(10);
+
+/// After the grace, how long the daemon may take to kill.
+const KILLING: Duration = Duration::from_secs(2);
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +38,7 @@ pub struct RunRequest {
     pub command: Vec<String>,
     /// Added to the image's environment.
     pub env: Vec<(String, String)>,
-    /// Kill it after this time; `None` gives it all the time it wants.
+    /// Tell it to end after this time; `None` gives it all the time it wants.
     pub timeout: Option<Duration>,
 }
 
@@ -48,7 +55,8 @@ pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Syn
 
 impl Daemon {
     /// Runs the command and returns its exit code. The container is gone when this returns, on
-    /// every path: at the command's end, at its timeout, interrupted, or when `output` fails.
+    /// every path: at the command's end, at its timeout, interrupted, or when `output` fails. After a timeout or an
+    /// interruption it is sent SIGINT, has [`GRACE`] to clean up, and then is killed.
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
@@ -61,23 +69,41 @@ impl Daemon {
             env: Some(request.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
+            stop_signal: Some("SIGINT".to_owned()),
             // A process 1 ignores the signals that it does not handle: a flow is not meant to be one.
             host_config: Some(HostConfig { init: Some(true), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };
         let container = self.create("run", &request.image, body).await?;
-        let work = self.watch(&container, &request.image, output);
-        let end = match request.timeout {
-            None => work.await,
-            Some(after) => tokio::time::timeout(after, work)
-                .await
-                .unwrap_or_else(|_| Err(DockerError::RunTimeout { image: request.image.clone(), after })),
-        };
+        let end = self.attend(&container, &request, output).await;
         if matches!(end, Ok(137)) {
             self.tell_why_killed(&container).await;
         }
         self.remove(container).await;
         end
+    }
+
+    /// Runs it to its end, which is not always its own.
+    async fn attend(&self, container: &Container, request: &RunRequest, output: &Output) -> Result<i64, DockerError> {
+        let work = self.watch(container, &request.image, output);
+        tokio::pin!(work);
+        let timeout = async {
+            match request.timeout {
+                Some(after) => {
+                    tokio::time::sleep(after).await;
+                    DockerError::RunTimeout { image: request.image.clone(), after }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let error = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => DockerError::Interrupted,
+            end = &mut work => return end,
+            error = timeout => error,
+        };
+        self.stop(container, work).await;
+        Err(error)
     }
 
     async fn watch(&self, container: &Container, image: &str, output: &Output) -> Result<i64, DockerError> {
@@ -93,14 +119,8 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
                 chunk = written.next() => match chunk {
-                    Some(Ok(chunk)) => tokio::select! {
-                        biased;
-                        // Who doesn't read must not keep the run from ending.
-                        () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-                        passed = pass_on(chunk, output) => passed?,
-                    },
+                    Some(Ok(chunk)) => pass_on(chunk, output).await?,
                     Some(Err(error)) => {
                         return Err(Failure::from(error).into_error("pass on a container's output", &self.address));
                     }
@@ -113,6 +133,18 @@ impl Daemon {
         match code {
             Some(code) => Ok(code),
             None => exit.await,
+        }
+    }
+
+    /// Ends the command. What it prints meanwhile is passed on, if somebody reads it.
+    async fn stop(&self, container: &Container, work: impl Future<Output = Result<i64, DockerError>>) {
+        let seconds = i32::try_from(GRACE.as_secs()).unwrap_or_default();
+        let options = StopContainerOptionsBuilder::default().t(seconds).build();
+        // It is the daemon that waits, and kills then. Should it not, the container is removed all the same.
+        let stopped = async { tokio::join!(self.docker.stop_container(container.id(), Some(options)), work) };
+        tokio::select! {
+            () = self.settings.kill.cancelled() => {}
+            _ = tokio::time::timeout(GRACE + KILLING, stopped) => {}
         }
     }
 
@@ -130,12 +162,7 @@ impl Daemon {
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
         let mut answers = self.docker.wait_container(container.id(), Some(options));
         async move {
-            let answer = tokio::select! {
-                biased;
-                () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-                answer = answers.next() => answer,
-            };
-            match answer {
+            match answers.next().await {
                 Some(Ok(end)) => {
                     match end.error.and_then(|error| error.message).filter(|message| !message.is_empty()) {
                         Some(message) => Err(Failure::Stream(message).into_error(OPERATION, &self.address)),
