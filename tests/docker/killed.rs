@@ -243,7 +243,7 @@ fn in_each_phase() {
 }
 
 #[test]
-fn one_that_hangs_is_left_at_the_second_signal() {
+fn one_that_hangs_is_left_at_the_third_signal() {
     let dockerd = Dockerd::new();
     let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
     let project = Project::of_script(
@@ -255,8 +255,8 @@ fn one_that_hangs_is_left_at_the_second_signal() {
     let mut child = dockerd.start(&project, &["run", "flow"]);
     wait_for_line(child.stdout.take().unwrap(), "started");
     send("-STOP", dockerd.process.id());
-    // After the first it waits for the daemon to remove the container.
-    let code = wait_for("it ends at the second signal", || {
+    // After the first it waits for the flow, and after the second for the daemon to remove the container.
+    let code = wait_for("it ends at the third signal", || {
         send("-INT", child.id());
         child.try_wait().unwrap()
     });
