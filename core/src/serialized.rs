@@ -74,7 +74,13 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
             write_formats(&mut fields, no_pickles(bytes.all().iter().map(|flow| (&flow.name, flow.format))));
         }
     }
-    fields.0.extend(extra.fields.0.iter().cloned());
+    // Of what was null, some is written by us now.
+    let ours = fields.0.len();
+    for (key, value) in &extra.fields.0 {
+        if fields.0[..ours].iter().all(|(name, _)| name != key) {
+            fields.0.push((key.clone(), value.clone()));
+        }
+    }
     Ok(fields.into())
 }
 
@@ -180,8 +186,13 @@ fn read(
         unknown.insert(key);
     }
     let Json::Object(Object(all)) = values else { return None };
-    let fields = all.iter().filter(|(key, _)| unknown.contains(key.as_str())).cloned();
-    let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields.collect()) };
+    // What says nothing would be left out by us.
+    let fields = all.iter().filter(|(key, value)| match value {
+        Json::Null => true,
+        Json::Array(items) if items.is_empty() => true,
+        _ => unknown.contains(key.as_str()),
+    });
+    let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields.cloned().collect()) };
     match &mut storage {
         Storage::Docker(docker) => docker.extra = extra,
         Storage::Local(local) => local.extra = extra,
