@@ -1,6 +1,6 @@
 //! Environment variables: what may name one, and what one may hold.
 
-use crate::flow_name::Excerpt;
+use crate::text::Excerpt;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};

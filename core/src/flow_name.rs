@@ -4,6 +4,7 @@ use crate::{
     diagnostic::Code,
     failure::Explain,
     slug::{readings::NoReadings, slugify},
+    text::{Excerpt, breaks_lines},
 };
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -201,29 +202,9 @@ impl Hash for FlowName {
     }
 }
 
-/// Whether `character` is a control character, or one of the two separators that end a line without being one.
-pub(crate) fn breaks_lines(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
-}
-
-/// A value as error messages show it: in quotes, escaped, and cut after 60 characters.
-pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Excerpt<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(60) {
-            None => write!(f, "{:?}", self.0),
-            Some((end, _)) => {
-                let escaped = format!("{:?}", self.0.get(..end).unwrap_or_default());
-                write!(f, "{}…\"", escaped.strip_suffix('"').unwrap_or(&escaped))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Excerpt, Explain as _, FlowName, FlowNameError};
+    use super::{Explain as _, FlowName, FlowNameError};
     use proptest::prelude::*;
 
     #[test]
@@ -285,13 +266,6 @@ mod tests {
             let error = name.parse::<FlowName>().err().map(|e| e.to_string());
             assert_eq!(error, Some(message));
         }
-    }
-
-    #[test]
-    fn an_excerpt_is_cut_between_characters() {
-        assert_eq!(Excerpt(&"é".repeat(60)).to_string(), format!("\"{}\"", "é".repeat(60)));
-        assert_eq!(Excerpt(&"é".repeat(61)).to_string(), format!("\"{}…\"", "é".repeat(60)));
-        assert_eq!(Excerpt(&"\"".repeat(61)).to_string(), format!("\"{}…\"", "\\\"".repeat(60)));
     }
 
     #[test]

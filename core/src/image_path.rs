@@ -1,6 +1,6 @@
 //! Where a file goes inside an image.
 
-use crate::flow_name::{Excerpt, breaks_lines};
+use crate::text::{Excerpt, breaks_lines};
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};

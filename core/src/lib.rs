@@ -42,3 +42,4 @@ pub mod slug;
 pub mod snapshot;
 pub mod spec;
 pub mod storage;
+mod text;

@@ -1,9 +1,8 @@
 //! The build plan of a Docker storage: a pure function of its settings and flows.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    rc::Rc,
-};
+mod taken_paths;
+
+use std::{collections::BTreeMap, rc::Rc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +24,7 @@ use crate::{
     settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
     spec::reader::join_path,
 };
+use taken_paths::TakenPaths;
 
 /// Where our own files are in an image: requirements, manifest, health check.
 pub const OWN_DIRECTORY: &str = "/opt/flowhold";
@@ -92,7 +92,7 @@ pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Ve
         settings,
         flows,
         diagnostics: Vec::new(),
-        taken: BTreeMap::new(),
+        taken: TakenPaths::default(),
         context: Vec::new(),
         requirements: Vec::new(),
     };
@@ -112,30 +112,9 @@ struct Planner<'s> {
     settings: &'s DockerSettings,
     flows: &'s [Flow],
     diagnostics: Vec<Diagnostic>,
-    /// Paths in the image.
-    taken: BTreeMap<String, Taken>,
+    taken: TakenPaths,
     context: Vec<ContextEntry>,
     requirements: Vec<NamedText>,
-}
-
-/// The field that put something at a path of the image, or below it.
-struct Taken {
-    by: Rc<str>,
-    kind: TakenKind,
-}
-
-/// What is at a path.
-enum TakenKind {
-    File,
-    /// Claimed as such; several fields may.
-    Directory,
-    /// Nobody claimed it, but it has something in it.
-    Above,
-}
-
-fn clash(path: &str, one: &str, other: &str) -> Diagnostic {
-    let message = format!("{path} in the image would be written by {one} and by {other}");
-    Diagnostic::new(Code::PathClash, other, message).with_help("give one of them another destination".to_owned())
 }
 
 impl Planner<'_> {
@@ -304,44 +283,10 @@ impl Planner<'_> {
         sourced(why::FILES, Instruction::Copy { source, destination }, [field])
     }
 
-    /// Claims a path of the image. Two claims for one path are an error, never an overwrite.
+    /// Two claims for one path are an error, never an overwrite.
     fn take(&mut self, path: String, field: &Rc<str>, directory: bool) {
-        if path.is_empty() && directory {
-            return;
-        }
-        let mut above = Vec::new();
-        let mut rest = path.as_str();
-        while let Some((parent, _)) = rest.rsplit_once('/') {
-            match self.taken.get(parent) {
-                Some(Taken { by, kind: TakenKind::File }) => {
-                    let clash = clash(parent, by, field);
-                    self.report_clash(clash);
-                    return;
-                }
-                // What is above a directory has been claimed with it.
-                Some(_) => break,
-                None => above.push(parent.to_owned()),
-            }
-            rest = parent;
-        }
-        let kind = if directory { TakenKind::Directory } else { TakenKind::File };
-        match self.taken.entry(path) {
-            Entry::Vacant(place) => drop(place.insert(Taken { by: Rc::clone(field), kind })),
-            Entry::Occupied(mut place) => match place.get().kind {
-                TakenKind::Directory if directory => {}
-                TakenKind::Above if directory => drop(place.insert(Taken { by: Rc::clone(field), kind })),
-                _ => {
-                    let clash = clash(place.key(), &place.get().by, field);
-                    self.report_clash(clash);
-                }
-            },
-        }
-        let implied = || Taken { by: Rc::clone(field), kind: TakenKind::Above };
-        self.taken.extend(above.into_iter().map(|path| (path, implied())));
-    }
-
-    /// Two directories may have thousands of files in common.
-    fn report_clash(&mut self, clash: Diagnostic) {
+        let Some(clash) = self.taken.take(path, field, directory) else { return };
+        // Two directories may have thousands of files in common.
         if self.diagnostics.len() < 100 || !self.diagnostics.iter().any(Diagnostic::is_error) {
             self.diagnostics.push(clash);
         }

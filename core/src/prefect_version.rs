@@ -1,7 +1,7 @@
 //! Which Prefect an image gets: a release of the package index, or a state of Prefect's repository.
 
-use crate::flow_name::Excerpt;
 use crate::requirement::normal_version;
+use crate::text::Excerpt;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,6 @@
 //!
 //! JSON written by Prefect 0.6.6 loads, and comes out again with every field that it had.
 
-use std::collections::BTreeSet;
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
@@ -181,18 +179,23 @@ fn read(
             return None;
         }
     };
-    let mut unknown = BTreeSet::new();
-    for (key, _) in table.rest() {
-        unknown.insert(key);
-    }
     let Json::Object(Object(all)) = values else { return None };
-    // What says nothing would be left out by us.
-    let fields = all.iter().filter(|(key, value)| match value {
-        Json::Null => true,
-        Json::Array(items) if items.is_empty() => true,
-        _ => unknown.contains(key.as_str()),
-    });
-    let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields.cloned().collect()) };
+    let rest = table.rest();
+    let (mut unknown, mut fields) = (rest.iter(), Vec::new());
+    let mut next = unknown.next();
+    for (key, value) in all {
+        // In one order.
+        let is_unknown = next.is_some_and(|(name, _)| name == key);
+        if is_unknown {
+            next = unknown.next();
+        }
+        // What says nothing would be left out by us.
+        let says_nothing = matches!(value, Json::Null) || matches!(value, Json::Array(items) if items.is_empty());
+        if is_unknown || says_nothing {
+            fields.push((key.clone(), value.clone()));
+        }
+    }
+    let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields) };
     match &mut storage {
         Storage::Docker(docker) => docker.extra = extra,
         Storage::Local(local) => local.extra = extra,

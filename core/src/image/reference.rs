@@ -3,7 +3,7 @@
 //! `[domain[:port]/]path[:tag][@digest]`. The first component of a path is a domain if it has a `.`, a `:` or an
 //! upper-case letter, or is `localhost`; otherwise the image belongs to Docker Hub.
 
-use crate::flow_name::Excerpt;
+use crate::text::Excerpt;
 use core::fmt;
 use core::ops::Range;
 use core::str::FromStr;

@@ -2,7 +2,7 @@
 
 use super::reference::split_port;
 use super::{ImageName, ImageReference, ImageTag, ReferenceError, RegistryUrl};
-use crate::flow_name::Excerpt;
+use crate::text::Excerpt;
 
 /// The whole name of an image, `registry/name:tag`; `name:tag` without a registry, for an image that isn't pushed.
 ///
