@@ -1,9 +1,14 @@
 //! Secrets of a build: steps may use them, and they are nowhere else.
 
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::Command,
+};
+
 use flowhold_tests::{Done, environment};
 
 use crate::{
-    daemon::{client, docker},
+    daemon::{client, docker, send},
     project::{Project, Tagged, quoted},
 };
 
@@ -59,6 +64,35 @@ fn a_secret_that_is_not_there() {
     let project = Project::of_script(&storage.replace("env = \"INDEX\"", "file = \"missing\""), "print(1)\n");
     build(&project, None).fails(1, &["'PIP_INDEX_URL'", "missing"]);
     project.try_build_by("0", &[]).fails(1, &["BuildKit"]);
+}
+
+/// As `file = "/dev/fd/63"` of a shell's `<(…)` is.
+#[test]
+fn a_secret_from_a_pipe_is_waited_for_until_a_signal() {
+    let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"netrc\", file = \"pipe\" }]";
+    let project = Project::of_script(storage, "print(1)\n");
+    let pipe = project.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let start = || {
+        let mut child = project.watched(&["build", "--no-push", "--progress", "json"]).spawn().unwrap();
+        let mut events = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(r#""operation":"build""#) {
+            line.clear();
+            assert!(events.read_line(&mut line).unwrap() > 0, "it ended before it had begun");
+        }
+        (child, events)
+    };
+    let (mut child, mut events) = start();
+    send("-INT", child.id());
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(": interrupted"), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+
+    let (mut child, _events) = start();
+    std::fs::write(&pipe, format!("machine nobody.example login me password {PASSWORD}\n")).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -44,13 +44,20 @@ impl Daemon {
         name: &Reference,
         options: &BuildOptions,
     ) -> Result<Built, DockerError> {
-        let secrets =
-            Arc::new(Secrets::read(&options.secrets, &*self.settings.secrets, |name| std::env::var_os(name))?);
+        let (wanted, granted) = (options.secrets.clone(), Arc::clone(&self.settings.secrets));
+        let reading = tokio::task::spawn_blocking(move || {
+            let secrets = Secrets::read(&wanted, &*granted, |name| std::env::var_os(name))?;
+            Ok((Arc::new(secrets), Context::of(&archive).map_err(DockerError::Context)?))
+        });
+        // A secret may be a pipe that nobody writes to.
+        let read = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+            read = reading => read,
+        };
+        let (secrets, context) = read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))?;
         let mut transcript = Transcript::new(Arc::clone(&secrets));
         let trouble = Trouble::default();
-        let reading = tokio::task::spawn_blocking(move || Context::of(&archive));
-        let context =
-            reading.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(DockerError::Context)?;
         let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
         let building = async {
             let answers = Answers {
