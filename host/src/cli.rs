@@ -87,6 +87,20 @@ enum Format {
     Json,
 }
 
+impl Command {
+    /// How its progress is shown, if it has any.
+    fn progress(&self) -> Option<Mode> {
+        let arguments = match self {
+            Self::Build(arguments) => &arguments.progress,
+            Self::Run(arguments) => &arguments.progress,
+            Self::Push(arguments) => &arguments.progress,
+            Self::Pull(arguments) => &arguments.progress,
+            _ => return None,
+        };
+        Some(arguments.progress)
+    }
+}
+
 /// Which spec, and which Python pickles its flows.
 #[derive(Args, Clone)]
 struct SpecArguments {
@@ -113,7 +127,8 @@ impl SpecArguments {
 /// How progress is shown on stderr.
 #[derive(Args, Clone, Copy)]
 struct ProgressArguments {
-    /// Bars, lines, one JSON object per line, or nothing; auto is bars on a terminal and lines elsewhere
+    /// Bars, lines, one JSON object per line (of warnings and errors, too), or nothing; auto is bars on a terminal and
+    /// lines elsewhere
     #[arg(long, value_name = "MODE", default_value = "auto")]
     progress: Mode,
 }
@@ -167,6 +182,9 @@ fn obey(cli: Cli) -> ExitCode {
 }
 
 async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
+    if let Some(Mode::Json) = command.progress() {
+        console::tell_programs();
+    }
     match command {
         Command::Init(arguments) => init::init(&arguments),
         Command::Preview(arguments) => view::preview(arguments).await,

@@ -52,6 +52,17 @@ impl Failure {
             return Self::new(FailureKind::Unavailable, "deadline", "the core was stopped at its deadline")
                 .with_help("give it less to do, or a later deadline".to_owned());
         }
+        let cause = error.root_cause();
+        let of_system = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
+        let error_of_system = of_system.as_ref().or_else(|| cause.downcast_ref());
+        if let Some(error) = error_of_system.filter(|error| error.kind() == io::ErrorKind::OutOfMemory) {
+            return Self::new(
+                FailureKind::Unavailable,
+                "no-memory",
+                format!("no memory for the core: {}", words(error)),
+            )
+            .with_help("let the process have 8 GiB of addresses (`ulimit -v`); it uses few of them".to_owned());
+        }
         Self::new(FailureKind::Unavailable, "core-stopped", format!("the core stopped: {:#}", error.root_cause()))
             .with_help("this is a bug of flowhold: please report it with the spec".to_owned())
     }

@@ -76,6 +76,17 @@ impl Session {
         Ok(plan)
     }
 
+    /// The Python that a spec names.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn python_of(&mut self, spec: &str) -> Result<Option<String>, Failure> {
+        let handle = call!(self.flowhold_storage_planning.spec.call_constructor(spec))?;
+        let named = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
+        self.release(handle).await?;
+        Ok(named)
+    }
+
     /// Drops a plan, whose memory the next one then uses: for sessions that plan again and again.
     ///
     /// # Errors

@@ -293,7 +293,7 @@ impl Interpreter {
 }
 
 /// Where a chosen Python is, if its path is said and not just its name.
-pub(crate) fn path_of(chosen: &str, base: &Path) -> Option<PathBuf> {
+pub fn path_of(chosen: &str, base: &Path) -> Option<PathBuf> {
     chosen.contains(std::path::is_separator).then(|| base.join(chosen))
 }
 

@@ -107,7 +107,8 @@ pub(crate) async fn look(
         })
         .unzip();
     let mut look = Look { found, inputs, ..Look::default() };
-    let open = sources.iter().any(wanted);
+    // A resolved spec leaves nothing to Python, whatever is needed of it.
+    let open = sources.iter().any(|source| !source.pinned);
     if requests.is_empty() && !(python.is_some() && open) {
         return look;
     }
@@ -176,7 +177,7 @@ fn failure(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::of_path(path.display(), error);
     match error.kind() {
         io::ErrorKind::NotFound => {
-            failure.with_help("check the path; relative ones begin at the spec's folder".to_owned())
+            failure.with_help("check the path; that of a flow begins at the spec's folder".to_owned())
         }
         _ => failure,
     }

@@ -72,6 +72,27 @@ fn its_result_as_json() {
     assert_eq!(folder().json(&["dockerfile", "out", "--format", "json"])["path"], "out/Dockerfile");
 }
 
+/// What no Dockerfile says, `docker build` must be told.
+#[test]
+fn the_flags_of_docker_build_are_told() {
+    let folder = folder();
+    let plain = folder.run(&["dockerfile", "plain"]).ok();
+    assert!(!plain.stderr.contains("docker build"), "{plain:#?}");
+    folder.write(
+        "more.json",
+        r#"{ "storage": { "type": "docker", "base_image": "python:3.9", "platform": "linux/arm64", "network": "host",
+             "build_args": { "HTTP_PROXY": "http://it's" }, "secrets": [{ "id": "TOKEN", "env": "MY_TOKEN" },
+             { "id": "netrc", "file": "my netrc" }], "cache_from": ["r.example/a:1"], "python_dependencies": ["six"] } }"#,
+    );
+    let folder_path = folder.path().display();
+    let flags = format!(
+        " --platform linux/arm64 --network host --build-arg 'HTTP_PROXY=http://it'\\''s' --secret id=TOKEN,env=MY_TOKEN \
+         --secret 'id=netrc,src={folder_path}/my netrc' --cache-from r.example/a:1\n"
+    );
+    let more = folder.run(&["dockerfile", "more", "-f", "more.json"]).ok();
+    assert!(more.stderr.ends_with(&flags), "{flags} {}", more.stderr);
+}
+
 #[test]
 fn nothing_is_overwritten() {
     for taken in ["Dockerfile", "requirements.txt", "install.py", "files", "flows", "flowhold"] {

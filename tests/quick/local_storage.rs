@@ -82,6 +82,26 @@ fn directories_may_be_beside_and_above() {
     }
 }
 
+/// As a shell leaves it in `--directory=~/flows`.
+#[test]
+fn a_directory_may_begin_at_home() {
+    let folder = folder();
+    let location = folder.run(&["add", "etl.py", "--directory=~/flows"]).ok().stdout;
+    assert_eq!(location.trim(), folder.path().join("flows/etl.prefect").to_str().unwrap());
+    assert_eq!(folder.run(&["contains", "etl", "--directory=~/flows"]).ok().stdout, "true\n");
+    assert!(!folder.path().join("~").exists());
+}
+
+#[test]
+fn of_many_flows_some_are_named() {
+    let folder = Folder::new();
+    for number in 0..25 {
+        folder.write(&format!("f/flow-{number}.prefect"), "pass");
+    }
+    let done = folder.run(&["get", "flow", "--directory", "f"]).fails(1, &["flow-0", "and 5 more: `flowhold ls`"]);
+    assert_eq!(done.stderr.matches("flow-").count(), 20);
+}
+
 #[test]
 fn a_name_is_taken_once() {
     let folder = folder();

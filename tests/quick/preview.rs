@@ -240,6 +240,21 @@ base_image = \"python:3.11-slim\"
 python_dependencies = [\"six\"]
 ";
 
+/// It states even what Python was not asked for: another one changes nothing.
+#[test]
+fn a_resolved_spec_is_closed() {
+    let folder = Folder::with_spec("[storage]\ntype = \"docker\"\n[[flows]]\npath = \"a.py\"\n");
+    folder.write("a.py", "print(1)\n");
+    folder.write("resolved.json", folder.run(&["preview", "--format", "spec"]).ok().stdout);
+    let python = folder.write("python", "#!/bin/sh\nexit 1\n");
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    folder.run(&["check", "--python", "./python"]).fails(1, &["python"]);
+    let plan =
+        folder.json(&["preview", "-f", "resolved.json", "--python", "./python", "--format", "json"])["plan"].clone();
+    assert_eq!(plan, folder.json(&["preview", "--format", "json"])["plan"]);
+    folder.run(&["dockerfile", "context", "-f", "resolved.json", "--python", "./python"]).ok();
+}
+
 #[test]
 fn secrets_are_mounted_and_are_no_part_of_the_plan() {
     let folder = Folder::new();

@@ -118,6 +118,32 @@ fn the_second_signal_kills_it() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// What a spec says of Python is meant from its folder, and what is typed from here.
+#[test]
+fn the_specs_python_runs_its_flows() {
+    let folder = Folder::new();
+    let python = folder.write("envs/mine", "#!/bin/sh\nMINE=yes exec python3 \"$@\"\n");
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    folder.write("sub/flow.py", "import os\nprint(os.environ.get('MINE'))\n");
+    folder.write(
+        "sub/flowhold.toml",
+        "[storage]\ntype = \"local\"\ndirectory = \"d\"\npython = \"../envs/mine\"\n[[flows]]\npath = \"flow.py\"\n",
+    );
+    folder.run(&["build", "sub"]).ok();
+    assert_eq!(folder.run(&["run", "flow", "-f", "sub/flowhold.toml"]).ok().stdout, "yes\n");
+    assert_eq!(folder.run(&["run", "flow", "--directory", "sub/d"]).ok().stdout, "None\n");
+    assert_eq!(folder.run(&["run", "flow", "-f", "sub/flowhold.toml", "--python", "python3"]).ok().stdout, "None\n");
+
+    folder.write("sub/object.py", "def flow(): print('run')\n");
+    folder
+        .write("sub/object.toml", "[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"object.py\"\nobject = \"flow\"\n");
+    for (python, found) in [("envs/none", "/envs/none"), ("../none", "/none")] {
+        folder.run(&["check", "-f", "sub/object.toml", "--python", python]).fails(1, &[found]);
+    }
+    let from_here = folder.run(&["check", "-f", "sub/object.toml", "--python", "envs/mine"]);
+    assert!(!from_here.stderr.contains("there is no Python"), "{from_here:#?}");
+}
+
 #[test]
 fn flows_that_are_not_there() {
     let folder = with_flow("pass");
@@ -126,5 +152,9 @@ fn flows_that_are_not_there() {
     folder.run(&["run", "flow"]).fails(1, &["\"flow\""]);
     folder.run(&["run", "flow", "--storage", "none.json"]).fails(1, &["none.json"]);
     folder.run(&["run", "flow", "-f", "other/flowhold.toml"]).fails(1, &["other/storage.json"]);
+    folder.write("storage.json", r#"{"type": "Memory"}"#);
+    folder.run(&["run", "flow", "-f", "misspelt.toml"]).fails(1, &["misspelt.toml: no such file"]);
+    folder.run(&["push", "-f", "misspelt.toml"]).fails(1, &["misspelt.toml: no such file"]);
+    folder.run(&["run", "flow", "-f", "d"]).fails(1, &["d: is a directory", "d/flowhold.toml"]);
     folder.run(&["run", "flow", "--directory", "d", "--python", "/no/python"]).fails(69, &["/no/python"]);
 }

@@ -64,9 +64,13 @@ fn only_a_storage_takes_the_place_of_something() {
     let spec = std::fs::read_to_string(folder.path().join("flowhold.toml")).unwrap();
     for taken in ["a.py", "flowhold.toml", "list.json", "package.json"] {
         for command in [["build", "-o", taken].as_slice(), &["serialize", "flowhold.toml", "-o", taken]] {
-            folder.run(command).fails(1, &[taken, "no storage", "-o"]);
+            folder.run(command).fails(1, &[taken, "is not a storage", "-o"]);
         }
     }
+    folder.run(&["component", "-o", "a.py"]).fails(1, &["a.py", "WebAssembly"]);
+    // Also what can't be written is refused before anything is built.
+    let done = folder.run(&["build", "-o", "nowhere/storage.json"]).fails(1, &["nowhere: no such file"]);
+    assert_eq!(done.stdout, "");
     assert_eq!(std::fs::read_to_string(folder.path().join("a.py")).unwrap(), "mine");
     assert_eq!(std::fs::read_to_string(folder.path().join("flowhold.toml")).unwrap(), spec);
     folder.write("empty", "");

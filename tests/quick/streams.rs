@@ -45,6 +45,27 @@ fn warnings_are_on_stderr() {
     }
 }
 
+/// With `--progress json`, whatever is told there: warnings, errors, notes.
+#[test]
+fn for_programs_stderr_is_json() {
+    let docker = |more: &str| format!("[storage]\ntype = \"docker\"\nbase_url = \"tcp://localhost:1\"\n{more}");
+    for (spec, events) in [
+        (docker(""), &["diagnostic", "diagnostic", "error"][..]),
+        (docker("imagename = \"a\"\n"), &["diagnostic"]),
+        ("[storage]\ntype = \"memory\"\n[[flows]]\npath = \"none.py\"\n".to_owned(), &["diagnostic"]),
+        ("[storage]\ntype = \"memory\"\n".to_owned(), &["diagnostic", "message"]),
+    ] {
+        let folder = Folder::with_spec(&spec);
+        let done = folder.run(&["build", "--progress", "json"]);
+        let lines = done.stderr.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let told: Vec<_> = lines.map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(told, events, "{done:#?}");
+    }
+    let done = Folder::new().run(&["run", "a", "-f", "none.toml", "--progress", "json"]);
+    let error: serde_json::Value = serde_json::from_str(&done.stderr).unwrap();
+    assert_eq!((&error["event"], &error["code"]), (&"error".into(), &"missing-file".into()), "{done:#?}");
+}
+
 #[test]
 fn there_are_no_colours_in_pipes() {
     let folder = folder();

@@ -6,7 +6,11 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Access, Failure, FailureKind, Need, Plan, Session, Storage, failure::Severity, progress::clean};
+use flowhold::{
+    Access, Failure, FailureKind, Need, Plan, Session, Storage,
+    failure::{Diagnostic, Severity},
+    progress::clean,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +25,9 @@ use super::{
 #[derive(Args)]
 #[command(after_help = "Examples:
   flowhold build                             what ./flowhold.toml says
-  flowhold build host/examples/hello         what that folder's flowhold.toml says
+  flowhold build flows/etl                   what flows/etl/flowhold.toml says
   flowhold build --no-push --format json     a report for programs
-  flowhold build --expect-plan sha256:…      only if nothing changed since that preview
+  flowhold build --expect-plan sha256:…      only what that preview showed
   flowhold build --watch                     again whenever a flow, or what it is made of, is edited")]
 pub(crate) struct Arguments {
     /// The folder of the spec
@@ -33,7 +37,8 @@ pub(crate) struct Arguments {
     /// Leave the image in the daemon
     #[arg(long)]
     no_push: bool,
-    /// Refuse to build any plan but the one with this digest
+    /// Refuse to build any plan but the one with this digest: of all that ends up in the image, not of its name, nor of
+    /// where it is built and pushed
     #[arg(long, value_name = "DIGEST")]
     expect_plan: Option<String>,
     /// Where the serialized storage is written [default: storage.json beside the spec]
@@ -97,9 +102,17 @@ impl Arguments {
         let (push, path) = (!self.no_push, self.output(&spec.text.folder));
         output::may_be_replaced(&path)?;
         if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
-            console::note(
-                "warning[push-without-registry]: the image stays in the daemon: the spec names no registry\n  help: give registry_url in [storage], or --no-push",
-            );
+            let help = "give registry_url in [storage], or --no-push";
+            let warning = Diagnostic {
+                code: "push-without-registry".to_owned(),
+                severity: Severity::Warning,
+                field: "storage.registry_url".to_owned(),
+                message: "the image stays in the daemon: the spec names no registry".to_owned(),
+                help: Some(help.to_owned()),
+                line: None,
+                policy: None,
+            };
+            console::show(&[warning], &spec.name);
         }
         let is_local = grant_directory(session, storage).await?;
         let building = session.build(storage, push, self.expect_plan.as_deref());
@@ -161,6 +174,9 @@ fn summary(report: &str, output: &Path) -> String {
         lines.push(format!("digest   {digest}"));
     }
     lines.push(format!("plan     {}", report["plan"].as_str().unwrap_or_default()));
+    if report["storage"]["type"] == "Memory" {
+        console::note("note: a memory storage is gone when the process ends: nothing of its flows is written");
+    }
     for (name, location) in report["flows"].as_object().into_iter().flatten() {
         lines.push(format!("flow     {}  {}", clean(name), location.as_str().unwrap_or_default()));
     }

@@ -38,6 +38,7 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => Cow::Borrowed(host::COMPONENT),
     };
     let Some(path) = &arguments.output else { return console::stream(&*component) };
+    output::may_replace(path, "WebAssembly file", |bytes| bytes.starts_with(b"\0asm"))?;
     output::write(path, &component)?;
     let component = Blob::in_memory(component.into_owned());
     let digest = component.sha256().map_err(|error| Failure::of_path(path.display(), &error))?;

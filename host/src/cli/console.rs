@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Read, Write},
     path::Path,
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use flowhold::{
     failure::{Diagnostic, Severity},
     progress::{Stderr, clean, has_colours},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Format, exit};
 
@@ -76,20 +77,47 @@ pub(crate) fn pass_on(to: OutputStream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Tells people something.
-pub(crate) fn note(text: &str) {
+/// Whether a program reads stderr: one JSON object per line, whatever is told.
+static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
+
+/// From now on, all that is told on stderr is JSON.
+pub(crate) fn tell_programs() {
+    FOR_PROGRAMS.store(true, Ordering::Relaxed);
+}
+
+/// Tells it to a program, if one reads stderr.
+fn told_as_json(event: impl FnOnce() -> Value) -> bool {
+    let told = FOR_PROGRAMS.load(Ordering::Relaxed);
+    if told {
+        line(&event().to_string());
+    }
+    told
+}
+
+fn line(text: &str) {
     // Nobody is left to tell where stderr is closed.
     let _ = Stderr.write_all(format!("{text}\n").as_bytes());
 }
 
+/// Tells people something.
+pub(crate) fn note(text: &str) {
+    if !told_as_json(|| json!({ "event": "message", "text": text })) {
+        line(text);
+    }
+}
+
 /// Reports a failure, and gives its exit code.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
+    let Failure { code, field, message, help, .. } = failure;
+    if told_as_json(|| json!({ "event": "error", "code": code, "field": field, "message": message, "help": help })) {
+        return exit::code(failure);
+    }
     let place = failure.field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default();
     let mut lines = format!("{}: {}{place}", paint("error", RED), tidy(&failure.message));
     if let Some(help) = &failure.help {
         lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
     }
-    note(&lines);
+    line(&lines);
     exit::code(failure)
 }
 
@@ -101,16 +129,23 @@ pub(crate) fn show(diagnostics: &[Diagnostic], spec: &str) {
             Severity::Warning => ("warning", YELLOW),
             Severity::Info => ("info", CYAN),
         };
+        let Diagnostic { code, field, message, help, .. } = diagnostic;
+        if told_as_json(|| {
+            json!({ "event": "diagnostic", "code": code, "severity": word, "field": field, "message": message,
+                    "help": help, "line": diagnostic.line, "policy": diagnostic.policy })
+        }) {
+            continue;
+        }
         let head = paint(&format!("{word}[{}]", diagnostic.code), colour);
-        let line = diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let number = diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
         let field = if diagnostic.field.is_empty() { String::new() } else { format!(" ({})", diagnostic.field) };
         let policy = diagnostic.policy.as_ref().map(|policy| format!(", says {policy}")).unwrap_or_default();
-        let place = format!("{spec}{line}{field}{policy}");
+        let place = format!("{spec}{number}{field}{policy}");
         let mut lines = format!("{head}: {}\n  at {}", tidy(&diagnostic.message), tidy(&place));
         if let Some(help) = &diagnostic.help {
             lines.push_str(&format!("\n  {}: {}", paint("help", CYAN), tidy(help)));
         }
-        note(&lines);
+        line(&lines);
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Failure, FailureKind, Need, blob::Blob};
+use flowhold::{Failure, FailureKind, Need, blob::Blob, progress::clean};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Format, SpecArguments, console, exit, spec_file};
@@ -37,6 +38,10 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     console::show(&session.diagnostics(plan).await?, &spec.name);
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(exit::code(&failure));
+    }
+    let flags = flags(&serde_json::from_str(&session.resolved_spec(plan).await?).unwrap_or_default());
+    if !flags.is_empty() {
+        console::note(&format!("note: `docker build` has to be told what else the spec says:{flags}"));
     }
     let left = session.archive(plan).await?.into_iter();
     let archive = Pieces { left, current: None, interrupt: interrupt.clone() };
@@ -68,6 +73,38 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
         Failure::of_path(dir.display(), &error)
     })?;
     console::made(&dir.join("Dockerfile"), arguments.format)
+}
+
+/// What a spec says of how it is built, which no Dockerfile can say, as flags of `docker build`.
+fn flags(resolved: &Value) -> String {
+    let storage = &resolved["storage"];
+    let mut flags = String::new();
+    let mut add = |name: &str, value: &str| {
+        // For a shell, which takes these as they are.
+        let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
+        let value = clean(value);
+        let quoted = if value.chars().all(is_plain) {
+            value.into_owned()
+        } else {
+            format!("'{}'", value.replace('\'', r"'\''"))
+        };
+        flags.push_str(&format!(" --{name} {quoted}"));
+    };
+    for name in ["platform", "network"] {
+        storage[name].as_str().into_iter().for_each(|value| add(name, value));
+    }
+    for (name, value) in storage["build_args"].as_object().into_iter().flatten() {
+        add("build-arg", &format!("{name}={}", value.as_str().unwrap_or_default()));
+    }
+    for secret in storage["secrets"].as_array().into_iter().flatten() {
+        let word = |key: &str| secret[key].as_str();
+        let source = word("env").map(|name| format!("env={name}")).or_else(|| Some(format!("src={}", word("file")?)));
+        add("secret", &format!("id={},{}", word("id").unwrap_or_default(), source.unwrap_or_default()));
+    }
+    for image in storage["cache_from"].as_array().into_iter().flatten() {
+        add("cache-from", image.as_str().unwrap_or_default());
+    }
+    flags
 }
 
 fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {

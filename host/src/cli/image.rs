@@ -21,7 +21,7 @@ pub(crate) struct PushArguments {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
     #[command(flatten)]
-    progress: ProgressArguments,
+    pub(super) progress: ProgressArguments,
 }
 
 #[derive(Args)]
@@ -32,14 +32,14 @@ pub(crate) struct PullArguments {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
     #[command(flatten)]
-    progress: ProgressArguments,
+    pub(super) progress: ProgressArguments,
 }
 
 pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> {
     let (host, _) = docker_host(Host::builder(), arguments.progress.progress)?;
     let mut session = host.session().await?;
-    let beside = || arguments.file.clone().unwrap_or_else(|| spec_file::NAME.into()).with_file_name("storage.json");
-    let file = arguments.storage.clone().unwrap_or_else(beside);
+    let beside = || spec_file::storage_beside(arguments.file.as_deref());
+    let file = arguments.storage.clone().map_or_else(beside, Ok)?;
     let before = store::read_file(&file)?;
     let storage = store::open_bytes(&mut session, &before).await?;
     let image = session.push_image(storage).await?;

@@ -32,18 +32,34 @@ pub(crate) fn write_storage(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes)
 }
 
-/// Refuses a file that is no storage: it may be a flow, or the spec.
+/// Refuses a path where no storage can be written: in a directory that is none, or in place of what may be a flow or
+/// the spec.
 pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Failure> {
-    let Ok(there) = fs::metadata(path) else { return Ok(()) };
+    may_replace(path, "storage", is_storage)
+}
+
+/// Refuses a path where a file can't be written, or where there is one of another kind.
+pub(crate) fn may_replace(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    let Ok(there) = fs::metadata(path) else {
+        let folder = parent_of(path);
+        return match fs::metadata(folder) {
+            Ok(folder) if folder.is_dir() => Ok(()),
+            Ok(_) => Err(Failure::of_path(folder.display(), &io::ErrorKind::NotADirectory.into())),
+            Err(error) => Err(Failure::of_path(folder.display(), &error)),
+        };
+    };
+    if there.is_dir() {
+        return Err(Failure::of_path(path.display(), &io::ErrorKind::IsADirectory.into()));
+    }
     let is_added_to = is_open(path) || is_stream(&there, &io::stdout()) || is_stream(&there, &io::stderr());
     if !there.is_file() || is_added_to {
         return Ok(());
     }
     let there = store::read_file(path)?;
-    if there.is_empty() || is_storage(&there) {
+    if there.is_empty() || is_of_kind(&there) {
         return Ok(());
     }
-    let message = format!("{} is there already, and is no storage that could be replaced", path.display());
+    let message = format!("{} already exists and is not a {kind}; it was not replaced", path.display());
     Err(Failure::input("path-taken", message).with_help("name another file with -o, or remove this one".to_owned()))
 }
 

@@ -44,11 +44,12 @@ pub(crate) struct Arguments {
     /// Stop the flow after this time, such as 30s or 10m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// The Python that runs flows which are in no image
+    /// The Python that runs flows which are in no image [default: the spec's, else the active virtual environment's,
+    /// else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<String>,
     #[command(flatten)]
-    progress: ProgressArguments,
+    pub(super) progress: ProgressArguments,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -92,8 +93,7 @@ async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, F
         return store::open_file(session, file).await;
     }
     if arguments.directory.is_none() {
-        let spec = arguments.file.clone().unwrap_or_else(|| PathBuf::from(spec_file::NAME));
-        let built = spec.with_file_name("storage.json");
+        let built = spec_file::storage_beside(arguments.file.as_deref())?;
         if built.is_file() || arguments.file.is_some() {
             return store::open_file(session, &built).await;
         }
@@ -110,7 +110,7 @@ async fn here(
     end: &EndOfFlow,
 ) -> Result<i64, Failure> {
     let run = session.python_run(storage, location).await?;
-    let interpreter = Interpreter::find(arguments.python.as_deref(), Path::new("."))?;
+    let interpreter = interpreter(session, arguments).await?;
     let temporary = tempfile::tempdir().map_err(|error| Failure::of_path("a temporary directory", &error))?;
     let path = match &run.path {
         Some(path) => PathBuf::from(path),
@@ -154,6 +154,16 @@ async fn here(
         }
     };
     Ok(exit_code(status))
+}
+
+/// The Python that is named here, else by the spec of the storage.
+async fn interpreter(session: &mut Session, arguments: &Arguments) -> Result<Interpreter, Failure> {
+    let is_of_spec = arguments.storage.is_none() && arguments.directory.is_none();
+    if let (None, true, Ok(spec)) = (&arguments.python, is_of_spec, spec_file::read(arguments.file.as_deref(), None)) {
+        let named = session.python_of(&spec.text.text).await?;
+        return Ok(Interpreter::find(named.as_deref(), &spec.text.folder)?);
+    }
+    Ok(Interpreter::find(arguments.python.as_deref(), Path::new("."))?)
 }
 
 /// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself. One that was `told` is not told

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flowhold::{Failure, Need, Plan, Session, SpecText, files::absolute};
+use flowhold::{Failure, Need, Plan, Session, SpecText, files::absolute, python};
 use tokio_util::sync::CancellationToken;
 
 use super::{console, exit};
@@ -55,6 +55,20 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
     Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
 }
 
+/// Where `build` has written the storage of a spec. Beside one that is not there, it is another one's.
+pub(crate) fn storage_beside(file: Option<&Path>) -> Result<PathBuf, Failure> {
+    let spec = file.unwrap_or(Path::new(NAME));
+    if spec.is_dir() {
+        return Err(Failure::of_path(spec.display(), &std::io::ErrorKind::IsADirectory.into())
+            .with_help(format!("name the spec in it: -f {}", spec.join(NAME).display())));
+    }
+    let storage = spec.with_file_name("storage.json");
+    match std::fs::metadata(spec) {
+        Err(error) if file.is_some() && storage.exists() => Err(Failure::of_path(spec.display(), &error)),
+        _ => Ok(storage),
+    }
+}
+
 /// Reads another text that people keep beside a spec.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     utf8(read_file(path, LARGEST)?, &path.display().to_string())
@@ -71,12 +85,18 @@ pub(crate) async fn plan(
     let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
     session.print_to(Some(lines));
     session.keep_pickles_in(pickles());
-    let plan = exit::until(interrupt, "the spec was read", session.plan(spec, python, need)).await;
+    // What is typed is meant from here; what a spec says, from its folder.
+    let python = python.map(|chosen| python::path_of(chosen, Path::new("")).map_or(chosen.into(), from_here));
+    let plan = exit::until(interrupt, "the spec was read", session.plan(spec, python.as_deref(), need)).await;
     session.print_to(None);
     while let Ok(line) = printed.try_recv() {
         console::note(&format!("    {}", flowhold::progress::clean(&line)));
     }
     plan
+}
+
+fn from_here(path: PathBuf) -> String {
+    absolute(&path).unwrap_or(path).display().to_string()
 }
 
 /// Where pickles are kept: `FLOWHOLD_CACHE` names a directory for it, or is `off`. Else it is the one that the operating

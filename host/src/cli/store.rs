@@ -23,7 +23,11 @@ pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> R
 
 /// Opens a storage file, and grants what belongs to it.
 pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Storage, Failure> {
-    open_bytes(session, &read_file(file)?).await
+    let bytes = read_file(file)?;
+    open_bytes(session, &bytes).await.map_err(|failure| match failure.code.as_str() {
+        "invalid-storage" => Failure { message: format!("{}: {}", file.display(), failure.message), ..failure },
+        _ => failure,
+    })
 }
 
 /// The bytes of a storage file.
@@ -48,21 +52,25 @@ pub(crate) async fn open_directory(session: &mut Session, directory: Option<&Pat
 /// The directory as an absolute path; `~/.prefect/flows` by default.
 pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failure> {
     let directory = match directory {
+        // Of `--directory=~/flows`, a shell leaves this to us.
+        Some(directory) if let Ok(below) = directory.strip_prefix("~") => home()?.join(below),
         Some(directory) => {
             let failure = |error| Failure::of_path("the directory of the flows", &error);
             absolute(directory).map_err(failure)?
         }
-        None => {
-            let home = std::env::home_dir().filter(|home| home.is_absolute());
-            let no_home = || Failure::input("no-home", "nobody knows your home directory");
-            home.ok_or_else(|| no_home().with_help("give --directory".to_owned()))?.join(".prefect/flows")
-        }
+        None => home()?.join(".prefect/flows"),
     };
     if directory.to_str().is_none() {
         return Err(Failure::input("file-error", format!("{}: its name is not Unicode", directory.display()))
             .with_help("take another with --directory".to_owned()));
     }
     Ok(directory)
+}
+
+fn home() -> Result<PathBuf, Failure> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let no_home = || Failure::input("no-home", "your home directory is not known");
+    home.ok_or_else(|| no_home().with_help("set HOME, or give --directory".to_owned()))
 }
 
 /// Inside an image of ours, grants the flows that are in it.
@@ -81,10 +89,18 @@ pub(crate) async fn locate(session: &mut Session, storage: Storage, flow: &str) 
     match by_name.or_else(|| flows.iter().find(|(_, location)| location == flow)) {
         Some((_, location)) => Ok(location.clone()),
         None => {
-            let names: Vec<_> = flows.iter().take(20).map(|(name, _)| name.as_str()).collect();
+            const SHOWN: usize = 20;
+            let names: Vec<_> = flows.iter().take(SHOWN).map(|(name, _)| name.as_str()).collect();
+            let more = match flows.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more: `flowhold ls` lists them"),
+            };
             let place = session.name(storage).await.unwrap_or_else(|_| "the storage".to_owned());
-            let help =
-                if names.is_empty() { "it has no flows".to_owned() } else { format!("it has {}", names.join(", ")) };
+            let help = if names.is_empty() {
+                "it has no flows".to_owned()
+            } else {
+                format!("it has {}{more}", names.join(", "))
+            };
             Err(Failure::input("flow-not-found", format!("no flow {flow:?} is in {place}")).with_help(help))
         }
     }
