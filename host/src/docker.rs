@@ -115,6 +115,8 @@ pub struct LocalImage {
     pub id: String,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,
+    /// Such as `linux/amd64`, where there is one image of this name; none where the daemon may have it for several.
+    pub platform: Option<String>,
     /// What registries call it, such as `localhost:5000/a@sha256:…`; empty before the first push or pull.
     pub digests: Vec<String>,
 }
@@ -181,10 +183,14 @@ impl Daemon {
         let name = if reference.starts_with("sha256:") { reference.to_owned() } else { name.full() };
         match self.ask(self.docker.inspect_image(&name)).await {
             Ok(image) => {
+                // A daemon that keeps images in containerd tells of any that it has.
+                let is_one = image.graph_driver.is_some_and(|driver| driver.name != "overlayfs");
+                let platform = (image.os.zip(image.architecture)).filter(|_| is_one);
                 let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
                 Ok(Some(LocalImage {
                     id: image.id.unwrap_or_default(),
                     labels: labels.into_iter().collect(),
+                    platform: platform.map(|(os, architecture)| format!("{os}/{architecture}")),
                     digests: image.repo_digests.unwrap_or_default(),
                 }))
             }
@@ -217,13 +223,15 @@ impl Daemon {
     async fn read_version(&self) -> Result<DaemonVersion, DockerError> {
         // bollard asks without a version in the path, so the daemon answers with its newest one
         // and there is nothing to negotiate but whether that is new enough.
-        let answer = tokio::time::timeout(CONNECT, self.ask(self.docker.version())).await.map_err(|_| {
-            Failure::Unreachable { reason: format!("no answer within {} s", CONNECT.as_secs()), denied: false }
-        });
+        let no_answer = |reason: String| DockerError::NoAnswer { address: self.address.clone(), reason };
+        let Ok(answer) = tokio::time::timeout(CONNECT, self.ask(self.docker.version())).await else {
+            return Err(no_answer(format!("within {} s", CONNECT.as_secs())));
+        };
         let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
-        let version = answer.and_then(|answer| answer).map_err(|failure| match failure {
+        let version = answer.map_err(|failure| match failure {
             Failure::Answer { status, message } => {
-                no_docker(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
+                let answer = if status < 500 { &no_docker as &dyn Fn(_) -> _ } else { &no_answer };
+                answer(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
             }
             // With TLS 1.3, the first answer is where one hears that one's certificate is not taken.
             Failure::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),

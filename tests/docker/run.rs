@@ -42,6 +42,25 @@ fn exit_codes_and_streams_are_the_flows_own() {
     wait_until_clean(&project.name);
 }
 
+/// What a flow writes on both streams comes in whole lines, wherever both go.
+#[test]
+fn lines_stay_whole() {
+    let script = "import sys\nfor i in range(300):\n    print('out', i, 'a', 'b')\n    print('err', i, 'a', 'b', file=sys.stderr)\n";
+    let project = Project::of_script("", script);
+    project.build(&["--no-push"]);
+    let run = project.folder.command(&["run", "flow"]);
+    let mut both = Command::new("sh");
+    both.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(run.get_program()).args(run.get_args());
+    both.current_dir(project.folder.path()).env("HOME", project.folder.path());
+    let text = Done::of(both.output().unwrap()).ok().stdout;
+    for stream in ["out", "err"] {
+        let of_stream: Vec<_> = text.lines().filter(|line| line.starts_with(stream)).collect();
+        let expected: Vec<_> = (0..300).map(|number| format!("{stream} {number} a b")).collect();
+        assert_eq!(of_stream, expected);
+    }
+    assert_eq!(text.lines().count(), 600);
+}
+
 #[test]
 fn lines_are_seen_while_the_flow_runs() {
     let project = Project::of_script("", include_str!("flows/waiting.py"));

@@ -44,6 +44,35 @@ fn a_local_base_image_is_never_pulled() {
     assert!(!has_image(&tagged.0));
 }
 
+/// Also where the daemon takes what there is.
+#[test]
+fn a_base_image_of_another_platform() {
+    let storage = format!("{}\nplatform = \"linux/arm64\"", base(&environment("FLOWHOLD_TEST_BASE_IMAGE")));
+    fails(&storage, 1, &["linux/arm64", "platform"]);
+    let project = Project::of_script(&storage.replace("arm64", "amd64"), SCRIPT);
+    project.build(&["--no-push"]);
+}
+
+#[test]
+fn a_base_image_without_python() {
+    let base = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());
+    let folder = flowhold_tests::Folder::new();
+    folder.write("Dockerfile", format!("FROM {}\nENV PATH=/bin\n", environment("FLOWHOLD_TEST_BASE_IMAGE")));
+    docker(&["build", "--quiet", "--tag", &base, folder.path().to_str().unwrap()]).ok();
+    for builder in ["0", "1"] {
+        let storage = format!("base_image = {}\nlocal_image = true", quoted(&base));
+        let project = Project::of_script(&storage, SCRIPT);
+        project.try_build_by(builder, &["--no-push"]).fails(1, &["the base image has no program `python`"]);
+    }
+    forget(&base);
+}
+
+#[test]
+fn a_network_that_buildkit_does_not_know() {
+    let project = Project::of_script("network = \"bridge\"", SCRIPT);
+    project.try_build_by("1", &["--no-push"]).fails(1, &["\"bridge\" not supported"]);
+}
+
 #[test]
 fn a_base_image_that_only_the_daemon_has() {
     let name = format!("{}/tests/{}:local", environment("FLOWHOLD_TEST_REGISTRY"), unique());
@@ -95,6 +124,15 @@ fn no_daemon() {
     for address in ["ftp://localhost", "localhost:2375", "unix://"] {
         fails(&format!("base_url = {}", quoted(address)), 1, &[address]);
     }
+}
+
+#[test]
+fn a_daemon_that_has_no_answer_now() {
+    let busy = fake::server("503 Service Unavailable", "{\"message\":\"starting\"}");
+    fails(&format!("base_url = \"tcp://{busy}\""), 75, &[&busy, "503 starting", "try again"]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    fails(&format!("base_url = \"tcp://{address}\""), 75, &[&address.to_string(), "within 15 s", "try again"]);
 }
 
 #[test]

@@ -40,6 +40,14 @@ pub enum DockerError {
         /// The operating system's words.
         reason: String,
     },
+    /// Somebody is there, and has no answer now.
+    #[error("the docker daemon at {address} gives no answer: {reason}")]
+    NoAnswer {
+        /// The address that was tried.
+        address: String,
+        /// The status, or how long was waited.
+        reason: String,
+    },
     /// The socket is there, but not for us.
     #[error("permission denied on the docker socket {address}")]
     SocketDenied {
@@ -69,6 +77,16 @@ pub enum DockerError {
     NoImage {
         /// The missing image.
         reference: String,
+    },
+    /// The base image is for other machines, and the daemon didn't mind.
+    #[error("'{reference}' is an image for {found}, not for {wanted}")]
+    Platform {
+        /// The image.
+        reference: String,
+        /// The platform that was asked for.
+        wanted: String,
+        /// The image's own.
+        found: String,
     },
     /// A registry did not do what the daemon asked of it.
     #[error("{operation} of '{reference}' failed: {message}")]
@@ -224,6 +242,7 @@ impl DockerError {
             Self::Address { .. }
             | Self::Reference { .. }
             | Self::NoImage { .. }
+            | Self::Platform { .. }
             | Self::Context(_)
             | Self::Secret { .. }
             | Self::Start { .. }
@@ -240,7 +259,8 @@ impl DockerError {
             }
             Self::Credentials(error) => error.kind(),
             Self::Refused { status: Some(..500), .. } => Kind::Input,
-            Self::Refused { .. }
+            Self::NoAnswer { .. }
+            | Self::Refused { .. }
             | Self::BuildCut { .. }
             | Self::RunTimeout { .. }
             | Self::Cut { .. }
@@ -282,11 +302,17 @@ impl DockerError {
             }
             Self::Registry { fault, registry, .. } => return fault.help(registry),
             Self::Credentials(error) => return error.help(),
+            Self::Platform { wanted, .. } => format!("take an image that there is for {wanted}, or another platform"),
+            Self::BuildStep { message, log, .. } if log.iter().chain([message]).any(|line| lacks_python(line)) => {
+                "the base image has no program `python`: take one that has, such as python:3.11, or put a link to its \
+                 python3 there"
+                    .to_owned()
+            }
             Self::BuildStep { log, .. } if !log.is_empty() => {
                 format!("the last lines of the step:\n    {}", log.join("\n    "))
             }
             Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => return fault.help("the registry"),
-            Self::BuildCut { .. } | Self::Cut { .. } => {
+            Self::BuildCut { .. } | Self::Cut { .. } | Self::NoAnswer { .. } => {
                 "look whether the daemon is still running, then try again".to_owned()
             }
             Self::Start { .. } => "the image must hold the command that is to be run".to_owned(),
@@ -298,6 +324,11 @@ impl DockerError {
             _ => return None,
         })
     }
+}
+
+/// Container runtimes quote the program in their own ways.
+fn lacks_python(line: &str) -> bool {
+    line.contains("python") && line.contains("executable file") && line.contains("not found in $PATH")
 }
 
 /// Our own checks in the image know the cause; the daemon only knows an exit code.
@@ -339,6 +370,19 @@ mod tests {
         assert_eq!(plain.to_string(), "step 7/9 failed: RUN python check.py: The command returned a non-zero code: 1");
         assert_eq!(plain.kind(), Kind::Input);
         assert_eq!(plain.help().unwrap(), "the last lines of the step:\n    Traceback\n    flowhold: flow 'etl': boom");
+    }
+
+    #[test]
+    fn an_image_without_python_is_named() {
+        // Heard from Docker 20.10: BuildKit says it in the step's log, the classic builder as its error.
+        let exec =
+            "runc run failed: unable to start container process: exec: \"python\": executable file not found in $PATH";
+        for (message, log) in [("exit code: 1", vec![exec.to_owned()]), (exec, Vec::new())] {
+            let (step, instruction) = ("4/4".to_owned(), "RUN [\"python\", \"a.py\"]".to_owned());
+            let (message, findings) = (message.to_owned(), Vec::new());
+            let error = DockerError::BuildStep { step, instruction, message, findings, log, fault: Fault::Invalid };
+            assert!(error.help().unwrap().starts_with("the base image has no program `python`"));
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Fault {
         // server that doesn't answer is slow before it is unreachable.
         if says(&["no space left on device"]) {
             Self::DiskFull
-        } else if says(&["invalid reference format"]) {
+        } else if says(&["invalid reference format", "not supported by buildkit"]) {
             // Some calls answer it with status 500.
             Self::Invalid
         } else if status == Some(429) || says(&["toomanyrequests", "too many requests", " 429 "]) {
@@ -194,6 +194,7 @@ mod tests {
             (Some(500), "toomanyrequests: slow down", Fault::Busy),
             (Some(500), "Head \"http://localhost:5000/v2/a/manifests/1\": EOF", Fault::Busy),
             (Some(500), "invalid reference format: repository name must be lowercase", Fault::Invalid),
+            (Some(500), "network mode \"bridge\" not supported by buildkit", Fault::Invalid),
             // Heard from Docker 28.5.
             (Some(500), "unknown: ", Fault::Missing),
             (Some(401), "unauthorized: ", Fault::Denied),

@@ -39,7 +39,7 @@ impl Daemon {
         }
         // A daemon that is killed ends the stream without a word.
         match self.image(&name.full()).await? {
-            Some(_) => Ok(()),
+            Some(image) => check_platform(name, image.platform.as_deref(), platform),
             None => Err(DockerError::Cut { operation: "pull an image", reason: "the image is not there".to_owned() }),
         }
     }
@@ -73,6 +73,19 @@ impl Daemon {
             info.progress_detail.as_ref(),
         );
     }
+}
+
+/// Of an image that isn't a list, older daemons take what there is, whatever was asked for.
+fn check_platform(name: &Reference, found: Option<&str>, wanted: Option<&str>) -> Result<(), DockerError> {
+    let (Some(found), Some(wanted)) = (found, wanted) else { return Ok(()) };
+    // As the daemon reads them.
+    let known = wanted.replace("/aarch64", "/arm64").replace("/x86_64", "/amd64").to_lowercase();
+    // A variant may be left out.
+    let is_same = |(one, other)| one == other;
+    if known.split('/').zip(found.split('/')).all(is_same) {
+        return Ok(());
+    }
+    Err(DockerError::Platform { reference: name.full(), wanted: wanted.to_owned(), found: found.to_owned() })
 }
 
 /// The same, for lines of another type but of the same shape.

@@ -26,6 +26,12 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// After the command's end, how long its last output may be on its way.
 const LAST_OUTPUT: Duration = Duration::from_secs(10);
 
+/// So long, the rest of a line is waited for: what is written next on the other stream must not get into it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The beginning of a line of so many bytes is passed on at once.
+const LONG: usize = 64 << 10;
+
 /// After the grace, how long the daemon may take to kill.
 const KILLING: Duration = Duration::from_secs(2);
 
@@ -50,7 +56,7 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes output as it comes, cut anywhere, and as long as that takes. Its error ends the run.
+/// Takes output as it comes, in whole lines where they come in one piece or soon after each other, and as long as that takes. Its error ends the run.
 pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 impl Daemon {
@@ -116,20 +122,23 @@ impl Daemon {
         let exit = self.exit(container);
         tokio::pin!(exit);
         let mut code = None;
+        let mut lines = Lines::default();
         loop {
             tokio::select! {
                 biased;
                 chunk = written.next() => match chunk {
-                    Some(Ok(chunk)) => pass_on(chunk, output).await?,
+                    Some(Ok(chunk)) => pass_on(lines.take(chunk), output).await?,
                     Some(Err(error)) => {
                         return Err(Failure::from(error).into_error("pass on a container's output", &self.address));
                     }
                     None => break,
                 },
                 ended = &mut exit, if code.is_none() => code = Some(ended?),
+                () = tokio::time::sleep(PAUSE), if lines.has_begun() => pass_on(lines.rest(), output).await?,
                 () = tokio::time::sleep(LAST_OUTPUT), if code.is_some() => break,
             }
         }
+        pass_on(lines.rest(), output).await?;
         match code {
             Some(code) => Ok(code),
             None => exit.await,
@@ -190,13 +199,87 @@ impl Daemon {
     }
 }
 
-async fn pass_on(chunk: LogOutput, output: &Output) -> Result<(), DockerError> {
-    let (stream, bytes) = match chunk {
-        LogOutput::StdErr { message } => (OutputStream::Stderr, message),
-        LogOutput::StdOut { message } | LogOutput::Console { message } => (OutputStream::Stdout, message),
-        LogOutput::StdIn { .. } => return Ok(()),
-    };
-    let output = Arc::clone(output);
-    let passed = tokio::task::spawn_blocking(move || output(stream, &bytes)).await;
-    passed.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(DockerError::Output)
+/// The line that has begun on each stream.
+#[derive(Default)]
+struct Lines {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Lines {
+    /// What can be passed on now.
+    fn take(&mut self, chunk: LogOutput) -> Vec<(OutputStream, Vec<u8>)> {
+        let (stream, begun, bytes) = match chunk {
+            LogOutput::StdErr { message } => (OutputStream::Stderr, &mut self.stderr, message),
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                (OutputStream::Stdout, &mut self.stdout, message)
+            }
+            LogOutput::StdIn { .. } => return Vec::new(),
+        };
+        let seen = begun.len();
+        begun.extend_from_slice(&bytes);
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| seen + at + 1);
+        let end = if begun.len() - end > LONG { begun.len() } else { end };
+        let rest = begun.split_off(end);
+        vec![(stream, std::mem::replace(begun, rest))]
+    }
+
+    fn has_begun(&self) -> bool {
+        !self.stdout.is_empty() || !self.stderr.is_empty()
+    }
+
+    /// All that was kept back.
+    fn rest(&mut self) -> Vec<(OutputStream, Vec<u8>)> {
+        vec![
+            (OutputStream::Stdout, std::mem::take(&mut self.stdout)),
+            (OutputStream::Stderr, std::mem::take(&mut self.stderr)),
+        ]
+    }
+}
+
+async fn pass_on(pieces: Vec<(OutputStream, Vec<u8>)>, output: &Output) -> Result<(), DockerError> {
+    for (stream, bytes) in pieces.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        let output = Arc::clone(output);
+        let passed = tokio::task::spawn_blocking(move || output(stream, &bytes)).await;
+        passed.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(DockerError::Output)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_passed_on_whole() {
+        let mut lines = Lines::default();
+        let mut passed = Vec::new();
+        let long = "x".repeat(LONG + 1);
+        for (is_stderr, text) in [
+            (false, "one"),
+            (true, "other"),
+            (false, " line\nand"),
+            (true, " line\n"),
+            (false, &long),
+            (false, "\n\n"),
+            (true, "rest"),
+        ] {
+            let message = text.as_bytes().to_vec().into();
+            let chunk = if is_stderr { LogOutput::StdErr { message } } else { LogOutput::StdOut { message } };
+            passed.extend(lines.take(chunk));
+        }
+        assert!(lines.has_begun());
+        passed.extend(lines.rest());
+        assert!(!lines.has_begun());
+        let text = |(stream, bytes)| (stream == OutputStream::Stderr, String::from_utf8(bytes).unwrap());
+        let passed: Vec<_> = passed.into_iter().map(text).filter(|(_, text)| !text.is_empty()).collect();
+        let expected = [
+            (false, "one line\n".to_owned()),
+            (true, "other line\n".to_owned()),
+            (false, format!("and{long}")),
+            (false, "\n\n".to_owned()),
+            (true, "rest".to_owned()),
+        ];
+        assert_eq!(passed, expected);
+    }
 }
