@@ -3,8 +3,9 @@
 use std::{borrow::Cow, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use flowhold::{Failure, blob::Blob, host, policy};
+use flowhold::{Failure, host, policy};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{Format, console, output, spec_file};
 
@@ -40,17 +41,12 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some(path) = &arguments.output else { return console::stream(&*component) };
     output::may_replace(path, "WebAssembly file", |bytes| bytes.starts_with(b"\0asm"))?;
     output::write(path, &component)?;
-    let component = Blob::in_memory(component.into_owned());
-    let digest = component.sha256().map_err(|error| Failure::of_path(path.display(), &error))?;
-    let digest = digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"));
+    let digest = format!("sha256:{:x}", Sha256::digest(&component));
     match arguments.format {
         Format::Human => console::text(&digest),
         Format::Json => {
-            let size = component.length();
-            console::text(&format!(
-                "{:#}",
-                json!({ "path": path.display().to_string(), "size": size, "digest": digest })
-            ))
+            let (path, size) = (path.display().to_string(), component.len());
+            console::text(&format!("{:#}", json!({ "path": path, "size": size, "digest": digest })))
         }
     }
 }

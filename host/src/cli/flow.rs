@@ -56,7 +56,7 @@ pub(crate) struct GetArguments {
     location: String,
     #[command(flatten)]
     store: StoreArguments,
-    /// A new file for the bytes [default: standard output]
+    /// A new file for the bytes; `-` is standard output [default: -]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -123,7 +123,7 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     } else {
         session.read_flow(storage, &location).await?
     };
-    match &arguments.output {
+    match arguments.output.as_deref().filter(|path| *path != Path::new("-")) {
         Some(path) => save(&blob, path),
         None => copy(&blob, &mut io::stdout().lock()).or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(()),
