@@ -203,15 +203,31 @@ impl Blob {
         if let Some(known) = sha256.get() {
             return Ok(*known);
         }
-        let reader = self.reader()?;
         let mut hash = Sha256::new();
+        self.each_piece(|piece| {
+            hash.update(piece);
+            Ok(())
+        })?;
+        Ok(*sha256.get_or_init(|| hash.finalize().into()))
+    }
+
+    /// Writes all bytes, a piece at a time.
+    ///
+    /// # Errors
+    /// As [`Blob::read`], and the writer's.
+    pub fn copy_to(&self, mut to: impl io::Write) -> io::Result<()> {
+        self.each_piece(|piece| to.write_all(piece))
+    }
+
+    fn each_piece(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let reader = self.reader()?;
         let mut offset = 0;
         while offset < self.length() {
             let piece = reader.read(offset, STEP)?;
-            hash.update(&piece);
+            take(&piece)?;
             offset += piece.len() as u64;
         }
-        Ok(*sha256.get_or_init(|| hash.finalize().into()))
+        Ok(())
     }
 
     /// All bytes in pieces, each read when it is asked for.

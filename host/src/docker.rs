@@ -7,21 +7,21 @@
 //! returns: to interrupt it, cancel the token and wait; don't drop the future.
 
 mod address;
-pub mod build;
+mod build;
 mod builder;
 mod buildkit;
 mod container;
 mod copy_out;
-pub mod credentials;
-pub mod engine;
-pub mod error;
+mod credentials;
+mod engine;
+mod error;
 mod failure;
-pub mod fault;
+mod fault;
 mod pull;
 mod push;
 mod reference;
 mod retry;
-pub mod run;
+mod run;
 mod secrets;
 mod tls;
 mod transcript;
@@ -45,10 +45,11 @@ use failure::{Failure, words};
 use reference::Reference;
 use retry::News;
 
-pub use build::{BuildStep, Built};
-pub use error::{DockerError, Kind};
-pub use fault::Fault;
-pub use run::{Output, OutputStream, RunRequest};
+pub use engine::Engine;
+pub(crate) use error::{DockerError, Kind};
+use fault::Fault;
+use run::RunRequest;
+pub use run::{GRACE, Output, OutputStream};
 
 /// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
 const OLDEST_API: (u32, u32) = (1, 30);
@@ -64,7 +65,7 @@ const FOREVER: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// What all operations share.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Who is told what is going on.
     pub progress: Arc<dyn Progress>,
     /// Cancelled to stop whatever is running.
@@ -86,7 +87,7 @@ impl fmt::Debug for Settings {
 
 /// A connection to one daemon; clones share it.
 #[derive(Debug, Clone)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     docker: Docker,
     place: Address,
     address: String,
@@ -96,21 +97,17 @@ pub struct Daemon {
 }
 
 /// Who answers at the other end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DaemonVersion {
-    /// The daemon's own version, such as `20.10.24`.
-    pub engine: String,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DaemonVersion {
     /// The newest API version that it speaks, such as `1.41`.
     pub api: String,
     /// Such as `linux`.
     pub os: String,
-    /// Such as `amd64`.
-    pub architecture: String,
 }
 
 /// An image in the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalImage {
+pub(crate) struct LocalImage {
     /// `sha256:…`
     pub id: String,
     /// Labels of the image.
@@ -128,7 +125,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the address can't be used, nobody answers there, or the daemon is older than Docker 17.06.
-    pub async fn connect(base_url: Option<&str>, settings: Settings) -> Result<Self, DockerError> {
+    pub(crate) async fn connect(base_url: Option<&str>, settings: Settings) -> Result<Self, DockerError> {
         let found = Address::find(base_url, |name| std::env::var(name).ok())?;
         let address = found.to_string();
         // bollard takes a socket in a folder that is closed to us for a missing one.
@@ -153,7 +150,7 @@ impl Daemon {
             docker: docker.with_request_modifier(readable_credentials),
             place: found,
             address,
-            version: Arc::new(DaemonVersion::unknown()),
+            version: Arc::default(),
             credentials: Arc::new(Source::of_user()),
             settings,
         };
@@ -161,23 +158,11 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// The address that was connected to.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// What the daemon told about itself when it was connected to.
-    #[must_use]
-    pub fn version(&self) -> &DaemonVersion {
-        &self.version
-    }
-
     /// The image that the daemon has under that name or id.
     ///
     /// # Errors
     /// If the reference is none, or the daemon doesn't answer.
-    pub async fn image(&self, reference: &str) -> Result<Option<LocalImage>, DockerError> {
+    pub(crate) async fn image(&self, reference: &str) -> Result<Option<LocalImage>, DockerError> {
         let name = Reference::parse(reference)?;
         // An id has to stay as it is: its hash is no tag.
         let name = if reference.starts_with("sha256:") { reference.to_owned() } else { name.full() };
@@ -203,7 +188,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the registry can't be asked: down, unknown, or not for us.
-    pub async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
+    pub(crate) async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
         self.patiently(&News::new(), || self.published_now(&name)).await
     }
@@ -244,12 +229,7 @@ impl Daemon {
             Some(number) if number < OLDEST_API => {
                 Err(DockerError::TooOld { address: self.address.clone(), found: api, needed: OLDEST_API_TEXT })
             }
-            Some(_) => Ok(DaemonVersion {
-                engine: version.version.unwrap_or_default(),
-                api,
-                os: version.os.unwrap_or_default(),
-                architecture: version.arch.unwrap_or_default(),
-            }),
+            Some(_) => Ok(DaemonVersion { api, os: version.os.unwrap_or_default() }),
         }
     }
 
@@ -313,12 +293,6 @@ impl Daemon {
             Err(_) => Event::Failed { operation, seconds },
         });
         result
-    }
-}
-
-impl DaemonVersion {
-    const fn unknown() -> Self {
-        Self { engine: String::new(), api: String::new(), os: String::new(), architecture: String::new() }
     }
 }
 

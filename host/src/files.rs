@@ -185,18 +185,8 @@ fn create_new(dir: &Dir, within: &Path) -> io::Result<File> {
 }
 
 fn write_synced(file: &File, content: &Blob) -> io::Result<()> {
-    write(file, content)?;
+    content.copy_to(file)?;
     file.sync_all()
-}
-
-fn write(mut file: &File, content: &Blob) -> io::Result<()> {
-    let mut offset = 0;
-    while offset < content.length() {
-        let piece = content.read(offset, 1 << 20)?;
-        io::Write::write_all(&mut file, &piece)?;
-        offset += piece.len() as u64;
-    }
-    Ok(())
 }
 
 /// None where such files can't be had.

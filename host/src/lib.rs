@@ -24,7 +24,7 @@ mod sources;
 pub mod storages;
 
 pub use bindings::exports::flowhold::storage::planning::ForecastStep;
-pub use docker::{Output, engine::Engine};
+pub use docker::{Engine, Output};
 pub use failure::{Failure, FailureKind};
 pub use files::Access;
 pub use host::{Host, Session};

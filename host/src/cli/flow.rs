@@ -125,7 +125,7 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     };
     match arguments.output.as_deref().filter(|path| *path != Path::new("-")) {
         Some(path) => save(&blob, path),
-        None => copy(&blob, &mut io::stdout().lock()).or_else(|error| match error.kind() {
+        None => print(&blob).or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(()),
             _ => Err(Failure::of_path("stdout", &error)),
         }),
@@ -144,6 +144,12 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn print(blob: &Blob) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    blob.copy_to(&mut out)?;
+    out.flush()
+}
+
 /// A new file, whole and synced, or none.
 fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     let failure = |error: io::Error| Failure::of_path(path.display(), &error);
@@ -159,15 +165,4 @@ fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     }
     Err(Failure::input("path-taken", format!("{} exists already", path.display()))
         .with_help("it was left as it is; name another file".to_owned()))
-}
-
-/// Copies all bytes, a piece at a time.
-pub(crate) fn copy(blob: &Blob, to: &mut impl Write) -> io::Result<()> {
-    let mut offset = 0;
-    while offset < blob.length() {
-        let piece = blob.read(offset, 1 << 20)?;
-        to.write_all(&piece)?;
-        offset += piece.len() as u64;
-    }
-    to.flush()
 }

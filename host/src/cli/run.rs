@@ -10,11 +10,11 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Failure, FailureKind, Host, Session, Storage, docker::run::GRACE, python::Interpreter};
+use flowhold::{Failure, FailureKind, Host, Session, Storage, docker::GRACE, python::Interpreter};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use super::{ProgressArguments, console, engine, exit::EndOfFlow, flow, spec_file, store};
+use super::{ProgressArguments, console, engine, exit::EndOfFlow, spec_file, store};
 
 /// A flow that ends sooner has nothing to clean up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -116,7 +116,7 @@ async fn here(
         Some(path) => PathBuf::from(path),
         None => {
             let path = temporary.path().join(format!("flow.{}", run.format));
-            let write = std::fs::File::create_new(&path).and_then(|mut file| flow::copy(&run.content, &mut file));
+            let write = std::fs::File::create_new(&path).and_then(|file| run.content.copy_to(file));
             write.map_err(|error| Failure::of_path(path.display(), &error))?;
             path
         }

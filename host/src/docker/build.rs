@@ -27,7 +27,7 @@ const CONTEXT_BYTES: u64 = 1024 * 1024;
 
 /// An image that was built.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Built {
+pub(crate) struct Built {
     /// `sha256:…`
     pub image_id: String,
     /// The steps of its Dockerfile, in order.
@@ -36,7 +36,7 @@ pub struct Built {
 
 /// One instruction of a build.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BuildStep {
+pub(crate) struct BuildStep {
     /// The instruction.
     pub name: String,
     /// The daemon had its result already.
@@ -53,7 +53,7 @@ impl Daemon {
     /// # Errors
     /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of
     /// the half context; a step that fails as [`DockerError::BuildStep`].
-    pub async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<Built, DockerError> {
+    pub(crate) async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<Built, DockerError> {
         let name = Reference::parse(&options.reference)?;
         let build = |archive| async {
             match options.builder {

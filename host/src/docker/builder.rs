@@ -19,7 +19,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the daemon doesn't answer.
-    pub async fn builder(&self) -> Result<Builder, DockerError> {
+    pub(crate) async fn builder(&self) -> Result<Builder, DockerError> {
         if let Some(builder) = std::env::var(VARIABLE).ok().as_deref().and_then(chosen) {
             return Ok(builder);
         }
@@ -71,8 +71,7 @@ mod tests {
 
     #[test]
     fn a_daemon_shows_what_it_has() {
-        let linux =
-            |api: &str| DaemonVersion { os: "linux".to_owned(), api: api.to_owned(), ..DaemonVersion::unknown() };
+        let linux = |api: &str| DaemonVersion { os: "linux".to_owned(), api: api.to_owned() };
         let windows = DaemonVersion { os: "windows".to_owned(), ..linux("1.41") };
         for (headers, version, builder) in [
             // Heard from Docker 20.10.

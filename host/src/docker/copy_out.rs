@@ -28,7 +28,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the path is no regular file (a link is not followed), or `to` can't be written.
-    pub async fn copy_out(&self, image: &str, path: &str, to: &Path) -> Result<bool, DockerError> {
+    pub(crate) async fn copy_out(&self, image: &str, path: &str, to: &Path) -> Result<bool, DockerError> {
         Reference::parse(image)?;
         // Never started. An image without a command makes none without this.
         let body = ContainerCreateBody { entrypoint: Some(vec!["/never-started".to_owned()]), ..Default::default() };

@@ -15,7 +15,7 @@ impl Daemon {
     /// # Errors
     /// If the registry doesn't give it. That the daemon has an image of that name doesn't help:
     /// it may be another one; but the error's help says so.
-    pub async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
+    pub(crate) async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
         let news = News::new();
         let pull = self.patiently(&news, || self.pull_now(&name, platform, &news));

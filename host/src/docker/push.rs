@@ -15,7 +15,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the daemon doesn't have the image, or the registry doesn't take it.
-    pub async fn push(&self, reference: &str) -> Result<String, DockerError> {
+    pub(crate) async fn push(&self, reference: &str) -> Result<String, DockerError> {
         let name = Reference::parse(reference)?;
         if name.digest.is_some() {
             return Err(DockerError::Reference {

@@ -37,7 +37,7 @@ const KILLING: Duration = Duration::from_secs(2);
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
-pub struct RunRequest {
+pub(crate) struct RunRequest {
     /// The image; the daemon must have it.
     pub image: String,
     /// Program and arguments, in place of the image's own entrypoint and command; empty for those.
@@ -66,7 +66,7 @@ impl Daemon {
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
-    pub async fn run(&self, request: RunRequest, output: &Output) -> Result<i64, DockerError> {
+    pub(crate) async fn run(&self, request: RunRequest, output: &Output) -> Result<i64, DockerError> {
         Reference::parse(&request.image)?;
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let body = ContainerCreateBody {

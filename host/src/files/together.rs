@@ -5,7 +5,7 @@ use std::{io, iter, path::Path};
 use super::{
     Access, Grants, Nameless,
     nameless::{sync_file_system, syncs_whole_file_systems},
-    of_new, parent_of, write,
+    of_new, parent_of,
 };
 use crate::{blob::Blob, capability::Files as _, failure::Failure, parallel::on_all_processors};
 
@@ -50,7 +50,7 @@ impl Grants {
         let written = |(path, content): &(String, Blob)| {
             let (_, within) = self.find(path, Access::Write)?;
             let (Some(file), Some(name)) = (Nameless::new(&parent), within.file_name()) else { return Ok(None) };
-            write(file.file(), content).map_err(|error| of_new(path, &error))?;
+            content.copy_to(file.file()).map_err(|error| of_new(path, &error))?;
             Ok(Some((file, name.to_owned())))
         };
         let unnamed: Result<Option<Vec<_>>, Failure> = on_all_processors(files, written).into_iter().collect();
