@@ -223,6 +223,8 @@ impl Host {
         };
         let mut store = Store::new(&self.engine, capabilities);
         store.limiter(|state| &mut state.limits);
+        // What is handed over at once is in the guest's memory.
+        store.set_hostcall_fuel(settings.memory_limit);
         // Those that the guest has, of its own and its host's resources, and those that it lends to calls.
         store.set_max_component_handles(HANDLES);
         let ticks = self.ticker.as_ref().zip(settings.deadline).map(|(ticker, deadline)| ticker.ticks(deadline));

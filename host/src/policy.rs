@@ -5,7 +5,7 @@
 use std::{io::Read, path::Path, time::Duration};
 
 use wasmtime::{
-    Config, Engine, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
+    Config, Engine, Module, OptLevel, RegallocAlgorithm, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
     component::{
         Component, Func, Linker, Val,
         types::{ComponentFunc, ComponentItem, Type},
@@ -42,6 +42,8 @@ const JUDGE: &str = "[method]plan.judge";
 fn engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     engine_config::configure(&mut config, true);
+    // Compiled in a time that is about proportional to its size, whatever it is made of.
+    config.cranelift_opt_level(OptLevel::None).cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
     Engine::new(&config)
 }
 

@@ -113,7 +113,7 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
-    let (host, _) = docker_host(Host::builder(), super::Mode::None)?;
+    let (host, interrupt) = docker_host(Host::builder(), super::Mode::None)?;
     let mut session = host.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
     let location = store::locate(&mut session, storage, &arguments.location).await?;
@@ -123,13 +123,20 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     } else {
         session.read_flow(storage, &location).await?
     };
-    match arguments.output.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => save(&blob, path),
-        None => print(&blob).or_else(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(Failure::of_path("stdout", &error)),
-        }),
-    }?;
+    match arguments.output.filter(|path| path != Path::new("-")) {
+        Some(path) => save(&blob, &path)?,
+        None => {
+            // Whoever reads may take long, and is not waited for.
+            let printing = tokio::task::spawn_blocking(move || print(&blob));
+            let printed = async {
+                match printing.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
+                    _ => Ok(()),
+                }
+            };
+            exit::until(&interrupt, "the flow was written", printed).await?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -51,8 +51,14 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     } else {
         session.snapshot(storage).await?
     };
-    if after != before && file.is_file() && !output::is_open(&file) {
+    if after == before || !file.is_file() || output::is_open(&file) {
+        return Ok(code);
+    }
+    if store::read_file(&file)? == before {
         output::write(&file, &after)?;
+    } else {
+        let file = file.display();
+        console::note(&format!("note: {file} was written meanwhile, and is left as it is: the digest is not in it"));
     }
     Ok(code)
 }

@@ -126,6 +126,9 @@ async fn here(
         Failure::new(FailureKind::Unavailable, "no-python", format!("can't run {program}: {error}"))
             .with_help("install Python 3.6 or newer, or name one with --python".to_owned())
     };
+    if end.stop.is_cancelled() {
+        return Err(interrupted());
+    }
     let mut child = tokio::process::Command::new(interpreter.program())
         .args(["-u", "-c", &run.program])
         .arg(&path)
@@ -150,10 +153,14 @@ async fn here(
         }
         () = end.stop.cancelled() => {
             stop(&mut child, end.is_known_to_all(), &end.kill).await.map_err(no_python)?;
-            return Err(Failure::new(FailureKind::Interrupted, "interrupted", "the flow was interrupted"));
+            return Err(interrupted());
         }
     };
     Ok(exit_code(status))
+}
+
+fn interrupted() -> Failure {
+    Failure::new(FailureKind::Interrupted, "interrupted", "the flow was interrupted")
 }
 
 /// The Python that is named here, else by the spec of the storage.

@@ -87,12 +87,23 @@ pub(crate) async fn plan(
     session.keep_pickles_in(pickles());
     // What is typed is meant from here; what a spec says, from its folder.
     let python = python.map(|chosen| python::path_of(chosen, Path::new("")).map_or(chosen.into(), from_here));
-    let plan = exit::until(interrupt, "the spec was read", session.plan(spec, python.as_deref(), need)).await;
+    let show = |line: String| console::note(&format!("    {}", flowhold::progress::clean(&line)));
+    let planned = {
+        let planning = exit::until(interrupt, "the spec was read", session.plan(spec, python.as_deref(), need));
+        tokio::pin!(planning);
+        loop {
+            tokio::select! {
+                biased;
+                planned = &mut planning => break planned,
+                Some(line) = printed.recv() => show(line),
+            }
+        }
+    };
     session.print_to(None);
     while let Ok(line) = printed.try_recv() {
-        console::note(&format!("    {}", flowhold::progress::clean(&line)));
+        show(line);
     }
-    plan
+    planned
 }
 
 fn from_here(path: PathBuf) -> String {

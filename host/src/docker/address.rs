@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{credentials, error::DockerError, tls::Tls};
+use super::{cli_context, credentials, error::DockerError, failure::words, tls::Tls};
 use crate::progress::{clean, without_passwords};
 
 /// A way to reach a daemon that this build knows.
@@ -19,13 +19,25 @@ pub(super) enum Address {
 }
 
 impl Address {
-    /// `given`, else `DOCKER_HOST`, else where this platform's docker usually is. `environment`
-    /// reads a variable; an empty one counts as none, as it does for the docker command line.
+    /// `given`, else `DOCKER_HOST`, else that of docker's own context, else where this platform's docker usually is.
+    /// `environment` reads a variable; an empty one counts as none, as it does for the docker command line.
     pub(super) fn find(given: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, DockerError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
         let address = given.filter(|given| !given.is_empty()).map(str::to_owned).or_else(|| variable("DOCKER_HOST"));
-        let Some(address) = address else {
-            return Ok(Self::platform(variable));
+        let folder = credentials::folder(variable);
+        let context = match (&address, &folder) {
+            (None, Some(folder)) => {
+                cli_context::chosen(variable("DOCKER_CONTEXT"), folder).map_err(|(name, reason)| {
+                    let address = format!("of the docker context {}", clean(&name));
+                    DockerError::Address { address, reason: words(&reason) }
+                })?
+            }
+            _ => None,
+        };
+        let (address, certificates) = match (address, context) {
+            (Some(address), _) => (address, None),
+            (None, Some(context)) => (context.address, context.certificates),
+            (None, None) => return Ok(Self::platform(variable)),
         };
         let wrong = |reason: &str| {
             Err(DockerError::Address {
@@ -40,7 +52,8 @@ impl Address {
             return wrong("nothing follows the scheme");
         }
         // `tcp://` says nothing of TLS; who asks for it elsewhere must not be served in the clear.
-        let is_secure = scheme == "https" || scheme == "tcp" && variable("DOCKER_TLS_VERIFY").is_some();
+        let is_secure =
+            scheme == "https" || scheme == "tcp" && (variable("DOCKER_TLS_VERIFY").is_some() || certificates.is_some());
         match scheme {
             "unix" if !cfg!(unix) => wrong("there are no unix sockets on this system"),
             "unix" if !place.starts_with('/') => wrong("the path of the socket must be absolute"),
@@ -68,8 +81,8 @@ impl Address {
                 if !is_secure {
                     return Ok(Self::Http(host));
                 }
-                let chosen = variable("DOCKER_CERT_PATH").map(PathBuf::from);
-                match Tls::of(chosen.as_deref(), credentials::folder(variable).as_deref()) {
+                let chosen = certificates.or_else(|| variable("DOCKER_CERT_PATH").map(PathBuf::from));
+                match Tls::of(chosen.as_deref(), folder.as_deref()) {
                     Ok(tls) => Ok(Self::Https(host, tls)),
                     Err(reason) => wrong(&reason),
                 }
@@ -127,6 +140,17 @@ mod tests {
         assert_eq!(find(Some("tcp://host:1"), &environment).unwrap(), "tcp://host:1");
         assert_eq!(find(None, &environment).unwrap(), "unix:///run/other.sock");
         assert!(find(None, &[("DOCKER_HOST", "")]).unwrap().starts_with("unix://"));
+    }
+
+    #[test]
+    fn a_context_of_docker_comes_after_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let far = [("DOCKER_CONFIG", path), ("DOCKER_CONTEXT", "far")];
+        let error = find(None, &far).unwrap_err();
+        assert!(error.contains("docker context far") && error.contains("meta.json"), "{error}");
+        assert_eq!(find(Some("unix:///s"), &far).unwrap(), "unix:///s");
+        assert_eq!(find(None, &[far[0], far[1], ("DOCKER_HOST", "tcp://host:1")]).unwrap(), "tcp://host:1");
     }
 
     #[test]

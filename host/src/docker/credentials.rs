@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::error::Kind;
 use super::failure::words;
@@ -26,6 +26,10 @@ const HUB: &str = "https://index.docker.io/v1/";
 
 /// A helper may ask its user for a password; after this long nobody is there.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// No answer of a helper is longer, in bytes, nor are reasons quoted that are, in characters.
+const LARGEST: u64 = 64 << 10;
+const LONGEST_REASON: usize = 500;
 
 /// Why credentials could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +127,7 @@ impl Source {
         };
         let unreadable = |reason: String| CredentialsError::Unreadable { file: file.clone(), reason };
         let text = match std::fs::read(&file) {
+            Ok(text) if text.trim_ascii().is_empty() => return Ok(None),
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(error.to_string())),
@@ -132,7 +137,7 @@ impl Source {
             unreadable(format!("not what docker writes, line {} column {}", error.line(), error.column()))
         })?;
         let helper = entry(&config.cred_helpers, registry).filter(|name| !name.is_empty());
-        let store = Some(&config.creds_store).filter(|name| !name.is_empty());
+        let store = config.creds_store.as_ref().filter(|name| !name.is_empty());
         if let Some(name) = helper.or(store)
             && let Some(found) = self.ask(name, registry).await?
         {
@@ -173,21 +178,25 @@ impl Source {
                 // A helper that needs no input may close it unread; its exit code tells all.
                 let _ = stdin.write_all(server.as_bytes()).await;
             }
-            child.wait_with_output().await
+            let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+            let (stdout, stderr) = tokio::try_join!(read_some(stdout), read_some(stderr))?;
+            Ok(Output { status: child.wait().await?, stdout, stderr })
         };
         let output = tokio::time::timeout(PATIENCE, conversation)
             .await
             .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error: io::Error| failed(error.to_string()))?;
         if !output.status.success() {
             // By convention the reason is on stdout; some write to stderr.
-            let said =
-                [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
+            // Nor is a secret told that came with it.
+            let has_secret = serde_json::from_slice::<Answer>(&output.stdout).is_ok();
+            let stdout = if has_secret { Vec::new() } else { output.stdout };
+            let said = [stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
             let unknown = ["credentials not found", "no credentials server url"];
             if unknown.iter().any(|words| said.to_lowercase().contains(words)) {
                 return Ok(None);
             }
-            let said = words(&said);
+            let said: String = words(&said).chars().take(LONGEST_REASON).collect();
             return Err(failed(if said.is_empty() { output.status.to_string() } else { said }));
         }
         let answer: Answer = serde_json::from_slice(&output.stdout)
@@ -208,14 +217,21 @@ impl Source {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What a helper writes, which is never more. One that goes on writing is told by its closed pipe.
+async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(LARGEST).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// What is null is not there, as for docker itself.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
 struct Config {
-    #[serde(default)]
     auths: Option<BTreeMap<String, Option<Entry>>>,
-    #[serde(default)]
-    creds_store: String,
-    #[serde(default)]
+    creds_store: Option<String>,
     cred_helpers: Option<BTreeMap<String, Option<String>>>,
 }
 
@@ -229,25 +245,25 @@ struct Answer {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Entry {
-    auth: String,
-    username: String,
-    password: String,
-    identitytoken: String,
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
 }
 
 impl Entry {
     fn credentials(&self, registry: &str) -> Result<Option<Credentials>, &'static str> {
-        let (mut username, mut password) = (self.username.clone(), self.password.clone());
-        if !self.auth.is_empty() {
+        let mut username = self.username.clone().unwrap_or_default();
+        let mut password = self.password.clone().unwrap_or_default();
+        if let Some(auth) = self.auth.as_deref().map(str::trim).filter(|auth| !auth.is_empty()) {
             let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-            let bytes =
-                GeneralPurpose::new(&STANDARD, lenient).decode(self.auth.trim()).map_err(|_| "auth is not base64")?;
+            let bytes = GeneralPurpose::new(&STANDARD, lenient).decode(auth).map_err(|_| "auth is not base64")?;
             let text = String::from_utf8(bytes).map_err(|_| "auth holds no text")?;
             let (name, secret) = text.split_once(':').ok_or("auth holds no user:password")?;
             // Docker for Windows once padded with zeros.
             (username, password) = (name.to_owned(), secret.trim_end_matches('\0').to_owned());
         }
-        let identity_token = Some(self.identitytoken.clone()).filter(|token| !token.is_empty());
+        let identity_token = self.identitytoken.clone().filter(|token| !token.is_empty());
         if password.is_empty() && identity_token.is_none() {
             return Ok(None);
         }
@@ -366,14 +382,17 @@ mod tests {
             ("echo 'the keychain is locked' >&2; exit 2", "the keychain is locked"),
             ("exit 3", "exit status: 3"),
             ("echo '{\"Secret\": \"hunter2\"'", "its answer is not JSON"),
+            ("echo '{\"Username\": \"me\", \"Secret\": \"hunter2\"}'; exit 4", "exit status: 4"),
+            ("yes; exit 5", "y y y"),
         ] {
             let error = find(r#"{"credsStore":"store"}"#, "r.example", &[("store", script)]).unwrap_err();
             let text = error.to_string();
+            assert!(text.len() < 1000);
             assert!(
                 text.contains("'docker-credential-store' failed for 'r.example'") && text.contains(reason),
                 "{text}"
             );
-            assert!(!format!("{error:?}").contains("hunter2"));
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
             assert_eq!(error.kind(), Kind::Unavailable);
         }
         let error = find(r#"{"credsStore":"gone"}"#, "r.example", &[]).unwrap_err();
@@ -388,6 +407,8 @@ mod tests {
             r#"{"auths":null}"#,
             r#"{"auths":{"r.example":null}}"#,
             r#"{"auths":{"r.example":{}},"credHelpers":{"r.example":""}}"#,
+            r#"{"auths":{"r.example":{"auth":null,"identitytoken":null}},"credsStore":null}"#,
+            "",
         ] {
             assert_eq!(find(config, "r.example", &[]).unwrap(), None, "{config}");
         }

@@ -100,7 +100,11 @@ fn as_push(mut request: BollardRequest, name: &Reference) -> BollardRequest {
 /// The digest in `v1: digest: sha256:… size: 1234`, the last line of a push.
 fn pushed_digest(status: &str) -> Option<&str> {
     let (_, rest) = status.split_once("digest: ")?;
-    rest.split_whitespace().next().filter(|digest| digest.starts_with("sha256:"))
+    let is_digest = |digest: &&str| {
+        let hex = digest.strip_prefix("sha256:");
+        hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    rest.split_whitespace().next().filter(is_digest)
 }
 
 #[cfg(test)]
@@ -109,8 +113,10 @@ mod tests {
 
     #[test]
     fn the_digest_is_in_the_last_line() {
-        assert_eq!(pushed_digest("v1: digest: sha256:0a1b size: 528"), Some("sha256:0a1b"));
-        assert_eq!(pushed_digest("digest: sha256:0a1b size: 528"), Some("sha256:0a1b"));
+        let digest = format!("sha256:{}", "0a1b".repeat(16));
+        assert_eq!(pushed_digest(&format!("v1: digest: {digest} size: 528")), Some(digest.as_str()));
+        assert_eq!(pushed_digest(&format!("digest: {digest} size: 528")), Some(digest.as_str()));
+        assert_eq!(pushed_digest("v1: digest: sha256:\u{1b}[2J size: 528"), None);
         assert_eq!(pushed_digest("Pushed"), None);
         assert_eq!(pushed_digest("v1: digest: "), None);
     }

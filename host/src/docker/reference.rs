@@ -33,10 +33,18 @@ impl Reference {
             _ => (name, "latest"),
         };
         let path_letter = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
-        if !repository
-            .split('/')
-            .all(|part| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(path_letter))
-        {
+        let is_part =
+            |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(path_letter);
+        let is_ip6 = |part: &str| {
+            let address = part.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+            address.is_some_and(|(address, port)| {
+                address.parse::<std::net::Ipv6Addr>().is_ok() && port.chars().all(|c| c == ':' || c.is_ascii_digit())
+            })
+        };
+        let (first, others) =
+            repository.split_once('/').map_or((repository, None), |(first, rest)| (first, Some(rest)));
+        let is_first = is_part(first) || others.is_some() && is_ip6(first);
+        if !is_first || !others.is_none_or(|others| others.split('/').all(is_part)) {
             return Err(wrong("a name has letters, digits, '.', '_' and '-' between its slashes"));
         }
         let tag_letter = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -68,10 +76,15 @@ impl Reference {
     /// The registry's host and port: the first part, if it looks like a host.
     pub(super) fn registry(&self) -> &str {
         match self.repository.split_once('/') {
-            Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
+            Some((host, _)) if is_host(host) => host,
             _ => "docker.io",
         }
     }
+}
+
+/// Whether a first part is a host, as the grammar of references has it: upper case, too, is in no other part.
+fn is_host(part: &str) -> bool {
+    part.contains(['.', ':']) || part == "localhost" || part.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -86,6 +99,10 @@ mod tests {
             ("acme/etl:v1", "acme/etl", "v1", "docker.io"),
             ("localhost:5000/etl", "localhost:5000/etl", "latest", "localhost:5000"),
             ("localhost/etl:x", "localhost/etl", "x", "localhost"),
+            // Not Docker Hub, which has its own password.
+            ("MYHOST/etl:x", "MYHOST/etl", "x", "MYHOST"),
+            ("[2001:db8::1]:5000/a/b", "[2001:db8::1]:5000/a/b", "latest", "[2001:db8::1]:5000"),
+            ("[::1]/a:2", "[::1]/a", "2", "[::1]"),
             ("r.example:443/a/b/c:1.0", "r.example:443/a/b/c", "1.0", "r.example:443"),
         ] {
             let reference = Reference::parse(given).unwrap();

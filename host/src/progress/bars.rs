@@ -2,12 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-use super::{Colour, Event, Progress, clean, layer_is_done, plain, size};
+use super::{Colour, Event, Progress, Stderr, clean, layer_is_done, plain, size};
+
+/// Pictures per second.
+const RATE: u8 = 20;
 
 /// Bars that are redrawn in place; what is over becomes a line above them.
 pub struct Bars {
@@ -28,7 +33,8 @@ impl Bars {
     /// Draws on standard error.
     #[must_use]
     pub fn stderr(colour: Colour) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), colour)
+        let terminal = Terminal { term: Term::stderr(), picture: Mutex::default() };
+        Self::on(ProgressDrawTarget::term_like_with_hz(Box::new(terminal), RATE), colour)
     }
 
     fn on(target: ProgressDrawTarget, colour: Colour) -> Self {
@@ -133,6 +139,70 @@ impl Progress for Bars {
     }
 }
 
+/// A terminal that is drawn on by the thread of [`Stderr`]: one that stands still must not stop a build.
+#[derive(Debug)]
+struct Terminal {
+    term: Term,
+    /// What is drawn next.
+    picture: Mutex<String>,
+}
+
+impl Terminal {
+    fn draw(&self, text: &str) -> io::Result<()> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        Ok(())
+    }
+
+    /// Moves the cursor, in the direction that the letter means.
+    fn move_cursor(&self, by: usize, direction: char) -> io::Result<()> {
+        if by == 0 { Ok(()) } else { self.draw(&format!("\x1b[{by}{direction}")) }
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        self.term.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.term.size().0
+    }
+
+    fn move_cursor_up(&self, by: usize) -> io::Result<()> {
+        self.move_cursor(by, 'A')
+    }
+
+    fn move_cursor_down(&self, by: usize) -> io::Result<()> {
+        self.move_cursor(by, 'B')
+    }
+
+    fn move_cursor_right(&self, by: usize) -> io::Result<()> {
+        self.move_cursor(by, 'C')
+    }
+
+    fn move_cursor_left(&self, by: usize) -> io::Result<()> {
+        self.move_cursor(by, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.draw(text)?;
+        self.draw("\n")
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.draw(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.draw("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let picture = std::mem::take(&mut *self.picture.lock().unwrap_or_else(PoisonError::into_inner));
+        Stderr.write_all(picture.as_bytes())
+    }
+}
+
 impl fmt::Debug for Bars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bars").field("colour", &self.colour).finish_non_exhaustive()
@@ -141,10 +211,7 @@ impl fmt::Debug for Bars {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Arc;
-
-    use indicatif::TermLike;
 
     use super::super::Operation;
     use super::*;
