@@ -3,7 +3,6 @@
 use crate::text::{Excerpt, breaks_lines};
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// A relative POSIX path inside the build context, such as `flows/etl.prefect`.
 ///
@@ -18,8 +17,7 @@ use serde::{Deserialize, Serialize};
 /// assert!("../secret".parse::<ContextPath>().is_err());
 /// # Ok::<(), flowhold_core::context_path::ContextPathError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContextPath(String);
 
 impl ContextPath {
@@ -154,20 +152,6 @@ impl FromStr for ContextPath {
             }
         }
         Ok(Self(path))
-    }
-}
-
-impl TryFrom<String> for ContextPath {
-    type Error = ContextPathError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ContextPath> for String {
-    fn from(path: ContextPath) -> Self {
-        path.0
     }
 }
 

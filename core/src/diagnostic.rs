@@ -5,7 +5,7 @@ use std::fmt;
 use crate::json::{Json, Object};
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Stops a build.
     Error,
@@ -88,7 +88,7 @@ impl Diagnostic {
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $severity:ident $variant:ident = $text:literal,)+) => {
         /// Every kind of finding and failure that the core reports. The texts are stable.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[doc = $doc])+ $variant,)+
         }

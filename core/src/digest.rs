@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use sha2::{Digest as _, Sha256};
 
 /// A sha256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
 /// Why a text is no digest.

@@ -3,7 +3,6 @@
 use crate::text::Excerpt;
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// The name of an environment variable: a letter or `_`, then letters, digits and `_`, ASCII throughout.
 ///
@@ -14,15 +13,13 @@ use serde::{Deserialize, Serialize};
 /// assert!("PIP_INDEX_URL".parse::<EnvName>().is_ok());
 /// assert!("MY-VAR".parse::<EnvName>().is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvName(String);
 
 /// The value of an environment variable: text without NUL, carriage return or line feed. May be empty.
 ///
 /// NUL can't be passed to a process; line ends can't be written in a Dockerfile's `ENV`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvValue(String);
 
 /// Why a text names no environment variable.
@@ -168,34 +165,6 @@ impl FromStr for EnvValue {
     }
 }
 
-impl TryFrom<String> for EnvName {
-    type Error = EnvNameError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for EnvValue {
-    type Error = EnvValueError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<EnvName> for String {
-    fn from(name: EnvName) -> Self {
-        name.0
-    }
-}
-
-impl From<EnvValue> for String {
-    fn from(value: EnvValue) -> Self {
-        value.0
-    }
-}
-
 impl fmt::Display for EnvName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -275,7 +244,7 @@ mod tests {
             if let Ok(value) = text.parse::<EnvValue>() {
                 prop_assert_eq!(value.to_string(), &*text);
             }
-            prop_assert_eq!(name.parse::<EnvName>().map(String::from), Ok(name));
+            prop_assert_eq!(name.parse::<EnvName>().map(|one| one.to_string()), Ok(name));
             if let Err(error) = text.parse::<EnvName>() {
                 let help = error.help();
                 // The suggested name is one.

@@ -7,9 +7,7 @@ use crate::{
     text::{Excerpt, breaks_lines},
 };
 use core::fmt;
-use core::hash::{Hash, Hasher};
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 use std::{cmp::Ordering, sync::Arc};
 
 /// The name of a flow: 1 to 255 characters of text without control characters, whose slug is not empty.
@@ -24,8 +22,7 @@ use std::{cmp::Ordering, sync::Arc};
 /// assert_eq!(name.slug(), "cool-flow-shades");
 /// # Ok::<(), flowhold_core::flow_name::FlowNameError>(())
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug)]
 pub struct FlowName {
     // Shared: storages, plans and maps all hold the names.
     text: Arc<str>,
@@ -119,14 +116,7 @@ impl FromStr for FlowName {
     type Err = FlowNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl TryFrom<String> for FlowName {
-    type Error = FlowNameError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let name = text.to_owned();
         if name.is_empty() {
             return Err(FlowNameError::Empty);
         }
@@ -147,12 +137,6 @@ impl TryFrom<String> for FlowName {
             bytes if bytes > Self::MOST_SLUG_BYTES => Err(FlowNameError::SlugTooLong { name, bytes }),
             _ => Ok(Self { text: name.into(), slug: slug.into() }),
         }
-    }
-}
-
-impl From<FlowName> for String {
-    fn from(name: FlowName) -> Self {
-        name.text.as_ref().to_owned()
     }
 }
 
@@ -193,12 +177,6 @@ impl PartialOrd for FlowName {
 impl Ord for FlowName {
     fn cmp(&self, other: &Self) -> Ordering {
         self.text.cmp(&other.text)
-    }
-}
-
-impl Hash for FlowName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
     }
 }
 
@@ -266,15 +244,6 @@ mod tests {
             let error = name.parse::<FlowName>().err().map(|e| e.to_string());
             assert_eq!(error, Some(message));
         }
-    }
-
-    #[test]
-    fn json_goes_through_the_parser() -> Result<(), serde_json::Error> {
-        let name: FlowName = serde_json::from_str("\"My Flow\"")?;
-        assert_eq!(serde_json::to_string(&name)?, "\"My Flow\"");
-        let error = serde_json::from_str::<FlowName>("\"..\"").err().map(|e| e.to_string());
-        assert_eq!(error.as_deref(), Some("flow name \"..\" makes an empty slug, so its file would have no name"));
-        Ok(())
     }
 
     proptest! {

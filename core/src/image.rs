@@ -13,25 +13,21 @@ pub use registry::{JoinError, join};
 use core::fmt;
 use core::str::FromStr;
 use reference::{MOST_REPOSITORY_BYTES, check_domain, check_length, check_path, check_tag, refuse_at_once, split_tag};
-use serde::{Deserialize, Serialize};
 
 /// The `registry_url` argument: `[domain[:port]][/path…]`, without tag or digest. `acme` alone is a namespace of
 /// Docker Hub.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryUrl {
     text: String,
     domain_end: usize,
 }
 
 /// The `image_name` argument: path components without domain, tag or digest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName(String);
 
 /// The `image_tag` argument: 1 to 128 of `A-Z a-z 0-9 _ . -`, the first of them no `.` or `-`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageTag(String);
 
 impl RegistryUrl {
@@ -141,57 +137,15 @@ impl FromStr for ImageTag {
     }
 }
 
-impl TryFrom<String> for RegistryUrl {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<RegistryUrl> for String {
-    fn from(registry: RegistryUrl) -> Self {
-        registry.text
-    }
-}
-
 impl fmt::Display for RegistryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
     }
 }
 
-impl TryFrom<String> for ImageName {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImageName> for String {
-    fn from(name: ImageName) -> Self {
-        name.0
-    }
-}
-
 impl fmt::Display for ImageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
-    }
-}
-
-impl TryFrom<String> for ImageTag {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImageTag> for String {
-    fn from(tag: ImageTag) -> Self {
-        tag.0
     }
 }
 
@@ -276,7 +230,7 @@ mod tests {
     fn image_tags() {
         let longest = "x".repeat(128);
         for tag in ["v1", "V1", "_", "2019-10-17t10-00-00", "1.0.0", &longest] {
-            assert_eq!(tag.parse::<ImageTag>().map(String::from), Ok(tag.to_owned()));
+            assert_eq!(tag.parse::<ImageTag>().map(|one| one.to_string()), Ok(tag.to_owned()));
         }
         for (tag, help) in [("-v1", "write \"v1\""), ("a/b", "write \"a-b\""), ("é", "write a tag such as \"v1\"")] {
             assert_eq!(tag.parse::<ImageTag>().err().map(|e| e.help()), Some(help.to_owned()), "{tag:?}");
@@ -288,9 +242,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_parses_comes_back(text in "[aA0.:/@_-]{0,16}|\\PC*") {
-            let registry = text.parse::<RegistryUrl>().map(String::from);
-            let name = text.parse::<ImageName>().map(String::from);
-            let tag = text.parse::<ImageTag>().map(String::from);
+            let registry = text.parse::<RegistryUrl>().map(|one| one.to_string());
+            let name = text.parse::<ImageName>().map(|one| one.to_string());
+            let tag = text.parse::<ImageTag>().map(|one| one.to_string());
             let without_slash = text.strip_suffix('/').unwrap_or(&text);
             for (parsed, expected) in [(registry, without_slash), (name, &text), (tag, &text)] {
                 match parsed {

@@ -3,7 +3,6 @@
 use crate::text::{Excerpt, breaks_lines};
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// An absolute, normalised POSIX path inside an image: the destination of a file.
 ///
@@ -18,8 +17,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(path.to_string(), "/opt/models/");
 /// # Ok::<(), flowhold_core::image_path::ImagePathError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImagePath {
     path: String,
     directory: bool,
@@ -151,20 +149,6 @@ impl FromStr for ImagePath {
             normalised.push('/');
         }
         Ok(Self { path: normalised, directory: text.ends_with('/') || text.ends_with("/.") })
-    }
-}
-
-impl TryFrom<String> for ImagePath {
-    type Error = ImagePathError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImagePath> for String {
-    fn from(path: ImagePath) -> Self {
-        path.to_string()
     }
 }
 

@@ -4,7 +4,6 @@ use crate::requirement::normal_version;
 use crate::text::Excerpt;
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// The `prefect_version` argument: a release, or else a branch, tag or commit.
 ///
@@ -19,11 +18,10 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(branch.requirement(), "prefect @ git+https://github.com/PrefectHQ/prefect.git@fix/storage");
 /// # Ok::<(), flowhold_core::prefect_version::PrefectVersionError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrefectVersion(Source);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     /// A version of PEP 440 in its normal spelling, without local part.
     Release(String),
@@ -176,22 +174,6 @@ fn broken_rule(text: &str) -> Option<&'static str> {
         Some("the ending \".lock\"")
     } else {
         None
-    }
-}
-
-impl TryFrom<String> for PrefectVersion {
-    type Error = PrefectVersionError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<PrefectVersion> for String {
-    fn from(version: PrefectVersion) -> Self {
-        match version.0 {
-            Source::Release(text) | Source::GitRef(text) => text,
-        }
     }
 }
 

@@ -24,7 +24,7 @@ pub use error::RequirementError;
 /// assert_eq!(requirement.to_string(), "Zope.Interface[test] >=5,<6 ; python_version >= '3.8'");
 /// # Ok::<(), flowhold_core::requirement::RequirementError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
     text: String,
     name: String,

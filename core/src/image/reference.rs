@@ -7,7 +7,6 @@ use crate::text::Excerpt;
 use core::fmt;
 use core::ops::Range;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// The longest repository name, domain included, that registries and daemons take.
 pub(super) const MOST_REPOSITORY_BYTES: usize = 255;
@@ -26,8 +25,7 @@ const MOST_BYTES: usize = 1024;
 /// assert_eq!(image.repository(), "localhost:5000/acme/etl");
 /// # Ok::<(), flowhold_core::image::ReferenceError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {
     text: String,
     /// Where the path starts; in front of it are the domain and a `/`, or nothing.
@@ -265,20 +263,6 @@ impl FromStr for ImageReference {
             tag: tag.map(|tag| (before_digest.len() - tag.len(), before_digest.len())),
             digest_start: digest.map(|digest| text.len() - digest.len()),
         })
-    }
-}
-
-impl TryFrom<String> for ImageReference {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImageReference> for String {
-    fn from(reference: ImageReference) -> Self {
-        reference.text
     }
 }
 
