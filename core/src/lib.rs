@@ -28,6 +28,7 @@ pub mod json;
 mod literal_secret;
 mod name_map;
 mod naming;
+mod order;
 pub mod plan;
 pub mod policy;
 pub mod prefect_version;

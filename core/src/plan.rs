@@ -19,6 +19,7 @@ use crate::{
     flow_name::FlowName,
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
+    order::sort,
     policy::NamedText,
     script,
     settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
@@ -120,12 +121,17 @@ struct Planner<'s> {
 impl Planner<'_> {
     fn run(&mut self) -> Option<BuildPlan> {
         let mut instructions = vec![self.base()?];
+        // Maps have no order: a plan has one, whatever a spec's was.
+        let mut variables: Vec<_> = self.settings.env_vars.iter().collect();
+        sort(&mut variables, |one, other| one.0.as_str().cmp(other.0.as_str()));
         let (installer, other): (Vec<_>, Vec<_>) =
-            self.settings.env_vars.iter().partition(|(name, _)| is_installer_variable(name));
+            variables.into_iter().partition(|(name, _)| is_installer_variable(name));
         instructions.extend(self.env(why::INSTALLER_VARIABLES, &installer));
         instructions.extend(self.install());
         instructions.extend(self.env(why::VARIABLES, &other));
-        for (index, file) in self.settings.files.iter().enumerate() {
+        let mut files: Vec<_> = self.settings.files.iter().collect();
+        sort(&mut files, |one, other| one.source.cmp(&other.source));
+        for (index, file) in files.into_iter().enumerate() {
             instructions.push(self.file(index, file));
         }
         let locations = self.flow_map()?;

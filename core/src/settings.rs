@@ -14,6 +14,7 @@ use crate::{
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
     image_path::ImagePath,
     json::{Json, Object},
+    order,
     prefect_version::PrefectVersion,
     python::PythonVersion,
     requirement::{Requirement, normal_version},
@@ -230,8 +231,8 @@ impl ImageFile {
 
 impl FileEntry {
     /// By path: the source itself comes first, and what is in a directory after it.
-    pub(crate) fn sort(entries: &mut [Self]) {
-        entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    pub(crate) fn sort(entries: &mut Vec<Self>) {
+        order::sort(entries, |one, other| one.path.cmp(&other.path));
     }
 
     pub(crate) fn to_json(&self) -> Json {
