@@ -1,6 +1,6 @@
 //! Environment variables: what may name one, and what one may hold.
 
-use crate::text::Excerpt;
+use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 use core::fmt;
 use core::str::FromStr;
 
@@ -44,7 +44,11 @@ pub enum EnvNameError {
         character: char,
     },
     /// More than [`EnvName::MOST_BYTES`] bytes.
-    #[error("environment variable {} has a name of {bytes} bytes, the most are {}", Excerpt(name), EnvName::MOST_BYTES)]
+    #[error(
+        "environment variable {} has a name of {bytes} bytes; the maximum is {}",
+        Excerpt(name),
+        EnvName::MOST_BYTES
+    )]
     TooLong {
         /// The name.
         name: String,
@@ -66,7 +70,7 @@ pub enum EnvValueError {
         at: usize,
     },
     /// More than [`EnvValue::MOST_BYTES`] bytes.
-    #[error("an environment variable's value has {bytes} bytes, the most are {}", EnvValue::MOST_BYTES)]
+    #[error("an environment variable's value has {bytes} bytes; the maximum is {}", EnvValue::MOST_BYTES)]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -94,16 +98,20 @@ impl EnvValue {
     }
 }
 
-impl EnvNameError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "write NAME = \"value\"".to_owned(),
+impl Explain for EnvNameError {
+    fn code(&self) -> Code {
+        Code::InvalidVariable
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "write NAME = \"value\"",
             Self::LeadingDigit { name } | Self::BadCharacter { name, .. } => {
-                format!("use ASCII letters, digits and _, and no digit in front: {}", portable(name))
+                return Some(format!("use ASCII letters, digits and _, and no digit in front: {}", portable(name)));
             }
-            Self::TooLong { .. } => "shorten it".to_owned(),
-        }
+            Self::TooLong { .. } => "shorten it",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -116,16 +124,20 @@ fn portable(name: &str) -> String {
     portable
 }
 
-impl EnvValueError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::BadCharacter { character: '\0', .. } => "encode binary data, as base64 for example".to_owned(),
+impl Explain for EnvValueError {
+    fn code(&self) -> Code {
+        Code::InvalidVariable
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::BadCharacter { character: '\0', .. } => "encode binary data, as base64 for example",
             Self::BadCharacter { .. } => {
-                "put text of several lines in a file (files = { … }) and its path in the variable".to_owned()
+                "put text of several lines in a file (files = { … }) and its path in the variable"
             }
-            Self::TooLong { .. } => "put it in a file (files = { … }) and its path in the variable".to_owned(),
-        }
+            Self::TooLong { .. } => "put it in a file (files = { … }) and its path in the variable",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -180,6 +192,7 @@ impl fmt::Display for EnvValue {
 #[cfg(test)]
 mod tests {
     use super::{EnvName, EnvValue};
+    use crate::failure::Explain as _;
     use proptest::prelude::*;
 
     #[test]
@@ -200,14 +213,14 @@ mod tests {
             (" ", Some(("environment variable \" \" has the character ' ', which no name may have", "use ASCII letters, digits and _, and no digit in front: _"))),
         ];
         for (name, expected) in cases {
-            let found = name.parse::<EnvName>().err().map(|e| (e.to_string(), e.help()));
+            let found = name.parse::<EnvName>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             let expected = expected.map(|(message, help)| (message.to_owned(), help.to_owned()));
             assert_eq!(found, expected, "{name:?}");
         }
         assert!("A".repeat(255).parse::<EnvName>().is_ok());
         assert_eq!(
             "A".repeat(256).parse::<EnvName>().err().map(|e| e.to_string()),
-            Some(format!("environment variable \"{}…\" has a name of 256 bytes, the most are 255", "A".repeat(60)))
+            Some(format!("environment variable \"{}…\" has a name of 256 bytes; the maximum is 255", "A".repeat(60)))
         );
     }
 
@@ -224,15 +237,15 @@ mod tests {
             ("\u{2028}", None),
         ];
         for (value, expected) in cases {
-            let found = value.parse::<EnvValue>().err().map(|e| (e.to_string(), e.help()));
+            let found = value.parse::<EnvValue>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             let expected = expected.map(|(message, help)| (message.to_owned(), help.to_owned()));
             assert_eq!(found, expected, "{value:?}");
         }
         assert!("x".repeat(130_815).parse::<EnvValue>().is_ok());
         assert_eq!(
-            "x".repeat(130_816).parse::<EnvValue>().err().map(|e| (e.to_string(), e.help())),
+            "x".repeat(130_816).parse::<EnvValue>().err().map(|e| (e.to_string(), e.help().unwrap_or_default())),
             Some((
-                "an environment variable's value has 130816 bytes, the most are 130815".to_owned(),
+                "an environment variable's value has 130816 bytes; the maximum is 130815".to_owned(),
                 "put it in a file (files = { … }) and its path in the variable".to_owned()
             ))
         );
@@ -246,7 +259,7 @@ mod tests {
             }
             prop_assert_eq!(name.parse::<EnvName>().map(|one| one.to_string()), Ok(name));
             if let Err(error) = text.parse::<EnvName>() {
-                let help = error.help();
+                let help = error.help().unwrap_or_default();
                 // The suggested name is one.
                 if let Some((_, suggested)) = help.split_once("front: ") {
                     prop_assert!(suggested.parse::<EnvName>().is_ok(), "{}", help);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     blob::Content,
     diagnostic::Code,
-    failure::Failure,
+    failure::{Explain, Failure},
     flow_name::FlowName,
     json::{Json, Object},
     name_map::NameMap,
@@ -46,10 +46,16 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// Why a text is no format.
+/// Why a text is not a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no format: \"pickle\" and \"script\" are")]
+#[error("{0:?} is not a format; expected \"pickle\" or \"script\"")]
 pub struct FormatError(String);
+
+impl Explain for FormatError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+}
 
 /// A named payload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -55,7 +55,7 @@ pub enum FlowNameError {
     #[error("a flow's name is empty")]
     Empty,
     /// More than [`FlowName::MOST_CHARACTERS`] characters.
-    #[error("flow name {} has {characters} characters, the most are {}", Excerpt(name), FlowName::MOST_CHARACTERS)]
+    #[error("flow name {} has {characters} characters; the maximum is {}", Excerpt(name), FlowName::MOST_CHARACTERS)]
     TooLong {
         /// The name.
         name: String,
@@ -85,7 +85,7 @@ pub enum FlowNameError {
         reason: NoReadings,
     },
     /// Transliteration may write several letters for one character.
-    #[error("flow name {} makes a slug of {bytes} bytes, the most are {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
+    #[error("flow name {} makes a slug of {bytes} bytes; the maximum is {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
     SlugTooLong {
         /// The name.
         name: String,
@@ -100,15 +100,16 @@ impl Explain for FlowNameError {
     }
 
     fn help(&self) -> Option<String> {
-        Some(match self {
+        let help = match self {
             Self::NoReadings { reason, .. } => return reason.help(),
-            Self::Empty => "give the flow a name".to_owned(),
+            Self::Empty => "give the flow a name",
             Self::TooLong { .. } | Self::SlugTooLong { .. } => {
-                "shorten the name; a description belongs in the flow itself".to_owned()
+                "shorten the name; a description belongs in the flow itself"
             }
-            Self::ControlCharacter { .. } => "write it in one line without control characters".to_owned(),
-            Self::EmptySlug { .. } => "use at least one letter or digit".to_owned(),
-        })
+            Self::ControlCharacter { .. } => "write it in one line without control characters",
+            Self::EmptySlug { .. } => "use at least one letter or digit",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -235,10 +236,10 @@ mod tests {
         let sixty = "x".repeat(60);
         #[rustfmt::skip] // one case, one line
         let cases = [
-            ("x".repeat(10_000), format!("flow name \"{sixty}…\" has 10000 characters, the most are 255")),
-            ("x".repeat(241), format!("flow name \"{sixty}…\" makes a slug of 241 bytes, the most are 240")),
+            ("x".repeat(10_000), format!("flow name \"{sixty}…\" has 10000 characters; the maximum is 255")),
+            ("x".repeat(241), format!("flow name \"{sixty}…\" makes a slug of 241 bytes; the maximum is 240")),
             // One character, many letters.
-            ("ﷺ".repeat(100), format!("flow name \"{}…\" makes a slug of 2799 bytes, the most are 240", "ﷺ".repeat(60) )),
+            ("ﷺ".repeat(100), format!("flow name \"{}…\" makes a slug of 2799 bytes; the maximum is 240", "ﷺ".repeat(60) )),
         ];
         for (name, message) in cases {
             let error = name.parse::<FlowName>().err().map(|e| e.to_string());

@@ -180,8 +180,11 @@ impl Planner<'_> {
         }
     }
 
-    fn base(&self) -> Option<Sourced> {
+    fn base(&mut self) -> Option<Sourced> {
         let base = self.settings.base().ok()?;
+        if let Some(error) = image::too_deep(&base) {
+            self.refuse("storage.base_image", &error);
+        }
         Some(sourced(why::BASE, Instruction::From(base), ["storage.base_image".to_owned()]))
     }
 
@@ -409,10 +412,14 @@ impl Planner<'_> {
             Err(error) => {
                 let field =
                     if self.settings.registry_url.is_some() { "storage.registry_url" } else { "storage.image_name" };
-                self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
+                self.refuse(field, &error);
                 None
             }
         }
+    }
+
+    fn refuse(&mut self, field: &str, error: &dyn Explain) {
+        self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
     }
 }
 

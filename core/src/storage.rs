@@ -245,7 +245,8 @@ pub(crate) fn check_expected(actual: crate::digest::Digest, expect: Option<&str>
         Some(Ok(expected)) if expected == actual => Ok(()),
         Some(Ok(expected)) => {
             let message = format!("the plan is {actual}, not {expected}: something changed since");
-            Err(Failure::input(Code::PlanMismatch, message).with_help("`flowhold preview` shows the plan as it is now"))
+            Err(Failure::input(Code::PlanMismatch, message)
+                .with_help("`flowhold preview --format json` shows the plan as it is now"))
         }
         Some(Err(error)) => Err(Failure::explained(error)),
     }
