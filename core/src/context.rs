@@ -56,7 +56,10 @@ impl ContextEntry {
     }
 }
 
-/// The context as tar, Dockerfile first. Every file's bytes must be at hand.
+/// The context as tar, Dockerfile first.
+///
+/// # Errors
+/// If the bytes of a file are not at hand, or a link's target fits into no archive.
 pub fn archive(dockerfile: &str, entries: &[ContextEntry]) -> Result<Vec<Segment>, Failure> {
     let dockerfile = ContextEntry::file("Dockerfile", Content::from_bytes(dockerfile));
     let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };

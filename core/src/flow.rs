@@ -77,7 +77,10 @@ pub struct FlowMap {
 }
 
 impl FlowMap {
-    /// Adds a flow; an error if its name is taken.
+    /// Adds a flow.
+    ///
+    /// # Errors
+    /// If its name is taken.
     pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
         if self.contains(name.as_ref()) {
             return Err(FlowMapError::Duplicate { name: name.to_string() });
@@ -93,7 +96,10 @@ impl FlowMap {
         self.flows.get(name).is_some()
     }
 
-    /// The flow at a location; an error if there is none.
+    /// The flow at a location.
+    ///
+    /// # Errors
+    /// If there is none.
     pub fn at(&self, location: &str) -> Result<&FlowName, FlowMapError> {
         let found = self.locations.get(location).and_then(|index| self.flows.entries().get(*index));
         found.map(|(name, _)| name).ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })

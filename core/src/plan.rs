@@ -104,6 +104,9 @@ pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Ve
 
 impl BuildPlan {
     /// The context as tar, Dockerfile first, with the mounts that the builder knows.
+    ///
+    /// # Errors
+    /// If the bytes of a file are not at hand, or a link's target fits into no archive.
     pub fn archive(&self, mounts: Mounts) -> Result<Vec<Segment>, Failure> {
         context::archive(&dockerfile::render(&self.instructions, mounts).0, &self.context)
     }

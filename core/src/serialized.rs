@@ -118,12 +118,18 @@ fn original_kind(storage: &Storage) -> &'static str {
     }
 }
 
-/// Reads a storage. Everything that is wrong with it is in the failure.
+/// Reads a storage.
+///
+/// # Errors
+/// If the text is not a serialized storage. Everything that is wrong with it is in the message.
 pub fn from_json(text: &str) -> Result<Storage, Failure> {
     from_parts(text, None)
 }
 
 /// Reads a storage from JSON or a snapshot, told apart by content.
+///
+/// # Errors
+/// If the bytes are neither, or are damaged.
 pub fn from_bytes(bytes: &[u8]) -> Result<Storage, Failure> {
     if crate::snapshot::is_snapshot(bytes) {
         return crate::snapshot::decode(bytes);

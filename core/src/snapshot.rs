@@ -56,6 +56,9 @@ pub fn is_snapshot(bytes: &[u8]) -> bool {
 }
 
 /// Writes a snapshot.
+///
+/// # Errors
+/// If it would be larger than [`LARGEST`], or bytes of a flow can't be read.
 pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
     let mut payloads = Vec::new();
     if let Storage::Bytes(bytes) = storage {
@@ -73,6 +76,9 @@ pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads a snapshot.
+///
+/// # Errors
+/// If the bytes are not a snapshot, are cut off or damaged, or are of a later format.
 pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     let body = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::NoMagic)?;
     if bytes.len() > LARGEST {
