@@ -21,7 +21,7 @@ const LARGEST = 150_000;
 const PANICS = /^(core|alloc)(\[\w+\])?::(panicking::|str::slice_error_fail|slice::.*_fail$|.*::(unwrap_failed|expect_failed|capacity_overflow|handle_error|handle_alloc_error)$)/;
 
 /** Until nothing gets smaller. The lowest 1,024 bytes are the very end of the stack: no pointer leads there. */
-const SMALLER = ['-Oz', '--converge', '--low-memory-unused'];
+const SMALLER = ['-Oz', '--converge', '--gufa-optimizing', '-Oz', '--low-memory-unused'];
 
 function run(command, ...args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });

@@ -56,7 +56,10 @@ impl ContextEntry {
     }
 }
 
-/// The context as tar, Dockerfile first. Every file's bytes must be at hand.
+/// The context as tar, Dockerfile first.
+///
+/// # Errors
+/// If the bytes of a file are not at hand, or a link's target fits into no archive.
 pub fn archive(dockerfile: &str, entries: &[ContextEntry]) -> Result<Vec<Segment>, Failure> {
     let dockerfile = ContextEntry::file("Dockerfile", Content::from_bytes(dockerfile));
     let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };
@@ -84,7 +87,7 @@ impl Archive {
         };
         if matches!(kind, Type::Symlink) && (target.is_empty() || target.contains('\0')) {
             let message =
-                format!("{:?} does not fit into a build context: {target:?} is no target of a link", entry.path);
+                format!("{:?} does not fit into a build context: {target:?} is not the target of a link", entry.path);
             return Err(Failure::input(Code::InvalidPath, message));
         }
         let time = entry.time();
@@ -210,7 +213,7 @@ mod tests {
                     let entry = ContextEntry { path: path.clone(), mode, kind };
                     let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };
                     // A file has no bytes here, but its header is written before that is found out.
-                    drop(archive.append(&entry));
+                    assert_eq!(archive.append(&entry).is_err(), matches!(entry.kind, EntryKind::File(_)));
                     assert!(archive.pending == by_the_tar_crate(&entry)?, "{entry:?}");
                 }
             }

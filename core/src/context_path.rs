@@ -1,9 +1,12 @@
 //! Where a file is inside a build context.
 
-use crate::text::{Excerpt, breaks_lines};
+use crate::{
+    diagnostic::Code,
+    failure::Explain,
+    text::{Excerpt, breaks_lines},
+};
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// A relative POSIX path inside the build context, such as `flows/etl.prefect`.
 ///
@@ -18,8 +21,7 @@ use serde::{Deserialize, Serialize};
 /// assert!("../secret".parse::<ContextPath>().is_err());
 /// # Ok::<(), flowhold_core::context_path::ContextPathError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContextPath(String);
 
 impl ContextPath {
@@ -81,7 +83,7 @@ pub enum ContextPathError {
     },
     /// A component of more than [`ContextPath::MOST_COMPONENT_BYTES`] bytes.
     #[error(
-        "context path {} has a component of {bytes} bytes, the most are {}",
+        "context path {} has a component of {bytes} bytes; the maximum is {}",
         Excerpt(path),
         ContextPath::MOST_COMPONENT_BYTES
     )]
@@ -92,7 +94,7 @@ pub enum ContextPathError {
         bytes: usize,
     },
     /// More than [`ContextPath::MOST_BYTES`] bytes.
-    #[error("context path {} has {bytes} bytes, the most are {}", Excerpt(path), ContextPath::MOST_BYTES)]
+    #[error("context path {} has {bytes} bytes; the maximum is {}", Excerpt(path), ContextPath::MOST_BYTES)]
     TooLong {
         /// The path.
         path: String,
@@ -101,19 +103,23 @@ pub enum ContextPathError {
     },
 }
 
-impl ContextPathError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "name a file, relative to the context's root".to_owned(),
+impl Explain for ContextPathError {
+    fn code(&self) -> Code {
+        Code::InvalidPath
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "name a file, relative to the context's root",
             Self::Absolute { path } | Self::Component { path, .. } => match plain(path).parse::<ContextPath>() {
-                Ok(plain) => format!("write {:?}", plain.as_str()),
-                Err(_) => "name a file, relative to the context's root".to_owned(),
+                Ok(plain) => return Some(format!("write {:?}", plain.as_str())),
+                Err(_) => "name a file, relative to the context's root",
             },
-            Self::Parent { .. } => "name a file inside the context, without \"..\"".to_owned(),
-            Self::ControlCharacter { .. } => "rename the file".to_owned(),
-            Self::ComponentTooLong { .. } | Self::TooLong { .. } => "shorten it".to_owned(),
-        }
+            Self::Parent { .. } => "name a file inside the context, without \"..\"",
+            Self::ControlCharacter { .. } => "rename the file",
+            Self::ComponentTooLong { .. } | Self::TooLong { .. } => "shorten it",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -157,20 +163,6 @@ impl FromStr for ContextPath {
     }
 }
 
-impl TryFrom<String> for ContextPath {
-    type Error = ContextPathError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ContextPath> for String {
-    fn from(path: ContextPath) -> Self {
-        path.0
-    }
-}
-
 impl fmt::Display for ContextPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -180,6 +172,7 @@ impl fmt::Display for ContextPath {
 #[cfg(test)]
 mod tests {
     use super::{ContextPath, ContextPathError};
+    use crate::failure::Explain as _;
     use proptest::prelude::*;
 
     #[test]
@@ -220,7 +213,7 @@ mod tests {
             ("a\n", "context path \"a\\n\" has the control character '\\n'", "rename the file"),
         ];
         for (text, message, help) in cases {
-            let found = text.parse::<ContextPath>().err().map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<ContextPath>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
@@ -229,8 +222,8 @@ mod tests {
     fn lengths() {
         #[rustfmt::skip] // one case, one line
         let cases = [
-            (format!("a/{}", "x".repeat(256)), format!("context path \"a/{}…\" has a component of 256 bytes, the most are 255", "x".repeat(58) )),
-            ("x/".repeat(2049), format!("context path \"{}…\" has 4098 bytes, the most are 4096", "x/".repeat(30) )),
+            (format!("a/{}", "x".repeat(256)), format!("context path \"a/{}…\" has a component of 256 bytes; the maximum is 255", "x".repeat(58) )),
+            ("x/".repeat(2049), format!("context path \"{}…\" has 4098 bytes; the maximum is 4096", "x/".repeat(30) )),
         ];
         for (text, message) in cases {
             assert_eq!(text.parse::<ContextPath>().err().map(|e| e.to_string()), Some(message));
@@ -245,7 +238,7 @@ mod tests {
                     prop_assert_eq!(path.to_string(), &*text);
                     prop_assert!(path.components().all(|c| !matches!(c, "" | "." | "..")));
                 }
-                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty() && error.help().is_some()),
             }
         }
     }

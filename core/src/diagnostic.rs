@@ -5,7 +5,7 @@ use std::fmt;
 use crate::json::{Json, Object};
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Stops a build.
     Error,
@@ -60,14 +60,14 @@ impl Diagnostic {
         Self::of(code, field.into(), message.into())
     }
 
-    #[inline(never)]
     /// Apart from `new`, which is compiled anew for every kind of text.
+    #[inline(never)]
     fn of(code: Code, field: String, message: String) -> Self {
         let help = code.help().map(str::to_owned);
         Self { code, severity: code.severity(), field, message, help, line: None, policy: None }
     }
 
-    /// The same, with what to do about it, if there is more to say than for all of this kind.
+    /// The finding with what to do about it, if there is more to say than for all of this kind.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into().or(self.help);
@@ -88,7 +88,7 @@ impl Diagnostic {
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $severity:ident $variant:ident = $text:literal,)+) => {
         /// Every kind of finding and failure that the core reports. The texts are stable.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[doc = $doc])+ $variant,)+
         }
@@ -153,6 +153,8 @@ codes! {
     Error InvalidPrefectVersion = "invalid-prefect-version",
     /// A text that is no name or value of an environment variable.
     Error InvalidVariable = "invalid-variable",
+    /// A build argument that no step of the build asks for.
+    Warning UnusedBuildArg = "unused-build-arg",
     /// A text that looks like a secret, where everybody can read it.
     Warning LiteralSecret = "literal-secret",
     /// Sources in `files` that are no absolute paths.
@@ -233,6 +235,9 @@ impl Code {
             Self::DuplicateKey | Self::RepeatedRequirement => "leave one of them out",
             Self::InvalidValue | Self::InvalidPath => "write another, or leave it out",
             Self::OtherStorage => "leave it out, or change the type",
+            Self::UnusedBuildArg => {
+                "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"
+            }
             Self::SourceChanged => "leave out what the spec states of it, to take it as it is now",
             Self::HostFault => "tell those who made the host program",
             _ => return None,

@@ -4,14 +4,26 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::{diagnostic::Code, failure::Explain};
+
 /// A sha256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
-/// Why a text is no digest.
+/// Why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no digest: 64 hexadecimal digits are, with or without `sha256:` before them")]
+#[error("{0:?} is not a digest; expected 64 hexadecimal digits, optionally after \"sha256:\"")]
 pub struct DigestError(String);
+
+impl Explain for DigestError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("copy all of it".to_owned())
+    }
+}
 
 impl Digest {
     /// The digest of `bytes`.

@@ -1,9 +1,8 @@
 //! Environment variables: what may name one, and what one may hold.
 
-use crate::text::Excerpt;
+use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// The name of an environment variable: a letter or `_`, then letters, digits and `_`, ASCII throughout.
 ///
@@ -14,15 +13,13 @@ use serde::{Deserialize, Serialize};
 /// assert!("PIP_INDEX_URL".parse::<EnvName>().is_ok());
 /// assert!("MY-VAR".parse::<EnvName>().is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvName(String);
 
 /// The value of an environment variable: text without NUL, carriage return or line feed. May be empty.
 ///
 /// NUL can't be passed to a process; line ends can't be written in a Dockerfile's `ENV`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvValue(String);
 
 /// Why a text names no environment variable.
@@ -47,7 +44,11 @@ pub enum EnvNameError {
         character: char,
     },
     /// More than [`EnvName::MOST_BYTES`] bytes.
-    #[error("environment variable {} has a name of {bytes} bytes, the most are {}", Excerpt(name), EnvName::MOST_BYTES)]
+    #[error(
+        "environment variable {} has a name of {bytes} bytes; the maximum is {}",
+        Excerpt(name),
+        EnvName::MOST_BYTES
+    )]
     TooLong {
         /// The name.
         name: String,
@@ -69,7 +70,7 @@ pub enum EnvValueError {
         at: usize,
     },
     /// More than [`EnvValue::MOST_BYTES`] bytes.
-    #[error("an environment variable's value has {bytes} bytes, the most are {}", EnvValue::MOST_BYTES)]
+    #[error("an environment variable's value has {bytes} bytes; the maximum is {}", EnvValue::MOST_BYTES)]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -97,16 +98,20 @@ impl EnvValue {
     }
 }
 
-impl EnvNameError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "write NAME = \"value\"".to_owned(),
+impl Explain for EnvNameError {
+    fn code(&self) -> Code {
+        Code::InvalidVariable
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "write NAME = \"value\"",
             Self::LeadingDigit { name } | Self::BadCharacter { name, .. } => {
-                format!("use ASCII letters, digits and _, and no digit in front: {}", portable(name))
+                return Some(format!("use ASCII letters, digits and _, and no digit in front: {}", portable(name)));
             }
-            Self::TooLong { .. } => "shorten it".to_owned(),
-        }
+            Self::TooLong { .. } => "shorten it",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -119,16 +124,20 @@ fn portable(name: &str) -> String {
     portable
 }
 
-impl EnvValueError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::BadCharacter { character: '\0', .. } => "encode binary data, as base64 for example".to_owned(),
+impl Explain for EnvValueError {
+    fn code(&self) -> Code {
+        Code::InvalidVariable
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::BadCharacter { character: '\0', .. } => "encode binary data, as base64 for example",
             Self::BadCharacter { .. } => {
-                "put text of several lines in a file (files = { … }) and its path in the variable".to_owned()
+                "put text of several lines in a file (files = { … }) and its path in the variable"
             }
-            Self::TooLong { .. } => "put it in a file (files = { … }) and its path in the variable".to_owned(),
-        }
+            Self::TooLong { .. } => "put it in a file (files = { … }) and its path in the variable",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -168,34 +177,6 @@ impl FromStr for EnvValue {
     }
 }
 
-impl TryFrom<String> for EnvName {
-    type Error = EnvNameError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for EnvValue {
-    type Error = EnvValueError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<EnvName> for String {
-    fn from(name: EnvName) -> Self {
-        name.0
-    }
-}
-
-impl From<EnvValue> for String {
-    fn from(value: EnvValue) -> Self {
-        value.0
-    }
-}
-
 impl fmt::Display for EnvName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -211,6 +192,7 @@ impl fmt::Display for EnvValue {
 #[cfg(test)]
 mod tests {
     use super::{EnvName, EnvValue};
+    use crate::failure::Explain as _;
     use proptest::prelude::*;
 
     #[test]
@@ -231,14 +213,14 @@ mod tests {
             (" ", Some(("environment variable \" \" has the character ' ', which no name may have", "use ASCII letters, digits and _, and no digit in front: _"))),
         ];
         for (name, expected) in cases {
-            let found = name.parse::<EnvName>().err().map(|e| (e.to_string(), e.help()));
+            let found = name.parse::<EnvName>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             let expected = expected.map(|(message, help)| (message.to_owned(), help.to_owned()));
             assert_eq!(found, expected, "{name:?}");
         }
         assert!("A".repeat(255).parse::<EnvName>().is_ok());
         assert_eq!(
             "A".repeat(256).parse::<EnvName>().err().map(|e| e.to_string()),
-            Some(format!("environment variable \"{}…\" has a name of 256 bytes, the most are 255", "A".repeat(60)))
+            Some(format!("environment variable \"{}…\" has a name of 256 bytes; the maximum is 255", "A".repeat(60)))
         );
     }
 
@@ -255,15 +237,15 @@ mod tests {
             ("\u{2028}", None),
         ];
         for (value, expected) in cases {
-            let found = value.parse::<EnvValue>().err().map(|e| (e.to_string(), e.help()));
+            let found = value.parse::<EnvValue>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             let expected = expected.map(|(message, help)| (message.to_owned(), help.to_owned()));
             assert_eq!(found, expected, "{value:?}");
         }
         assert!("x".repeat(130_815).parse::<EnvValue>().is_ok());
         assert_eq!(
-            "x".repeat(130_816).parse::<EnvValue>().err().map(|e| (e.to_string(), e.help())),
+            "x".repeat(130_816).parse::<EnvValue>().err().map(|e| (e.to_string(), e.help().unwrap_or_default())),
             Some((
-                "an environment variable's value has 130816 bytes, the most are 130815".to_owned(),
+                "an environment variable's value has 130816 bytes; the maximum is 130815".to_owned(),
                 "put it in a file (files = { … }) and its path in the variable".to_owned()
             ))
         );
@@ -275,9 +257,9 @@ mod tests {
             if let Ok(value) = text.parse::<EnvValue>() {
                 prop_assert_eq!(value.to_string(), &*text);
             }
-            prop_assert_eq!(name.parse::<EnvName>().map(String::from), Ok(name));
+            prop_assert_eq!(name.parse::<EnvName>().map(|one| one.to_string()), Ok(name));
             if let Err(error) = text.parse::<EnvName>() {
-                let help = error.help();
+                let help = error.help().unwrap_or_default();
                 // The suggested name is one.
                 if let Some((_, suggested)) = help.split_once("front: ") {
                     prop_assert!(suggested.parse::<EnvName>().is_ok(), "{}", help);

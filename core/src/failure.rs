@@ -49,14 +49,14 @@ impl Failure {
         Self { help: error.help(), ..Self::input(error.code(), error.to_string()) }
     }
 
-    /// The same, with what to do about it.
+    /// The failure with what to do about it.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same, with what was being done before the message: `pulling …: connection refused`.
+    /// The failure with what was being done in front of its message: `pulling …: connection refused`.
     #[must_use]
     pub fn while_doing(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
@@ -92,30 +92,4 @@ pub trait Explain: fmt::Display {
     fn help(&self) -> Option<String> {
         None
     }
-}
-
-macro_rules! explain {
-    ($($error:path => $code:ident,)+) => {
-        $(impl Explain for $error {
-            fn code(&self) -> Code {
-                Code::$code
-            }
-
-            fn help(&self) -> Option<String> {
-                // The error's own method, not this one: inherent methods come first.
-                Some(Self::help(self))
-            }
-        })+
-    };
-}
-
-explain! {
-    crate::context_path::ContextPathError => InvalidPath,
-    crate::env_name::EnvNameError => InvalidVariable,
-    crate::env_name::EnvValueError => InvalidVariable,
-    crate::image::JoinError => RegistryRule,
-    crate::image::ReferenceError => InvalidReference,
-    crate::image_path::ImagePathError => InvalidPath,
-    crate::prefect_version::PrefectVersionError => InvalidPrefectVersion,
-    crate::requirement::RequirementError => InvalidRequirement,
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     blob::Content,
     diagnostic::Code,
-    failure::Failure,
+    failure::{Explain, Failure},
     flow_name::FlowName,
     json::{Json, Object},
     name_map::NameMap,
@@ -46,10 +46,16 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// Why a text is no format.
+/// Why a text is not a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no format: \"pickle\" and \"script\" are")]
+#[error("{0:?} is not a format; expected \"pickle\" or \"script\"")]
 pub struct FormatError(String);
+
+impl Explain for FormatError {
+    fn code(&self) -> Code {
+        Code::InvalidValue
+    }
+}
 
 /// A named payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +77,10 @@ pub struct FlowMap {
 }
 
 impl FlowMap {
-    /// Adds a flow; an error if its name is taken.
+    /// Adds a flow.
+    ///
+    /// # Errors
+    /// If its name is taken.
     pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
         if self.contains(name.as_ref()) {
             return Err(FlowMapError::Duplicate { name: name.to_string() });
@@ -87,7 +96,10 @@ impl FlowMap {
         self.flows.get(name).is_some()
     }
 
-    /// The flow at a location; an error if there is none.
+    /// The flow at a location.
+    ///
+    /// # Errors
+    /// If there is none.
     pub fn at(&self, location: &str) -> Result<&FlowName, FlowMapError> {
         let found = self.locations.get(location).and_then(|index| self.flows.entries().get(*index));
         found.map(|(name, _)| name).ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })

@@ -7,9 +7,7 @@ use crate::{
     text::{Excerpt, breaks_lines},
 };
 use core::fmt;
-use core::hash::{Hash, Hasher};
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 use std::{cmp::Ordering, sync::Arc};
 
 /// The name of a flow: 1 to 255 characters of text without control characters, whose slug is not empty.
@@ -24,8 +22,7 @@ use std::{cmp::Ordering, sync::Arc};
 /// assert_eq!(name.slug(), "cool-flow-shades");
 /// # Ok::<(), flowhold_core::flow_name::FlowNameError>(())
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug)]
 pub struct FlowName {
     // Shared: storages, plans and maps all hold the names.
     text: Arc<str>,
@@ -58,7 +55,7 @@ pub enum FlowNameError {
     #[error("a flow's name is empty")]
     Empty,
     /// More than [`FlowName::MOST_CHARACTERS`] characters.
-    #[error("flow name {} has {characters} characters, the most are {}", Excerpt(name), FlowName::MOST_CHARACTERS)]
+    #[error("flow name {} has {characters} characters; the maximum is {}", Excerpt(name), FlowName::MOST_CHARACTERS)]
     TooLong {
         /// The name.
         name: String,
@@ -88,7 +85,7 @@ pub enum FlowNameError {
         reason: NoReadings,
     },
     /// Transliteration may write several letters for one character.
-    #[error("flow name {} makes a slug of {bytes} bytes, the most are {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
+    #[error("flow name {} makes a slug of {bytes} bytes; the maximum is {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
     SlugTooLong {
         /// The name.
         name: String,
@@ -103,15 +100,16 @@ impl Explain for FlowNameError {
     }
 
     fn help(&self) -> Option<String> {
-        Some(match self {
+        let help = match self {
             Self::NoReadings { reason, .. } => return reason.help(),
-            Self::Empty => "give the flow a name".to_owned(),
+            Self::Empty => "give the flow a name",
             Self::TooLong { .. } | Self::SlugTooLong { .. } => {
-                "shorten the name; a description belongs in the flow itself".to_owned()
+                "shorten the name; a description belongs in the flow itself"
             }
-            Self::ControlCharacter { .. } => "write it in one line without control characters".to_owned(),
-            Self::EmptySlug { .. } => "use at least one letter or digit".to_owned(),
-        })
+            Self::ControlCharacter { .. } => "write it in one line without control characters",
+            Self::EmptySlug { .. } => "use at least one letter or digit",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -119,14 +117,7 @@ impl FromStr for FlowName {
     type Err = FlowNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl TryFrom<String> for FlowName {
-    type Error = FlowNameError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let name = text.to_owned();
         if name.is_empty() {
             return Err(FlowNameError::Empty);
         }
@@ -147,12 +138,6 @@ impl TryFrom<String> for FlowName {
             bytes if bytes > Self::MOST_SLUG_BYTES => Err(FlowNameError::SlugTooLong { name, bytes }),
             _ => Ok(Self { text: name.into(), slug: slug.into() }),
         }
-    }
-}
-
-impl From<FlowName> for String {
-    fn from(name: FlowName) -> Self {
-        name.text.as_ref().to_owned()
     }
 }
 
@@ -193,12 +178,6 @@ impl PartialOrd for FlowName {
 impl Ord for FlowName {
     fn cmp(&self, other: &Self) -> Ordering {
         self.text.cmp(&other.text)
-    }
-}
-
-impl Hash for FlowName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
     }
 }
 
@@ -257,24 +236,15 @@ mod tests {
         let sixty = "x".repeat(60);
         #[rustfmt::skip] // one case, one line
         let cases = [
-            ("x".repeat(10_000), format!("flow name \"{sixty}…\" has 10000 characters, the most are 255")),
-            ("x".repeat(241), format!("flow name \"{sixty}…\" makes a slug of 241 bytes, the most are 240")),
+            ("x".repeat(10_000), format!("flow name \"{sixty}…\" has 10000 characters; the maximum is 255")),
+            ("x".repeat(241), format!("flow name \"{sixty}…\" makes a slug of 241 bytes; the maximum is 240")),
             // One character, many letters.
-            ("ﷺ".repeat(100), format!("flow name \"{}…\" makes a slug of 2799 bytes, the most are 240", "ﷺ".repeat(60) )),
+            ("ﷺ".repeat(100), format!("flow name \"{}…\" makes a slug of 2799 bytes; the maximum is 240", "ﷺ".repeat(60) )),
         ];
         for (name, message) in cases {
             let error = name.parse::<FlowName>().err().map(|e| e.to_string());
             assert_eq!(error, Some(message));
         }
-    }
-
-    #[test]
-    fn json_goes_through_the_parser() -> Result<(), serde_json::Error> {
-        let name: FlowName = serde_json::from_str("\"My Flow\"")?;
-        assert_eq!(serde_json::to_string(&name)?, "\"My Flow\"");
-        let error = serde_json::from_str::<FlowName>("\"..\"").err().map(|e| e.to_string());
-        assert_eq!(error.as_deref(), Some("flow name \"..\" makes an empty slug, so its file would have no name"));
-        Ok(())
     }
 
     proptest! {

@@ -56,27 +56,26 @@ impl PlanOutline {
                 .with_help("keep one for later: flowhold preview --format json > old.json")
         };
         let node =
-            document::parse_json(text).map_err(|error| refuse(format!("no earlier preview: {}", error.message)))?;
+            document::parse_json(text).map_err(|error| refuse(format!("not an earlier preview: {}", error.message)))?;
         let mut reader = Reader::default();
-        let outline = read(&mut reader, Field { path: String::new(), node: &node });
+        let outline = read(&mut reader, &Field { path: String::new(), node: &node });
         match reader.diagnostics.into_iter().next() {
-            Some(diagnostic) => Err(refuse(format!("no earlier preview: {}", diagnostic.message))),
+            Some(diagnostic) => Err(refuse(format!("not an earlier preview: {}", diagnostic.message))),
             None => outline.ok_or_else(|| refuse("the earlier preview has no Dockerfile".to_owned())),
         }
     }
 }
 
-fn read(reader: &mut Reader, field: Field<'_>) -> Option<PlanOutline> {
+fn read(reader: &mut Reader, field: &Field<'_>) -> Option<PlanOutline> {
     let mut table = reader.table(field)?;
     let platform = table.field("platform").and_then(|field| reader.text(&field).map(str::to_owned));
     let dockerfile = table.field("dockerfile").and_then(|field| reader.text(&field));
     let context = table.field("context").map_or_else(Vec::new, |field| reader.elements(&field));
-    let context = context.into_iter().filter_map(|field| read_line(reader, field)).collect();
+    let context = context.into_iter().filter_map(|field| read_line(reader, &field)).collect();
     Some(PlanOutline { platform, dockerfile: dockerfile?.to_owned(), context })
 }
 
-fn read_line(reader: &mut Reader, field: Field<'_>) -> Option<ContextLine> {
-    let place = Field { path: field.path.clone(), node: field.node };
+fn read_line(reader: &mut Reader, field: &Field<'_>) -> Option<ContextLine> {
     let mut table = reader.table(field)?;
     let text = |reader: &mut Reader, field: Option<Field<'_>>| reader.text(&field?).map(str::to_owned);
     let path = text(reader, table.field("path"));
@@ -85,7 +84,7 @@ fn read_line(reader: &mut Reader, field: Field<'_>) -> Option<ContextLine> {
     let mode = table.field("mode").and_then(|field| u32::try_from(reader.number(&field)?).ok());
     let link = text(reader, table.field("link"));
     let (Some(path), Some(mode)) = (path, mode) else {
-        reader.report(Code::InvalidPreview, &place, format!("{} has no path or no mode", place.path), None);
+        reader.report(Code::InvalidPreview, field, format!("{} has no path or no mode", field.path), None);
         return None;
     };
     Some(ContextLine { path, size, sha256, mode, link })

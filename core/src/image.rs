@@ -7,31 +7,27 @@ mod reference;
 mod registry;
 
 pub use reference::{ImageReference, ReferenceError};
-pub(crate) use registry::is_docker_hub;
 pub use registry::{JoinError, join};
+pub(crate) use registry::{is_docker_hub, too_deep};
 
 use core::fmt;
 use core::str::FromStr;
 use reference::{MOST_REPOSITORY_BYTES, check_domain, check_length, check_path, check_tag, refuse_at_once, split_tag};
-use serde::{Deserialize, Serialize};
 
 /// The `registry_url` argument: `[domain[:port]][/path…]`, without tag or digest. `acme` alone is a namespace of
 /// Docker Hub.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryUrl {
     text: String,
     domain_end: usize,
 }
 
 /// The `image_name` argument: path components without domain, tag or digest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName(String);
 
 /// The `image_tag` argument: 1 to 128 of `A-Z a-z 0-9 _ . -`, the first of them no `.` or `-`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageTag(String);
 
 impl RegistryUrl {
@@ -141,57 +137,15 @@ impl FromStr for ImageTag {
     }
 }
 
-impl TryFrom<String> for RegistryUrl {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<RegistryUrl> for String {
-    fn from(registry: RegistryUrl) -> Self {
-        registry.text
-    }
-}
-
 impl fmt::Display for RegistryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
     }
 }
 
-impl TryFrom<String> for ImageName {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImageName> for String {
-    fn from(name: ImageName) -> Self {
-        name.0
-    }
-}
-
 impl fmt::Display for ImageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
-    }
-}
-
-impl TryFrom<String> for ImageTag {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImageTag> for String {
-    fn from(tag: ImageTag) -> Self {
-        tag.0
     }
 }
 
@@ -204,6 +158,7 @@ impl fmt::Display for ImageTag {
 #[cfg(test)]
 mod tests {
     use super::{ImageName, ImageTag, ReferenceError, RegistryUrl};
+    use crate::failure::Explain as _;
     use proptest::prelude::*;
 
     #[test]
@@ -246,10 +201,10 @@ mod tests {
             ("acme:v1", "registry port \"v1\" is not a number from 1 to 65535", "write a port such as 5000; a tag belongs in image_tag, and only after the last slash"),
             ("Acme", "image name part \"Acme\" has upper-case letters", "write \"acme\""),
             ("gcr.io/My-Project", "image name part \"My-Project\" has upper-case letters", "write \"my-project\""),
-            (" gcr.io", "registry host \" gcr.io\" is no domain name, IPv4 address or [IPv6 address]", "write a host such as \"registry.example.com:5000\""),
+            (" gcr.io", "registry host \" gcr.io\" is not a domain name, IPv4 address or [IPv6 address]", "write a host such as \"registry.example.com:5000\""),
         ];
         for (text, message, help) in cases {
-            let found = text.parse::<RegistryUrl>().err().map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<RegistryUrl>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
@@ -267,7 +222,7 @@ mod tests {
             ("/etl", Some(("image name \"/etl\" has an empty part", "write \"etl\", or a name between the slashes"))),
         ];
         for (text, expected) in cases {
-            let found = text.parse::<ImageName>().err().map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<ImageName>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, expected.map(|(m, h): (&str, &str)| (m.to_owned(), h.to_owned())), "{text:?}");
         }
     }
@@ -276,10 +231,14 @@ mod tests {
     fn image_tags() {
         let longest = "x".repeat(128);
         for tag in ["v1", "V1", "_", "2019-10-17t10-00-00", "1.0.0", &longest] {
-            assert_eq!(tag.parse::<ImageTag>().map(String::from), Ok(tag.to_owned()));
+            assert_eq!(tag.parse::<ImageTag>().map(|one| one.to_string()), Ok(tag.to_owned()));
         }
         for (tag, help) in [("-v1", "write \"v1\""), ("a/b", "write \"a-b\""), ("é", "write a tag such as \"v1\"")] {
-            assert_eq!(tag.parse::<ImageTag>().err().map(|e| e.help()), Some(help.to_owned()), "{tag:?}");
+            assert_eq!(
+                tag.parse::<ImageTag>().err().map(|e| e.help().unwrap_or_default()),
+                Some(help.to_owned()),
+                "{tag:?}"
+            );
         }
         assert!("x".repeat(129).parse::<ImageTag>().is_err());
         assert_eq!("".parse::<ImageTag>(), Err(ReferenceError::Empty));
@@ -288,14 +247,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_parses_comes_back(text in "[aA0.:/@_-]{0,16}|\\PC*") {
-            let registry = text.parse::<RegistryUrl>().map(String::from);
-            let name = text.parse::<ImageName>().map(String::from);
-            let tag = text.parse::<ImageTag>().map(String::from);
+            let registry = text.parse::<RegistryUrl>().map(|one| one.to_string());
+            let name = text.parse::<ImageName>().map(|one| one.to_string());
+            let tag = text.parse::<ImageTag>().map(|one| one.to_string());
             let without_slash = text.strip_suffix('/').unwrap_or(&text);
             for (parsed, expected) in [(registry, without_slash), (name, &text), (tag, &text)] {
                 match parsed {
                     Ok(parsed) => prop_assert_eq!(&parsed, expected),
-                    Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                    Err(error) => prop_assert!(!error.to_string().is_empty() && error.help().is_some()),
                 }
             }
         }

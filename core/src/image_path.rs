@@ -1,9 +1,12 @@
 //! Where a file goes inside an image.
 
-use crate::text::{Excerpt, breaks_lines};
+use crate::{
+    diagnostic::Code,
+    failure::Explain,
+    text::{Excerpt, breaks_lines},
+};
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// An absolute, normalised POSIX path inside an image: the destination of a file.
 ///
@@ -18,8 +21,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(path.to_string(), "/opt/models/");
 /// # Ok::<(), flowhold_core::image_path::ImagePathError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImagePath {
     path: String,
     directory: bool,
@@ -76,7 +78,7 @@ pub enum ImagePathError {
     },
     /// A component of more than [`ImagePath::MOST_COMPONENT_BYTES`] bytes.
     #[error(
-        "path {} in the image has a component of {bytes} bytes, the most are {}",
+        "path {} in the image has a component of {bytes} bytes; the maximum is {}",
         Excerpt(path),
         ImagePath::MOST_COMPONENT_BYTES
     )]
@@ -87,7 +89,7 @@ pub enum ImagePathError {
         bytes: usize,
     },
     /// More than [`ImagePath::MOST_BYTES`] bytes.
-    #[error("path {} in the image has {bytes} bytes, the most are {}", Excerpt(path), ImagePath::MOST_BYTES)]
+    #[error("path {} in the image has {bytes} bytes; the maximum is {}", Excerpt(path), ImagePath::MOST_BYTES)]
     TooLong {
         /// The path.
         path: String,
@@ -96,22 +98,26 @@ pub enum ImagePathError {
     },
 }
 
-impl ImagePathError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "write an absolute path, such as \"/opt/model.bin\"".to_owned(),
+impl Explain for ImagePathError {
+    fn code(&self) -> Code {
+        Code::InvalidPath
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "write an absolute path, such as \"/opt/model.bin\"",
             Self::Relative { path } => match format!("/{path}").parse::<ImagePath>() {
-                Ok(_) if path.starts_with('~') => "write the home directory out, such as \"/root\"".to_owned(),
+                Ok(_) if path.starts_with('~') => "write the home directory out, such as \"/root\"",
                 Ok(absolute) => {
-                    format!("write an absolute path, such as {:?}", absolute.to_string())
+                    return Some(format!("write an absolute path, such as {:?}", absolute.to_string()));
                 }
-                Err(_) => "write an absolute path, such as \"/opt/model.bin\"".to_owned(),
+                Err(_) => "write an absolute path, such as \"/opt/model.bin\"",
             },
-            Self::Parent { .. } => "write the path out, without \"..\"".to_owned(),
-            Self::ControlCharacter { .. } => "choose a path without control characters".to_owned(),
-            Self::ComponentTooLong { .. } | Self::TooLong { .. } => "shorten it".to_owned(),
-        }
+            Self::Parent { .. } => "write the path out, without \"..\"",
+            Self::ControlCharacter { .. } => "choose a path without control characters",
+            Self::ComponentTooLong { .. } | Self::TooLong { .. } => "shorten it",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -154,20 +160,6 @@ impl FromStr for ImagePath {
     }
 }
 
-impl TryFrom<String> for ImagePath {
-    type Error = ImagePathError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImagePath> for String {
-    fn from(path: ImagePath) -> Self {
-        path.to_string()
-    }
-}
-
 impl fmt::Display for ImagePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
@@ -178,6 +170,7 @@ impl fmt::Display for ImagePath {
 #[cfg(test)]
 mod tests {
     use super::{ImagePath, ImagePathError};
+    use crate::failure::Explain as _;
     use proptest::prelude::*;
 
     #[test]
@@ -216,7 +209,7 @@ mod tests {
             ("/a\0", "path \"/a\\0\" in the image has the control character '\\0'", "choose a path without control characters"),
         ];
         for (text, message, help) in cases {
-            let found = text.parse::<ImagePath>().err().map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<ImagePath>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text:?}");
         }
     }
@@ -225,8 +218,8 @@ mod tests {
     fn lengths() {
         #[rustfmt::skip] // one case, one line
         let cases = [
-            (format!("/{}", "x".repeat(256)), format!("path \"/{}…\" in the image has a component of 256 bytes, the most are 255", "x".repeat(59) )),
-            ("/x".repeat(2049), format!("path \"{}…\" in the image has 4098 bytes, the most are 4096", "/x".repeat(30) )),
+            (format!("/{}", "x".repeat(256)), format!("path \"/{}…\" in the image has a component of 256 bytes; the maximum is 255", "x".repeat(59) )),
+            ("/x".repeat(2049), format!("path \"{}…\" in the image has 4098 bytes; the maximum is 4096", "/x".repeat(30) )),
         ];
         for (text, message) in cases {
             assert_eq!(text.parse::<ImagePath>().err().map(|e| e.to_string()), Some(message));
@@ -243,7 +236,7 @@ mod tests {
                     prop_assert_eq!(again.as_ref(), Ok(&path));
                     prop_assert!(path.components().all(|c| !matches!(c, "" | "." | "..")));
                 }
-                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty() && error.help().is_some()),
             }
         }
     }

@@ -42,7 +42,7 @@ impl Object {
         }
     }
 
-    /// The same, if there is a value.
+    /// Adds a field if there is a value for it.
     pub fn put_some(&mut self, key: &str, value: Option<impl Into<Json>>) {
         if let Some(value) = value {
             self.put(key, value);

@@ -7,6 +7,33 @@
 //! ```text
 //! spec --parse--> Spec --resolve--> ResolvedSpec --plan--> BuildPlan --build--> BuildReport
 //! ```
+//!
+//! A spec that states size and digest of all that it names needs no host to be planned:
+//!
+//! ```
+//! use flowhold_core::{preview::Preview, resolve::Facts, spec::Spec};
+//!
+//! let text = r#"
+//!     [storage]
+//!     type = "docker"
+//!     base_image = "python:3.11-slim"
+//!
+//!     [[flows]]
+//!     name = "etl"
+//!     format = "script"
+//!     size = 1
+//!     sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+//! "#;
+//! let (spec, diagnostics) = Spec::parse(text);
+//! let facts = spec.as_ref().map(Facts::skipping).unwrap_or_default();
+//! let preview = Preview::of(spec.map(Into::into), diagnostics, facts);
+//! for diagnostic in &preview.diagnostics {
+//!     println!("{}: {}", diagnostic.code(), diagnostic.message);
+//! }
+//! let plan = preview.plan.expect("no diagnostic is an error");
+//! assert!(plan.dockerfile.starts_with("FROM python:3.11-slim\n"));
+//! assert!(plan.digest.is_some());
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +55,7 @@ pub mod json;
 mod literal_secret;
 mod name_map;
 mod naming;
+mod order;
 pub mod plan;
 pub mod policy;
 pub mod prefect_version;

@@ -41,7 +41,7 @@ pub(crate) fn secret_in(text: &str) -> Option<&str> {
     TOKENS.iter().find_map(|start| token(text, start)).or_else(|| urls.find_map(password))
 }
 
-/// The same, where the scheme of a URL may be left out.
+/// The secret in a reference to something, where the scheme of a URL may be left out.
 pub(crate) fn secret_in_reference(text: &str) -> Option<&str> {
     secret_in(text).or_else(|| password(text))
 }

@@ -19,6 +19,7 @@ use crate::{
     flow_name::FlowName,
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
+    order::sort,
     policy::NamedText,
     script,
     settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
@@ -103,6 +104,9 @@ pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Ve
 
 impl BuildPlan {
     /// The context as tar, Dockerfile first, with the mounts that the builder knows.
+    ///
+    /// # Errors
+    /// If the bytes of a file are not at hand, or a link's target fits into no archive.
     pub fn archive(&self, mounts: Mounts) -> Result<Vec<Segment>, Failure> {
         context::archive(&dockerfile::render(&self.instructions, mounts).0, &self.context)
     }
@@ -120,12 +124,17 @@ struct Planner<'s> {
 impl Planner<'_> {
     fn run(&mut self) -> Option<BuildPlan> {
         let mut instructions = vec![self.base()?];
+        // Maps have no order: a plan has one, whatever a spec's was.
+        let mut variables: Vec<_> = self.settings.env_vars.iter().collect();
+        sort(&mut variables, |one, other| one.0.as_str().cmp(other.0.as_str()));
         let (installer, other): (Vec<_>, Vec<_>) =
-            self.settings.env_vars.iter().partition(|(name, _)| is_installer_variable(name));
+            variables.into_iter().partition(|(name, _)| is_installer_variable(name));
         instructions.extend(self.env(why::INSTALLER_VARIABLES, &installer));
         instructions.extend(self.install());
         instructions.extend(self.env(why::VARIABLES, &other));
-        for (index, file) in self.settings.files.iter().enumerate() {
+        let mut files: Vec<_> = self.settings.files.iter().collect();
+        sort(&mut files, |one, other| one.source.cmp(&other.source));
+        for (index, file) in files.into_iter().enumerate() {
             instructions.push(self.file(index, file));
         }
         let locations = self.flow_map()?;
@@ -174,8 +183,11 @@ impl Planner<'_> {
         }
     }
 
-    fn base(&self) -> Option<Sourced> {
+    fn base(&mut self) -> Option<Sourced> {
         let base = self.settings.base().ok()?;
+        if let Some(error) = image::too_deep(&base) {
+            self.refuse("storage.base_image", &error);
+        }
         Some(sourced(why::BASE, Instruction::From(base), ["storage.base_image".to_owned()]))
     }
 
@@ -403,10 +415,14 @@ impl Planner<'_> {
             Err(error) => {
                 let field =
                     if self.settings.registry_url.is_some() { "storage.registry_url" } else { "storage.image_name" };
-                self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
+                self.refuse(field, &error);
                 None
             }
         }
+    }
+
+    fn refuse(&mut self, field: &str, error: &dyn Explain) {
+        self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
     }
 }
 

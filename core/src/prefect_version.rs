@@ -1,10 +1,8 @@
 //! Which Prefect an image gets: a release of the package index, or a state of Prefect's repository.
 
-use crate::requirement::normal_version;
-use crate::text::Excerpt;
+use crate::{diagnostic::Code, failure::Explain, requirement::normal_version, text::Excerpt};
 use core::fmt;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// The `prefect_version` argument: a release, or else a branch, tag or commit.
 ///
@@ -19,11 +17,10 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(branch.requirement(), "prefect @ git+https://github.com/PrefectHQ/prefect.git@fix/storage");
 /// # Ok::<(), flowhold_core::prefect_version::PrefectVersionError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrefectVersion(Source);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     /// A version of PEP 440 in its normal spelling, without local part.
     Release(String),
@@ -69,7 +66,7 @@ pub enum PrefectVersionError {
     #[error("the prefect version is empty")]
     Empty,
     /// More than [`PrefectVersion::MOST_BYTES`] bytes.
-    #[error("prefect version {} has {bytes} bytes, the most are {}", Excerpt(text), PrefectVersion::MOST_BYTES)]
+    #[error("prefect version {} has {bytes} bytes; the maximum is {}", Excerpt(text), PrefectVersion::MOST_BYTES)]
     TooLong {
         /// The text.
         text: String,
@@ -88,7 +85,7 @@ pub enum PrefectVersionError {
         character: char,
     },
     /// Good characters in an order that git refuses.
-    #[error("prefect version {} is no branch, tag or commit: git refuses {rule}", Excerpt(text))]
+    #[error("prefect version {} is not a branch, tag or commit: git refuses {rule}", Excerpt(text))]
     BadRef {
         /// The text.
         text: String,
@@ -97,24 +94,30 @@ pub enum PrefectVersionError {
     },
 }
 
-impl PrefectVersionError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "leave it out for the version in use, or write a release such as \"0.6.6\"".to_owned(),
+impl Explain for PrefectVersionError {
+    fn code(&self) -> Code {
+        Code::InvalidPrefectVersion
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "leave it out for the version in use, or write a release such as \"0.6.6\"",
             Self::TooLong { .. } | Self::BadRef { .. } => {
-                "write a release such as \"0.6.6\", or a branch, tag or commit of Prefect's repository".to_owned()
+                "write a release such as \"0.6.6\", or a branch, tag or commit of Prefect's repository"
             }
             Self::BadCharacter { text, .. } => {
                 match text.trim_start_matches("prefect").trim_start_matches(['=', '@', ' ']) {
-                    rest if rest != text && rest.parse::<PrefectVersion>().is_ok() => format!("write {rest:?}"),
-                    _ if text.contains(['=', '<', '>', '~', '*', '!']) => {
-                        "write one release such as \"0.6.6\", without operators".to_owned()
+                    rest if rest != text && rest.parse::<PrefectVersion>().is_ok() => {
+                        return Some(format!("write {rest:?}"));
                     }
-                    _ => "name the commit by its hash instead".to_owned(),
+                    _ if text.contains(['=', '<', '>', '~', '*', '!']) => {
+                        "write one release such as \"0.6.6\", without operators"
+                    }
+                    _ => "name the commit by its hash instead",
                 }
             }
-        }
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -179,22 +182,6 @@ fn broken_rule(text: &str) -> Option<&'static str> {
     }
 }
 
-impl TryFrom<String> for PrefectVersion {
-    type Error = PrefectVersionError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<PrefectVersion> for String {
-    fn from(version: PrefectVersion) -> Self {
-        match version.0 {
-            Source::Release(text) | Source::GitRef(text) => text,
-        }
-    }
-}
-
 impl fmt::Display for PrefectVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -206,6 +193,7 @@ impl fmt::Display for PrefectVersion {
 #[cfg(test)]
 mod tests {
     use super::{PrefectVersion, PrefectVersionError};
+    use crate::failure::Explain as _;
     use crate::requirement::Requirement;
     use proptest::prelude::*;
 
@@ -276,17 +264,17 @@ mod tests {
             ("a\\b", format!("prefect version \"a\\\\b\" has the character '\\\\', {not_allowed}"), by_hash),
             ("a%20b", format!("prefect version \"a%20b\" has the character '%', {not_allowed}"), by_hash),
             ("é", format!("prefect version \"é\" has the character 'é', {not_allowed}"), by_hash),
-            ("-x", "prefect version \"-x\" is no branch, tag or commit: git refuses a \"-\" in front".to_owned(), a_release),
-            ("a//b", "prefect version \"a//b\" is no branch, tag or commit: git refuses an empty part beside a slash".to_owned(), a_release),
-            ("/a", "prefect version \"/a\" is no branch, tag or commit: git refuses an empty part beside a slash".to_owned(), a_release),
-            ("a/", "prefect version \"a/\" is no branch, tag or commit: git refuses an empty part beside a slash".to_owned(), a_release),
-            ("a..b", "prefect version \"a..b\" is no branch, tag or commit: git refuses \"..\"".to_owned(), a_release),
-            ("0.6.", "prefect version \"0.6.\" is no branch, tag or commit: git refuses a \".\" at the start of a part or at the end".to_owned(), a_release),
-            ("a/.b", "prefect version \"a/.b\" is no branch, tag or commit: git refuses a \".\" at the start of a part or at the end".to_owned(), a_release),
-            ("a.lock/b", "prefect version \"a.lock/b\" is no branch, tag or commit: git refuses the ending \".lock\"".to_owned(), a_release),
+            ("-x", "prefect version \"-x\" is not a branch, tag or commit: git refuses a \"-\" in front".to_owned(), a_release),
+            ("a//b", "prefect version \"a//b\" is not a branch, tag or commit: git refuses an empty part beside a slash".to_owned(), a_release),
+            ("/a", "prefect version \"/a\" is not a branch, tag or commit: git refuses an empty part beside a slash".to_owned(), a_release),
+            ("a/", "prefect version \"a/\" is not a branch, tag or commit: git refuses an empty part beside a slash".to_owned(), a_release),
+            ("a..b", "prefect version \"a..b\" is not a branch, tag or commit: git refuses \"..\"".to_owned(), a_release),
+            ("0.6.", "prefect version \"0.6.\" is not a branch, tag or commit: git refuses a \".\" at the start of a part or at the end".to_owned(), a_release),
+            ("a/.b", "prefect version \"a/.b\" is not a branch, tag or commit: git refuses a \".\" at the start of a part or at the end".to_owned(), a_release),
+            ("a.lock/b", "prefect version \"a.lock/b\" is not a branch, tag or commit: git refuses the ending \".lock\"".to_owned(), a_release),
         ];
         for (text, message, help) in cases {
-            let found = text.parse::<PrefectVersion>().err().map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<PrefectVersion>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message, help.to_owned())), "{text:?}");
         }
         assert!("x".repeat(256).parse::<PrefectVersion>().is_err());
@@ -301,7 +289,7 @@ mod tests {
                     prop_assert_eq!(requirement.as_ref().map(Requirement::name), Ok("prefect"));
                     prop_assert_eq!(version.to_string().parse::<PrefectVersion>(), Ok(version));
                 }
-                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty() && error.help().is_some()),
             }
         }
     }

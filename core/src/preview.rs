@@ -39,7 +39,8 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Reads a spec and finds out all that can be known without a host.
+    /// Resolves a spec with the facts of its host and plans it. `diagnostics` are those of reading it; without a spec they
+    /// are all there is.
     pub fn of(spec: Option<Rc<Spec>>, mut diagnostics: Vec<Diagnostic>, facts: Facts) -> Self {
         let mut preview = Self {
             resolved: None,

@@ -13,7 +13,7 @@ pub struct PythonVersion {
 
 /// Why a text is no version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no Python version such as \"3.11\"")]
+#[error("{0:?} is not a Python version such as \"3.11\"")]
 pub struct PythonVersionError(String);
 
 impl Explain for PythonVersionError {

@@ -8,7 +8,7 @@ use crate::{
     context_path::ContextPath,
     diagnostic::{Code, Diagnostic, Severity},
     failure::{Explain, Failure},
-    flow::{Flow, FlowMapError},
+    flow::{Flow, FlowMapError, Format},
     flow_name::FlowName,
     image::ImageReference,
     json::{Json, Object},
@@ -36,6 +36,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Those of a host that looks at nothing: enough for a spec that states size and digest of all that it names.
+    pub fn skipping(spec: &Spec) -> Self {
+        Self { findings: spec.sources().iter().map(|_| Finding::Skipped).collect(), ..Self::default() }
+    }
+
     /// A path of the spec's as an absolute one, as far as the host says what it begins at.
     fn absolute(&self, path: &str) -> String {
         let place = |root: &Option<String>, rest: &str| match root {
@@ -221,8 +226,30 @@ impl Resolver<'_> {
             Some(name) => name.clone(),
             None => self.name(spec, own_name)?,
         };
-        let flow = Flow { name, format: spec.format, content };
+        let (format, content) = self.format(spec, content)?;
+        let flow = Flow { name, format, content };
         Some(ResolvedFlow { flow, field: spec.field.clone(), path: spec.path.clone(), object: spec.object.clone() })
+    }
+
+    /// What a flow's bytes are. Where neither spec nor path tells, the first of them does.
+    fn format(&mut self, spec: &FlowSpec, content: Content) -> Option<(Format, Content)> {
+        let (None, Some(blob)) = (spec.format, &content.blob) else {
+            return Some((spec.format.unwrap_or(Format::Pickle), content));
+        };
+        match blob.read(0, 1) {
+            Ok(first) => Some((Format::of(&first), content)),
+            Err(failure) if failure.code == Code::NoContent.as_str() => {
+                let path = spec.path.as_deref().unwrap_or_default();
+                let message = format!("{path} may be a pickle or a script, which its first byte would tell");
+                let help = "state its format, or give its bytes".to_owned();
+                self.diagnostics.push(Diagnostic::new(Code::UnseenSource, &spec.field, message).with_help(help));
+                Some((Format::Pickle, Content { seen: false, ..content }))
+            }
+            Err(failure) => {
+                self.refuse(&spec.field, failure);
+                None
+            }
+        }
     }
 
     fn unseen(&mut self, field: &str, path: &str, consequence: &str) {
@@ -271,12 +298,12 @@ impl Resolver<'_> {
                 self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, field, error.to_string()).with_help(help));
             } else {
                 let message = format!(
-                    "the flows {:?} and {:?} would be one file: the slug of both is {:?}",
+                    "the flows {:?} and {:?} have the same slug: {:?}",
                     other.flow.name.as_ref(),
                     name.as_ref(),
                     name.slug()
                 );
-                let help = "give one of them another name".to_owned();
+                let help = "give one of them another name: a flow's file is named after its slug".to_owned();
                 self.diagnostics.push(Diagnostic::new(Code::SlugClash, field, message).with_help(help));
             }
         }
@@ -367,7 +394,7 @@ impl Resolver<'_> {
                 // What was built locally is in no index.
                 Some((version, _)) => settings.cloudpickle_version = version.split('+').next().map(str::to_owned),
                 None => {
-                    let message = format!("{cloudpickle:?} is no PEP 440 version");
+                    let message = format!("{cloudpickle:?} is not a PEP 440 version");
                     self.report(Code::HostFault, "storage.cloudpickle_version", message);
                 }
             }
@@ -375,9 +402,9 @@ impl Resolver<'_> {
     }
 
     fn check_python(&mut self, settings: &DockerSettings, flows: &[ResolvedFlow]) {
-        let Some(pickle) = flows.iter().find(|flow| flow.flow.format == crate::flow::Format::Pickle) else { return };
+        let Some(pickle) = flows.iter().find(|flow| flow.flow.format == Format::Pickle) else { return };
         let Some(python) = settings.python_version else {
-            let message = "nobody knows which Python made this pickle; another minor version may fail to load it";
+            let message = "it is not known which Python made this pickle; another minor version may fail to load it";
             let help = "state it: python_version = \"3.11\" in [storage]".to_owned();
             self.diagnostics.push(Diagnostic::new(Code::PythonUnknown, &pickle.field, message).with_help(help));
             return;

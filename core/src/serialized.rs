@@ -118,12 +118,18 @@ fn original_kind(storage: &Storage) -> &'static str {
     }
 }
 
-/// Reads a storage. Everything that is wrong with it is in the failure.
+/// Reads a storage.
+///
+/// # Errors
+/// If the text is not a serialized storage. Everything that is wrong with it is in the message.
 pub fn from_json(text: &str) -> Result<Storage, Failure> {
     from_parts(text, None)
 }
 
 /// Reads a storage from JSON or a snapshot, told apart by content.
+///
+/// # Errors
+/// If the bytes are neither, or are damaged.
 pub fn from_bytes(bytes: &[u8]) -> Result<Storage, Failure> {
     if crate::snapshot::is_snapshot(bytes) {
         return crate::snapshot::decode(bytes);
@@ -150,7 +156,7 @@ pub(crate) fn from_parts(text: &str, payloads: Option<Vec<(String, Vec<u8>)>>) -
 }
 
 fn invalid(message: impl std::fmt::Display) -> Failure {
-    Failure::input(Code::InvalidStorage, format!("no serialized storage: {message}"))
+    Failure::input(Code::InvalidStorage, format!("not a serialized storage: {message}"))
         .with_help("`flowhold build` writes one, as does `serialize()` of the original")
 }
 
@@ -161,7 +167,7 @@ fn read(
     payloads: Option<Vec<(String, Vec<u8>)>>,
 ) -> Option<Storage> {
     let place = Field { path: "type".to_owned(), node: field.node };
-    let mut table = reader.table(field)?;
+    let mut table = reader.table(&field)?;
     let Some(kind) = table.field("type") else {
         reader.report(Code::MissingKey, &place, "it has no type", None);
         return None;
@@ -174,7 +180,7 @@ fn read(
         "Memory" => Storage::Memory(MemoryStorage::default()),
         "Bytes" => Storage::Bytes(read_bytes(reader, &mut table, payloads)?),
         other => {
-            let message = format!("{other:?} is no type of storage: Docker, Local, Memory and Bytes are");
+            let message = format!("{other:?} is not a storage type; expected Docker, Local, Memory or Bytes");
             reader.report(Code::InvalidValue, &kind, message, None);
             return None;
         }
@@ -210,9 +216,9 @@ fn read_docker(reader: &mut Reader, table: &mut Table<'_>) -> Option<DockerStora
     let (map, formats) = read_flows(reader, table)?;
     let mut contents = NameMap::default();
     if let Some(field) = table.field("contents") {
-        for (key, field) in reader.table(field)?.rest() {
+        for (key, field) in reader.table(&field)?.rest() {
             let name = name(reader, key, &field)?;
-            let mut table = reader.table(field)?;
+            let mut table = reader.table(&field)?;
             if let Some(content) = crate::settings::read_content(reader, &mut table) {
                 contents.insert(name, content);
             }
@@ -238,7 +244,7 @@ fn read_bytes(
 ) -> Option<BytesStorage> {
     let mut contents = Vec::new();
     if let Some(field) = table.field("flows") {
-        for (key, field) in reader.table(field)?.rest() {
+        for (key, field) in reader.table(&field)?.rest() {
             let name = name(reader, key, &field)?;
             let Ok(bytes) = BASE64_STANDARD.decode(reader.text(&field)?) else {
                 reader.report(Code::InvalidStorage, &field, format!("{} is not base64", field.path), None);
@@ -273,7 +279,7 @@ fn read_bytes(
 fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, NameMap<Format>)> {
     let mut map = FlowMap::default();
     if let Some(field) = table.field("flows") {
-        for (key, field) in reader.table(field)?.rest() {
+        for (key, field) in reader.table(&field)?.rest() {
             let name = name(reader, key, &field)?;
             let location = reader.text(&field)?.to_owned();
             // The table has each key once.
@@ -286,7 +292,7 @@ fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, Na
 fn read_formats(reader: &mut Reader, table: &mut Table<'_>) -> Option<NameMap<Format>> {
     let mut formats = NameMap::default();
     if let Some(field) = table.field("formats") {
-        for (key, field) in reader.table(field)?.rest() {
+        for (key, field) in reader.table(&field)?.rest() {
             formats.insert(name(reader, key, &field)?, reader.parse(&field)?);
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
     image_path::ImagePath,
     json::{Json, Object},
+    order,
     prefect_version::PrefectVersion,
     python::PythonVersion,
     requirement::{Requirement, normal_version},
@@ -122,7 +123,7 @@ impl std::str::FromStr for Naming {
 
 /// Why a text is no way of naming.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no way of naming: \"uuid\", \"flow\" and \"plan\" are")]
+#[error("{0:?} is not a way of naming; expected \"uuid\", \"flow\" or \"plan\"")]
 pub struct NamingError(String);
 
 impl Explain for NamingError {
@@ -162,8 +163,8 @@ impl DockerSettings {
                 .map_or_else(Vec::new, |field| parse_all(reader, &field)),
             image_name: table.field("image_name").and_then(|field| reader.parse(&field)),
             image_tag: table.field("image_tag").and_then(|field| reader.parse(&field)),
-            env_vars: table.field("env_vars").map_or_else(Vec::new, |field| read_variables(reader, field)),
-            files: table.field("files").map_or_else(Vec::new, |field| read_files(reader, field)),
+            env_vars: table.field("env_vars").map_or_else(Vec::new, |field| read_variables(reader, &field, |_| true)),
+            files: table.field("files").map_or_else(Vec::new, |field| read_files(reader, &field)),
             base_url: table.field("base_url").and_then(|field| read_base_url(reader, &field)),
             prefect_version: table.field("prefect_version").and_then(|field| reader.parse(&field)),
             local_image: table.field("local_image").and_then(|field| reader.flag(&field)).unwrap_or_default(),
@@ -230,8 +231,8 @@ impl ImageFile {
 
 impl FileEntry {
     /// By path: the source itself comes first, and what is in a directory after it.
-    pub(crate) fn sort(entries: &mut [Self]) {
-        entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    pub(crate) fn sort(entries: &mut Vec<Self>) {
+        order::sort(entries, |one, other| one.path.cmp(&other.path));
     }
 
     pub(crate) fn to_json(&self) -> Json {
@@ -283,7 +284,8 @@ fn parse_reference<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, fiel
     reader.parse(field)
 }
 
-fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvValue)> {
+/// Variables. Of those that nothing reads, it is said.
+fn read_variables(reader: &mut Reader, field: &Field<'_>, is_read: fn(&str) -> bool) -> Vec<(EnvName, EnvValue)> {
     let Some(mut table) = reader.table(field) else { return Vec::new() };
     let mut variables = Vec::new();
     for (key, field) in table.rest() {
@@ -291,21 +293,23 @@ fn read_variables(reader: &mut Reader, field: Field<'_>) -> Vec<(EnvName, EnvVal
         reader.find_secret(&field, Some(key));
         let value = reader.parse::<EnvValue>(&field);
         if let (Some(name), Some(value)) = (name, value) {
+            if !is_read(key) {
+                reader.report(Code::UnusedBuildArg, &field, format!("no step of the build reads {key}"), None);
+            }
             variables.push((name, value));
         }
     }
     variables
 }
 
-fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
-    let place = Field { path: field.path.clone(), node: field.node };
+fn read_files(reader: &mut Reader, field: &Field<'_>) -> Vec<ImageFile> {
     let Some(mut table) = reader.table(field) else { return Vec::new() };
     let fields = table.rest();
     let relative: Vec<_> = fields.iter().map(|(source, _)| *source).filter(|source| !is_absolute(source)).collect();
     if !relative.is_empty() {
         let message = format!("sources must be absolute paths; these are not: {}", relative.join(", "));
         let help = "write the whole path, beginning at the root".to_owned();
-        reader.report(Code::RelativeFile, &place, message, Some(help));
+        reader.report(Code::RelativeFile, field, message, Some(help));
     }
     fields
         .into_iter()
@@ -317,31 +321,30 @@ fn read_files(reader: &mut Reader, field: Field<'_>) -> Vec<ImageFile> {
                 reader.report(Code::InvalidPath, &field, message, None);
                 return None;
             }
-            read_file(reader, source, field)
+            read_file(reader, source, &field)
         })
         .collect()
 }
 
-fn read_file(reader: &mut Reader, source: &str, field: Field<'_>) -> Option<ImageFile> {
+fn read_file(reader: &mut Reader, source: &str, field: &Field<'_>) -> Option<ImageFile> {
     let source = source.to_owned();
     if !matches!(field.node.value, Value::Table(_)) {
-        return Some(ImageFile { source, destination: reader.parse(&field)?, entries: None });
+        return Some(ImageFile { source, destination: reader.parse(field)?, entries: None });
     }
-    let place = Field { path: field.path.clone(), node: field.node };
     let mut table = reader.table(field)?;
     let destination = table.field("destination");
     if destination.is_none() {
         reader.report(
             Code::MissingKey,
-            &place,
-            format!("{} has no destination", place.path),
+            field,
+            format!("{} has no destination", field.path),
             Some("destination is its path in the image".to_owned()),
         );
     }
     let entries = table.field("entries").map(|field| {
         let elements = reader.elements(&field);
         let all = elements.len();
-        let mut entries: Vec<_> = elements.into_iter().filter_map(|element| read_entry(reader, element)).collect();
+        let mut entries: Vec<_> = elements.into_iter().filter_map(|element| read_entry(reader, &element)).collect();
         FileEntry::sort(&mut entries);
         let is_whole = entries.len() == all && matches!(field.node.value, Value::Array(_));
         if is_whole && entries.iter().filter(|entry| entry.path.is_none()).count() != 1 {
@@ -353,7 +356,7 @@ fn read_file(reader: &mut Reader, source: &str, field: Field<'_>) -> Option<Imag
     Some(ImageFile { source, destination: reader.parse(&destination?)?, entries })
 }
 
-fn read_entry(reader: &mut Reader, field: Field<'_>) -> Option<FileEntry> {
+fn read_entry(reader: &mut Reader, field: &Field<'_>) -> Option<FileEntry> {
     let mut table = reader.table(field)?;
     let path = match table.field("path") {
         Some(path) if reader.text(&path) == Some("") => Some(None),
@@ -379,7 +382,7 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     if SCHEMES.iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme)) {
         return Some(text.to_owned());
     }
-    let message = format!("{text:?} is no address of a Docker daemon");
+    let message = format!("{text:?} is not the address of a Docker daemon");
     let help = format!("it begins with one of {}", SCHEMES.join(", "));
     reader.report(Code::InvalidValue, field, message, Some(help));
     None
@@ -390,7 +393,7 @@ fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     let version = normal_version(text);
     if version.is_none() {
-        reader.report(Code::InvalidValue, field, format!("{text:?} is no PEP 440 version"), None);
+        reader.report(Code::InvalidValue, field, format!("{text:?} is not a PEP 440 version"), None);
     }
     version.map(|(version, _)| version)
 }

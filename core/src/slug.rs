@@ -199,9 +199,7 @@ mod tests {
                 unknown => assert_eq!(unknown, "other", "a class that is neither demanded nor counted"),
             }
         }
-        {
-            println!("slugs of other scripts: {other_equal} of {other} equal python-slugify's");
-        }
+        println!("slugs of other scripts: {other_equal} of {other} equal python-slugify's");
         assert!(rows.len() > 3500 && other_equal * 100 >= other * 87, "{other_equal} of {other}");
         Ok(())
     }

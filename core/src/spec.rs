@@ -17,8 +17,7 @@ use self::{
 use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
-    failure::Explain,
-    flow::{Format, FormatError},
+    flow::Format,
     flow_name::FlowName,
     settings::{self, DockerSettings},
 };
@@ -81,8 +80,8 @@ pub struct FlowSpec {
     pub object: Option<String>,
     /// By default the object's own name, else the file's without its extension.
     pub name: Option<FlowName>,
-    /// Given, or decided by `object` and the extension.
-    pub format: Format,
+    /// Given, or decided by `object` and the extension; none where only the bytes tell.
+    pub format: Option<Format>,
     /// Size and digest, which a resolved spec states.
     pub pinned: Option<Content>,
 }
@@ -181,15 +180,15 @@ impl Spec {
 
 fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     reader.elsewhere = keys::places();
-    let mut table = reader.table(Field { path: String::new(), node })?;
-    let storage = table.field("storage").and_then(|field| reader.table(field));
+    let mut table = reader.table(&Field { path: String::new(), node })?;
+    let storage = table.field("storage").and_then(|field| reader.table(&field));
     let (storage, python) = match storage {
         Some(table) => read_storage(reader, table),
         None => (StorageSpec::Local { directory: None }, None),
     };
     let fields = table.field("flows").map_or_else(Vec::new, |field| reader.elements(&field));
     let has_flows = !fields.is_empty();
-    let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, field)).collect();
+    let flows: Vec<_> = fields.into_iter().filter_map(|field| read_flow(reader, &field)).collect();
     let policies = table.field("policies").map_or_else(Vec::new, |field| read_policies(reader, &field));
     reader.finish(table);
     let mut places = Vec::new();
@@ -215,7 +214,7 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
     for field in elements {
         let Some(path) = reader.text(&field) else { continue };
         if path.is_empty() || path.contains(char::is_control) {
-            reader.report(Code::InvalidValue, &field, format!("{path:?} is no path of a policy"), None);
+            reader.report(Code::InvalidValue, &field, format!("{path:?} is not the path of a policy"), None);
         } else if policies.iter().any(|(_, other)| other == path) {
             reader.report(Code::InvalidValue, &field, format!("the policy {path:?} is there twice"), None);
         } else {
@@ -250,7 +249,7 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
         "local" => StorageSpec::Local { directory },
         other => {
             if let Some(field) = &kind {
-                let message = format!("{other:?} is no type of storage: local, docker, memory and bytes are");
+                let message = format!("{other:?} is not a storage type; expected local, docker, memory or bytes");
                 let near = reader::nearest(other, &keys::TYPES).filter(|(_, is_slip)| *is_slip);
                 let help = near.map(|(near, _)| format!("did you mean {near:?}?"));
                 reader.report(Code::InvalidValue, field, message, help);
@@ -280,14 +279,18 @@ fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
 fn read_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     if text.is_empty() || text.contains(char::is_control) {
-        reader.report(Code::InvalidValue, field, format!("{text:?} is no path"), Some("write where it is".to_owned()));
+        reader.report(
+            Code::InvalidValue,
+            field,
+            format!("{text:?} is not a path"),
+            Some("write where it is".to_owned()),
+        );
         return None;
     }
     Some(text.to_owned())
 }
 
-fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
-    let place = Field { path: field.path.clone(), node: field.node };
+fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
     let mut table = reader.table(field)?;
     let path_field = table.field("path");
     let path = path_field.as_ref().and_then(|field| read_path(reader, field));
@@ -304,17 +307,30 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
     }
     if path.is_none() && pinned.is_none() {
         let help = "path is the flow's file, relative to the spec".to_owned();
-        reader.report(Code::MissingKey, &place, format!("{} has no path", place.path), Some(help));
+        reader.report(Code::MissingKey, field, format!("{} has no path", field.path), Some(help));
         return None;
     }
     let is_python = path.as_deref().is_some_and(|path| path.ends_with(".py"));
-    let by_shape = if object.is_none() && is_python { Format::Script } else { Format::Pickle };
-    if let (Some(field), Some(Format::Script), true) = (&format_field, format, object.is_some()) {
-        let help = "leave out object to store the file itself".to_owned();
-        reader.report(Code::InvalidValue, field, "an object of a file is pickled, it is no script", Some(help));
+    let by_shape = match path.as_deref() {
+        Some(_) if object.is_none() && is_python => Some(Format::Script),
+        // What is pinned is not looked at, and of two plans of a spec one would be wrong.
+        Some(path) if object.is_none() && pinned.is_none() && !is_pickle(path) => None,
+        _ => Some(Format::Pickle),
+    };
+    let contradiction = match (format, object.is_some()) {
+        (Some(Format::Script), true) => {
+            Some(("an object of a file is pickled: it is not a script", "leave out object to store the file itself"))
+        }
+        (Some(Format::Pickle), false) if is_python && object_field.is_none() => {
+            Some(("a .py file is not a pickle", "name the object in it that is to be pickled: object = \"flow\""))
+        }
+        _ => None,
+    };
+    if let (Some(field), Some((message, help))) = (&format_field, contradiction) {
+        reader.report(Code::InvalidValue, field, message, Some(help.to_owned()));
     }
     if let (Some(field), false) = (&object_field, is_python || path.is_none()) {
-        let message = format!("only a .py file has objects, {:?} is none", path.as_deref().unwrap_or_default());
+        let message = format!("only a .py file has objects, and {:?} is not one", path.as_deref().unwrap_or_default());
         reader.report(
             Code::InvalidValue,
             field,
@@ -327,7 +343,13 @@ fn read_flow(reader: &mut Reader, field: Field<'_>) -> Option<FlowSpec> {
     if name.is_none() && name_field.is_some() {
         return None;
     }
-    Some(FlowSpec { field: place.path, path, object, name, format: format.unwrap_or(by_shape), pinned })
+    Some(FlowSpec { field: field.path.clone(), path, object, name, format: format.or(by_shape), pinned })
+}
+
+/// Whether a path has an extension of pickles, some of which begin with a byte that texts may begin with, too.
+fn is_pickle(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    matches!(extension, "pkl" | "pickle" | "prefect" | "cpkl" | "cloudpickle" | "p" | "pck" | "pcl")
 }
 
 fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
@@ -340,7 +362,7 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     if text.split('.').all(identifier) {
         return Some(text.to_owned());
     }
-    reader.report(Code::InvalidValue, field, format!("{text:?} is no name of a Python object"), None);
+    reader.report(Code::InvalidValue, field, format!("{text:?} is not the name of a Python object"), None);
     None
 }
 
@@ -373,21 +395,5 @@ fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, le
             }
         }
         _ => {}
-    }
-}
-
-impl Explain for FormatError {
-    fn code(&self) -> Code {
-        Code::InvalidValue
-    }
-}
-
-impl Explain for crate::digest::DigestError {
-    fn code(&self) -> Code {
-        Code::InvalidValue
-    }
-
-    fn help(&self) -> Option<String> {
-        Some("copy all of it".to_owned())
     }
 }

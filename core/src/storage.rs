@@ -75,6 +75,9 @@ pub struct BuildReport {
 
 impl Storage {
     /// The storage that a resolved spec describes. Flows are in it, nothing is built or written.
+    ///
+    /// # Errors
+    /// If two flows have one location.
     pub fn of(spec: &ResolvedSpec) -> Result<Self, Failure> {
         let flows = || spec.flows.iter().map(|one| one.flow.clone());
         Ok(match &spec.storage {
@@ -118,6 +121,9 @@ impl Storage {
     }
 
     /// The image reference of a Docker storage, the directory of a local one, else the kind.
+    ///
+    /// # Errors
+    /// If an image's name or tag is missing, or its registry does not take the name.
     pub fn name(&self) -> Result<String, Failure> {
         match self {
             Self::Docker(docker) => Ok(docker.name()?.to_string()),
@@ -141,7 +147,10 @@ impl Storage {
         self.flows().contains(name)
     }
 
-    /// Adds a flow, and returns its location. An error if the name is taken.
+    /// Adds a flow, and returns its location.
+    ///
+    /// # Errors
+    /// If its name or location is taken, or it can't be written.
     pub fn add_flow(&mut self, flow: Flow, host: Capabilities<'_>) -> Result<String, Failure> {
         match self {
             Self::Docker(docker) => docker.add_flow(flow),
@@ -152,6 +161,9 @@ impl Storage {
     }
 
     /// The flow at a location. For a Docker storage: inside the image.
+    ///
+    /// # Errors
+    /// If no flow of this storage has the location, or its bytes can't be read.
     pub fn get_flow(&self, location: &str, host: Capabilities<'_>) -> Result<Flow, Failure> {
         match self {
             Self::Docker(docker) => docker.get_flow(location, host.files),
@@ -162,6 +174,9 @@ impl Storage {
     }
 
     /// A flow's bytes, also out of a Docker storage's image, which is not run.
+    ///
+    /// # Errors
+    /// If no flow of this storage has the location, its bytes can't be read, or the image can't be reached.
     pub fn read_flow(&self, location: &str, host: Capabilities<'_>) -> Result<SharedBlob, Failure> {
         if let Self::Docker(docker) = self {
             return docker.read_flow(location, host.docker);
@@ -171,6 +186,9 @@ impl Storage {
     }
 
     /// A runner for one flow; only a Docker storage has them.
+    ///
+    /// # Errors
+    /// If the storage has none, no flow has the location, or the image has no name.
     pub fn get_env_runner(&self, location: &str) -> Result<docker::EnvRunner, Failure> {
         match self {
             Self::Docker(docker) => docker.get_env_runner(location),
@@ -179,6 +197,9 @@ impl Storage {
     }
 
     /// How to run a flow with a Python of the host's; a Docker storage's flows need its image.
+    ///
+    /// # Errors
+    /// If it is a Docker storage, or for the reasons of [`Self::get_flow`].
     pub fn get_python_run(&self, location: &str, host: Capabilities<'_>) -> Result<PythonRun, Failure> {
         if matches!(self, Self::Docker(_)) {
             return Err(unsupported("docker", "flows that only run in its image", "take get_env_runner"));
@@ -188,6 +209,10 @@ impl Storage {
     }
 
     /// Builds. With `expect`, refuses any plan but the one with this digest.
+    ///
+    /// # Errors
+    /// If the plan is another or has an error, bytes are missing, or pulling, building, pushing or writing fails. The storage is
+    /// as it was then.
     pub fn build(&mut self, push: bool, expect: Option<&str>, host: Capabilities<'_>) -> Result<BuildReport, Failure> {
         match self {
             Self::Docker(docker) => docker.build(push, expect, host),
@@ -198,6 +223,9 @@ impl Storage {
     }
 
     /// The object of `flowhold build --format json`.
+    ///
+    /// # Errors
+    /// If the storage can't be serialized: bytes of a flow can't be read.
     pub fn report_json(&self, report: &BuildReport) -> Result<String, Failure> {
         let report = Json::object(vec![
             ("plan", (&report.plan).into()),
@@ -212,6 +240,9 @@ impl Storage {
     }
 
     /// The Docker storage that this is.
+    ///
+    /// # Errors
+    /// If it is another; `what` says in the message what it lacks.
     pub fn docker(&mut self, what: &str) -> Result<&mut DockerStorage, Failure> {
         match self {
             Self::Docker(docker) => Ok(docker),
@@ -245,7 +276,8 @@ pub(crate) fn check_expected(actual: crate::digest::Digest, expect: Option<&str>
         Some(Ok(expected)) if expected == actual => Ok(()),
         Some(Ok(expected)) => {
             let message = format!("the plan is {actual}, not {expected}: something changed since");
-            Err(Failure::input(Code::PlanMismatch, message).with_help("`flowhold preview` shows the plan as it is now"))
+            Err(Failure::input(Code::PlanMismatch, message)
+                .with_help("`flowhold preview --format json` shows the plan as it is now"))
         }
         Some(Err(error)) => Err(Failure::explained(error)),
     }

@@ -51,6 +51,13 @@ const STORAGE: &[(&str, &str, &str, &[&str])] = &[
     (r#"registry_url = "docker.io""#, "registry-rule", "storage.registry_url", &["Docker Hub", "namespace/name"]),
     (r#"registry_url = "gcr.io""#, "registry-rule", "storage.registry_url", &["Google", "project"]),
     (r#"base_image = "Python:3.9""#, "invalid-reference", "storage.base_image", &["upper-case"]),
+    (
+        r#"base_image = "acme/team/python:3.9""#,
+        "registry-rule",
+        "storage.base_image",
+        &["Docker Hub", "namespace/name", "\"registry.example.com/acme/team/python\""],
+    ),
+    (r#"base_image = "docker.io/acme/team/python""#, "registry-rule", "storage.base_image", &["Docker Hub"]),
     (r#"image_tag = "-v1""#, "invalid-reference", "storage.image_tag", &["\"v1\""]),
     (r#"prefect_version = "a b""#, "invalid-prefect-version", "storage.prefect_version", &["a b"]),
     (
@@ -107,10 +114,16 @@ const FLOWS: &[(&str, &str, &str, &[&str])] = &[
     ("[[flows]]\npath = \"a.py\"\nnaem = \"x\"", "unknown-key", "flows[0].naem", &["did you mean name?"]),
     ("[[flow]]\npath = \"a.py\"", "unknown-key", "flow", &["did you mean flows?"]),
     ("[[flows]]\npath = 1", "wrong-type", "flows[0].path", &["a string"]),
-    ("[[flows]]\npath = \"\"", "invalid-value", "flows[0].path", &["\"\" is no path", "write where it is"]),
+    ("[[flows]]\npath = \"\"", "invalid-value", "flows[0].path", &["\"\" is not a path", "write where it is"]),
     ("[[flows]]\npath = \"none.py\"", "missing-file", "flows[0]", &["none.py"]),
     ("[[flows]]\npath = \".\"", "is-a-directory", "flows[0]", &["directory"]),
     ("[[flows]]\npath = \"a.py\"\nformat = \"wasm\"", "invalid-value", "flows[0].format", &["pickle", "script"]),
+    (
+        "[[flows]]\npath = \"a.py\"\nformat = \"pickle\"",
+        "invalid-value",
+        "flows[0].format",
+        &["a .py file", "object = "],
+    ),
     ("[[flows]]\npath = \"a.pkl\"\nobject = \"flow\"", "invalid-value", "flows[0].object", &["a.pkl"]),
     ("[[flows]]\npath = \"a.py\"\nobject = \"import os\"", "invalid-value", "flows[0].object", &["import os"]),
     (

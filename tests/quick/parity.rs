@@ -3,12 +3,7 @@
 use std::{io::Write, path::PathBuf, process::Stdio, rc::Rc};
 
 use flowhold::{Host, Need, SpecText};
-use flowhold_core::{
-    json::Json,
-    preview::Preview,
-    resolve::{Facts, Finding},
-    spec::Spec,
-};
+use flowhold_core::{json::Json, preview::Preview, resolve::Facts, spec::Spec};
 use flowhold_tests::{Done, Folder};
 use proptest::{prelude::ProptestConfig, prop_assert_eq, proptest};
 use serde_json::Value;
@@ -21,7 +16,7 @@ const FIXTURES: &[(&str, &[&str])] = &[
     ("bytes.toml", &[]),
     ("defaults.toml", &[]),
     ("docker-base-by-python.toml", &[]),
-    ("docker-every-field.json", &[]),
+    ("docker-every-field.json", &["unused-build-arg"]),
     ("docker-every-field.toml", &[]),
     ("docker-naming-flow.toml", &[]),
     ("docker-odd-strings.json", &[]),
@@ -76,6 +71,7 @@ const CODES_WITHOUT_HOST: &[&str] = &[
     "repeated-requirement",
     "invalid-prefect-version",
     "invalid-variable",
+    "unused-build-arg",
     "relative-file",
     "invalid-path",
     "path-clash",
@@ -95,10 +91,9 @@ fn natively(text: &str, folder: &str) -> String {
     let sources = spec.as_ref().map(Spec::sources).unwrap_or_default();
     assert!(sources.iter().all(|source| source.pinned), "state size and sha256, or entries: {sources:?}");
     let facts = Facts {
-        python: None,
         home: std::env::home_dir().and_then(|home| home.to_str().map(str::to_owned)),
         folder: Some(folder.to_owned()),
-        findings: sources.iter().map(|_| Finding::Skipped).collect(),
+        ..spec.as_ref().map(Facts::skipping).unwrap_or_default()
     };
     format!("{:#}", Json::from(Preview::of(spec.map(Rc::new), diagnostics, facts).to_json(None)))
 }

@@ -143,6 +143,73 @@ fn entries_have_one_order() {
     assert_eq!(plan(&[entry("b"), root, entry("a")]), one);
 }
 
+/// Maps have no order: neither the Dockerfile nor the context tells in which one a spec was written.
+#[test]
+fn keys_have_one_order() {
+    let folder = Folder::new();
+    folder.write("a", "1");
+    folder.write("b", "2");
+    let file = |name: &str| format!("\"{}/{name}\" = \"/opt/{name}\"", folder.path().display());
+    let preview = |variables: &str, args: &str, files: [&str; 2]| {
+        let [one, other] = files.map(file);
+        let spec = format!(
+            "[storage]\ntype = \"docker\"\nbuild_args = {{ {args} }}\nenv_vars = {{ {variables} }}\nfiles = {{ {one}, {other} }}\n"
+        );
+        let json = with_stdin(&folder, &["preview", "--format", "json", "-f", "-"], &spec).ok().json();
+        assert!(json["plan"].is_string(), "{json}");
+        ["plan", "dockerfile", "context", "source_map"].map(|key| json[key].clone())
+    };
+    let one =
+        preview("A = \"1\", PIP_B = \"2\", PIP_A = \"3\", B = \"4\"", "NO_PROXY = \"\", no_proxy = \"\"", ["a", "b"]);
+    let other =
+        preview("B = \"4\", PIP_A = \"3\", PIP_B = \"2\", A = \"1\"", "no_proxy = \"\", NO_PROXY = \"\"", ["b", "a"]);
+    assert_eq!(one, other);
+    let fields: Vec<_> = one[3].as_array().unwrap().iter().map(|one| one["field"].as_str().unwrap()).collect();
+    let variables = ["PIP_A", "PIP_B", "A", "B"].map(|name| format!("storage.env_vars.{name}"));
+    assert_eq!(fields[1..5], variables, "{fields:?}");
+}
+
+#[test]
+fn a_build_argument_that_nothing_reads_is_told() {
+    let spec = |name: &str| format!("[storage]\ntype = \"docker\"\nbuild_args = {{ {name} = \"1\" }}\n");
+    for read in ["HTTPS_PROXY", "all_proxy", "FTP_PROXY", "BUILDKIT_CONTEXT_KEEP_GIT_DIR", "SOURCE_DATE_EPOCH"] {
+        let done = Folder::with_spec(&spec(read)).run(&["check"]).ok();
+        assert!(!done.stderr.contains("unused-build-arg"), "{read}: {done:?}");
+    }
+    for unread in ["PIP_INDEX_URL", "Http_Proxy", "A"] {
+        let done = Folder::with_spec(&spec(unread)).run(&["check"]).ok();
+        for words in ["warning[unused-build-arg]", &format!("storage.build_args.{unread}"), "env_vars"] {
+            assert!(done.stderr.contains(words), "{unread}: {done:?}");
+        }
+    }
+}
+
+/// A pickle of protocol 2 or later begins with a byte that begins no text. Of what has an extension of pickles, no byte
+/// is read: those of older protocols begin with a letter.
+#[test]
+fn a_flow_of_which_nobody_says_what_it_is_is_looked_at() {
+    for (path, content, format) in [
+        ("nightly", "print()\n".as_bytes(), "script"),
+        ("nightly", b"", "script"),
+        ("nightly", b"\x80\x04N.", "pickle"),
+        ("etl.v2", b"#!/usr/bin/env python3\n", "script"),
+        ("old.pkl", b"I1\n.", "pickle"),
+        ("a.py", b"\x80\x04N.", "script"),
+    ] {
+        for (storage, stated) in [("memory", ""), ("memory", "format = \"pickle\"\n"), ("docker", "")] {
+            if path == "a.py" && !stated.is_empty() {
+                continue;
+            }
+            let spec = format!("[storage]\ntype = {storage:?}\n[[flows]]\npath = {path:?}\n{stated}");
+            let folder = Folder::with_spec(&spec);
+            folder.write(path, content);
+            let resolved = folder.json(&["preview", "--format", "spec"]);
+            let expected = if stated.is_empty() { format } else { "pickle" };
+            assert_eq!(resolved["flows"][0]["format"], expected, "{spec}");
+        }
+    }
+}
+
 /// As long as a slug may be, whatever stands before it in the end.
 #[test]
 fn a_plan_names_its_image_after_its_only_flow() {
@@ -157,7 +224,7 @@ fn a_plan_names_its_image_after_its_only_flow() {
     assert_eq!(folder.json(&["preview", "--format", "json"])["image"]["name"], name);
     // On Docker Hub that is too long, and said.
     folder.write("flowhold.toml", spec(""));
-    folder.run(&["check"]).fails(1, &["the most are 255"]);
+    folder.run(&["check"]).fails(1, &["the maximum is 255"]);
 }
 
 #[test]
@@ -226,7 +293,7 @@ fn a_forecast_says_what_runs_again_since_an_earlier_preview() {
     assert_eq!(done.stdout, edited["dockerfile"].as_str().unwrap());
     assert!(done.stderr.contains("2 of 10 steps run again"), "{done:?}");
     for (text, words) in
-        [("", "no earlier preview"), ("{}", "no Dockerfile"), ("{\"dockerfile\": 1}", "no earlier preview")]
+        [("", "not an earlier preview"), ("{}", "no Dockerfile"), ("{\"dockerfile\": 1}", "not an earlier preview")]
     {
         folder.write("bad.json", text);
         folder.run(&["preview", "--since", "bad.json"]).fails(1, &[words, "help:"]);

@@ -56,8 +56,8 @@ pub(crate) fn spec_text(spec: &JsValue) -> Result<String, Thrown> {
         return Err(wrong_argument("a spec is a text (TOML or JSON) or an object"));
     }
     let text =
-        JSON::stringify(spec).map_err(|error| wrong_argument(format!("the spec is no JSON: {}", said(&error))))?;
-    text.as_string().ok_or_else(|| wrong_argument("the spec is no JSON"))
+        JSON::stringify(spec).map_err(|error| wrong_argument(format!("the spec is not JSON: {}", said(&error))))?;
+    text.as_string().ok_or_else(|| wrong_argument("the spec is not JSON"))
 }
 
 /// What a JavaScript error says.
@@ -127,7 +127,8 @@ impl Options {
             options.files.insert(path, given);
         }
         for (name, policy) in entries(input, "policies", "{ name: function }")? {
-            let policy = policy.dyn_into().map_err(|_| wrong_argument(format!("policies[{name:?}] is no function")))?;
+            let policy =
+                policy.dyn_into().map_err(|_| wrong_argument(format!("policies[{name:?}] is not a function")))?;
             options.policies.push((name, policy));
         }
         if let Some(python) = field(input, "python")? {
@@ -227,7 +228,7 @@ impl Given {
         let mode = number(&value, "mode")?.map_or(0o644, |mode| (mode & 0o7777) as u32);
         if let Some(content) = field(&value, "content")? {
             let bytes =
-                bytes_of(&content).ok_or_else(|| refuse("has a content that is no Uint8Array of at most 1 GiB"))?;
+                bytes_of(&content).ok_or_else(|| refuse("has content that is not a Uint8Array of at most 1 GiB"))?;
             return Ok(Self { mode, blob: in_memory(bytes), value });
         }
         let (Some(size), Some(sha256)) = (number(&value, "size")?, text(&value, "sha256")?) else {
@@ -288,7 +289,7 @@ pub(crate) fn bytes_of(value: &JsValue) -> Option<Vec<u8>> {
 
 /// An argument that is a text.
 pub(crate) fn text_of(value: &JsValue, name: &str) -> Result<String, Thrown> {
-    value.as_string().ok_or_else(|| wrong_argument(format!("{name} is no text")))
+    value.as_string().ok_or_else(|| wrong_argument(format!("{name} is not a string")))
 }
 
 /// A field that is a text.
@@ -301,7 +302,7 @@ fn number(object: &JsValue, name: &str) -> Result<Option<u64>, Thrown> {
         Some(number) if number >= 0.0 && number.fract() == 0.0 && number <= 9_007_199_254_740_991.0 => {
             Ok(number as u64)
         }
-        _ => Err(wrong_argument(format!("{name} is no whole number"))),
+        _ => Err(wrong_argument(format!("{name} is not a whole number"))),
     };
     field(object, name)?.map(number).transpose()
 }

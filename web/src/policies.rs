@@ -76,7 +76,7 @@ fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
         "error" => Severity::Error,
         "warning" => Severity::Warning,
         "info" => Severity::Info,
-        other => return Err(wrong_argument(format!("{other:?} is no severity"))),
+        other => return Err(wrong_argument(format!("{other:?} is not a severity"))),
     };
     let (code, about, message) = (field("code")?, field("field")?, field("message")?);
     Ok(Verdict { code, severity, field: about, message, help: text(&value, "help")? })

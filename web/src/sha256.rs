@@ -26,7 +26,7 @@ impl Sha256 {
         &mut self,
         #[wasm_bindgen(unchecked_param_type = "Uint8Array")] bytes: &JsValue,
     ) -> Result<(), Thrown> {
-        self.0.update(bytes_of(bytes).ok_or_else(|| wrong_argument("the bytes are no Uint8Array"))?);
+        self.0.update(bytes_of(bytes).ok_or_else(|| wrong_argument("the bytes are not a Uint8Array"))?);
         Ok(())
     }
 

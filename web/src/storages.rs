@@ -181,7 +181,7 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
     }
     match spec.map(|spec| spec.storage) {
         Some(StorageSpec::Docker(settings)) => Ok(Storage::Docker(Box::new(CoreDocker::new(*settings)))),
-        _ => Err(wrong_argument("these are no arguments of a docker storage")),
+        _ => Err(wrong_argument("these are not arguments of a docker storage")),
     }
 }
 

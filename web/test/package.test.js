@@ -62,6 +62,19 @@ test('without the bytes the Dockerfile is there, and the plan stays open', () =>
   assert.equal(thrown(() => archive(stated)).code, 'no-content');
 });
 
+test('what the format is of a flow without extension, its first byte tells', () => {
+  const spec = '[storage]\ntype = "docker"\n\n[[flows]]\npath = "nightly"\n';
+  const format = (given) => JSON.parse(resolve(spec, { files: { nightly: given } })).flows[0].format;
+  assert.equal(format(FLOW), 'script');
+  assert.equal(format(Uint8Array.of(0x80, 4, 0x4e, 0x2e)), 'pickle');
+  // Of which only size and digest are known, it stays open until the spec says it.
+  const given = { size: FLOW.length, sha256: createHash('sha256').update(FLOW).digest('hex') };
+  const open = preview(spec, { files: { nightly: given } });
+  assert.deepEqual([open.plan, open.diagnostics[0].code, open.diagnostics[0].field], [null, 'unseen-source', 'flows[0]']);
+  const said = preview(`${spec}format = "script"\n`, { files: { nightly: given } });
+  assert.equal(said.plan, preview(spec, { files: { nightly: FLOW } }).plan);
+});
+
 test('bytes with the stated digest and another size are not taken', () => {
   const pinned = resolve(SPEC, { files: FILES });
   const sized = pinned.replace(/"size":\s*(\d+)/, (_, size) => `"size":${Number(size) - 1}`);

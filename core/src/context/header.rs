@@ -11,7 +11,7 @@ pub(super) enum Type {
     Directory = b'5' as isize,
     /// The content is the name of the next entry, which is too long for its header.
     LongName = b'L' as isize,
-    /// The same for the target of a link.
+    /// The content is the target of the next entry's link, which is too long for its header.
     LongLink = b'K' as isize,
 }
 
@@ -27,8 +27,22 @@ pub(super) struct Header<'e> {
     pub(super) target: &'e str,
 }
 
-const NAME: std::ops::Range<usize> = 0..100;
-const TARGET: std::ops::Range<usize> = 157..257;
+/// The longest name and target of a link that a header has room for.
+const LONGEST: usize = 100;
+
+/// Where the fields of a header begin.
+mod at {
+    pub(super) const NAME: usize = 0;
+    pub(super) const MODE: usize = 100;
+    pub(super) const USER: usize = 108;
+    pub(super) const GROUP: usize = 116;
+    pub(super) const SIZE: usize = 124;
+    pub(super) const TIME: usize = 136;
+    pub(super) const CHECKSUM: usize = 148;
+    pub(super) const TYPE: usize = 156;
+    pub(super) const TARGET: usize = 157;
+    pub(super) const MAGIC: usize = 257;
+}
 
 impl Header<'_> {
     /// Writes it, and before it what is too long for it. The owner is root.
@@ -36,29 +50,29 @@ impl Header<'_> {
         write_long(Type::LongName, self.name, archive);
         write_long(Type::LongLink, self.target, archive);
         let mut block = [0; BLOCK];
-        put(&mut block, NAME.start, fitting(self.name).as_bytes());
-        put(&mut block, 100, format!("{:07o}", self.mode).as_bytes());
-        put(&mut block, 108, b"0000000");
-        put(&mut block, 116, b"0000000");
+        put(&mut block, at::NAME, fitting(self.name).as_bytes());
+        put(&mut block, at::MODE, format!("{:07o}", self.mode).as_bytes());
+        put(&mut block, at::USER, b"0000000");
+        put(&mut block, at::GROUP, b"0000000");
         match format!("{:011o}", self.size) {
-            octal if octal.len() == 11 => put(&mut block, 124, octal.as_bytes()),
+            octal if octal.len() == 11 => put(&mut block, at::SIZE, octal.as_bytes()),
             // From 8 GiB on: marked by the high bit, and binary.
-            _ => put(&mut block, 124, &[&[0x80, 0, 0, 0], self.size.to_be_bytes().as_slice()].concat()),
+            _ => put(&mut block, at::SIZE, &[&[0x80, 0, 0, 0], self.size.to_be_bytes().as_slice()].concat()),
         }
-        put(&mut block, 136, format!("{:011o}", self.time).as_bytes());
-        put(&mut block, 148, b"        ");
-        put(&mut block, 156, &[self.kind as u8]);
-        put(&mut block, TARGET.start, fitting(self.target).as_bytes());
-        put(&mut block, 257, b"ustar  ");
+        put(&mut block, at::TIME, format!("{:011o}", self.time).as_bytes());
+        put(&mut block, at::CHECKSUM, b"        ");
+        put(&mut block, at::TYPE, &[self.kind as u8]);
+        put(&mut block, at::TARGET, fitting(self.target).as_bytes());
+        put(&mut block, at::MAGIC, b"ustar  ");
         // Counted with spaces in its own place.
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-        put(&mut block, 148, format!("{sum:07o}\0").as_bytes());
+        put(&mut block, at::CHECKSUM, format!("{sum:07o}\0").as_bytes());
         archive.extend(block);
     }
 }
 
 fn write_long(kind: Type, text: &str, archive: &mut Vec<u8>) {
-    if text.len() > NAME.len() {
+    if text.len() > LONGEST {
         let size = text.len() + 1;
         Header { name: "././@LongLink", mode: 0o644, size: size as u64, time: 0, kind, target: "" }.write(archive);
         archive.extend(text.bytes());
@@ -68,7 +82,7 @@ fn write_long(kind: Type, text: &str, archive: &mut Vec<u8>) {
 
 /// As much of a name as its place in the header takes.
 fn fitting(name: &str) -> &str {
-    let end = name.floor_char_boundary(NAME.len());
+    let end = name.floor_char_boundary(LONGEST);
     name.get(..end).unwrap_or(name)
 }
 

@@ -3,11 +3,10 @@
 //! `[domain[:port]/]path[:tag][@digest]`. The first component of a path is a domain if it has a `.`, a `:` or an
 //! upper-case letter, or is `localhost`; otherwise the image belongs to Docker Hub.
 
-use crate::text::Excerpt;
+use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 use core::fmt;
 use core::ops::Range;
 use core::str::FromStr;
-use serde::{Deserialize, Serialize};
 
 /// The longest repository name, domain included, that registries and daemons take.
 pub(super) const MOST_REPOSITORY_BYTES: usize = 255;
@@ -26,8 +25,7 @@ const MOST_BYTES: usize = 1024;
 /// assert_eq!(image.repository(), "localhost:5000/acme/etl");
 /// # Ok::<(), flowhold_core::image::ReferenceError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {
     text: String,
     /// Where the path starts; in front of it are the domain and a `/`, or nothing.
@@ -74,7 +72,7 @@ pub enum ReferenceError {
         part: String,
     },
     /// A domain outside the grammar.
-    #[error("registry host {} is no domain name, IPv4 address or [IPv6 address]", Excerpt(domain))]
+    #[error("registry host {} is not a domain name, IPv4 address or [IPv6 address]", Excerpt(domain))]
     BadDomain {
         /// The domain without its port.
         domain: String,
@@ -123,7 +121,7 @@ pub enum ReferenceError {
         text: String,
     },
     /// A repository name of more than 255 bytes, or a text that is longer than any name.
-    #[error("image name {} has {bytes} bytes, the most are {most}", Excerpt(text))]
+    #[error("image name {} has {bytes} bytes; the maximum is {most}", Excerpt(text))]
     TooLong {
         /// The text.
         text: String,
@@ -134,51 +132,58 @@ pub enum ReferenceError {
     },
 }
 
-impl ReferenceError {
-    /// What to do about it: the text to write instead, where there is one.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "leave it out to have one generated, or write a name such as \"etl\"".to_owned(),
+impl Explain for ReferenceError {
+    fn code(&self) -> Code {
+        Code::InvalidReference
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "leave it out to have one generated, or write a name such as \"etl\"",
             Self::Scheme { text, scheme } => {
                 let rest = text.get(scheme.len()..).unwrap_or_default().trim_end_matches('/');
                 match rest.split('/').collect::<Vec<_>>().as_slice() {
-                    [""] => "write the host, such as \"registry.example.com\"".to_owned(),
+                    [""] => "write the host, such as \"registry.example.com\"",
                     // The address that Docker's own configuration file uses for Docker Hub.
-                    ["index.docker.io", "v1" | "v2"] => "write \"docker.io/\" and your namespace".to_owned(),
-                    _ => format!("write it without the scheme: {rest:?}"),
+                    ["index.docker.io", "v1" | "v2"] => "write \"docker.io/\" and your namespace",
+                    _ => return Some(format!("write it without the scheme: {rest:?}")),
                 }
             }
-            Self::UpperCase { part } => format!("write {:?}", part.to_ascii_lowercase()),
+            Self::UpperCase { part } => return Some(format!("write {:?}", part.to_ascii_lowercase())),
             Self::EmptyComponent { text } => {
                 let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
                 match parts.as_slice() {
-                    [] => "write a name such as \"etl\"".to_owned(),
-                    parts => format!("write {:?}, or a name between the slashes", parts.join("/")),
+                    [] => "write a name such as \"etl\"",
+                    parts => return Some(format!("write {:?}, or a name between the slashes", parts.join("/"))),
                 }
             }
             Self::BadComponent { part } => match fitting(part) {
-                fitting if fitting.is_empty() => "use lower-case letters and digits".to_owned(),
-                fitting => format!("write {fitting:?}"),
+                fitting if fitting.is_empty() => "use lower-case letters and digits",
+                fitting => return Some(format!("write {fitting:?}")),
             },
-            Self::BadDomain { .. } => "write a host such as \"registry.example.com:5000\"".to_owned(),
+            Self::BadDomain { .. } => "write a host such as \"registry.example.com:5000\"",
             Self::BadPort { .. } => {
-                "write a port such as 5000; a tag belongs in image_tag, and only after the last slash".to_owned()
+                "write a port such as 5000; a tag belongs in image_tag, and only after the last slash"
             }
             Self::BadTag { tag } => match fitting_tag(tag) {
-                fitting if fitting.is_empty() => "write a tag such as \"v1\"".to_owned(),
-                fitting => format!("write {fitting:?}"),
+                fitting if fitting.is_empty() => "write a tag such as \"v1\"",
+                fitting => return Some(format!("write {fitting:?}")),
             },
-            Self::BadDigest { .. } => "copy the whole digest, \"sha256:\" included".to_owned(),
+            Self::BadDigest { .. } => "copy the whole digest, \"sha256:\" included",
             Self::UnexpectedTag { text, part } => {
-                format!("write {:?}, and the tag as image_tag", text.strip_suffix(part.as_str()).unwrap_or(text))
+                return Some(format!(
+                    "write {:?}, and the tag as image_tag",
+                    text.strip_suffix(part.as_str()).unwrap_or(text)
+                ));
             }
             Self::UnexpectedRegistry { text, domain } => {
                 let name = text.get(domain.len()..).unwrap_or_default().trim_start_matches('/');
-                format!("write {name:?}, and {domain:?} as registry_url")
+                return Some(format!("write {name:?}, and {domain:?} as registry_url"));
             }
-            Self::Identifier { .. } => "give the image a name".to_owned(),
-            Self::TooLong { .. } => "shorten it".to_owned(),
-        }
+            Self::Identifier { .. } => "give the image a name",
+            Self::TooLong { .. } => "shorten it",
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -265,20 +270,6 @@ impl FromStr for ImageReference {
             tag: tag.map(|tag| (before_digest.len() - tag.len(), before_digest.len())),
             digest_start: digest.map(|digest| text.len() - digest.len()),
         })
-    }
-}
-
-impl TryFrom<String> for ImageReference {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<ImageReference> for String {
-    fn from(reference: ImageReference) -> Self {
-        reference.text
     }
 }
 
@@ -425,6 +416,7 @@ fn check_digest(digest: &str) -> Result<(), ReferenceError> {
 #[cfg(test)]
 mod tests {
     use super::{ImageReference, ReferenceError};
+    use crate::failure::Explain as _;
     use proptest::prelude::*;
 
     const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -480,7 +472,7 @@ mod tests {
     #[test]
     fn bad_references() {
         const COMPONENT: &str = "is not lower-case letters and digits, separated by one of . _ __ or dashes";
-        const HOST: &str = "is no domain name, IPv4 address or [IPv6 address]";
+        const HOST: &str = "is not a domain name, IPv4 address or [IPv6 address]";
         const PORT: &str = "is not a number from 1 to 65535";
         const TAG: &str = "is not 1 to 128 of letters, digits, _ . and -, starting with none of . and -";
         const DIGEST: &str = "is not sha256, sha384 or sha512 with its 64, 96 or 128 lower-case hexadecimal digits";
@@ -527,7 +519,7 @@ mod tests {
             (HEX, format!("image name \"{}…\" is the id of an image, not a name", &HEX[..60] ), "give the image a name"),
         ];
         for (text, message, help) in cases {
-            let found = text.parse::<ImageReference>().err().map(|e| (e.to_string(), e.help()));
+            let found = text.parse::<ImageReference>().err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message, help.to_owned())), "{text:?}");
         }
     }
@@ -537,10 +529,10 @@ mod tests {
         let a = "a".repeat(60);
         #[rustfmt::skip] // one case, one line
         let cases = [
-            ("a".repeat(238), format!("image name \"{a}…\" has 256 bytes, the most are 255")),
-            (format!("a/{}", "b".repeat(244)), format!("image name \"a/{}…\" has 256 bytes, the most are 255", "b".repeat(58) )),
-            (format!("a.b/{}", "b".repeat(252)), format!("image name \"a.b/{}…\" has 256 bytes, the most are 255", "b".repeat(56) )),
-            ("a".repeat(10_000), format!("image name \"{a}…\" has 10000 bytes, the most are 1024")),
+            ("a".repeat(238), format!("image name \"{a}…\" has 256 bytes; the maximum is 255")),
+            (format!("a/{}", "b".repeat(244)), format!("image name \"a/{}…\" has 256 bytes; the maximum is 255", "b".repeat(58) )),
+            (format!("a.b/{}", "b".repeat(252)), format!("image name \"a.b/{}…\" has 256 bytes; the maximum is 255", "b".repeat(56) )),
+            ("a".repeat(10_000), format!("image name \"{a}…\" has 10000 bytes; the maximum is 1024")),
         ];
         for (text, message) in cases {
             assert_eq!(text.parse::<ImageReference>().err().map(|e| e.to_string()), Some(message));
@@ -572,7 +564,7 @@ mod tests {
         fn nothing_panics(text in "[aA0.:/@_\\[\\]-]{0,20}|(https?://)?\\PC*") {
             match text.parse::<ImageReference>() {
                 Ok(image) => prop_assert_eq!(image.to_string(), text),
-                Err(error) => prop_assert!(!error.to_string().is_empty() && !error.help().is_empty()),
+                Err(error) => prop_assert!(!error.to_string().is_empty() && error.help().is_some()),
             }
         }
     }

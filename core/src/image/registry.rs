@@ -2,7 +2,7 @@
 
 use super::reference::split_port;
 use super::{ImageName, ImageReference, ImageTag, ReferenceError, RegistryUrl};
-use crate::text::Excerpt;
+use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 
 /// The whole name of an image, `registry/name:tag`; `name:tag` without a registry, for an image that isn't pushed.
 ///
@@ -39,6 +39,18 @@ pub fn join(registry: Option<&RegistryUrl>, name: &ImageName, tag: &ImageTag) ->
     }
 }
 
+/// What is wrong with the name of an image that is to be pulled: its registry takes no path of so many components. Of
+/// fewer nothing is said, as a registry's own images (`python`) may have them.
+pub(crate) fn too_deep(reference: &ImageReference) -> Option<JoinError> {
+    let rule = rule(reference.registry())?;
+    (!rule.deeper && reference.path().split('/').count() > rule.levels.len() + 1).then(|| JoinError::Depth {
+        repository: reference.repository().to_owned(),
+        registry: rule.registry,
+        form: rule.form(),
+        help: format!("write its registry in front: \"registry.example.com/{}\"", reference.path()),
+    })
+}
+
 /// Why a registry, a name and a tag make no name of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -68,17 +80,21 @@ pub enum JoinError {
     Reference(#[from] ReferenceError),
 }
 
-impl JoinError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Depth { help, .. } => help.clone(),
+impl Explain for JoinError {
+    fn code(&self) -> Code {
+        Code::RegistryRule
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Depth { help, .. } => help,
             Self::RegistryInName { name, domain } => {
                 let rest = name.get(domain.len()..).unwrap_or_default().trim_start_matches('/');
-                format!("write {domain:?} as registry_url and {rest:?} as image_name")
+                return Some(format!("write {domain:?} as registry_url and {rest:?} as image_name"));
             }
-            Self::Reference(error) => error.help(),
-        }
+            Self::Reference(error) => return error.help(),
+        };
+        Some(help.to_owned())
     }
 }
 
@@ -195,6 +211,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::{JoinError, join};
+    use crate::failure::Explain as _;
     use crate::image::{ImageName, ImageReference, ImageTag, ReferenceError, RegistryUrl};
 
     fn joined(registry: &str, name: &str) -> Result<Result<ImageReference, JoinError>, ReferenceError> {
@@ -260,7 +277,7 @@ mod tests {
             ("", "gcr.io/p/etl", "image name \"gcr.io/p/etl\" starts with the registry \"gcr.io\", but no registry_url is given", "write \"gcr.io\" as registry_url and \"p/etl\" as image_name"),
         ];
         for (registry, name, message, help) in cases {
-            let found = joined(registry, name)?.err().map(|e| (e.to_string(), e.help()));
+            let found = joined(registry, name)?.err().map(|e| (e.to_string(), e.help().unwrap_or_default()));
             assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{registry} {name}");
         }
         Ok(())

@@ -3,7 +3,7 @@
 use pep440_rs::Version;
 
 use super::Requirement;
-use crate::text::Excerpt;
+use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 
 /// Why a text is no requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum RequirementError {
     #[error("a requirement is empty")]
     Empty,
     /// More than [`Requirement::MOST_BYTES`] bytes.
-    #[error("requirement {} has {bytes} bytes, the most are {}", Excerpt(text), Requirement::MOST_BYTES)]
+    #[error("requirement {} has {bytes} bytes; the maximum is {}", Excerpt(text), Requirement::MOST_BYTES)]
     TooLong {
         /// The text.
         text: String,
@@ -63,7 +63,7 @@ pub enum RequirementError {
         text: String,
     },
     /// What follows `@` is no URL that pip can install from.
-    #[error("requirement {} has {} after the @, which is no URL", Excerpt(text), Excerpt(url))]
+    #[error("requirement {} has {} after the @, which is not a URL", Excerpt(text), Excerpt(url))]
     BadUrl {
         /// The text.
         text: String,
@@ -98,54 +98,60 @@ pub enum RequirementError {
     },
 }
 
-impl RequirementError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::Empty => "write a package such as \"pandas>=2,<3\"".to_owned(),
-            Self::TooLong { .. } | Self::ControlCharacter { .. } => {
-                "write one requirement per entry, in one line".to_owned()
+impl Explain for RequirementError {
+    fn code(&self) -> Code {
+        Code::InvalidRequirement
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Empty => "write a package such as \"pandas>=2,<3\"",
+            Self::TooLong { .. } | Self::ControlCharacter { .. } => "write one requirement per entry, in one line",
+            Self::Comment { .. } => "leave the comment out; comments belong in flowhold.toml",
+            Self::PipOption { option, .. } if let Some(variable) = variable_of(option) => {
+                return Some(format!("set {variable} in env_vars instead"));
             }
-            Self::Comment { .. } => "leave the comment out; comments belong in flowhold.toml".to_owned(),
             Self::PipOption { option, .. } => match option.as_str() {
-                "-i" | "--index-url" | "--pypi-url" => "set PIP_INDEX_URL in env_vars instead".to_owned(),
-                "--extra-index-url" => "set PIP_EXTRA_INDEX_URL in env_vars instead".to_owned(),
-                "-f" | "--find-links" => "set PIP_FIND_LINKS in env_vars instead".to_owned(),
-                "--no-index" => "set PIP_NO_INDEX in env_vars instead".to_owned(),
-                "--trusted-host" => "set PIP_TRUSTED_HOST in env_vars instead".to_owned(),
-                "--pre" => {
-                    "set PIP_PRE in env_vars instead, or ask for a pre-release, such as \"name>=2.0rc1\"".to_owned()
-                }
-                "--no-binary" => "set PIP_NO_BINARY in env_vars instead".to_owned(),
-                "--only-binary" => "set PIP_ONLY_BINARY in env_vars instead".to_owned(),
+                "--pre" => "set PIP_PRE in env_vars instead, or ask for a pre-release, such as \"name>=2.0rc1\"",
                 "-r" | "--requirement" | "-c" | "--constraint" => {
-                    "write the requirements of that file into python_dependencies".to_owned()
+                    "write the requirements of that file into python_dependencies"
                 }
                 "-e" | "--editable" => {
                     "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\""
-                        .to_owned()
                 }
-                "--hash" => "leave the hash out and pin the version, such as \"name==1.2.3\"".to_owned(),
-                _ => "write the requirement without options; most have a PIP_… variable for env_vars".to_owned(),
+                "--hash" => "leave the hash out and pin the version, such as \"name==1.2.3\"",
+                _ => "write the requirement without options; most have a PIP_… variable for env_vars",
             },
-            Self::Continuation { .. } => "leave the backslash out".to_owned(),
+            Self::Continuation { .. } => "leave the backslash out",
             Self::EnvironmentVariable { .. } => {
                 "write the value; pip would replace the variable, so the requirement would not mean one thing"
-                    .to_owned()
             }
-            Self::MissingName { .. } => {
-                "write \"name @ URL\"; a file in the image is \"name @ file:///path\"".to_owned()
-            }
+            Self::MissingName { .. } => "write \"name @ URL\"; a file in the image is \"name @ file:///path\"",
             Self::BadUrl { url, .. } => {
                 if url.parse::<Version>().is_ok() {
-                    format!("a version is written \"=={url}\"")
+                    return Some(format!("a version is written \"=={url}\""));
                 } else {
-                    "write https://…, file:///… or git+https://…".to_owned()
+                    "write https://…, file:///… or git+https://…"
                 }
             }
             Self::Version { .. } | Self::Syntax { .. } => {
-                "the form is \"name[extra] >=1,<2 ; python_version >= '3.8'\" or \"name @ URL ; marker\"".to_owned()
+                "the form is \"name[extra] >=1,<2 ; python_version >= '3.8'\" or \"name @ URL ; marker\""
             }
-        }
+        };
+        Some(help.to_owned())
     }
+}
+
+/// The variable that does what an option of pip's does.
+fn variable_of(option: &str) -> Option<&'static str> {
+    Some(match option {
+        "-i" | "--index-url" | "--pypi-url" => "PIP_INDEX_URL",
+        "--extra-index-url" => "PIP_EXTRA_INDEX_URL",
+        "-f" | "--find-links" => "PIP_FIND_LINKS",
+        "--no-index" => "PIP_NO_INDEX",
+        "--trusted-host" => "PIP_TRUSTED_HOST",
+        "--no-binary" => "PIP_NO_BINARY",
+        "--only-binary" => "PIP_ONLY_BINARY",
+        _ => return None,
+    })
 }

@@ -129,7 +129,7 @@ impl<'a> Parser<'a> {
         } else if operator == "~=" && version.parse::<Version>().is_ok() {
             Some("~= takes a version of two or more numbers")
         } else {
-            Some("that is no version of PEP 440")
+            Some("that is not a PEP 440 version")
         };
         if let Some(fault) = fault {
             let specifier = format!("{operator}{version}");

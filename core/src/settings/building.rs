@@ -21,7 +21,7 @@ pub struct BuildSettings {
     pub platform: Option<Platform>,
     /// The network of the build's steps; left out, the daemon's default.
     pub network: Option<String>,
-    /// Arguments of the build, such as proxies. They don't get into the image.
+    /// Arguments of the build: proxies, and what is for the builder itself. They don't get into the image.
     pub build_args: Vec<(EnvName, EnvValue)>,
     /// What the installing step may read and no layer holds.
     pub secrets: Vec<BuildSecret>,
@@ -100,10 +100,10 @@ impl std::str::FromStr for Platform {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildSettingError {
     /// Another installer.
-    #[error("{0:?} is no installer: \"uv\" and \"pip\" are")]
+    #[error("{0:?} is not an installer; expected \"uv\" or \"pip\"")]
     Installer(String),
     /// No platform.
-    #[error("{0:?} is no platform")]
+    #[error("{0:?} is not a platform")]
     Platform(String),
 }
 
@@ -124,7 +124,9 @@ impl BuildSettings {
             installer: table.field("installer").and_then(|field| reader.parse(&field)),
             platform: table.field("platform").and_then(|field| reader.parse(&field)),
             network: table.field("network").and_then(|field| read_network(reader, &field)),
-            build_args: table.field("build_args").map_or_else(Vec::new, |field| super::read_variables(reader, field)),
+            build_args: table
+                .field("build_args")
+                .map_or_else(Vec::new, |field| super::read_variables(reader, &field, is_predefined)),
             secrets: table.field("secrets").map_or_else(Vec::new, |field| read_secrets(reader, &field)),
             cache_from: table.field("cache_from").map_or_else(Vec::new, |field| super::parse_all(reader, &field)),
             inline_cache: table.field("cache_to").is_some_and(|field| read_cache_to(reader, &field)),
@@ -158,7 +160,7 @@ fn read_network(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     let help = "\"none\", \"host\" and \"default\" are, and with the classic builder the name of any other".to_owned();
-    reader.report(Code::InvalidValue, field, format!("{text:?} is no network"), Some(help));
+    reader.report(Code::InvalidValue, field, format!("{text:?} is not a network"), Some(help));
     None
 }
 
@@ -175,10 +177,9 @@ fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
 fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
     let mut secrets: Vec<BuildSecret> = Vec::new();
     for field in reader.elements(field) {
-        let place = Field { path: field.path.clone(), node: field.node };
-        let Some(secret) = read_secret(reader, field) else { continue };
+        let Some(secret) = read_secret(reader, &field) else { continue };
         if secrets.iter().any(|other| other.id == secret.id) {
-            reader.report(Code::InvalidValue, &place, format!("the secret {:?} is there twice", secret.id), None);
+            reader.report(Code::InvalidValue, &field, format!("the secret {:?} is there twice", secret.id), None);
         } else {
             secrets.push(secret);
         }
@@ -186,14 +187,13 @@ fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
     secrets
 }
 
-fn read_secret(reader: &mut Reader, field: Field<'_>) -> Option<BuildSecret> {
-    let place = Field { path: field.path.clone(), node: field.node };
+fn read_secret(reader: &mut Reader, field: &Field<'_>) -> Option<BuildSecret> {
     let mut table = reader.table(field)?;
     let id = table.field("id");
     let id = id.as_ref().and_then(|field| read_id(reader, field)).or_else(|| {
         let help = "id is the name of the file that the installer finds".to_owned();
         if id.is_none() {
-            reader.report(Code::MissingKey, &place, format!("{} has no id", place.path), Some(help));
+            reader.report(Code::MissingKey, field, format!("{} has no id", field.path), Some(help));
         }
         None
     });
@@ -205,8 +205,8 @@ fn read_secret(reader: &mut Reader, field: Field<'_>) -> Option<BuildSecret> {
         (None, Some(file)) if !file.is_empty() && !file.contains(char::is_control) => SecretSource::File(file),
         _ => {
             let help = "env is a variable of the environment in which flowhold runs, file a path".to_owned();
-            let message = format!("{} needs one of env and file", place.path);
-            reader.report(Code::MissingKey, &place, message, Some(help));
+            let message = format!("{} needs one of env and file", field.path);
+            reader.report(Code::MissingKey, field, message, Some(help));
             return None;
         }
     };
@@ -219,8 +219,16 @@ fn read_id(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore".to_owned();
-    reader.report(Code::InvalidValue, field, format!("{text:?} is no id of a secret"), Some(help));
+    reader.report(Code::InvalidValue, field, format!("{text:?} is not the id of a secret"), Some(help));
     None
+}
+
+/// Whether a build argument has a meaning without an ARG in the Dockerfile, and ours has none: those that Docker's
+/// reference calls predefined, in upper or lower case, and those that BuildKit itself reads.
+fn is_predefined(name: &str) -> bool {
+    const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+    let one_case = |proxy: &&str| name == *proxy || name == proxy.to_ascii_lowercase();
+    name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH" || PROXIES.iter().any(one_case)
 }
 
 /// What needs no quoting anywhere.

@@ -1,6 +1,9 @@
 //! The text of a spec or of a serialized storage, TOML or JSON, as one tree that knows its lines.
 
-use crate::json::{self, Json};
+use crate::{
+    json::{self, Json},
+    order::sort,
+};
 
 /// A value and where it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +104,7 @@ fn parse_toml(text: &str) -> Result<Node, SyntaxError> {
 fn toml_table(table: toml::de::DeTable<'_>, lines: &Lines) -> Value {
     let mut entries: Vec<_> = table.into_iter().collect();
     // The parser's map is ordered by key; people expect the order of their file, in the plan too.
-    entries.sort_unstable_by_key(|(key, _)| key.span().start);
+    sort(&mut entries, |(one, _), (other, _)| one.span().start.cmp(&other.span().start));
     Value::Table(
         entries
             .into_iter()

@@ -60,11 +60,6 @@ impl Key {
         matches!(self.name, "python_version" | "cloudpickle_version")
     }
 
-    const fn of(mut self, storage: &'static str) -> Self {
-        self.storage = Some(storage);
-        self
-    }
-
     const fn one_of(mut self, values: &'static [&'static str]) -> Self {
         self.values = values;
         self
@@ -73,6 +68,11 @@ impl Key {
 
 const fn key(table: KeyTable, name: &'static str, value: KeyType, doc: &'static str) -> Key {
     Key { table, name, value, storage: None, values: &[], doc }
+}
+
+/// Of `[storage]`, for the type `docker` alone.
+const fn docker(name: &'static str, value: KeyType, doc: &'static str) -> Key {
+    Key { storage: Some("docker"), ..key(KeyTable::Storage, name, value, doc) }
 }
 
 use KeyTable::{Flows, Spec, Storage};
@@ -84,68 +84,41 @@ pub const KEYS: &[Key] = &[
     key(Spec, "flows", Table, "The flows, each a table of its own: [[flows]]."),
     key(Spec, "policies", Array, "WebAssembly components that judge the plan, relative to the spec."),
     key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(&TYPES),
-    key(Storage, "directory", String, "The directory of the flows; ~/.prefect/flows where it is left out.").of("local"),
-    key(Storage, "registry_url", String, "The registry to push to; not pushed without. No https:// before it.")
-        .of("docker"),
-    key(
-        Storage,
-        "base_image",
-        String,
-        "The image to start from; the Python that pickles the flows where it is left out.",
-    )
-    .of("docker"),
-    key(Storage, "python_dependencies", Array, "PEP 508 requirements, installed in one go.").of("docker"),
-    key(Storage, "image_name", String, "The image's name; chosen by naming where it is left out.").of("docker"),
-    key(Storage, "image_tag", String, "The image's tag; chosen by naming where it is left out.").of("docker"),
-    key(Storage, "env_vars", Table, "Environment variables of the image. Values are taken as they are.").of("docker"),
-    key(
-        Storage,
+    Key {
+        storage: Some("local"),
+        ..key(Storage, "directory", String, "The directory of the flows; ~/.prefect/flows where it is left out.")
+    },
+    docker("registry_url", String, "The registry to push to; not pushed without. No https:// before it."),
+    docker("base_image", String, "The image to start from; the Python that pickles the flows where it is left out."),
+    docker("python_dependencies", Array, "PEP 508 requirements, installed in one go."),
+    docker("image_name", String, "The image's name; chosen by naming where it is left out."),
+    docker("image_tag", String, "The image's tag; chosen by naming where it is left out."),
+    docker("env_vars", Table, "Environment variables of the image. Values are taken as they are."),
+    docker(
         "files",
         Table,
         "Absolute path here = path in the image. A slash at the end is a directory, into which it goes.",
-    )
-    .of("docker"),
-    key(Storage, "base_url", String, "The Docker daemon's address: unix://, tcp://, http(s):// or npipe://.")
-        .of("docker"),
-    key(Storage, "prefect_version", String, "Prefect's release, branch, tag or commit to install.").of("docker"),
-    key(Storage, "local_image", Boolean, "Whether the base image is local: then it is not pulled.").of("docker"),
-    key(
-        Storage,
+    ),
+    docker("base_url", String, "The Docker daemon's address: unix://, tcp://, http(s):// or npipe://."),
+    docker("prefect_version", String, "Prefect's release, branch, tag or commit to install."),
+    docker("local_image", Boolean, "Whether the base image is local: then it is not pulled."),
+    docker(
         "naming",
         String,
         "How missing names are chosen: by UUID, by the only flow and the time, or by the plan digest.",
     )
-    .of("docker")
     .one_of(&["uuid", "flow", "plan"]),
-    key(Storage, "prefect_directory", String, "Where flows are in the image; /root/.prefect where it is left out.")
-        .of("docker"),
-    key(Storage, "python_version", String, "The Python that pickled the flows, such as 3.11.").of("docker"),
-    key(Storage, "cloudpickle_version", String, "The cloudpickle that pickled the flows.").of("docker"),
-    key(
-        Storage,
-        "installer",
-        String,
-        "What installs the requirements; uv where it can, else pip, where it is left out.",
-    )
-    .of("docker")
-    .one_of(&["uv", "pip"]),
-    key(
-        Storage,
-        "platform",
-        String,
-        "The image's platform, such as linux/arm64; the daemon's own where it is left out.",
-    )
-    .of("docker"),
-    key(Storage, "network", String, "The network of the build's steps: none, host, default.").of("docker"),
-    key(Storage, "build_args", Table, "Arguments of the build, such as proxies. They don't get into the image.")
-        .of("docker"),
-    key(Storage, "secrets", Array, "Secrets while installing, each { id, env } or { id, file }; in no layer.")
-        .of("docker"),
-    key(Storage, "cache_from", Array, "Images, such as the last one that was pushed, whose steps are not run again.")
-        .of("docker"),
-    key(Storage, "cache_to", String, "inline: the pushed image can be in cache_from later.")
-        .of("docker")
-        .one_of(&["inline"]),
+    docker("prefect_directory", String, "Where flows are in the image; /root/.prefect where it is left out."),
+    docker("python_version", String, "The Python that pickled the flows, such as 3.11."),
+    docker("cloudpickle_version", String, "The cloudpickle that pickled the flows."),
+    docker("installer", String, "What installs the requirements; uv where it can, else pip, where it is left out.")
+        .one_of(&["uv", "pip"]),
+    docker("platform", String, "The image's platform, such as linux/arm64; the daemon's own where it is left out."),
+    docker("network", String, "The network of the build's steps: none, host, default."),
+    docker("build_args", Table, "Arguments of the build, such as proxies. They don't get into the image."),
+    docker("secrets", Array, "Secrets while installing, each { id, env } or { id, file }; in no layer."),
+    docker("cache_from", Array, "Images, such as the last one that was pushed, whose steps are not run again."),
+    docker("cache_to", String, "inline: the pushed image can be in cache_from later.").one_of(&["inline"]),
     key(Storage, "python", String, "The interpreter that pickles the flows' objects."),
     key(Flows, "path", String, "The flow's file, relative to the spec."),
     key(Flows, "object", String, "The object in the file that is pickled; without it a .py is stored as a script."),

@@ -92,9 +92,9 @@ impl Reader {
     }
 
     /// The table that a field is.
-    pub(crate) fn table<'n>(&mut self, field: Field<'n>) -> Option<Table<'n>> {
+    pub(crate) fn table<'n>(&mut self, field: &Field<'n>) -> Option<Table<'n>> {
         let Value::Table(entries) = &field.node.value else {
-            self.wrong_type(&field, "a table");
+            self.wrong_type(field, "a table");
             return None;
         };
         let mut seen = BTreeSet::new();
@@ -107,7 +107,7 @@ impl Reader {
                 self.report(Code::DuplicateKey, &field, format!("{} is there twice", field.path), None);
             }
         }
-        Some(Table { path: field.path, entries: first, known: Vec::new() })
+        Some(Table { path: field.path.clone(), entries: first, known: Vec::new() })
     }
 
     /// The string that a field is.
@@ -186,7 +186,7 @@ impl Reader {
         for (key, node) in table.entries {
             let field = Field { path: join_path(&table.path, key), node };
             let help = match self.elsewhere.iter().find(|(known, _)| *known == key) {
-                Some((_, place)) => Some(format!("{key} belongs into {place}")),
+                Some((_, place)) => Some(format!("{key} belongs in {place}")),
                 None => nearest(key, &table.known).map(|(known, is_slip)| match is_slip {
                     true => format!("did you mean {known}?"),
                     false => format!("the nearest known key is {known}"),

@@ -9,7 +9,7 @@ use flowhold_core::{
     blob::Content,
     flow::{Flow, Format},
     preview::Preview,
-    resolve::{Facts, Finding},
+    resolve::Facts,
     spec::Spec,
     storage::{BytesStorage, Storage},
 };
@@ -36,10 +36,8 @@ pub fn spec(flows: usize) -> String {
 /// Plans such a spec natively.
 pub fn plan(text: &str) -> Preview {
     let (spec, diagnostics) = Spec::parse(text);
-    let spec = spec.map(Rc::new);
-    let sources = spec.as_ref().map_or(0, |spec| spec.sources().len());
-    let findings = (0..sources).map(|_| Finding::Skipped).collect();
-    Preview::of(spec, diagnostics, Facts { folder: Some("/".to_owned()), findings, ..Facts::default() })
+    let facts = spec.as_ref().map(Facts::skipping).unwrap_or_default();
+    Preview::of(spec.map(Rc::new), diagnostics, Facts { folder: Some("/".to_owned()), ..facts })
 }
 
 /// Plans such a spec in wasmtime.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use flowhold_core::{
     preview::Preview,
-    resolve::{Facts, Finding},
+    resolve::Facts,
     spec::Spec,
 };
 use parse_dockerfile::{Command, Instruction, Source};
@@ -78,9 +78,8 @@ pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let wanted = Wanted::of(text);
     let (spec, diagnostics) = Spec::parse(&wanted.spec());
-    let sources = spec.as_ref().map_or(0, |spec| spec.sources().len());
-    let findings = (0..sources).map(|_| Finding::Skipped).collect();
-    let preview = Preview::of(spec.map(Rc::new), diagnostics, Facts { findings, ..Facts::default() });
+    let facts = spec.as_ref().map(Facts::skipping).unwrap_or_default();
+    let preview = Preview::of(spec.map(Rc::new), diagnostics, facts);
     let Some(plan) = &preview.plan else { return };
     let dockerfile = &plan.dockerfile;
     let parsed = parse_dockerfile::parse(dockerfile).unwrap_or_else(|error| panic!("{error}\n{dockerfile}"));

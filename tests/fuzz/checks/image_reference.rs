@@ -1,6 +1,9 @@
 //! Any text as an image reference and its parts: what is taken is legal, and comes out again.
 
-use flowhold_core::image::{ImageName, ImageReference, ImageTag, RegistryUrl};
+use flowhold_core::{
+    failure::Explain as _,
+    image::{ImageName, ImageReference, ImageTag, RegistryUrl},
+};
 
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -13,7 +16,7 @@ pub(crate) fn check(data: &[u8]) {
             assert!(!reference.path().bytes().any(|b| b.is_ascii_uppercase()), "{reference}");
             assert!(reference.tag().is_none_or(|tag| (1..=128).contains(&tag.len())), "{reference}");
         }
-        Err(error) => assert!(!error.to_string().is_empty() && !error.help().contains('\n'), "{error:?}"),
+        Err(error) => assert!(!error.to_string().is_empty() && !error.help().unwrap_or_default().contains('\n'), "{error:?}"),
     }
     if let Ok(registry) = text.parse::<RegistryUrl>() {
         assert_eq!(registry.to_string().parse::<RegistryUrl>(), Ok(registry.clone()));

@@ -4,15 +4,14 @@ use std::rc::Rc;
 
 use flowhold_core::{
     preview::Preview,
-    resolve::{Facts, Finding},
+    resolve::Facts,
     spec::Spec,
 };
 
 fn preview(text: &str) -> Preview {
     let (spec, diagnostics) = Spec::parse(text);
-    let sources = spec.as_ref().map_or(0, |spec| spec.sources().len());
-    let findings = (0..sources).map(|_| Finding::Skipped).collect();
-    Preview::of(spec.map(Rc::new), diagnostics, Facts { findings, ..Facts::default() })
+    let facts = spec.as_ref().map(Facts::skipping).unwrap_or_default();
+    Preview::of(spec.map(Rc::new), diagnostics, facts)
 }
 
 pub(crate) fn check(data: &[u8]) {

@@ -155,7 +155,7 @@ browserTest('what can not be added is refused, and the spec stays as it is', {},
   for (const [spec, path, wanted] of /** @type {const} */ ([
     ['[storage\n', flow, /syntax error/],
     [`${EMPTY}[[flows]]\npath = "hello.py"\nobject = "flow"\n`, flow, /Python pickles an object/],
-    [EMPTY, file('binary/flowhold.toml', Buffer.from([0, 1, 2, 255])), /it is no text/],
+    [EMPTY, file('binary/flowhold.toml', Buffer.from([0, 1, 2, 255])), /it is not text/],
     [EMPTY, file('large/flowhold.json', '#'.repeat(1_000_000)), /less than 1 MB/],
     ['[[flows]]\npath = "a/etl.py"\n\n[[flows]]\npath = "b/etl.py"\n', file('etl.py', ''), /^etl\.py may be a\/etl\.py or b\/etl\.py: /],
     ['{"flows": [{"path": "etl.py"}], "storage": {"type": "docker", "files": {"/srv/etl.py": "/opt/etl.py"}}}', file('etl.py', ''),

@@ -87,8 +87,8 @@ const BROKEN = {
   'a syntax error': ['export default {', /Unexpected end of input/],
   'an error while it is loaded': ['throw new RangeError("no such rule");', /no such rule/],
   'a missing import': ['import "./policies/none.js"; export default {};', /policies/],
-  'no default export': ['export const policies = {};', /its default export is no object/],
-  'what is no function': ['export default { "deny.wasm": {} };', /"deny.wasm" is no function/],
+  'no default export': ['export const policies = {};', /its default export is not an object/],
+  'what is not a function': ['export default { "deny.wasm": {} };', /"deny.wasm" is not a function/],
 };
 for (const [what, [text, reason]] of Object.entries(BROKEN)) {
   browserTest(`policies.js with ${what} breaks nothing, and no plan is final`, { expected: [/Failed to load resource/] }, async (visitor) => {

@@ -192,7 +192,7 @@ async function specText(file: File): Promise<string> {
   } catch {
     text = "\0";
   }
-  if (text.includes("\0")) throw new Error(`${name} is not read as a spec: it is no text`);
+  if (text.includes("\0")) throw new Error(`${name} is not read as a spec: it is not text`);
   return text;
 }
 

@@ -24,9 +24,9 @@ export async function policies(): Promise<Policies> {
 }
 
 function checked(all: unknown): Policies {
-  if (typeof all !== "object" || all === null) throw new TypeError("its default export is no object of policies");
+  if (typeof all !== "object" || all === null) throw new TypeError("its default export is not an object of policies");
   for (const [name, policy] of Object.entries(all)) {
-    if (typeof policy !== "function") throw new TypeError(`${JSON.stringify(name)} is no function`);
+    if (typeof policy !== "function") throw new TypeError(`${JSON.stringify(name)} is not a function`);
   }
   return all as Policies;
 }

@@ -25,7 +25,7 @@ export async function encode(text: string): Promise<string> {
 export async function decode(hash: string): Promise<string> {
   const base64 = hash.slice(PREFIX.length);
   if (base64.length > 2 * MOST_BYTES || !/^[\w-]*$/.test(base64))
-    throw new LinkError("it is no spec that this page wrote");
+    throw new LinkError("it is not a spec that this page wrote");
   try {
     const binary = atob(base64.replaceAll("-", "+").replaceAll("_", "/"));
     const deflated = Uint8Array.from(binary, (char) => char.charCodeAt(0));
