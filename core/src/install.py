@@ -239,10 +239,6 @@ def with_uv(program, requirements, kept, scratch):
             settings.flush()
             first = install + ["--config-file", settings.name]
             where = {name: value for name, value in environment.items() if name not in INDEXES}
-        # What other builds have downloaded is mostly enough.
-        if used and subprocess.call(first + ["--offline", "--quiet"], env=where, stderr=subprocess.DEVNULL) == 0:
-            say("installed from the cache of earlier builds")
-            return 0
         code = subprocess.call(first, env=where)
     if code != 0 and used:
         # Not with those settings: uv (0.13) heeds them more than this option.

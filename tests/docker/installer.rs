@@ -119,14 +119,15 @@ fn a_module_that_a_spec_puts_in_anothers_place_is_the_one_that_runs() {
 }
 
 fn build_from(index: &Index, requirements: &[&str]) {
-    built_from(index, requirements, "print(1)\n");
+    built_from(&[index], requirements, "print(1)\n");
 }
 
-/// An image with these requirements, some of them from that index.
-fn built_from(index: &Index, requirements: &[&str], script: &str) -> Project {
+/// An image with these requirements, some of them from those indexes.
+fn built_from(indexes: &[&Index], requirements: &[&str], script: &str) -> Project {
+    let urls: Vec<_> = indexes.iter().map(|index| index.url.as_str()).collect();
     let storage = format!(
         "network = \"host\"\npython_dependencies = {requirements:?}\nenv_vars.PIP_EXTRA_INDEX_URL = {}",
-        quoted(&index.url)
+        quoted(&urls.join(" "))
     );
     let project = Project::of_script(&storage, script);
     project.build(&["--no-push"]);
@@ -144,7 +145,7 @@ fn what_flows_import_is_compiled_and_no_tests() {
              print(name == 'six', open(importlib.util.find_spec(name).cached, 'rb').read(8)[4])\n\
          print([os.listdir(tests) for tests in glob.glob(site.getsitepackages()[0] + '/{name}_more/tests')])\n"
     );
-    let project = built_from(&index, &[&package, "six"], &script);
+    let project = built_from(&[&index], &[&package, "six"], &script);
     // Made to be compared with the times of their modules, and not with their digests.
     assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, "True 0\nFalse 0\n[['long.py']]\n");
 }
@@ -166,4 +167,21 @@ fn a_dependency_more_is_all_that_an_index_is_asked_for() {
     // It is asked again where what it has told isn't enough.
     index.publish(&one, "1.1");
     build_from(&index, &[&format!("{one}==1.1")]);
+}
+
+#[test]
+fn what_another_project_has_installed_decides_nothing() {
+    let (public, private, package) = (Index::new(), Index::new(), unique());
+    let wheel = |version: &str| format!("/{}-{version}-py3-none-any.whl", package.replace('-', "_"));
+    public.publish(&package, "1.0");
+    public.publish(&package, "1.1");
+    build_from(&public, &[&format!("{package}==1.0")]);
+    assert!(public.asked().contains(&wheel("1.0")));
+    // That one was pinned to an old version.
+    build_from(&public, &[&package]);
+    assert!(public.asked().contains(&wheel("1.1")));
+    // Those knew of no index where this package is a private one.
+    private.publish(&package, "0.1");
+    built_from(&[&private, &public], &[&package], "print(1)\n");
+    assert!(private.asked().contains(&wheel("0.1")));
 }
