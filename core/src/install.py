@@ -76,7 +76,7 @@ def main(arguments):
     requirements = arguments[1]
     wanted = arguments[2] if len(arguments) > 2 else None
     use_secrets()
-    kept = CACHE if os.path.isdir(CACHE) else None
+    kept = cache()
     if kept:
         remove_leftovers(kept)
     with tempfile.TemporaryDirectory(prefix="flowhold-", dir=kept) as scratch:
@@ -100,6 +100,15 @@ def main(arguments):
         if reason:
             say("pip installs, because " + reason)
         return with_pip(requirements, kept)
+
+
+def cache():
+    """This user's folder in what the builder keeps; None where it keeps nothing."""
+    if not os.access(CACHE, os.W_OK | os.X_OK):
+        return None
+    kept = os.path.join(CACHE, str(os.getuid()))
+    os.makedirs(kept, exist_ok=True)
+    return kept
 
 
 def remove_leftovers(kept):

@@ -5,7 +5,7 @@ use flowhold_tests::environment;
 use crate::{
     daemon::docker,
     index::Index,
-    project::{Project, quoted, unique},
+    project::{Project, Tagged, quoted, unique},
 };
 
 /// Prints what an image has of installers and of builds, one path a line, and who installed `six`.
@@ -116,6 +116,39 @@ fn a_module_that_a_spec_puts_in_anothers_place_is_the_one_that_runs() {
     let patched = Project::of_script(&storage, "import six\nprint(six.NAME)\n");
     patched.build(&["--no-push"]);
     assert_eq!(patched.folder.run(&["run", "flow"]).ok().stdout, "mine\n");
+}
+
+/// Of another user than root, neither the cache nor secrets are.
+#[test]
+fn a_base_image_may_have_a_user_of_its_own() {
+    let (index, package) = (Index::new(), unique());
+    index.publish(&package, "1.0");
+    let base = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), format!("{}:base", unique()));
+    let folder = flowhold_tests::Folder::new();
+    // As others have it, too: 12345 has nothing but its home, and root's is closed.
+    folder.write(
+        "Dockerfile",
+        format!("FROM {}\nRUN mkdir /me && chown 12345 /me && chmod 700 /root\nENV HOME=/me\nUSER 12345\n", base.0),
+    );
+    docker(&["build", "--quiet", "--tag", &base.0, folder.path().to_str().unwrap()]).ok();
+    let storage = format!(
+        "base_image = {}\nlocal_image = true\nnetwork = \"host\"\npython_dependencies = [{}]\n\
+         secrets = [{{ id = \"PIP_EXTRA_INDEX_URL\", file = \"index\" }}]",
+        quoted(&base.0),
+        quoted(&package)
+    );
+    let script = format!("import os, {}\nprint(os.getuid())\n", package.replace('-', "_"));
+    let project = Project::of_script(&storage, &script);
+    project.folder.write("index", &index.url);
+    project.try_build(&["--no-push"]).fails(1, &["'flow'", "Permission denied", "prefect_directory"]);
+    assert!(index.asked().iter().any(|path| path.ends_with("-1.0-py3-none-any.whl")));
+
+    let project = Project::of_script(&format!("{storage}\nprefect_directory = \"/me/flows\""), &script);
+    project.folder.write("index", &index.url);
+    project.build(&["--no-push"]);
+    assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, "12345\n");
+    // Its downloads are kept.
+    assert!(!index.asked().iter().any(|path| path.ends_with(".whl")));
 }
 
 fn build_from(index: &Index, requirements: &[&str]) {
