@@ -522,6 +522,39 @@ def two(who=helper.WHO): print('two of', who)
     }
 
     #[tokio::test]
+    async fn what_one_file_does_reaches_no_other() {
+        let flows = "
+import os, sys, cloudpickle, types
+folder = os.path.dirname(__file__)
+sys.path.insert(0, folder + '/lib')
+import settings, helper
+seen = [settings.WHO, settings.helper is helper, os.environ.get('MODE'), os.getcwd()]
+seen += cloudpickle.list_registry_pickle_by_value()
+os.environ['MODE'] = folder
+os.chdir(folder)
+cloudpickle.register_pickle_by_value(settings)
+def flow(seen=seen): print(seen)
+";
+        let settings = |who| format!("import helper\nWHO = '{who}'\n");
+        let folder = folder(&[
+            ("a/f.py", flows),
+            ("a/lib/settings.py", &settings("a")),
+            ("a/lib/helper.py", ""),
+            ("b/f.py", flows),
+            ("b/lib/settings.py", &settings("b")),
+            ("b/helper.py", ""),
+        ]);
+        let both = requests(&folder, &[("a/f.py", "flow"), ("b/f.py", "flow")]);
+        let mut bytes = Vec::new();
+        for wanted in [&both[..], &both[..1], &both[1..]] {
+            let pickled = PYTHON.pickle(wanted, folder.path(), &mut Inputs::default()).await.unwrap().1;
+            bytes.extend(pickled.iter().map(|flow| fs::read(&flow.content).unwrap()));
+        }
+        assert_ne!(bytes[0], bytes[1]);
+        assert_eq!(bytes[..2], bytes[2..]);
+    }
+
+    #[tokio::test]
     async fn the_same_file_gives_the_same_bytes_in_every_run_and_folder() {
         let source = "
 class A: tags = {'x', 'yy', 'zzz', 'four', 'fives'}
