@@ -151,8 +151,13 @@ impl Mount {
 impl fmt::Display for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cache { id, target } => write!(f, "--mount=type=cache,id={id},target={target},sharing=locked"),
-            Self::Secret { id, target } => write!(f, "--mount=type=secret,id={id},target={target},required=true"),
+            // Root's alone unless it is said otherwise, and images have other users, too.
+            Self::Cache { id, target } => {
+                write!(f, "--mount=type=cache,id={id},target={target},mode=0777,sharing=locked")
+            }
+            Self::Secret { id, target } => {
+                write!(f, "--mount=type=secret,id={id},target={target},mode=0444,required=true")
+            }
         }
     }
 }
@@ -217,10 +222,10 @@ mod tests {
                 Mount::Secret { id: "s".to_owned(), target: "/s".to_owned() },
             ],
         };
-        let secret = "--mount=type=secret,id=s,target=/s,required=true";
+        let secret = "--mount=type=secret,id=s,target=/s,mode=0444,required=true";
         assert_eq!(run.render(Mounts::None), r#"RUN ["x"]"#);
         assert_eq!(run.render(Mounts::Needed), format!(r#"RUN {secret} ["x"]"#));
-        let cache = "--mount=type=cache,id=c,target=/c,sharing=locked";
+        let cache = "--mount=type=cache,id=c,target=/c,mode=0777,sharing=locked";
         assert_eq!(run.render(Mounts::All), format!(r#"RUN {cache} {secret} ["x"]"#));
     }
 

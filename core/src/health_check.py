@@ -169,7 +169,12 @@ def check_in_child(flows, start, writer):
 def check(location, kind):
     """None, or what is wrong with the flow; raises what loading it raises."""
     # Locations are UTF-8; in the C locale Python 3.6 would not find other names than ASCII ones.
-    with open(os.fsdecode(location.encode("utf-8", "surrogateescape")), "rb") as file:
+    path = os.fsdecode(location.encode("utf-8", "surrogateescape"))
+    try:
+        file = open(path, "rb")
+    except PermissionError as error:
+        return describe(error) + " (the image's user may read another place, which prefect_directory in [storage] names)"
+    with file:
         if kind == "script":
             compile(file.read(), location, "exec", dont_inherit=True)
             return None

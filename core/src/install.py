@@ -16,6 +16,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -39,9 +40,19 @@ SETTINGS = {
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
     "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
-    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_CONSTRAINT": "UV_CONSTRAINT",
     "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
 }
+
+# Where systems have them: Debian and Alpine, Red Hat, SUSE. uv trusts its own ones unless it is told of others.
+SYSTEM_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+
+# The first uv that knows all variables it is given here.
+OLDEST = (0, 4, 23)
 
 # What says where uv finds packages.
 INDEXES = {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX", "UV_CONFIG_FILE"}
@@ -58,6 +69,7 @@ cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }
 NEEDLESS = {
     "PIP_BREAK_SYSTEM_PACKAGES",
     "PIP_CACHE_DIR",
+    "PIP_CERT",
     "PIP_DISABLE_PIP_VERSION_CHECK",
     "PIP_NO_CACHE_DIR",
     "PIP_NO_COLOR",
@@ -76,11 +88,14 @@ def main(arguments):
     requirements = arguments[1]
     wanted = arguments[2] if len(arguments) > 2 else None
     use_secrets()
-    kept = CACHE if os.path.isdir(CACHE) else None
+    kept = cache()
     if kept:
         remove_leftovers(kept)
     with tempfile.TemporaryDirectory(prefix="flowhold-", dir=kept) as scratch:
-        reason = None if wanted else why_not_uv()
+        reason = None if wanted == "pip" else why_not_uv()
+        if wanted == "uv" and reason:
+            say("uv is asked for, though " + reason)
+            reason = None
         program = None
         if wanted != "pip" and not reason:
             program = find_uv(kept, scratch)
@@ -95,11 +110,35 @@ def main(arguments):
                     say("not all modules are compiled to bytecode, so that starts will take longer: %s" % error)
             return code
         if wanted == "uv":
-            say(reason + '; installer = "pip" in [storage] does without')
+            say('uv is not to be had for this Python and platform; installer = "pip" in [storage] does without')
             return 1
         if reason:
             say("pip installs, because " + reason)
         return with_pip(requirements, kept)
+
+
+def cache():
+    """In what the builder keeps, a folder for this user, and for what is built on systems like this one; None where it
+    keeps nothing."""
+    if not os.access(CACHE, os.W_OK | os.X_OK):
+        return None
+    try:
+        with open("/etc/os-release", "rb") as file:
+            release = file.read()
+    except OSError:
+        release = b""
+    system = hashlib.sha256(("%r %r %r" % (release, libc(), os.uname().machine)).encode("ascii")).hexdigest()[:16]
+    kept = os.path.join(CACHE, "%d-%s" % (os.getuid(), system))
+    os.makedirs(kept, exist_ok=True)
+    return kept
+
+
+def libc():
+    """glibc and its version; None where it is another, such as musl."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (OSError, ValueError):
+        return None
 
 
 def remove_leftovers(kept):
@@ -132,9 +171,8 @@ def why_not_uv():
     for name in sorted(os.environ):
         if name.startswith("PIP_") and name not in SETTINGS and name not in NEEDLESS:
             return "uv does not know the setting " + name
-    files = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", os.path.join(sys.prefix, "pip.conf")]
-    files += [os.path.expanduser(path) for path in ("~/.pip/pip.conf", "~/.config/pip/pip.conf")]
-    for path in files:
+    files = ["/etc/pip.conf", os.path.join(sys.prefix, "pip.conf"), os.path.expanduser("~/.pip/pip.conf")]
+    for path in files + [os.path.join(folder, "pip", "pip.conf") for folder in configuration_folders()]:
         if os.path.exists(path):
             return "uv does not read " + path
     packages = sysconfig.get_paths()["purelib"]
@@ -143,16 +181,22 @@ def why_not_uv():
     return None
 
 
+def configuration_folders():
+    folders = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    return folders + [os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")]
+
+
 def find_uv(kept, scratch):
     """The program: the image's own, the cache's, or a new one out of the package index."""
     own = shutil.which("uv")
-    if own:
+    if own and version_of(own) >= OLDEST:
         return own
     platform = "%s-%s" % (sysconfig.get_platform(), sysconfig.get_config_var("SOABI"))
     tool = os.path.join(kept or scratch, "uv-for-" + platform)
     program = os.path.join(tool, "bin", "uv")
-    if os.path.exists(program):
+    if version_of(program):
         return program
+    shutil.rmtree(tool, ignore_errors=True)
     fresh = os.path.join(scratch, "fresh")
     try:
         download_uv(os.path.join(fresh, "bin"))
@@ -166,7 +210,18 @@ def find_uv(kept, scratch):
     except OSError:
         # Another build was faster.
         pass
-    return program if os.path.exists(program) else os.path.join(fresh, "bin", "uv")
+    program = program if os.path.exists(program) else os.path.join(fresh, "bin", "uv")
+    return program if version_of(program) else None
+
+
+def version_of(program):
+    """An uv's; an empty one if it can't be executed."""
+    try:
+        said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    except OSError:
+        return ()
+    found = re.match(br"uv (\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def download_uv(folder):
@@ -176,7 +231,7 @@ def download_uv(folder):
     from pip._vendor import certifi
     from pip._vendor.packaging.tags import sys_tags
 
-    trusted = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or certifi.where())
+    trusted = ssl.create_default_context(cafile=certificates() or certifi.where())
 
     def get(url, accept):
         if not url.startswith("https://"):
@@ -215,7 +270,6 @@ def with_uv(program, requirements, kept, scratch):
     environment = dict(
         os.environ,
         UV_LINK_MODE="copy",
-        UV_NO_CONFIG="1",
         UV_NO_PROGRESS="1",
         UV_PYTHON_DOWNLOADS="never",
         PYTHONHASHSEED="0",
@@ -223,15 +277,21 @@ def with_uv(program, requirements, kept, scratch):
     )
     # It is done afterwards, in another way.
     environment.pop("UV_COMPILE_BYTECODE", None)
-    environment.update(
-        (uvs, os.environ[pips]) for pips, uvs in SETTINGS.items() if pips in os.environ and uvs not in os.environ
-    )
+    environment.update((name, value) for name, value in translated() if name not in os.environ)
+    trusted = certificates() or os.environ.get("SSL_CERT_FILE") or next(filter(os.path.exists, SYSTEM_CERTIFICATES), None)
+    if trusted:
+        environment["SSL_CERT_FILE"] = trusted
+    configured = has_configuration()
+    if not configured:
+        environment["UV_NO_CONFIG"] = "1"
+    if "PIP_EXTRA_INDEX_URL" in os.environ and "UV_INDEX_STRATEGY" not in os.environ:
+        say("of a package that PIP_EXTRA_INDEX_URL has, no other index is asked for a newer version")
     install = [program, "pip", "install", "--python", sys.executable, "--break-system-packages"]
     install += ["--cache-dir", os.path.join(kept, "uv")] if kept else ["--no-cache"]
     install += ["-r", requirements]
     used = bool(kept) and os.path.isdir(os.path.join(kept, "uv"))
     # An uv of the image's own may be too old for these.
-    indexes = None if program == shutil.which("uv") else index_settings()
+    indexes = None if configured or program == shutil.which("uv") else index_settings()
     with tempfile.NamedTemporaryFile("w", dir=in_memory(), suffix=".toml") as settings:
         first, where = install, environment
         if indexes:
@@ -239,18 +299,52 @@ def with_uv(program, requirements, kept, scratch):
             settings.flush()
             first = install + ["--config-file", settings.name]
             where = {name: value for name, value in environment.items() if name not in INDEXES}
-        # What other builds have downloaded is mostly enough.
-        if used and subprocess.call(first + ["--offline", "--quiet"], env=where, stderr=subprocess.DEVNULL) == 0:
-            say("installed from the cache of earlier builds")
-            return 0
-        code = subprocess.call(first, env=where)
+        code, reason = call_uv(first, where)
     if code != 0 and used:
         # Not with those settings: uv (0.13) heeds them more than this option.
         print("the packages may be newer than what earlier builds were told; asking again", flush=True)
-        code = subprocess.call(install + ["--refresh"], env=environment)
+        code, reason = call_uv(install + ["--refresh"], environment)
     if code != 0:
-        say('uv could not install the requirements; installer = "pip" in [storage] takes pip')
+        say(": ".join(["the requirements could not be installed"] + reason))
     return code
+
+
+def call_uv(command, environment):
+    """Its exit code, and of its error the headline and the innermost cause."""
+    reason = []
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as running:
+        for line in running.stderr:
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+            told = re.match(r" *(error|cause|Caused by): (.*)", line.decode("utf-8", "replace"))
+            if told:
+                reason[0 if told.group(1) == "error" else 1:] = [told.group(2)]
+    return running.returncode, reason
+
+
+def translated():
+    """pip's settings, as uv reads them."""
+    for pips, uvs in SETTINGS.items():
+        value = os.environ.get(pips)
+        if pips == "PIP_FIND_LINKS" and value:
+            places = map(os.path.expanduser, value.split())
+            value = ",".join(place for place in places if "://" in place or os.path.exists(place))
+        elif pips == "PIP_DEFAULT_TIMEOUT" and value:
+            value = str(math.ceil(float(value)))
+        if value:
+            yield uvs, value
+
+
+def certificates():
+    """The file of those that pip is told to trust."""
+    names = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def has_configuration():
+    """Whether the system or the user has one for uv."""
+    files = ["/etc/uv/uv.toml"] + [os.path.join(folder, "uv", "uv.toml") for folder in configuration_folders()]
+    return any(map(os.path.exists, files))
 
 
 def distributions():
@@ -320,7 +414,8 @@ def in_memory():
 
 def with_pip(requirements, kept):
     command = PIP + ["install"] + pip_cache(kept) + ["-r", requirements]
-    return subprocess.call(command, env=dict(os.environ, PYTHONHASHSEED="0"))
+    # The image is ours alone: there is no other package manager that could be in the way.
+    return subprocess.call(command, env=dict(os.environ, PIP_BREAK_SYSTEM_PACKAGES="1", PYTHONHASHSEED="0"))
 
 
 def pip_cache(kept):

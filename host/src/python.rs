@@ -522,6 +522,39 @@ def two(who=helper.WHO): print('two of', who)
     }
 
     #[tokio::test]
+    async fn what_one_file_does_reaches_no_other() {
+        let flows = "
+import os, sys, cloudpickle, types
+folder = os.path.dirname(__file__)
+sys.path.insert(0, folder + '/lib')
+import settings, helper
+seen = [settings.WHO, settings.helper is helper, os.environ.get('MODE'), os.getcwd()]
+seen += cloudpickle.list_registry_pickle_by_value()
+os.environ['MODE'] = folder
+os.chdir(folder)
+cloudpickle.register_pickle_by_value(settings)
+def flow(seen=seen): print(seen)
+";
+        let settings = |who| format!("import helper\nWHO = '{who}'\n");
+        let folder = folder(&[
+            ("a/f.py", flows),
+            ("a/lib/settings.py", &settings("a")),
+            ("a/lib/helper.py", ""),
+            ("b/f.py", flows),
+            ("b/lib/settings.py", &settings("b")),
+            ("b/helper.py", ""),
+        ]);
+        let both = requests(&folder, &[("a/f.py", "flow"), ("b/f.py", "flow")]);
+        let mut bytes = Vec::new();
+        for wanted in [&both[..], &both[..1], &both[1..]] {
+            let pickled = PYTHON.pickle(wanted, folder.path(), &mut Inputs::default()).await.unwrap().1;
+            bytes.extend(pickled.iter().map(|flow| fs::read(&flow.content).unwrap()));
+        }
+        assert_ne!(bytes[0], bytes[1]);
+        assert_eq!(bytes[..2], bytes[2..]);
+    }
+
+    #[tokio::test]
     async fn the_same_file_gives_the_same_bytes_in_every_run_and_folder() {
         let source = "
 class A: tags = {'x', 'yy', 'zzz', 'four', 'fives'}
@@ -624,6 +657,57 @@ def flow(pid=CHILD):
 ";
         let (_folder, pickled) = pickle(source, "flow").await;
         assert_eq!(printed(&run(&pickled.unwrap())), "stopped");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_a_file_has_started_and_put_down_is_gone() {
+        let source = "
+import multiprocessing, tempfile
+folder = tempfile.TemporaryDirectory()
+manager = multiprocessing.Manager()
+made = folder.name, manager._process.pid
+def flow(made=made): print(*made)
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        let told = printed(&run(&pickled.unwrap()));
+        let (folder, process) = told.split_once(' ').unwrap();
+        assert!(!Path::new(folder).exists() && !Path::new("/proc").join(process).exists(), "{told}");
+        // What does not end keeps nobody waiting.
+        let source = "
+import multiprocessing, time
+multiprocessing.get_context('fork').Process(target=time.sleep, args=[3]).start()
+def flow(): print('ready')
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        assert_eq!(printed(&run(&pickled.unwrap())), "ready");
+    }
+
+    #[tokio::test]
+    async fn an_async_flow_can_clean_up() {
+        let source = "
+import asyncio, os, signal
+async def other():
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        print('other has cleaned up')
+async def flow():
+    task = asyncio.ensure_future(other())
+    asyncio.get_event_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        print('flow has cleaned up')
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        let output = run(&pickled.unwrap());
+        let mut lines: Vec<_> = printed(&output).lines().map(str::to_owned).collect();
+        lines.sort();
+        assert_eq!(lines, ["flow has cleaned up", "other has cleaned up"]);
+        assert!(String::from_utf8_lossy(&output.stderr).trim_end().ends_with("KeyboardInterrupt"));
     }
 
     #[tokio::test]

@@ -4,8 +4,8 @@ use flowhold_tests::environment;
 
 use crate::{
     daemon::docker,
-    index::Index,
-    project::{Project, quoted, unique},
+    index::{Index, wheel_name},
+    project::{Project, Tagged, quoted, unique},
 };
 
 /// Prints what an image has of installers and of builds, one path a line, and who installed `six`.
@@ -118,15 +118,49 @@ fn a_module_that_a_spec_puts_in_anothers_place_is_the_one_that_runs() {
     assert_eq!(patched.folder.run(&["run", "flow"]).ok().stdout, "mine\n");
 }
 
-fn build_from(index: &Index, requirements: &[&str]) {
-    built_from(index, requirements, "print(1)\n");
+/// Of another user than root, neither the cache nor secrets are.
+#[test]
+fn a_base_image_may_have_a_user_of_its_own() {
+    let (index, package) = (Index::new(), unique());
+    index.publish(&package, "1.0");
+    let base = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), format!("{}:base", unique()));
+    let folder = flowhold_tests::Folder::new();
+    // As others have it, too: 12345 has nothing but its home, and root's is closed.
+    folder.write(
+        "Dockerfile",
+        format!("FROM {}\nRUN mkdir /me && chown 12345 /me && chmod 700 /root\nENV HOME=/me\nUSER 12345\n", base.0),
+    );
+    docker(&["build", "--quiet", "--tag", &base.0, folder.path().to_str().unwrap()]).ok();
+    let storage = format!(
+        "base_image = {}\nlocal_image = true\nnetwork = \"host\"\npython_dependencies = [{}]\n\
+         secrets = [{{ id = \"PIP_EXTRA_INDEX_URL\", file = \"index\" }}]",
+        quoted(&base.0),
+        quoted(&package)
+    );
+    let script = format!("import os, {}\nprint(os.getuid())\n", package.replace('-', "_"));
+    let project = Project::of_script(&storage, &script);
+    project.folder.write("index", &index.url);
+    project.try_build(&["--no-push"]).fails(1, &["'flow'", "Permission denied", "prefect_directory"]);
+    assert!(index.asked().iter().any(|path| path.ends_with("-1.0-py3-none-any.whl")));
+
+    let project = Project::of_script(&format!("{storage}\nprefect_directory = \"/me/flows\""), &script);
+    project.folder.write("index", &index.url);
+    project.build(&["--no-push"]);
+    assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, "12345\n");
+    // Its downloads are kept.
+    assert!(!index.asked().iter().any(|path| path.ends_with(".whl")));
 }
 
-/// An image with these requirements, some of them from that index.
-fn built_from(index: &Index, requirements: &[&str], script: &str) -> Project {
+fn build_from(index: &Index, requirements: &[&str]) {
+    built_from(&[index], requirements, "print(1)\n");
+}
+
+/// An image with these requirements, some of them from those indexes.
+fn built_from(indexes: &[&Index], requirements: &[&str], script: &str) -> Project {
+    let urls: Vec<_> = indexes.iter().map(|index| index.url.as_str()).collect();
     let storage = format!(
         "network = \"host\"\npython_dependencies = {requirements:?}\nenv_vars.PIP_EXTRA_INDEX_URL = {}",
-        quoted(&index.url)
+        quoted(&urls.join(" "))
     );
     let project = Project::of_script(&storage, script);
     project.build(&["--no-push"]);
@@ -144,7 +178,7 @@ fn what_flows_import_is_compiled_and_no_tests() {
              print(name == 'six', open(importlib.util.find_spec(name).cached, 'rb').read(8)[4])\n\
          print([os.listdir(tests) for tests in glob.glob(site.getsitepackages()[0] + '/{name}_more/tests')])\n"
     );
-    let project = built_from(&index, &[&package, "six"], &script);
+    let project = built_from(&[&index], &[&package, "six"], &script);
     // Made to be compared with the times of their modules, and not with their digests.
     assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, "True 0\nFalse 0\n[['long.py']]\n");
 }
@@ -166,4 +200,21 @@ fn a_dependency_more_is_all_that_an_index_is_asked_for() {
     // It is asked again where what it has told isn't enough.
     index.publish(&one, "1.1");
     build_from(&index, &[&format!("{one}==1.1")]);
+}
+
+#[test]
+fn what_another_project_has_installed_decides_nothing() {
+    let (public, private, package) = (Index::new(), Index::new(), unique());
+    let wheel = |version: &str| format!("/{}", wheel_name(&package, version));
+    public.publish(&package, "1.0");
+    public.publish(&package, "1.1");
+    build_from(&public, &[&format!("{package}==1.0")]);
+    assert!(public.asked().contains(&wheel("1.0")));
+    // That one was pinned to an old version.
+    build_from(&public, &[&package]);
+    assert!(public.asked().contains(&wheel("1.1")));
+    // Those knew of no index where this package is a private one.
+    private.publish(&package, "0.1");
+    built_from(&[&private, &public], &[&package], "print(1)\n");
+    assert!(private.asked().contains(&wheel("0.1")));
 }

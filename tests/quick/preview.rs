@@ -333,7 +333,8 @@ fn secrets_are_mounted_and_are_no_part_of_the_plan() {
     assert!(!without["dockerfile"].as_str().unwrap().contains("--mount"), "{without:#}");
     let with =
         preview("secrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }, { id = \"netrc\", file = \"secret\" }]\n");
-    let mount = |id: &str| format!("--mount=type=secret,id={id},target=/dev/shm/flowhold-secrets/{id},required=true");
+    let mount =
+        |id: &str| format!("--mount=type=secret,id={id},target=/dev/shm/flowhold-secrets/{id},mode=0444,required=true");
     let run = format!("\nRUN {} {} [\"python\", ", mount("PIP_INDEX_URL"), mount("netrc"));
     assert!(with["dockerfile"].as_str().unwrap().contains(&run), "{with:#}");
     assert_eq!(with["plan"], without["plan"]);

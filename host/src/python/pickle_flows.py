@@ -85,8 +85,31 @@ def main():
             stream.flush()
         except BaseException:
             pass
+    clean_up()
     # Threads and exit handlers of the user's files have nothing to say any more.
     os._exit(0)
+
+
+def clean_up():
+    """Ends the processes and removes the temporary files of the user's files, if that takes no time to speak of."""
+    steps = [("multiprocessing.util", "_exit_function"), ("weakref", "finalize._exitfunc")]
+
+    def run():
+        for module, function in steps:
+            try:
+                found = sys.modules[module]
+                for name in function.split("."):
+                    found = getattr(found, name)
+                found()
+            except BaseException:  # it isn't used, or other code has broken it
+                continue
+
+    import threading
+
+    cleaner = threading.Thread(target=run)
+    cleaner.daemon = True
+    cleaner.start()
+    cleaner.join(1)
 
 
 class Hooks:
@@ -183,7 +206,7 @@ class FlowFile:
         import importlib.util
         import linecache
 
-        self.path_before = list(sys.path)
+        self.before = State()
         sys.path.insert(0, self.folder)
         sys.argv[:] = [self.path]
         self.module.__file__ = self.path
@@ -235,14 +258,66 @@ class FlowFile:
             sys.modules[MODULE] = self.module
 
     def forget(self):
-        """Drops the modules found beside the file: the next file may have others of the same names beside it."""
+        """Leaves nothing to the next file, which may have other modules of the same names, and another setting."""
         sys.modules.pop(MODULE, None)
-        sys.path[:] = self.path_before
-        beside = {name for name, module in list(sys.modules.items()) if home(module) == self.folder}
+        self.before.restore(self.folder)
+
+
+class State:
+    """What files share that are executed in one Python. Alone, a file has to give the same pickles."""
+
+    def __init__(self):
+        self.path, self.environment = list(sys.path), dict(os.environ)
+        self.modules, self.by_value = set(sys.modules), set(modules_by_value())
+        try:
+            self.directory = os.getcwd()
+        except OSError:  # it was removed
+            self.directory = None
+
+    def restore(self, folder):
+        sys.path[:] = self.path
+        if os.environ != self.environment:
+            os.environ.clear()
+            os.environ.update(self.environment)
+        if self.directory is not None:
+            try:
+                os.chdir(self.directory)
+            except OSError:
+                pass
+        by_value = modules_by_value()
+        by_value.intersection_update(self.by_value)
+        by_value.update(self.by_value)
+        new = {name.partition(".")[0] for name in list(sys.modules)} - self.modules
+        beside = {name for name, module in list(sys.modules.items()) if home(module) == folder}
+        gone = beside | {name for name in new if not self.is_found_again(name)}
         for name in list(sys.modules):
-            if name.partition(".")[0] in beside:
+            if name.partition(".")[0] in gone:
                 del sys.modules[name]
-        sys.path_importer_cache.pop(self.folder, None)
+
+    def is_found_again(self, name):
+        """Whether every file would import that module from the same place, or there is none."""
+        from importlib.util import find_spec
+
+        module = sys.modules.get(name)
+        spec = getattr(module, "__spec__", None)
+        if home(module) in self.path or spec is None:
+            return True
+        del sys.modules[name]
+        try:
+            found = find_spec(name)
+            return (found.origin, list(found.submodule_search_locations or ())) == (
+                spec.origin,
+                list(spec.submodule_search_locations or ()),
+            )
+        except Exception:  # whoever finds it for others may refuse now
+            return False
+        finally:
+            sys.modules[name] = module
+
+
+def modules_by_value():
+    """Names of the modules that cloudpickle was told to pickle by value; it knows that since 2.0."""
+    return getattr(sys.modules.get("cloudpickle.cloudpickle"), "_PICKLE_BY_VALUE_MODULES", set())
 
 
 class Trace:
@@ -254,7 +329,11 @@ class Trace:
 
     # What other programs and machines answer can't be asked for again without executing the file. What a package asks
     # for when it is imported is its own affair.
-    ELSEWHERE = {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"}
+    ELSEWHERE = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname", "socket.getnameinfo",
+                 "socket.sendmsg", "socket.sendto", "subprocess.Popen", "os.exec", "os.fork", "os.forkpty",
+                 "os.posix_spawn", "os.spawn", "os.startfile", "os.system"}
+    # The kernel's answers are others each time.
+    KERNEL = ("/proc/", "/sys/", "/dev/")
 
     def __init__(self):
         import sysconfig
@@ -267,13 +346,19 @@ class Trace:
         self.reads, self.listings = set(), set()
         self.library = folders(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
         self.packages = folders(path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages"))
-        # The kernel's answers are others each time.
-        self.known = self.library + self.packages + ("/proc/", "/sys/", "/dev/")
         if not self.broken:
             sys.addaudithook(self.hear)
+            self.hear_fork_exec()
 
     def listen(self):
         self.listening = True
+        # Where Python has looked for modules before, it would do so again without a word.
+        for folder in list(sys.path_importer_cache):
+            if not self.is_installed(folder):
+                del sys.path_importer_cache[folder]
+
+    def is_installed(self, path):
+        return os.path.join(path, "").startswith(self.library + self.packages)
 
     def hear(self, event, arguments):
         if not self.listening:
@@ -293,6 +378,21 @@ class Trace:
                 self.broken = self.broken or not self.by_import(sys._getframe(1))
         except BaseException:
             self.broken = True
+
+    def hear_fork_exec(self):
+        """multiprocessing starts programs with it, of which no event tells."""
+        try:
+            import _posixsubprocess
+        except ImportError:
+            return
+        original = _posixsubprocess.fork_exec
+
+        def fork_exec(*arguments):
+            if self.listening:
+                self.broken = self.broken or not self.by_import(sys._getframe(1))
+            return original(*arguments)
+
+        _posixsubprocess.fork_exec = fork_exec
 
     def opened(self, path, mode, flags):
         if isinstance(path, int):
@@ -322,7 +422,8 @@ class Trace:
 
     def note(self, known, path, *more):
         path = os.path.abspath(os.fsdecode(path))
-        if not os.path.join(path, "").startswith(self.known):
+        of_kernel = path.startswith(self.KERNEL) and not path.startswith("/dev/shm/")
+        if not of_kernel and not self.is_installed(path):
             known.add((path,) + more)
 
     def at_work(self, frame):
