@@ -223,8 +223,7 @@ impl Host {
         };
         let mut store = Store::new(&self.engine, capabilities);
         store.limiter(|state| &mut state.limits);
-        // What is handed over at once is in the guest's memory.
-        store.set_hostcall_fuel(settings.memory_limit);
+        store.set_hostcall_fuel(settings.memory_limit.min(LARGEST_HANDOVER));
         // Those that the guest has, of its own and its host's resources, and those that it lends to calls.
         store.set_max_component_handles(HANDLES);
         let ticks = self.ticker.as_ref().zip(settings.deadline).map(|(ticker, deadline)| ticker.ticks(deadline));
@@ -266,6 +265,9 @@ impl Host {
 const HANDLES: usize = 1 << 21;
 /// Granted files that a guest may have open at once: a process has no more than 1,024, mostly.
 const OPEN_FILES: usize = 64;
+
+/// What a guest and its host may hand each other at once, in bytes: a context of some 400,000 files.
+const LARGEST_HANDOVER: usize = 400 << 20;
 
 /// The core's largest table is that of its functions, and does not grow.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;

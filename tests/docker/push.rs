@@ -24,6 +24,21 @@ fn an_image_is_pushed_later() {
     assert!(has_image(&project.reference()));
 }
 
+/// What has its name now may be another build's.
+#[test]
+fn only_the_image_of_the_plan_is_pushed() {
+    let project = Project::of_script("", HELLO);
+    project.build(&["--no-push"]);
+    let first = project.storage_text();
+    project.folder.write("flow.py", "print('another')\n");
+    project.build(&["--no-push"]);
+    project.folder.write("first.json", &first);
+    project.folder.run(&["push", "--storage", "first.json"]).fails(1, &[&project.reference(), "another build"]);
+    assert_eq!(std::fs::read_to_string(project.folder.path().join("first.json")).unwrap(), first);
+    assert_eq!(registry::digest(&project.reference()), None);
+    project.folder.run(&["push"]).ok();
+}
+
 #[test]
 fn a_missing_registry_is_a_warning_when_building_and_an_error_when_pushing() {
     let project = Project::of_script("registry_url = ", HELLO);

@@ -176,8 +176,11 @@ impl DockerStorage {
                 .map_err(|failure| failure.while_doing(&format!("building {reference}")))?;
             steps.done.extend(built.steps);
         }
-        let digest =
-            if push { Some(publish(daemon.as_ref(), &reference, exists && of_plan, &mut steps)?) } else { None };
+        let digest = if push {
+            Some(publish(daemon.as_ref(), &reference, &plan_digest, exists && of_plan, &mut steps)?)
+        } else {
+            None
+        };
         self.settings.image_name = Some(chosen.name);
         self.settings.image_tag = Some(chosen.tag);
         self.built = Some(Built { plan: plan_digest, digest: digest.clone().flatten() });
@@ -201,7 +204,7 @@ impl DockerStorage {
         }
         Ok(BuildOptions {
             reference: reference.to_owned(),
-            labels: vec![(PLAN_LABEL.to_owned(), plan.to_string())],
+            labels: vec![plan_label(plan)],
             builder,
             platform: building.platform.as_ref().map(ToString::to_string),
             network: building.network.clone(),
@@ -228,7 +231,8 @@ impl DockerStorage {
                 .with_help("give registry_url in [storage], and build again"));
         }
         let daemon = docker.connect(self.settings.base_url.as_deref())?;
-        let digest = daemon.push(&reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
+        let plan = self.built.as_ref().map(|built| &built.plan);
+        let digest = push_plan(daemon.as_ref(), &reference, plan)?;
         if let Some(built) = &mut self.built {
             built.digest = digest;
         }
@@ -274,14 +278,14 @@ impl EnvRunner {
 
 /// Whether the daemon has the image, made by this plan.
 fn has_plan(daemon: &dyn Daemon, reference: &str, plan: &Digest) -> Result<bool, Failure> {
-    let label = (PLAN_LABEL.to_owned(), plan.to_string());
-    Ok(daemon.image(reference)?.is_some_and(|image| image.labels.contains(&label)))
+    Ok(daemon.image(reference)?.is_some_and(|image| image.labels.contains(&plan_label(plan))))
 }
 
 /// Pushes, unless the registry has it already, which can only be known of a name that no other plan has.
 fn publish(
     daemon: &dyn Daemon,
     reference: &str,
+    plan: &Digest,
     may_be_there: bool,
     steps: &mut Steps<'_>,
 ) -> Result<Option<String>, Failure> {
@@ -289,9 +293,27 @@ fn publish(
         steps.cached(format!("{reference} is pushed already"));
         return Ok(Some(digest));
     }
-    steps.run(format!("push {reference}"), || {
-        daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))
-    })
+    steps.run(format!("push {reference}"), || push_plan(daemon, reference, Some(plan)))
+}
+
+/// Pushes an image, if it is that of the plan, as far as that is known: another build may have taken its name.
+fn push_plan(daemon: &dyn Daemon, reference: &str, plan: Option<&Digest>) -> Result<Option<String>, Failure> {
+    let check = || match (plan, daemon.image(reference)?) {
+        (Some(plan), Some(image)) if !image.labels.contains(&plan_label(plan)) => {
+            let message = format!("the image {reference} is not that of the plan {plan}: another build took its name");
+            Err(Failure::input(Code::PlanMismatch, message).with_help("build again, or give it a name of its own"))
+        }
+        _ => Ok(()),
+    };
+    check()?;
+    let digest = daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
+    // It may have taken minutes.
+    check()?;
+    Ok(digest)
+}
+
+fn plan_label(plan: &Digest) -> (String, String) {
+    (PLAN_LABEL.to_owned(), plan.to_string())
 }
 
 fn first_error(diagnostics: Vec<Diagnostic>) -> Failure {
