@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use flowhold_tests::{Done, environment};
+use flowhold_tests::{Done, environment, settle};
 use serde_json::json;
 
 use crate::{
@@ -79,6 +79,29 @@ fn the_default_base_is_the_python_that_pickled() {
     project.folder.write("flowhold.toml", without);
     let dockerfile = project.folder.run(&["preview", "--python", &python()]).ok().stdout;
     assert!(dockerfile.starts_with("FROM python:3.9\n"), "{dockerfile}");
+}
+
+/// Python has looked around in the working directory before anybody listens.
+#[test]
+fn a_module_that_appears_beside_a_flow_in_the_working_directory_counts() {
+    let (folder, stored) = (flowhold_tests::Folder::new(), flowhold_tests::Folder::new());
+    let flow = "try:\n    from local_settings import X\nexcept ImportError:\n    X = 0\n\
+                def flow(x=X, made=__import__('os').urandom(16)):\n    print(x)\n";
+    let flow = folder.write("etl.py", flow);
+    // What was written just now would not be kept.
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::options().write(true).open(flow).unwrap().set_modified(hour_ago).unwrap();
+    settle();
+    let python = python();
+    let add = |directory| {
+        let directory = stored.path().join(directory);
+        folder.run(&["add", "etl.py:flow", "--directory", directory.to_str().unwrap(), "--python", &python]).ok();
+        fs::read(directory.join("etl.prefect")).unwrap()
+    };
+    let first = add("one");
+    assert!(add("two") == first, "it is not kept at all");
+    folder.write("local_settings.py", "X = 1\n");
+    assert!(add("three") != first);
 }
 
 #[test]

@@ -539,11 +539,40 @@ mod tests {
         assert_ne!(project.pickle().await, first);
     }
 
+    /// Starts a Python, in the way in which multiprocessing does so.
+    const SPAWNED: &str = "
+import multiprocessing.util, os, sys
+os.waitpid(multiprocessing.util.spawnv_passfds(os.fsencode(sys.executable), ['python', '-c', ''], []), 0)
+";
+
+    #[tokio::test]
+    async fn a_file_in_memory_is_a_file() {
+        let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+        fs::write(memory.path().join("data"), "").unwrap();
+        settle(&memory.path().join("data"));
+        let reading = format!("open({:?}).read()\n", memory.path().join("data"));
+        let project = Project::new(&[("flow.py", &format!("{reading}{FLOW}"))]);
+        let first = project.pickle().await;
+        assert_eq!(project.pickle().await, first);
+        write(&memory.path().join("data"), "other");
+        assert_ne!(project.pickle().await, first);
+    }
+
     #[tokio::test]
     async fn what_can_not_be_asked_for_again_is_not_kept() {
         let cases = [
             ("a program's answer", "import subprocess\nsubprocess.run(['true'])\n", false),
             ("another machine's answer", "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\n", false),
+            ("one without a connection", "import socket\nsocket.socket(type=2).sendto(b'', ('127.0.0.1', 9))\n", false),
+            ("a name's address", "import socket\nsocket.gethostbyname('localhost')\n", false),
+            (
+                "an address's name",
+                "import socket\nsocket.getnameinfo(('127.0.0.1', 9), socket.NI_NUMERICHOST)\n",
+                false,
+            ),
+            ("what a copy of the process reads", "import os\nif not os.fork(): os._exit(0)\nos.wait()\n", false),
+            ("what another Python reads", "import os\nos.spawnlp(os.P_WAIT, 'true', 'true')\n", false),
+            ("what multiprocessing's reads", SPAWNED, false),
             ("a file that was written just now", "import helper\n", true),
         ];
         for (what, before, touch) in cases {
