@@ -248,14 +248,27 @@ def with_uv(program, requirements, kept, scratch):
             settings.flush()
             first = install + ["--config-file", settings.name]
             where = {name: value for name, value in environment.items() if name not in INDEXES}
-        code = subprocess.call(first, env=where)
+        code, reason = call_uv(first, where)
     if code != 0 and used:
         # Not with those settings: uv (0.13) heeds them more than this option.
         print("the packages may be newer than what earlier builds were told; asking again", flush=True)
-        code = subprocess.call(install + ["--refresh"], env=environment)
+        code, reason = call_uv(install + ["--refresh"], environment)
     if code != 0:
-        say('uv could not install the requirements; installer = "pip" in [storage] takes pip')
+        say(": ".join(["the requirements could not be installed"] + reason))
     return code
+
+
+def call_uv(command, environment):
+    """Its exit code, and of its error the headline and the innermost cause."""
+    reason = []
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as running:
+        for line in running.stderr:
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+            told = re.match(r" *(error|cause|Caused by): (.*)", line.decode("utf-8", "replace"))
+            if told:
+                reason[0 if told.group(1) == "error" else 1:] = [told.group(2)]
+    return running.returncode, reason
 
 
 def distributions():
@@ -325,7 +338,8 @@ def in_memory():
 
 def with_pip(requirements, kept):
     command = PIP + ["install"] + pip_cache(kept) + ["-r", requirements]
-    return subprocess.call(command, env=dict(os.environ, PYTHONHASHSEED="0"))
+    # The image is ours alone: there is no other package manager that could be in the way.
+    return subprocess.call(command, env=dict(os.environ, PIP_BREAK_SYSTEM_PACKAGES="1", PYTHONHASHSEED="0"))
 
 
 def pip_cache(kept):

@@ -17,6 +17,7 @@ mod get;
 mod health_check;
 mod index;
 mod installer;
+mod installer_settings;
 mod interrupt;
 mod killed;
 mod large_context;
