@@ -43,6 +43,9 @@ SETTINGS = {
     "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
 }
 
+# The first uv that knows all variables it is given here.
+OLDEST = (0, 4, 23)
+
 # What says where uv finds packages.
 INDEXES = {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX", "UV_CONFIG_FILE"}
 
@@ -103,12 +106,27 @@ def main(arguments):
 
 
 def cache():
-    """This user's folder in what the builder keeps; None where it keeps nothing."""
+    """In what the builder keeps, a folder for this user, and for what is built on systems like this one; None where it
+    keeps nothing."""
     if not os.access(CACHE, os.W_OK | os.X_OK):
         return None
-    kept = os.path.join(CACHE, str(os.getuid()))
+    try:
+        with open("/etc/os-release", "rb") as file:
+            release = file.read()
+    except OSError:
+        release = b""
+    system = hashlib.sha256(("%r %r %r" % (release, libc(), os.uname().machine)).encode("ascii")).hexdigest()[:16]
+    kept = os.path.join(CACHE, "%d-%s" % (os.getuid(), system))
     os.makedirs(kept, exist_ok=True)
     return kept
+
+
+def libc():
+    """glibc and its version; None where it is another, such as musl."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (OSError, ValueError):
+        return None
 
 
 def remove_leftovers(kept):
@@ -155,13 +173,14 @@ def why_not_uv():
 def find_uv(kept, scratch):
     """The program: the image's own, the cache's, or a new one out of the package index."""
     own = shutil.which("uv")
-    if own:
+    if own and version_of(own) >= OLDEST:
         return own
     platform = "%s-%s" % (sysconfig.get_platform(), sysconfig.get_config_var("SOABI"))
     tool = os.path.join(kept or scratch, "uv-for-" + platform)
     program = os.path.join(tool, "bin", "uv")
-    if os.path.exists(program):
+    if version_of(program):
         return program
+    shutil.rmtree(tool, ignore_errors=True)
     fresh = os.path.join(scratch, "fresh")
     try:
         download_uv(os.path.join(fresh, "bin"))
@@ -175,7 +194,18 @@ def find_uv(kept, scratch):
     except OSError:
         # Another build was faster.
         pass
-    return program if os.path.exists(program) else os.path.join(fresh, "bin", "uv")
+    program = program if os.path.exists(program) else os.path.join(fresh, "bin", "uv")
+    return program if version_of(program) else None
+
+
+def version_of(program):
+    """An uv's; an empty one if it can't be executed."""
+    try:
+        said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    except OSError:
+        return ()
+    found = re.match(br"uv (\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def download_uv(folder):

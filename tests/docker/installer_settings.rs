@@ -62,6 +62,30 @@ impl Containers {
 }
 
 #[test]
+fn what_is_built_on_one_system_is_for_no_other() {
+    let containers = Containers::new();
+    let package = unique();
+    containers.index.publish(&package, "1.0");
+    // Each system has an uv of its own, which the public index has.
+    let extra = format!("PIP_EXTRA_INDEX_URL={}", containers.index.url);
+    for (system, new) in [("one", true), ("one", false), ("other", true)] {
+        containers.run(&[&extra], &format!("echo ID={system} > /etc/os-release; install {package}")).ok();
+        let asked = containers.index.asked();
+        assert_eq!(asked.iter().any(|path| path.ends_with(".whl")), new, "{system}: {asked:?}");
+    }
+}
+
+#[test]
+fn an_uv_that_is_too_old_or_no_program_is_replaced() {
+    let containers = Containers::new();
+    let extra = format!("PIP_EXTRA_INDEX_URL={}", containers.index.url);
+    let old = "printf '#!/bin/sh\\necho uv 0.4.20\\n' > /usr/bin/uv; chmod +x /usr/bin/uv";
+    assert_eq!(containers.installed(&[&extra], old, ""), "uv 1.1");
+    let broken = "for uv in $(find /dev/shm/flowhold -path '*/bin/uv'); do echo broken > $uv; done";
+    assert_eq!(containers.installed(&[&extra], broken, ""), "uv 1.1");
+}
+
+#[test]
 fn pip_installs_where_a_system_has_packages_of_its_own() {
     let containers = Containers::new();
     let index = format!("PIP_INDEX_URL={}", containers.index.url);
