@@ -16,6 +16,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -39,9 +40,16 @@ SETTINGS = {
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
     "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
-    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_CONSTRAINT": "UV_CONSTRAINT",
     "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
 }
+
+# Where systems have them: Debian and Alpine, Red Hat, SUSE. uv trusts its own ones unless it is told of others.
+SYSTEM_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
 
 # The first uv that knows all variables it is given here.
 OLDEST = (0, 4, 23)
@@ -61,6 +69,7 @@ cache-control = { api = "max-age=600", files = "max-age=365000000, immutable" }
 NEEDLESS = {
     "PIP_BREAK_SYSTEM_PACKAGES",
     "PIP_CACHE_DIR",
+    "PIP_CERT",
     "PIP_DISABLE_PIP_VERSION_CHECK",
     "PIP_NO_CACHE_DIR",
     "PIP_NO_COLOR",
@@ -83,7 +92,10 @@ def main(arguments):
     if kept:
         remove_leftovers(kept)
     with tempfile.TemporaryDirectory(prefix="flowhold-", dir=kept) as scratch:
-        reason = None if wanted else why_not_uv()
+        reason = None if wanted == "pip" else why_not_uv()
+        if wanted == "uv" and reason:
+            say("uv is asked for, though " + reason)
+            reason = None
         program = None
         if wanted != "pip" and not reason:
             program = find_uv(kept, scratch)
@@ -98,7 +110,7 @@ def main(arguments):
                     say("not all modules are compiled to bytecode, so that starts will take longer: %s" % error)
             return code
         if wanted == "uv":
-            say(reason + '; installer = "pip" in [storage] does without')
+            say('uv is not to be had for this Python and platform; installer = "pip" in [storage] does without')
             return 1
         if reason:
             say("pip installs, because " + reason)
@@ -159,15 +171,19 @@ def why_not_uv():
     for name in sorted(os.environ):
         if name.startswith("PIP_") and name not in SETTINGS and name not in NEEDLESS:
             return "uv does not know the setting " + name
-    files = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", os.path.join(sys.prefix, "pip.conf")]
-    files += [os.path.expanduser(path) for path in ("~/.pip/pip.conf", "~/.config/pip/pip.conf")]
-    for path in files:
+    files = ["/etc/pip.conf", os.path.join(sys.prefix, "pip.conf"), os.path.expanduser("~/.pip/pip.conf")]
+    for path in files + [os.path.join(folder, "pip", "pip.conf") for folder in configuration_folders()]:
         if os.path.exists(path):
             return "uv does not read " + path
     packages = sysconfig.get_paths()["purelib"]
     if not os.access(packages, os.W_OK):
         return packages + " can't be written to, and pip knows another place"
     return None
+
+
+def configuration_folders():
+    folders = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    return folders + [os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")]
 
 
 def find_uv(kept, scratch):
@@ -215,7 +231,7 @@ def download_uv(folder):
     from pip._vendor import certifi
     from pip._vendor.packaging.tags import sys_tags
 
-    trusted = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or certifi.where())
+    trusted = ssl.create_default_context(cafile=certificates() or certifi.where())
 
     def get(url, accept):
         if not url.startswith("https://"):
@@ -254,7 +270,6 @@ def with_uv(program, requirements, kept, scratch):
     environment = dict(
         os.environ,
         UV_LINK_MODE="copy",
-        UV_NO_CONFIG="1",
         UV_NO_PROGRESS="1",
         UV_PYTHON_DOWNLOADS="never",
         PYTHONHASHSEED="0",
@@ -262,15 +277,22 @@ def with_uv(program, requirements, kept, scratch):
     )
     # It is done afterwards, in another way.
     environment.pop("UV_COMPILE_BYTECODE", None)
-    environment.update(
-        (uvs, os.environ[pips]) for pips, uvs in SETTINGS.items() if pips in os.environ and uvs not in os.environ
-    )
+    environment.update((name, value) for name, value in translated() if name not in os.environ)
+    trusted = certificates() or os.environ.get("SSL_CERT_FILE")
+    trusted = trusted or next(filter(os.path.exists, SYSTEM_CERTIFICATES), None)
+    if trusted:
+        environment["SSL_CERT_FILE"] = trusted
+    configured = has_configuration()
+    if not configured:
+        environment["UV_NO_CONFIG"] = "1"
+    if os.environ.get("PIP_EXTRA_INDEX_URL") and os.environ.keys().isdisjoint({"UV_INDEX", "UV_INDEX_STRATEGY"}):
+        say("of a package that PIP_EXTRA_INDEX_URL has, no other index is asked for a newer version")
     install = [program, "pip", "install", "--python", sys.executable, "--break-system-packages"]
     install += ["--cache-dir", os.path.join(kept, "uv")] if kept else ["--no-cache"]
     install += ["-r", requirements]
     used = bool(kept) and os.path.isdir(os.path.join(kept, "uv"))
     # An uv of the image's own may be too old for these.
-    indexes = None if program == shutil.which("uv") else index_settings()
+    indexes = None if configured or program == shutil.which("uv") else index_settings()
     with tempfile.NamedTemporaryFile("w", dir=in_memory(), suffix=".toml") as settings:
         first, where = install, environment
         if indexes:
@@ -299,6 +321,31 @@ def call_uv(command, environment):
             if told:
                 reason[0 if told.group(1) == "error" else 1:] = [told.group(2)]
     return running.returncode, reason
+
+
+def translated():
+    """pip's settings, as uv reads them."""
+    for pips, uvs in SETTINGS.items():
+        value = os.environ.get(pips)
+        if pips == "PIP_FIND_LINKS" and value:
+            places = map(os.path.expanduser, value.split())
+            value = ",".join(place for place in places if "://" in place or os.path.exists(place))
+        elif pips == "PIP_DEFAULT_TIMEOUT" and value:
+            value = str(math.ceil(float(value)))
+        if value:
+            yield uvs, value
+
+
+def certificates():
+    """The file of those that pip is told to trust."""
+    names = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def has_configuration():
+    """Whether the system or the user has one for uv."""
+    files = ["/etc/uv/uv.toml"] + [os.path.join(folder, "uv", "uv.toml") for folder in configuration_folders()]
+    return any(map(os.path.exists, files))
 
 
 def distributions():

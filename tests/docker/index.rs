@@ -23,6 +23,21 @@ with zipfile.ZipFile(path, 'w') as wheel:
     wheel.writestr(info + 'RECORD', ''.join(file + ',,\\n' for file in files))
 ";
 
+/// What a package's wheel is called.
+pub(crate) fn wheel_name(package: &str, version: &str) -> String {
+    format!("{}-{version}-py3-none-any.whl", package.replace('-', "_"))
+}
+
+/// What is in it.
+pub(crate) fn wheel(package: &str, version: &str) -> Vec<u8> {
+    let folder = flowhold_tests::Folder::new();
+    let path = folder.path().join("wheel");
+    let mut python = Command::new("python3");
+    python.args(["-c", WHEEL, &package.replace('-', "_"), version]).arg(&path).stdin(Stdio::null());
+    assert!(python.status().unwrap().success());
+    std::fs::read(path).unwrap()
+}
+
 /// It ends with the tests.
 pub(crate) struct Index {
     /// To be given to installers, by builds in the network of this machine.
@@ -54,17 +69,11 @@ impl Index {
 
     /// Adds a version of a package, which may be a new one.
     pub(crate) fn publish(&self, package: &str, version: &str) {
-        let name = package.replace('-', "_");
-        let folder = flowhold_tests::Folder::new();
-        let path = folder.path().join("wheel");
-        let mut python = Command::new("python3");
-        python.args(["-c", WHEEL, &name, version]).arg(&path).stdin(Stdio::null());
-        assert!(python.status().unwrap().success());
-        let file = format!("/{name}-{version}-py3-none-any.whl");
+        let file = format!("/{}", wheel_name(package, version));
         let mut behind = self.behind.lock().unwrap();
         let page = behind.files.entry(format!("/simple/{package}/")).or_default();
         page.extend(format!("<a href=\"{file}\">{}</a>\n", &file[1..]).bytes());
-        behind.files.insert(file, std::fs::read(path).unwrap());
+        behind.files.insert(file, wheel(package, version));
     }
 
     /// What it has been asked for since the last time, but for what it doesn't have.

@@ -4,7 +4,7 @@ use flowhold_tests::environment;
 
 use crate::{
     daemon::docker,
-    index::Index,
+    index::{Index, wheel_name},
     project::{Project, Tagged, quoted, unique},
 };
 
@@ -205,7 +205,7 @@ fn a_dependency_more_is_all_that_an_index_is_asked_for() {
 #[test]
 fn what_another_project_has_installed_decides_nothing() {
     let (public, private, package) = (Index::new(), Index::new(), unique());
-    let wheel = |version: &str| format!("/{}-{version}-py3-none-any.whl", package.replace('-', "_"));
+    let wheel = |version: &str| format!("/{}", wheel_name(&package, version));
     public.publish(&package, "1.0");
     public.publish(&package, "1.1");
     build_from(&public, &[&format!("{package}==1.0")]);

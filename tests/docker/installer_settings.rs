@@ -4,8 +4,9 @@ use flowhold_tests::{Done, Folder, environment};
 
 use crate::{
     daemon::docker,
-    index::Index,
+    index::{Index, wheel, wheel_name},
     project::unique,
+    tls::certify,
 };
 
 /// `install REQUIREMENT [uv | pip]` does so, `installed PACKAGE` says by whom and which.
@@ -53,12 +54,75 @@ impl Containers {
         let package = unique();
         self.index.publish(&package, "1.0");
         self.index.publish(&package, "1.1");
-        let (url, by) = (&self.index.url, "by ");
-        let script = format!("{before}\ninstall {package} {more}\ninstalled {package}").replace("URL", url);
-        let done = self.run(variables, &script).ok();
-        let last = done.stdout.lines().last().and_then(|line| line.strip_prefix(by));
-        last.unwrap_or_else(|| panic!("{done:?}")).to_owned()
+        let script = format!("{before}\ninstall {package} {more}\ninstalled {package}");
+        let done = self.run(variables, &script.replace("URL", &self.index.url)).ok();
+        done.stdout.trim_end().rsplit("by ").next().unwrap_or_default().to_owned()
     }
+}
+
+#[test]
+fn files_that_name_an_index_are_heeded() {
+    let containers = Containers::new();
+    let pip = |file: &str| format!("mkdir -p $(dirname {file}); printf '[global]\\nextra-index-url = URL\\n' > {file}");
+    let uv = |file: &str| {
+        format!("mkdir -p $(dirname {file}); printf '[[index]]\\nurl = \"URL\"\\ndefault = true\\n' > {file}")
+    };
+    for (variables, before, installer) in [
+        (&[][..], pip("/etc/pip.conf"), "pip"),
+        (&["XDG_CONFIG_DIRS=/none:/mine"], pip("/mine/pip/pip.conf"), "pip"),
+        (&["XDG_CONFIG_HOME=/mine"], pip("/mine/pip/pip.conf"), "pip"),
+        (&[], uv("/etc/uv/uv.toml"), "uv"),
+        (&[], uv("/root/.config/uv/uv.toml"), "uv"),
+        (&["XDG_CONFIG_HOME=/mine"], uv("/mine/uv/uv.toml"), "uv"),
+    ] {
+        assert_eq!(containers.installed(variables, &before, ""), format!("{installer} 1.1"), "{before}");
+    }
+}
+
+#[test]
+fn uv_is_told_what_pip_is() {
+    let containers = Containers::new();
+    let url = &containers.index.url;
+    let index = format!("PIP_INDEX_URL={url}");
+    assert_eq!(containers.installed(&[&index], "", ""), "uv 1.1");
+    assert_eq!(containers.installed(&[&index, "PIP_DEFAULT_TIMEOUT=7.5"], "", ""), "uv 1.1");
+
+    let package = unique();
+    containers.index.publish(&package, "1.0");
+    containers.index.publish(&package, "1.1");
+    for more in ["", "uv"] {
+        let script = format!("echo '{package}<1.1' > /tmp/most; install {package} {more}; installed {package}");
+        let done = containers.run(&[&index, "PIP_CONSTRAINT=/tmp/most"], &script).ok();
+        assert!(done.stdout.ends_with("by uv 1.0\n"), "{done:?}");
+    }
+
+    // Folders of wheels: one that isn't there, one of the user's, an absolute one.
+    let packages = [unique(), unique()];
+    for (package, folder) in packages.iter().zip(["a", "b"]) {
+        containers.folder.write(&format!("{folder}/{}", wheel_name(package, "1.0")), wheel(package, "1.0"));
+    }
+    let [one, other] = &packages;
+    let script = format!("install '{one}\n{other}'; installed {one}; installed {other}");
+    let done = containers.run(&[&index, "HOME=/work", "PIP_FIND_LINKS=/none ~/a /work/b"], &script).ok();
+    assert!(done.stdout.ends_with("by uv 1.0\nby uv 1.0\n"), "{done:?}");
+
+    let done = containers.run(&[&index, "PIP_PRE=1"], "install none-such-package uv");
+    assert!(done.code == 1 && done.stdout.contains("uv does not know the setting PIP_PRE"), "{done:?}");
+}
+
+/// As uv has it: were it otherwise, whoever publishes a higher version anywhere would replace a private package.
+#[test]
+fn what_an_extra_index_has_is_taken_from_there() {
+    let (containers, private, package) = (Containers::new(), Index::new(), unique());
+    containers.index.publish(&package, "2.0");
+    private.publish(&package, "1.0");
+    let variables = [format!("PIP_INDEX_URL={}", containers.index.url), format!("PIP_EXTRA_INDEX_URL={}", private.url)];
+    let [index, extra] = variables.each_ref().map(String::as_str);
+    let script = format!("install {package}; installed {package}");
+    let done = containers.run(&[index, extra], &script).ok();
+    assert!(done.stdout.ends_with("by uv 1.0\n") && done.stdout.contains("no other index is asked"), "{done:?}");
+    let done = containers.run(&[index, extra, "UV_INDEX_STRATEGY=unsafe-best-match"], &script).ok();
+    assert!(done.stdout.ends_with("by uv 2.0\n") && !done.stdout.contains("no other index is asked"), "{done:?}");
 }
 
 #[test]
@@ -104,4 +168,47 @@ fn what_has_failed_is_said_without_advice_that_does_not_help() {
     let last = done.stdout.lines().last().unwrap_or_default();
     assert!(last.starts_with("flowhold: the requirements could not be installed: No solution found"), "{done:?}");
     assert!(done.code == 1 && last.contains(": Because none-such-package was not found"), "{done:?}");
+}
+
+/// An index that speaks TLS with a certificate by an authority of its own, and the installer.
+const OVER_TLS: &str = r#"
+mkdir -p /index/simple/$PACKAGE
+cp /work/$WHEEL /index/simple/$PACKAGE/
+echo "<a href=\"$WHEEL\">$WHEEL</a>" > /index/simple/$PACKAGE/index.html
+python -c '
+import functools, http.server, ssl, subprocess, sys
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/index")
+server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/work/server.pem", "/work/server-key.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+import threading
+threading.Thread(target=server.serve_forever, daemon=True).start()
+import os
+os.environ["PIP_INDEX_URL"] = "https://localhost:%d/simple" % server.server_address[1]
+sys.exit(subprocess.call(["python", "-B", "/work/install.py", "/tmp/requirements", "uv"]))'
+"#;
+
+#[test]
+fn uv_trusts_whom_pip_does() {
+    let containers = Containers::new();
+    certify(containers.folder.path());
+    let package = unique();
+    let wheel_name = wheel_name(&package, "1.0");
+    containers.folder.write(&wheel_name, wheel(&package, "1.0"));
+    let install = format!("echo {package} > /tmp/requirements; PACKAGE={package} WHEEL={wheel_name}; {OVER_TLS}");
+    let nobody = "unset PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE";
+    for before in [
+        "PIP_CERT=/work/ca.pem",
+        "unset PIP_CERT; REQUESTS_CA_BUNDLE=/work/ca.pem",
+        &format!("{nobody}; export CURL_CA_BUNDLE=/work/ca.pem"),
+        &format!("{nobody}; export SSL_CERT_FILE=/work/ca.pem"),
+        &format!("{nobody}; unset SSL_CERT_FILE; cp /work/ca.pem /etc/ssl/certs/ca-certificates.crt"),
+    ] {
+        let script = format!("{before}\n{install}\ninstalled {package}");
+        let done = containers.run(&[], &script);
+        assert!(done.code == 0 && done.stdout.ends_with("by uv 1.0\n"), "{before}: {done:?}");
+    }
+    let done = containers.run(&[], &install);
+    assert!(done.code != 0 && done.stdout.ends_with(": invalid peer certificate: UnknownIssuer\n"), "{done:?}");
 }

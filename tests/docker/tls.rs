@@ -15,7 +15,7 @@ fn openssl(folder: &Path, arguments: &str) {
 }
 
 /// An authority, and certificates of the daemon and of a client by it.
-fn certify(folder: &Path) {
+pub(crate) fn certify(folder: &Path) {
     let ca = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem";
     openssl(folder, ca);
     for (name, extensions) in [
