@@ -64,13 +64,29 @@ def load_pickle(file):
 
 def finish(result):
     if isinstance(result, types.CoroutineType):  # dropped, an async flow would do nothing and look like a success
-        import asyncio
-
-        result = asyncio.new_event_loop().run_until_complete(result)
+        result = run_async(result)
     # Prefect does not raise when a task fails: it returns a state that says so.
     is_failed = None if isinstance(result, type) else getattr(result, "is_failed", None)
     if callable(is_failed) and is_failed():
         sys.exit("flowhold: the flow has failed: %r" % (result,))
+
+
+def run_async(coroutine):
+    import asyncio
+
+    if hasattr(asyncio, "run"):
+        return asyncio.run(coroutine)
+    # Python 3.6. Whatever ends the flow, all of its tasks can clean up.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        tasks = asyncio.Task.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 def new_main():

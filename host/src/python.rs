@@ -660,6 +660,33 @@ def flow(pid=CHILD):
     }
 
     #[tokio::test]
+    async fn an_async_flow_can_clean_up() {
+        let source = "
+import asyncio, os, signal
+async def other():
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        print('other has cleaned up')
+async def flow():
+    task = asyncio.ensure_future(other())
+    asyncio.get_event_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        print('flow has cleaned up')
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        let output = run(&pickled.unwrap());
+        let mut lines: Vec<_> = printed(&output).lines().map(str::to_owned).collect();
+        lines.sort();
+        assert_eq!(lines, ["flow has cleaned up", "other has cleaned up"]);
+        assert!(String::from_utf8_lossy(&output.stderr).trim_end().ends_with("KeyboardInterrupt"));
+    }
+
+    #[tokio::test]
     async fn python_dies_when_nobody_waits_for_it_any_more() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
