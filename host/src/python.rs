@@ -659,6 +659,30 @@ def flow(pid=CHILD):
         assert_eq!(printed(&run(&pickled.unwrap())), "stopped");
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_a_file_has_started_and_put_down_is_gone() {
+        let source = "
+import multiprocessing, tempfile
+folder = tempfile.TemporaryDirectory()
+manager = multiprocessing.Manager()
+made = folder.name, manager._process.pid
+def flow(made=made): print(*made)
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        let told = printed(&run(&pickled.unwrap()));
+        let (folder, process) = told.split_once(' ').unwrap();
+        assert!(!Path::new(folder).exists() && !Path::new("/proc").join(process).exists(), "{told}");
+        // What does not end keeps nobody waiting.
+        let source = "
+import multiprocessing, time
+multiprocessing.get_context('fork').Process(target=time.sleep, args=[3]).start()
+def flow(): print('ready')
+";
+        let (_folder, pickled) = pickle(source, "flow").await;
+        assert_eq!(printed(&run(&pickled.unwrap())), "ready");
+    }
+
     #[tokio::test]
     async fn an_async_flow_can_clean_up() {
         let source = "

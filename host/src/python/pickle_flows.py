@@ -85,8 +85,31 @@ def main():
             stream.flush()
         except BaseException:
             pass
+    clean_up()
     # Threads and exit handlers of the user's files have nothing to say any more.
     os._exit(0)
+
+
+def clean_up():
+    """Ends the processes and removes the temporary files of the user's files, if that takes no time to speak of."""
+    steps = [("multiprocessing.util", "_exit_function"), ("weakref", "finalize._exitfunc")]
+
+    def run():
+        for module, function in steps:
+            try:
+                found = sys.modules[module]
+                for name in function.split("."):
+                    found = getattr(found, name)
+                found()
+            except BaseException:  # it isn't used, or other code has broken it
+                continue
+
+    import threading
+
+    cleaner = threading.Thread(target=run)
+    cleaner.daemon = True
+    cleaner.start()
+    cleaner.join(1)
 
 
 class Hooks:
