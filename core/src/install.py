@@ -278,13 +278,14 @@ def with_uv(program, requirements, kept, scratch):
     # It is done afterwards, in another way.
     environment.pop("UV_COMPILE_BYTECODE", None)
     environment.update((name, value) for name, value in translated() if name not in os.environ)
-    trusted = certificates() or os.environ.get("SSL_CERT_FILE") or next(filter(os.path.exists, SYSTEM_CERTIFICATES), None)
+    trusted = certificates() or os.environ.get("SSL_CERT_FILE")
+    trusted = trusted or next(filter(os.path.exists, SYSTEM_CERTIFICATES), None)
     if trusted:
         environment["SSL_CERT_FILE"] = trusted
     configured = has_configuration()
     if not configured:
         environment["UV_NO_CONFIG"] = "1"
-    if "PIP_EXTRA_INDEX_URL" in os.environ and "UV_INDEX_STRATEGY" not in os.environ:
+    if os.environ.get("PIP_EXTRA_INDEX_URL") and os.environ.keys().isdisjoint({"UV_INDEX", "UV_INDEX_STRATEGY"}):
         say("of a package that PIP_EXTRA_INDEX_URL has, no other index is asked for a newer version")
     install = [program, "pip", "install", "--python", sys.executable, "--break-system-packages"]
     install += ["--cache-dir", os.path.join(kept, "uv")] if kept else ["--no-cache"]

@@ -154,6 +154,8 @@ fn no_pickle_is_kept_of_what_was_edited_since() {
                 def flow(value=VALUE): print(value)\n";
     write(&folder, "flow.py", flow, 10_000);
     write(&folder, "value.py", "VALUE = 'one'\n", 10_000);
+    // One that comes later could be what the flow imports.
+    fs::create_dir(folder.path().join("d")).unwrap();
     let times = || fs::read(folder.path().join("times")).unwrap().len();
     assert_eq!((value(&clock, &folder, "a"), times()), ("one\n".to_owned(), 1));
     // It is kept, also for those who come before it was made.

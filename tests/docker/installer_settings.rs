@@ -54,11 +54,9 @@ impl Containers {
         let package = unique();
         self.index.publish(&package, "1.0");
         self.index.publish(&package, "1.1");
-        let (url, by) = (&self.index.url, "by ");
-        let script = format!("{before}\ninstall {package} {more}\ninstalled {package}").replace("URL", url);
-        let done = self.run(variables, &script).ok();
-        let last = done.stdout.lines().last().and_then(|line| line.strip_prefix(by));
-        last.unwrap_or_else(|| panic!("{done:?}")).to_owned()
+        let script = format!("{before}\ninstall {package} {more}\ninstalled {package}");
+        let done = self.run(variables, &script.replace("URL", &self.index.url)).ok();
+        done.stdout.trim_end().rsplit("by ").next().unwrap_or_default().to_owned()
     }
 }
 

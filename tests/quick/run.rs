@@ -90,8 +90,9 @@ fn send(signal: &str, child: &Child) {
 /// Of a signal to flowhold alone, it tells the flow.
 #[test]
 fn an_interrupted_flow_can_clean_up() {
-    let folder =
-        with_flow("import time\nprint('started', flush=True)\ntry:\n  time.sleep(600)\nfinally:\n  print('cleaned')\n");
+    let folder = with_flow(
+        "import time\ntry:\n  print('started', flush=True)\n  time.sleep(600)\nfinally:\n  print('cleaned')\n",
+    );
     for signal in ["-TERM", "-INT", "-HUP"] {
         let (mut child, mut output) = started(&folder);
         send(signal, &child);
@@ -104,7 +105,7 @@ fn an_interrupted_flow_can_clean_up() {
 #[test]
 fn the_second_signal_kills_it() {
     let folder = with_flow(
-        "import time\nprint('started', flush=True)\ntry:\n  time.sleep(600)\nfinally:\n  print('cleaning', flush=True)\n  \
+        "import time\ntry:\n  print('started', flush=True)\n  time.sleep(600)\nfinally:\n  print('cleaning', flush=True)\n  \
          time.sleep(600)\n",
     );
     let (mut child, mut output) = started(&folder);
