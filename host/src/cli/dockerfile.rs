@@ -9,7 +9,11 @@ use std::{
 };
 
 use clap::Args;
-use flowhold::{Failure, FailureKind, Need, blob::Blob, progress::clean};
+use flowhold::{
+    Failure, FailureKind, Need,
+    blob::Blob,
+    progress::{clean, without_passwords},
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -80,9 +84,10 @@ fn flags(resolved: &Value) -> String {
     let storage = &resolved["storage"];
     let mut flags = String::new();
     let mut add = |name: &str, value: &str| {
+        let value = without_passwords(value);
         // For a shell, which takes these as they are.
         let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
-        let value = clean(value);
+        let value = clean(&value);
         let quoted = if value.chars().all(is_plain) {
             value.into_owned()
         } else {

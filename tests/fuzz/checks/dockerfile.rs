@@ -3,11 +3,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use flowhold_core::{
-    preview::Preview,
-    resolve::Facts,
-    spec::Spec,
-};
+use flowhold_core::{preview::Preview, resolve::Facts, spec::Spec};
 use parse_dockerfile::{Command, Instruction, Source};
 use serde_json::{Map, Value, json};
 

@@ -16,7 +16,9 @@ pub(crate) fn check(data: &[u8]) {
             assert!(!reference.path().bytes().any(|b| b.is_ascii_uppercase()), "{reference}");
             assert!(reference.tag().is_none_or(|tag| (1..=128).contains(&tag.len())), "{reference}");
         }
-        Err(error) => assert!(!error.to_string().is_empty() && !error.help().unwrap_or_default().contains('\n'), "{error:?}"),
+        Err(error) => {
+            assert!(!error.to_string().is_empty() && !error.help().unwrap_or_default().contains('\n'), "{error:?}")
+        }
     }
     if let Ok(registry) = text.parse::<RegistryUrl>() {
         assert_eq!(registry.to_string().parse::<RegistryUrl>(), Ok(registry.clone()));

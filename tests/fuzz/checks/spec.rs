@@ -2,11 +2,7 @@
 
 use std::rc::Rc;
 
-use flowhold_core::{
-    preview::Preview,
-    resolve::Facts,
-    spec::Spec,
-};
+use flowhold_core::{preview::Preview, resolve::Facts, spec::Spec};
 
 fn preview(text: &str) -> Preview {
     let (spec, diagnostics) = Spec::parse(text);
