@@ -251,7 +251,7 @@ mod tests {
             ("pandas\nnumpy", "requirement \"pandas\\nnumpy\" has the control character '\\n'", "write one requirement per entry, in one line"),
             ("pandas\u{85}numpy", "requirement \"pandas\\u{85}numpy\" has the control character '\\u{85}'", "write one requirement per entry, in one line"),
             ("pandas # for data", "requirement \"pandas # for data\" has a comment", "leave the comment out; comments belong in flowhold.toml"),
-            ("-e .", "requirement \"-e .\" has the pip option \"-e\"", "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\""),
+            ("-e .", "requirement \"-e .\" has the pip option \"-e\"", "write \"name @ URL\"; a folder of the base image is \"name @ file:///…\""),
             ("--index-url=https://x/simple", "requirement \"--index-url=https://x/simple\" has the pip option \"--index-url\"", "set PIP_INDEX_URL in env_vars instead"),
             ("--extra-index-url https://x", "requirement \"--extra-index-url https://x\" has the pip option \"--extra-index-url\"", "set PIP_EXTRA_INDEX_URL in env_vars instead"),
             ("-r requirements.txt", "requirement \"-r requirements.txt\" has the pip option \"-r\"", "write the requirements of that file into python_dependencies"),

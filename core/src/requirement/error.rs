@@ -116,9 +116,7 @@ impl Explain for RequirementError {
                 "-r" | "--requirement" | "-c" | "--constraint" => {
                     "write the requirements of that file into python_dependencies"
                 }
-                "-e" | "--editable" => {
-                    "write \"name @ URL\"; a folder can be copied in with files and named as \"name @ file:///…\""
-                }
+                "-e" | "--editable" => "write \"name @ URL\"; a folder of the base image is \"name @ file:///…\"",
                 "--hash" => "leave the hash out and pin the version, such as \"name==1.2.3\"",
                 _ => "write the requirement without options; most have a PIP_… variable for env_vars",
             },
