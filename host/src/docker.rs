@@ -235,7 +235,10 @@ impl Daemon {
     }
 
     /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
-    async fn ask<T>(&self, request: impl Future<Output = Result<T, bollard::errors::Error>>) -> Result<T, Failure> {
+    async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+    where
+        Failure: From<E>,
+    {
         tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),

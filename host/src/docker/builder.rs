@@ -5,7 +5,7 @@ use hyper::header::HeaderMap;
 
 use super::buildkit::Connection;
 use super::failure::Failure;
-use super::{ANSWER, Daemon, DaemonVersion, DockerError};
+use super::{Daemon, DaemonVersion, DockerError};
 use crate::capability::Builder;
 
 /// The first API whose daemons have BuildKit, without experiments.
@@ -25,14 +25,10 @@ impl Daemon {
         }
         let ping = async {
             let mut connection = Connection::open(&self.place).await?;
-            Ok(connection.send(Request::get("/_ping")).await?.headers().clone())
+            Ok::<_, Failure>(connection.send(Request::get("/_ping")).await?.headers().clone())
         };
-        let headers = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
-            answer = tokio::time::timeout(ANSWER, ping) => answer.unwrap_or(Err(Failure::Timeout(ANSWER))),
-        };
-        let headers = headers.map_err(|failure| failure.into_error("say what it builds with", &self.address))?;
+        let headers =
+            self.ask(ping).await.map_err(|failure| failure.into_error("say what it builds with", &self.address))?;
         Ok(preferred(&headers, &self.version))
     }
 }

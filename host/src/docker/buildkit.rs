@@ -23,7 +23,7 @@ use super::build::{Built, Sent, Trouble};
 use super::failure::Failure;
 use super::reference::Reference;
 use super::secrets::Secrets;
-use super::{ANSWER, Daemon, DockerError};
+use super::{Daemon, DockerError};
 use crate::blob::Blob;
 use crate::capability::BuildOptions;
 use connection::{broken, refusal};
@@ -66,12 +66,12 @@ impl Daemon {
                 context: Shared { context, sent, trouble: trouble.clone() },
                 progress: Arc::clone(&self.settings.progress),
             };
-            let session = at_once(Session::open(&self.place, &name.repository, answers)).await?;
+            let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
             let query = query(name, options, &session.id);
-            let mut connection = at_once(Connection::open(&self.place)).await?;
+            let mut connection = self.ask(Connection::open(&self.place)).await?;
             let mut response = connection.send(Request::post(format!("/build?{query}"))).await?;
             if !response.status().is_success() {
-                let (status, message) = at_once(async { Ok(refusal(response).await) }).await?;
+                let (status, message) = self.ask(async { Ok::<_, Failure>(refusal(response).await) }).await?;
                 return Err(Failure::Answer { status, message });
             }
             let mut line = Vec::new();
@@ -110,11 +110,6 @@ impl Daemon {
         }
         Ok(Built { image_id, steps: transcript.steps() })
     }
-}
-
-/// What takes a daemon no time.
-async fn at_once<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(ANSWER, answer).await.unwrap_or(Err(Failure::Timeout(ANSWER)))
 }
 
 fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {

@@ -4,7 +4,7 @@ use bollard::BollardRequest;
 use bollard::query_parameters::CreateImageOptions;
 
 use super::failure::Failure;
-use super::reference::Reference;
+use super::reference::{Reference, is_digest};
 use super::retry::News;
 use super::{Daemon, DockerError, Fault, readable_credentials, registry_error};
 use crate::progress::{Event, Operation};
@@ -100,11 +100,7 @@ fn as_push(mut request: BollardRequest, name: &Reference) -> BollardRequest {
 /// The digest in `v1: digest: sha256:… size: 1234`, the last line of a push.
 fn pushed_digest(status: &str) -> Option<&str> {
     let (_, rest) = status.split_once("digest: ")?;
-    let is_digest = |digest: &&str| {
-        let hex = digest.strip_prefix("sha256:");
-        hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    rest.split_whitespace().next().filter(is_digest)
+    rest.split_whitespace().next().filter(|digest| is_digest(digest))
 }
 
 #[cfg(test)]

@@ -51,10 +51,7 @@ impl Reference {
         if tag.is_empty() || tag.len() > 128 || tag.starts_with(['.', '-']) || !tag.chars().all(tag_letter) {
             return Err(wrong("a tag has up to 128 letters, digits, '.', '_' and '-'"));
         }
-        let hex = |c: char| c.is_ascii_hexdigit();
-        if digest.is_some_and(|digest| {
-            !digest.strip_prefix("sha256:").is_some_and(|hash| hash.len() == 64 && hash.chars().all(hex))
-        }) {
+        if digest.is_some_and(|digest| !is_digest(digest)) {
             return Err(wrong("a digest is sha256: and 64 hexadecimal digits"));
         }
         Ok(Self { repository: repository.to_owned(), tag: tag.to_owned(), digest: digest.map(str::to_owned) })
@@ -80,6 +77,11 @@ impl Reference {
             _ => "docker.io",
         }
     }
+}
+
+/// `sha256:` and 64 hexadecimal digits.
+pub(super) fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Whether a first part is a host, as the grammar of references has it: upper case, too, is in no other part.

@@ -56,7 +56,8 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes output as it comes, in whole lines where they come in one piece or soon after each other, and as long as that takes. Its error ends the run.
+/// Takes output as it comes, a line at a time unless its rest is long in coming, and as long as that takes. Its error
+/// ends the run.
 pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 impl Daemon {
@@ -93,20 +94,12 @@ impl Daemon {
     async fn attend(&self, container: &Container, request: &RunRequest, output: &Output) -> Result<i64, DockerError> {
         let work = self.watch(container, &request.image, output);
         tokio::pin!(work);
-        let timeout = async {
-            match request.timeout {
-                Some(after) => {
-                    tokio::time::sleep(after).await;
-                    DockerError::RunTimeout { image: request.image.clone(), after }
-                }
-                None => std::future::pending().await,
-            }
-        };
+        let after = request.timeout.unwrap_or(Duration::MAX);
         let error = tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => DockerError::Interrupted,
             end = &mut work => return end,
-            error = timeout => error,
+            () = tokio::time::sleep(after) => DockerError::RunTimeout { image: request.image.clone(), after },
         };
         self.stop(container, work).await;
         Err(error)
