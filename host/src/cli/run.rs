@@ -92,13 +92,19 @@ async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, F
     if let Some(file) = &arguments.storage {
         return store::open_file(session, file).await;
     }
-    if arguments.directory.is_none() {
-        let built = spec_file::storage_beside(arguments.file.as_deref())?;
-        if built.is_file() || arguments.file.is_some() {
-            return store::open_file(session, &built).await;
-        }
+    match built(arguments)? {
+        Some(storage) => store::open_file(session, &storage).await,
+        None => store::open_directory(session, arguments.directory.as_deref()).await,
     }
-    store::open_directory(session, arguments.directory.as_deref()).await
+}
+
+/// The storage that was built from a spec, if that is the one that is meant.
+fn built(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
+    if arguments.storage.is_some() || arguments.directory.is_some() {
+        return Ok(None);
+    }
+    let built = spec_file::storage_beside(arguments.file.as_deref())?;
+    Ok(Some(built).filter(|built| built.is_file() || arguments.file.is_some()))
 }
 
 /// Runs a flow that is in no image, with the user's Python.
@@ -137,17 +143,12 @@ async fn here(
         .kill_on_drop(true)
         .spawn()
         .map_err(no_python)?;
-    let timeout = async {
-        match arguments.timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
+    let timeout = arguments.timeout.unwrap_or(Duration::MAX);
     let status = tokio::select! {
         status = child.wait() => status.map_err(no_python)?,
-        () = timeout => {
+        () = tokio::time::sleep(timeout) => {
             stop(&mut child, false, &end.kill).await.map_err(no_python)?;
-            let after = humantime::format_duration(arguments.timeout.unwrap_or_default());
+            let after = humantime::format_duration(timeout);
             return Err(Failure::new(FailureKind::Retry, "timeout", format!("the flow was stopped after {after}"))
                 .with_help("give it more with --timeout".to_owned()));
         }
@@ -165,8 +166,10 @@ fn interrupted() -> Failure {
 
 /// The Python that is named here, else by the spec of the storage.
 async fn interpreter(session: &mut Session, arguments: &Arguments) -> Result<Interpreter, Failure> {
-    let is_of_spec = arguments.storage.is_none() && arguments.directory.is_none();
-    if let (None, true, Ok(spec)) = (&arguments.python, is_of_spec, spec_file::read(arguments.file.as_deref(), None)) {
+    if arguments.python.is_none()
+        && built(arguments)?.is_some()
+        && let Ok(spec) = spec_file::read(arguments.file.as_deref(), None)
+    {
         let named = session.python_of(&spec.text.text).await?;
         return Ok(Interpreter::find(named.as_deref(), &spec.text.folder)?);
     }

@@ -51,15 +51,13 @@ pub(crate) async fn open_directory(session: &mut Session, directory: Option<&Pat
 
 /// The directory as an absolute path; `~/.prefect/flows` by default.
 pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failure> {
-    let directory = match directory {
-        // Of `--directory=~/flows`, a shell leaves this to us.
-        Some(directory) if let Ok(below) = directory.strip_prefix("~") => home()?.join(below),
-        Some(directory) => {
-            let failure = |error| Failure::of_path("the directory of the flows", &error);
-            absolute(directory).map_err(failure)?
-        }
-        None => home()?.join(".prefect/flows"),
+    // Of `--directory=~/flows`, a shell leaves this to us.
+    let directory = directory.unwrap_or(Path::new("~/.prefect/flows"));
+    let directory = match directory.strip_prefix("~") {
+        Ok(below) => &home()?.join(below),
+        Err(_) => directory,
     };
+    let directory = absolute(directory).map_err(|error| Failure::of_path("the directory of the flows", &error))?;
     if directory.to_str().is_none() {
         return Err(Failure::input("file-error", format!("{}: its name is not Unicode", directory.display()))
             .with_help("take another with --directory".to_owned()));
