@@ -100,7 +100,7 @@ impl Arguments {
         interrupt: &CancellationToken,
     ) -> Result<(), Failure> {
         let (push, path) = (!self.no_push, self.output(&spec.text.folder));
-        output::may_be_replaced(&path)?;
+        output::may_write_storage(&path)?;
         if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
             let help = "give registry_url in [storage], or --no-push";
             let warning = Diagnostic {

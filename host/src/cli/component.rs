@@ -39,7 +39,7 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => Cow::Borrowed(host::COMPONENT),
     };
     let Some(path) = &arguments.output else { return console::stream(&*component) };
-    output::may_replace(path, "WebAssembly file", |bytes| bytes.starts_with(b"\0asm"))?;
+    output::may_write(path, "WebAssembly file", |bytes| bytes.starts_with(b"\0asm"))?;
     output::write(path, &component)?;
     let digest = format!("sha256:{:x}", Sha256::digest(&component));
     match arguments.format {

@@ -12,7 +12,7 @@ use flowhold::{
     Failure,
     docker::OutputStream,
     failure::{Diagnostic, Severity},
-    progress::{Stderr, clean, has_colours},
+    progress::{Event, Stderr, clean, has_colours},
 };
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ fn line(text: &str) {
 
 /// Tells people something.
 pub(crate) fn note(text: &str) {
-    if !told_as_json(|| json!({ "event": "message", "text": text })) {
+    if !told_as_json(|| json!(Event::Message { text })) {
         line(text);
     }
 }

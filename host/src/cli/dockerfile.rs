@@ -51,11 +51,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     let archive = Pieces { left, current: None, interrupt: interrupt.clone() };
     let dir = arguments.dir;
     if dir == Path::new("-") {
-        // Whoever reads may take long, and is not waited for.
-        let writing = tokio::task::spawn_blocking(|| console::stream(archive));
-        let stopped = |error| Failure::new(FailureKind::Unavailable, "stopped", format!("{error}"));
-        let written = async { writing.await.unwrap_or_else(|error| Err(stopped(error))) };
-        return exit::until(&interrupt, WRITING, written).await;
+        return exit::until_blocked(&interrupt, WRITING, || console::stream(archive)).await;
     }
     // What the plan has at the top of its context: if none of it is there, nothing can be overwritten.
     let context = session.context(plan).await?;

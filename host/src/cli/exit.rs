@@ -102,6 +102,17 @@ pub(crate) async fn until<T>(
     }
 }
 
+/// Does something that waits for whoever reads or writes at the other end, and is left alone when a signal comes.
+pub(crate) async fn until_blocked<T: Send + 'static>(
+    interrupt: &CancellationToken,
+    meanwhile: &str,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let stopped = |error| Failure::new(FailureKind::Unavailable, "stopped", format!("{error}"));
+    let work = tokio::task::spawn_blocking(work);
+    until(interrupt, meanwhile, async { work.await.unwrap_or_else(|error| Err(stopped(error))) }).await
+}
+
 /// Registered once, so that no signal is missed in between.
 #[cfg(unix)]
 struct Signals(Vec<(SignalKind, Signal)>);

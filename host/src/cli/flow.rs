@@ -125,17 +125,7 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     };
     match arguments.output.filter(|path| path != Path::new("-")) {
         Some(path) => save(&blob, &path)?,
-        None => {
-            // Whoever reads may take long, and is not waited for.
-            let printing = tokio::task::spawn_blocking(move || print(&blob));
-            let printed = async {
-                match printing.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
-                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
-                    _ => Ok(()),
-                }
-            };
-            exit::until(&interrupt, "the flow was written", printed).await?;
-        }
+        None => exit::until_blocked(&interrupt, "the flow was written", move || print(&blob)).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -151,10 +141,12 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(blob: &Blob) -> io::Result<()> {
+fn print(blob: &Blob) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    blob.copy_to(&mut out)?;
-    out.flush()
+    match blob.copy_to(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
+        _ => Ok(()),
+    }
 }
 
 /// A new file, whole and synced, or none.

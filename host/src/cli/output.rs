@@ -28,18 +28,18 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// The same with a storage, which takes the place of none but another.
 pub(crate) fn write_storage(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    may_be_replaced(path)?;
+    may_write_storage(path)?;
     write(path, bytes)
 }
 
 /// Refuses a path where no storage can be written: in a directory that is none, or in place of what may be a flow or
 /// the spec.
-pub(crate) fn may_be_replaced(path: &Path) -> Result<(), Failure> {
-    may_replace(path, "storage", is_storage)
+pub(crate) fn may_write_storage(path: &Path) -> Result<(), Failure> {
+    may_write(path, "storage", is_storage)
 }
 
 /// Refuses a path where a file can't be written, or where there is one of another kind.
-pub(crate) fn may_replace(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
     let Ok(there) = fs::metadata(path) else {
         let folder = parent_of(path);
         return match fs::metadata(folder) {

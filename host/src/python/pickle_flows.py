@@ -92,15 +92,13 @@ def main():
 
 def clean_up():
     """Ends the processes and removes the temporary files of the user's files, if that takes no time to speak of."""
-    steps = [("multiprocessing.util", "_exit_function"), ("weakref", "finalize._exitfunc")]
+    steps = [lambda: sys.modules["multiprocessing.util"]._exit_function(),
+             lambda: sys.modules["weakref"].finalize._exitfunc()]
 
     def run():
-        for module, function in steps:
+        for step in steps:
             try:
-                found = sys.modules[module]
-                for name in function.split("."):
-                    found = getattr(found, name)
-                found()
+                step()
             except BaseException:  # it isn't used, or other code has broken it
                 continue
 
