@@ -266,7 +266,7 @@ const HANDLES: usize = 1 << 21;
 /// Granted files that a guest may have open at once: a process has no more than 1,024, mostly.
 const OPEN_FILES: usize = 64;
 
-/// What a guest and its host may hand each other at once, in bytes: a context of some 400,000 files.
+/// What a guest and its host may hand each other at once, in bytes: a context of some 350,000 files.
 const LARGEST_HANDOVER: usize = 400 << 20;
 
 /// The core's largest table is that of its functions, and does not grow.
