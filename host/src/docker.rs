@@ -47,7 +47,7 @@ use reference::Reference;
 use retry::News;
 
 pub use engine::Engine;
-pub(crate) use error::{DockerError, Kind};
+pub(crate) use error::DockerError;
 use fault::Fault;
 use run::RunRequest;
 pub use run::{GRACE, Output, OutputStream};

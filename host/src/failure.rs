@@ -78,13 +78,14 @@ fn words(error: &io::Error) -> String {
 
 impl From<docker::DockerError> for Failure {
     fn from(error: docker::DockerError) -> Self {
-        let (kind, code) = match error.kind() {
-            docker::Kind::Input => (FailureKind::Input, "docker-refused"),
-            docker::Kind::Unavailable => (FailureKind::Unavailable, "docker-unavailable"),
-            docker::Kind::Retry => (FailureKind::Retry, "docker-retry"),
-            docker::Kind::Interrupted => (FailureKind::Interrupted, "interrupted"),
+        let kind = error.kind();
+        let code = match kind {
+            _ if matches!(error, docker::DockerError::Secret { .. }) => "secret-missing",
+            FailureKind::Input => "docker-refused",
+            FailureKind::Unavailable => "docker-unavailable",
+            FailureKind::Retry => "docker-retry",
+            FailureKind::Interrupted => "interrupted",
         };
-        let code = if matches!(error, docker::DockerError::Secret { .. }) { "secret-missing" } else { code };
         Self::new(kind, code, error.to_string()).with_help(error.help())
     }
 }

@@ -70,7 +70,7 @@ fn a_base_image_without_python() {
 #[test]
 fn a_network_that_buildkit_does_not_know() {
     let project = Project::of_script("network = \"bridge\"", SCRIPT);
-    project.try_build_by("1", &["--no-push"]).fails(1, &["\"bridge\" not supported"]);
+    project.try_build_by("1", &["--no-push"]).fails(1, &["\"bridge\" not supported", "none, host and default"]);
 }
 
 #[test]

@@ -19,31 +19,11 @@ use super::reference::Reference;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
-use crate::capability::{BuildOptions, Builder};
+use crate::capability::{BuildOptions, Builder, BuiltImage};
 use crate::progress::{Event, Operation, Progress};
 
 /// Context progress is told this often.
 const CONTEXT_BYTES: u64 = 1024 * 1024;
-
-/// An image that was built.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Built {
-    /// `sha256:…`
-    pub image_id: String,
-    /// The steps of its Dockerfile, in order.
-    pub steps: Vec<BuildStep>,
-}
-
-/// One instruction of a build.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct BuildStep {
-    /// The instruction.
-    pub name: String,
-    /// The daemon had its result already.
-    pub cached: bool,
-    /// How long it took.
-    pub seconds: f64,
-}
 
 impl Daemon {
     /// Builds the context that `archive` (a tar in pieces, the content of each file a piece of its own) holds, with its
@@ -53,7 +33,7 @@ impl Daemon {
     /// # Errors
     /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of
     /// the half context; a step that fails as [`DockerError::BuildStep`].
-    pub(crate) async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<Built, DockerError> {
+    pub(crate) async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<BuiltImage, DockerError> {
         let name = Reference::parse(&options.reference)?;
         let build = |archive| async {
             match options.builder {
@@ -79,7 +59,7 @@ impl Daemon {
         archive: Vec<Blob>,
         name: &Reference,
         options: &BuildOptions,
-    ) -> Result<Built, DockerError> {
+    ) -> Result<BuiltImage, DockerError> {
         if !options.secrets.is_empty() {
             return Err(DockerError::NeedsBuildkit { what: "a secret", address: self.address.clone() });
         }
@@ -134,7 +114,7 @@ impl Daemon {
         if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
             return Err(DockerError::BuildCut { step: transcript.step() });
         }
-        Ok(Built { image_id, steps: transcript.steps })
+        Ok(BuiltImage { id: image_id, steps: transcript.steps })
     }
 }
 

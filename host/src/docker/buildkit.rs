@@ -19,13 +19,13 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use serde_json::{Map, Value};
 
-use super::build::{Built, Sent, Trouble};
+use super::build::{Sent, Trouble};
 use super::failure::Failure;
 use super::reference::Reference;
 use super::secrets::Secrets;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
-use crate::capability::BuildOptions;
+use crate::capability::{BuildOptions, BuiltImage};
 use connection::{broken, refusal};
 use context::Context;
 use file_sync::Shared;
@@ -43,7 +43,7 @@ impl Daemon {
         archive: Vec<Blob>,
         name: &Reference,
         options: &BuildOptions,
-    ) -> Result<Built, DockerError> {
+    ) -> Result<BuiltImage, DockerError> {
         let (wanted, granted) = (options.secrets.clone(), Arc::clone(&self.settings.secrets));
         let reading = tokio::task::spawn_blocking(move || {
             let secrets = Secrets::read(&wanted, &*granted, |name| std::env::var_os(name))?;
@@ -108,7 +108,7 @@ impl Daemon {
         if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
             return Err(cut(&transcript));
         }
-        Ok(Built { image_id, steps: transcript.steps() })
+        Ok(BuiltImage { id: image_id, steps: transcript.steps() })
     }
 }
 

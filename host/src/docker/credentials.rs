@@ -18,8 +18,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::error::Kind;
 use super::failure::words;
+use crate::failure::FailureKind;
 
 /// Docker Hub's name in configuration files, older than its host's.
 const HUB: &str = "https://index.docker.io/v1/";
@@ -65,10 +65,10 @@ pub enum CredentialsError {
 }
 
 impl CredentialsError {
-    pub(super) const fn kind(&self) -> Kind {
+    pub(super) const fn kind(&self) -> FailureKind {
         match self {
-            Self::Unreadable { .. } | Self::Malformed { .. } => Kind::Input,
-            Self::Helper { .. } => Kind::Unavailable,
+            Self::Unreadable { .. } | Self::Malformed { .. } => FailureKind::Input,
+            Self::Helper { .. } => FailureKind::Unavailable,
         }
     }
 
@@ -393,7 +393,7 @@ mod tests {
                 "{text}"
             );
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-            assert_eq!(error.kind(), Kind::Unavailable);
+            assert_eq!(error.kind(), FailureKind::Unavailable);
         }
         let error = find(r#"{"credsStore":"gone"}"#, "r.example", &[]).unwrap_err();
         assert!(error.to_string().contains("docker-credential-gone") && error.help().unwrap().contains("credsStore"));
@@ -428,7 +428,7 @@ mod tests {
             let error = find(config, "r.example", &[]).unwrap_err();
             assert!(error.to_string().contains("config.json"), "{error}");
             assert!(!format!("{error} {error:?}").contains("hunter2"));
-            assert_eq!(error.kind(), Kind::Input);
+            assert_eq!(error.kind(), FailureKind::Input);
         }
     }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Daemon, Output, RunRequest, SecretGrant, Settings};
 use crate::{
     blob::Blob,
-    capability::{self, Answer, BuildOptions, BuildStep, Builder, BuiltImage, ContainerRun, LocalImage},
+    capability::{self, Answer, BuildOptions, Builder, BuiltImage, ContainerRun, LocalImage},
     failure::Failure,
     progress::Progress,
 };
@@ -77,12 +77,7 @@ impl capability::Daemon for Connection {
     }
 
     fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage> {
-        Box::pin(async move {
-            let built = self.daemon.build(archive, &options).await?;
-            let steps = built.steps.into_iter();
-            let steps = steps.map(|step| BuildStep { name: step.name, cached: step.cached, seconds: step.seconds });
-            Ok(BuiltImage { id: built.image_id, steps: steps.collect() })
-        })
+        Box::pin(async move { Ok(self.daemon.build(archive, &options).await?) })
     }
 
     fn push<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>> {

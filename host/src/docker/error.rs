@@ -7,19 +7,7 @@ use std::time::Duration;
 use super::credentials::CredentialsError;
 use super::failure::words;
 use super::fault::Fault;
-
-/// Who can mend an error; the command line's exit codes follow it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// What the user gave is wrong: a name, a Dockerfile step, a flow that doesn't load.
-    Input,
-    /// Something that is needed is not there, or doesn't let us in.
-    Unavailable,
-    /// The same thing may work a little later.
-    Retry,
-    /// The user stopped it.
-    Interrupted,
-}
+use crate::failure::FailureKind;
 
 /// Why an operation with the daemon did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -237,7 +225,7 @@ pub enum DockerError {
 impl DockerError {
     /// Who can mend it.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         match self {
             Self::Address { .. }
             | Self::Reference { .. }
@@ -247,25 +235,25 @@ impl DockerError {
             | Self::Secret { .. }
             | Self::Start { .. }
             | Self::NotAFile { .. }
-            | Self::Save { .. } => Kind::Input,
+            | Self::Save { .. } => FailureKind::Input,
             Self::NoDaemon { .. }
             | Self::SocketDenied { .. }
             | Self::TooOld { .. }
             | Self::NeedsBuildkit { .. }
             | Self::NoSession { .. }
-            | Self::Output(_) => Kind::Unavailable,
+            | Self::Output(_) => FailureKind::Unavailable,
             Self::Registry { fault, .. } | Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => {
                 fault.kind()
             }
             Self::Credentials(error) => error.kind(),
-            Self::Refused { status: Some(..500), .. } => Kind::Input,
+            Self::Refused { status: Some(..500), .. } => FailureKind::Input,
             Self::NoAnswer { .. }
             | Self::Refused { .. }
             | Self::BuildCut { .. }
             | Self::RunTimeout { .. }
             | Self::Cut { .. }
-            | Self::Timeout { .. } => Kind::Retry,
-            Self::Interrupted => Kind::Interrupted,
+            | Self::Timeout { .. } => FailureKind::Retry,
+            Self::Interrupted => FailureKind::Interrupted,
         }
     }
 
@@ -310,6 +298,11 @@ impl DockerError {
             }
             Self::BuildStep { log, .. } if !log.is_empty() => {
                 format!("the last lines of the step:\n    {}", log.join("\n    "))
+            }
+            Self::BuildRefused { message, .. } if message.contains("not supported by buildkit") => {
+                "BuildKit has the networks none, host and default; the classic builder, DOCKER_BUILDKIT=0, has all of the \
+                 daemon's"
+                    .to_owned()
             }
             Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => return fault.help("the registry"),
             Self::BuildCut { .. } | Self::Cut { .. } | Self::NoAnswer { .. } => {
@@ -368,7 +361,7 @@ mod tests {
         );
         let plain = failed(&[]);
         assert_eq!(plain.to_string(), "step 7/9 failed: RUN python check.py: The command returned a non-zero code: 1");
-        assert_eq!(plain.kind(), Kind::Input);
+        assert_eq!(plain.kind(), FailureKind::Input);
         assert_eq!(plain.help().unwrap(), "the last lines of the step:\n    Traceback\n    flowhold: flow 'etl': boom");
     }
 
@@ -398,6 +391,6 @@ mod tests {
         assert!(pull(true, Fault::Unreachable).help().unwrap().contains("local_image = true"));
         assert!(pull(true, Fault::DiskFull).help().unwrap().contains("docker system prune"));
         assert!(pull(false, Fault::Unreachable).help().unwrap().contains("check that r.example"));
-        assert_eq!(pull(true, Fault::Unreachable).kind(), Kind::Unavailable);
+        assert_eq!(pull(true, Fault::Unreachable).kind(), FailureKind::Unavailable);
     }
 }

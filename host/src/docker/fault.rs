@@ -3,7 +3,7 @@
 //! The daemon speaks in sentences, not codes: the same status 500 means a registry that is down, a
 //! wrong password, or a name that DNS doesn't know. [`Fault`] reads them, so that nobody else must.
 
-use super::error::Kind;
+use crate::failure::FailureKind;
 
 /// What the daemon's words mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +106,13 @@ impl Fault {
         }
     }
 
-    pub(super) const fn kind(self) -> Kind {
+    pub(super) const fn kind(self) -> FailureKind {
         match self {
-            Self::Missing | Self::Invalid => Kind::Input,
-            Self::Denied | Self::Unreachable | Self::Untrusted | Self::DiskFull | Self::Other => Kind::Unavailable,
-            Self::Busy => Kind::Retry,
+            Self::Missing | Self::Invalid => FailureKind::Input,
+            Self::Denied | Self::Unreachable | Self::Untrusted | Self::DiskFull | Self::Other => {
+                FailureKind::Unavailable
+            }
+            Self::Busy => FailureKind::Retry,
         }
     }
 

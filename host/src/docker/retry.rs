@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::error::Kind;
 use super::{Daemon, DockerError, Fault};
+use crate::failure::FailureKind;
 use crate::progress::Event;
 
 /// How long is waited before each further attempt. The daemon keeps what a registry asks for (`Retry-After`) to itself.
@@ -52,7 +52,8 @@ impl Daemon {
             silence += news.silence();
             let error = match result {
                 Err(error @ DockerError::Registry { .. })
-                    if (error.kind() == Kind::Retry || attempt > 0 && is_unreachable(&error)) && silence < PATIENCE =>
+                    if (error.kind() == FailureKind::Retry || attempt > 0 && is_unreachable(&error))
+                        && silence < PATIENCE =>
                 {
                     error
                 }

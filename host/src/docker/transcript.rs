@@ -7,10 +7,10 @@ use std::time::Instant;
 use bollard::models::BuildInfo;
 
 use super::DockerError;
-use super::build::BuildStep;
 use super::failure::{Failure, words};
 use super::fault::Fault;
 use super::pull::tell_transfer;
+use crate::capability::BuildStep;
 use crate::progress::{Event, Progress, clean, without_passwords};
 
 /// A failed step's error carries this many lines of what it wrote.
@@ -257,10 +257,10 @@ mod tests {
     fn steps_are_named_timed_and_told_apart() {
         let (transcript, end) = told(GOOD);
         end.unwrap();
+        let steps = transcript.steps.iter().map(|step| (step.name.as_str(), step.cached, step.seconds));
         assert_eq!(
-            transcript.steps,
+            steps.collect::<Vec<_>>(),
             [("FROM base:1", false, 3.0), ("RUN echo Step 3/3 : FAKE", true, 4.0), ("RUN make", false, 5.0)]
-                .map(|(name, cached, seconds)| BuildStep { name: name.to_owned(), cached, seconds })
         );
         assert_eq!((transcript.image_id.as_deref(), transcript.tagged), (Some("sha256:2222"), true));
     }

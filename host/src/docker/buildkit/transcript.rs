@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::DockerError;
-use super::super::build::BuildStep;
 use super::super::failure::{Failure, words};
 use super::super::secrets::Secrets;
 use super::super::transcript::{LINE_BYTES, StepLog, refused, step_fault};
 use super::trace::{self, Log, Part, Report, Vertex};
+use crate::capability::BuildStep;
 use crate::progress::{Event, Progress, clean, without_passwords};
 
 /// No build has more; what is said of others is not kept.
@@ -370,7 +370,7 @@ mod tests {
     use super::super::protobuf;
     use super::*;
     use crate::capability::{BuildSecret, SecretSource};
-    use crate::docker::Kind;
+    use crate::failure::FailureKind;
     use crate::progress::{Json, Silent};
 
     // What Docker 20.10.24 answered, with `curl --data-binary @context.tar …/build?version=2&dockerfile=Dockerfile`.
@@ -520,29 +520,29 @@ mod tests {
         for (lines, kind, words) in [
             (
                 MISSING_BASE,
-                Kind::Unavailable,
+                FailureKind::Unavailable,
                 "the daemon refused the build: FROM localhost:1/none:1: failed to do request: Head",
             ),
             (
                 MISSING_COPY,
-                Kind::Input,
+                FailureKind::Input,
                 "step 2/2 failed: COPY [nothere, /x]: failed to compute cache key: \"/nothere\" not found",
             ),
             (
                 SYNTAX,
-                Kind::Input,
+                FailureKind::Input,
                 "the daemon refused the build: dockerfile parse error line 2: unknown instruction: FOO",
             ),
-            (r#"{"stream":"Step 1/3 : FROM a"}"#, Kind::Unavailable, "the Dockerfile needs BuildKit"),
-            ("It works!", Kind::Retry, "the daemon closed the connection"),
+            (r#"{"stream":"Step 1/3 : FROM a"}"#, FailureKind::Unavailable, "the Dockerfile needs BuildKit"),
+            ("It works!", FailureKind::Retry, "the daemon closed the connection"),
             (
                 r#"{"error":"write /x: no space left on device"}"#,
-                Kind::Unavailable,
+                FailureKind::Unavailable,
                 "the daemon refused the build: write /x",
             ),
             (
                 r#"{"errorDetail":{},"error":"context canceled"}"#,
-                Kind::Input,
+                FailureKind::Input,
                 "the daemon refused the build: context canceled",
             ),
         ] {
