@@ -14,23 +14,6 @@ mod transcript;
 #[path = "../../../host/src/docker/fault.rs"]
 mod fault;
 
-mod error {
-    pub(crate) enum Kind {
-        Input,
-        Unavailable,
-        Retry,
-    }
-}
-
-mod build {
-    #[derive(Debug)]
-    pub(crate) struct BuildStep {
-        pub(crate) name: String,
-        pub(crate) cached: bool,
-        pub(crate) seconds: f64,
-    }
-}
-
 mod failure {
     #[expect(dead_code, reason = "only lines are made up here")]
     pub(crate) enum Failure {

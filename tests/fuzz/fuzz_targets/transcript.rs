@@ -20,4 +20,21 @@ mod progress {
     }
 }
 
+mod capability {
+    #[derive(Debug)]
+    pub(crate) struct BuildStep {
+        pub(crate) name: String,
+        pub(crate) cached: bool,
+        pub(crate) seconds: f64,
+    }
+}
+
+mod failure {
+    pub(crate) enum FailureKind {
+        Input,
+        Unavailable,
+        Retry,
+    }
+}
+
 libfuzzer_sys::fuzz_target!(|data: &[u8]| transcript::check(data));
