@@ -10,6 +10,8 @@ mod flow;
 mod image;
 mod init;
 mod output;
+mod planning;
+mod reading;
 mod run;
 mod serialize;
 mod spec_file;
@@ -119,7 +121,7 @@ impl SpecArguments {
     /// A host that judges plans as it was told.
     fn host(&self) -> Result<host::Builder, Failure> {
         self.policies.iter().try_fold(Host::builder(), |host, path| {
-            Ok(host.policy(path.display().to_string(), spec_file::read_file(path, spec_file::LARGEST)?))
+            Ok(host.policy(path.display().to_string(), reading::read_file(path, reading::LARGEST)?))
         })
     }
 }

@@ -18,39 +18,34 @@ impl Failure {
 
     /// The same, with what to do about it.
     #[must_use]
-    pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
-        self
-    }
-
-    /// The same, about a field of the spec.
-    #[must_use]
-    pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
         self
     }
 
     /// What the operating system says of a path.
     pub fn of_path(path: impl fmt::Display, error: &io::Error) -> Self {
         let (code, help) = match error.kind() {
-            io::ErrorKind::NotFound => ("missing-file", "check the path"),
-            io::ErrorKind::PermissionDenied => ("permission-denied", "change its permissions, or take another path"),
-            io::ErrorKind::ReadOnlyFilesystem => ("read-only", "take a path that can be written to"),
-            io::ErrorKind::StorageFull => ("storage-full", "make room, and try again"),
-            io::ErrorKind::AlreadyExists => ("file-error", "something else is there: take another path"),
-            io::ErrorKind::NotADirectory => ("not-a-directory", "a file is where a directory should be"),
-            io::ErrorKind::IsADirectory => ("is-a-directory", "a directory is where a file should be"),
-            _ => ("file-error", ""),
+            io::ErrorKind::NotFound => ("missing-file", Some("check the path")),
+            io::ErrorKind::PermissionDenied => {
+                ("permission-denied", Some("change its permissions, or take another path"))
+            }
+            io::ErrorKind::ReadOnlyFilesystem => ("read-only", Some("take a path that can be written to")),
+            io::ErrorKind::StorageFull => ("storage-full", Some("make room, and try again")),
+            io::ErrorKind::AlreadyExists => ("file-error", Some("something else is there: take another path")),
+            io::ErrorKind::NotADirectory => ("not-a-directory", Some("a file is where a directory should be")),
+            io::ErrorKind::IsADirectory => ("is-a-directory", Some("a directory is where a file should be")),
+            _ => ("file-error", None),
         };
-        let failure = Self::input(code, format!("{path}: {}", words(error)));
-        if help.is_empty() { failure } else { failure.with_help(help.to_owned()) }
+        let message = format!("{path}: {}", words(error));
+        Self { help: help.map(str::to_owned), ..Self::input(code, message) }
     }
 
     /// The guest broke, or was stopped.
     pub(crate) fn of_guest(error: &wasmtime::Error) -> Self {
         if matches!(error.downcast_ref(), Some(wasmtime::Trap::Interrupt)) {
             return Self::new(FailureKind::Unavailable, "deadline", "the core was stopped at its deadline")
-                .with_help("give it less to do, or a later deadline".to_owned());
+                .with_help("give it less to do, or a later deadline");
         }
         let cause = error.root_cause();
         let of_system = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
@@ -61,10 +56,10 @@ impl Failure {
                 "no-memory",
                 format!("no memory for the core: {}", words(error)),
             )
-            .with_help("let the process have 8 GiB of addresses (`ulimit -v`); it uses few of them".to_owned());
+            .with_help("let the process have 8 GiB of addresses (`ulimit -v`); it uses few of them");
         }
         Self::new(FailureKind::Unavailable, "core-stopped", format!("the core stopped: {:#}", error.root_cause()))
-            .with_help("this is a bug of flowhold: please report it with the spec".to_owned())
+            .with_help("this is a bug of flowhold: please report it with the spec")
     }
 }
 
@@ -86,7 +81,7 @@ impl From<docker::DockerError> for Failure {
             FailureKind::Retry => "docker-retry",
             FailureKind::Interrupted => "interrupted",
         };
-        Self::new(kind, code, error.to_string()).with_help(error.help())
+        Self { help: error.help(), ..Self::new(kind, code, error.to_string()) }
     }
 }
 
@@ -103,6 +98,6 @@ impl From<PythonError> for Failure {
             PythonError::Unreadable { .. } => (FailureKind::Input, "missing-file"),
             _ => (FailureKind::Input, "not-pickled"),
         };
-        Self::new(kind, code, error.to_string()).with_help(error.help())
+        Self { help: error.help(), ..Self::new(kind, code, error.to_string()) }
     }
 }

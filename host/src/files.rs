@@ -239,7 +239,7 @@ fn make_directories(dir: &Dir, within: &Path) -> io::Result<()> {
 fn of_new(path: &str, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotFound => Failure::input("missing-file", format!("{path}: its directory is not there"))
-            .with_help("make it; if it was removed meanwhile, try again".to_owned()),
+            .with_help("make it; if it was removed meanwhile, try again"),
         _ => Failure::of_path(path, error),
     }
 }

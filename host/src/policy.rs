@@ -72,7 +72,7 @@ impl Policy {
     pub(crate) fn compile(core: &Component, name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let invalid = |what: String| {
             Failure::input("invalid-policy", format!("{name} is no policy: {what}"))
-                .with_help("build it for the WIT world `policy`: flowhold component --wit prints it".to_owned())
+                .with_help("build it for the WIT world `policy`: flowhold component --wit prints it")
         };
         if bytes.len() > LARGEST {
             return Err(invalid(format!("it is larger than {} MiB", LARGEST >> 20)));
@@ -231,5 +231,5 @@ fn stopped(error: &wasmtime::Error) -> Failure {
         _ => format!("it stopped: {:#}", error.root_cause()),
     };
     Failure::new(FailureKind::Input, "policy-stopped", message)
-        .with_help("ask whoever wrote the policy; a plan that it can't judge is not built".to_owned())
+        .with_help("ask whoever wrote the policy; a plan that it can't judge is not built")
 }

@@ -176,9 +176,7 @@ fn open_flow(path: &Path) -> Found {
 fn failure(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::of_path(path.display(), error);
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            failure.with_help("check the path; that of a flow begins at the spec's folder".to_owned())
-        }
+        io::ErrorKind::NotFound => failure.with_help("check the path; that of a flow begins at the spec's folder"),
         _ => failure,
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use flowhold::{
-    Access, Failure, FailureKind, Need, Plan, Session, Storage,
+    Failure, Need, Plan, Session, Storage,
     failure::{Diagnostic, Severity},
     progress::clean,
 };
@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Format, ProgressArguments, SpecArguments, console, docker_host, exit,
     exit::ADDING,
-    output,
+    output, planning,
     spec_file::{self, SpecFile},
-    watch,
+    store, watch,
 };
 
 #[derive(Args)]
@@ -82,7 +82,7 @@ impl Arguments {
         spec: &SpecFile,
         interrupt: &CancellationToken,
     ) -> Result<Plan, Failure> {
-        spec_file::plan(session, &spec.text, self.spec.python.as_deref(), Need::Build, interrupt).await
+        planning::plan(session, &spec.text, self.spec.python.as_deref(), Need::Build, interrupt).await
     }
 
     /// Where the serialized storage goes.
@@ -114,7 +114,7 @@ impl Arguments {
             };
             console::show(&[warning], &spec.name);
         }
-        let is_local = grant_directory(session, storage).await?;
+        let is_local = store::grant_directory(session, storage).await?;
         let building = session.build(storage, push, self.expect_plan.as_deref());
         // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
         let report = if is_local { exit::until(interrupt, ADDING, building).await? } else { building.await? };
@@ -132,7 +132,7 @@ impl Arguments {
         let read = console::report(&report)?;
         written?;
         if self.watch && !read {
-            return Err(Failure::new(FailureKind::Interrupted, "interrupted", "nobody reads the reports any more"));
+            return Err(exit::interrupted("nobody reads the reports any more"));
         }
         Ok(())
     }
@@ -144,21 +144,6 @@ pub(super) async fn show_diagnostics(session: &mut Session, spec: &SpecFile, pla
     diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);
     console::show(&diagnostics, &spec.name);
     Ok(())
-}
-
-/// Whether the flows of a storage are files in a directory.
-pub(super) async fn is_local(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
-    Ok(session.kind(storage).await? == "local")
-}
-
-/// A local storage may use its own directory. Says whether it is one.
-pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
-    let is_local = is_local(session, storage).await?;
-    if is_local {
-        let directory = session.name(storage).await?;
-        session.grant(Path::new(&directory), Access::Write)?;
-    }
-    Ok(is_local)
 }
 
 fn summary(report: &str, output: &Path) -> String {

@@ -230,6 +230,8 @@ fn not_watched(error: &notify::Error) -> Failure {
         ErrorKind::Io(error) if error.raw_os_error() == Some(24) => Some("fs.inotify.max_user_instances"),
         _ => None,
     };
-    Failure::new(FailureKind::Unavailable, "not-watched", format!("files can't be watched: {error}"))
-        .with_help(limit.map(|limit| format!("raise {limit}, or name smaller directories in `files`")))
+    Failure {
+        help: limit.map(|limit| format!("raise {limit}, or name smaller directories in `files`")),
+        ..Failure::new(FailureKind::Unavailable, "not-watched", format!("files can't be watched: {error}"))
+    }
 }

@@ -7,7 +7,7 @@ use flowhold::{Failure, host, policy};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Format, console, output, spec_file};
+use super::{Format, console, output, reading};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -35,7 +35,7 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return console::text(host::WIT);
     }
     let component = match &arguments.of {
-        Some(module) => Cow::Owned(policy::component_of(&spec_file::read_file(module, spec_file::LARGEST)?)?),
+        Some(module) => Cow::Owned(policy::component_of(&reading::read_file(module, reading::LARGEST)?)?),
         None => Cow::Borrowed(host::COMPONENT),
     };
     let Some(path) = &arguments.output else { return console::stream(&*component) };
@@ -46,7 +46,7 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Format::Human => console::text(&digest),
         Format::Json => {
             let (path, size) = (path.display().to_string(), component.len());
-            console::text(&format!("{:#}", json!({ "path": path, "size": size, "digest": digest })))
+            console::json(&json!({ "path": path, "size": size, "digest": digest }))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What people see: results on stdout, everything else on stderr, colours only on a terminal.
 
 use std::{
-    io::{self, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Read, StdoutLock, Write},
     path::Path,
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
@@ -10,6 +10,7 @@ use std::{
 
 use flowhold::{
     Failure,
+    blob::Blob,
     docker::OutputStream,
     failure::{Diagnostic, Severity},
     progress::{Event, Stderr, clean, has_colours},
@@ -27,8 +28,13 @@ pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
 fn write(bytes: &[u8]) -> Result<bool, Failure> {
     // Both may lead to one place.
     Stderr.settle(LAST_WORDS);
+    to_stdout(|out| out.write_all(bytes))
+}
+
+/// Has stdout written to, and says whether anybody can still read it.
+fn to_stdout(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
         written => Ok(written.is_ok()),
     }
@@ -36,15 +42,16 @@ fn write(bytes: &[u8]) -> Result<bool, Failure> {
 
 /// Writes a result of any size that is not for people.
 pub(crate) fn stream(mut from: impl Read) -> Result<ExitCode, Failure> {
-    let mut out = io::stdout().lock();
-    if out.is_terminal() {
+    if io::stdout().is_terminal() {
         return Err(Failure::input("terminal", "stdout is a terminal, and this is no text")
-            .with_help("write it to a file or a program: … > FILE".to_owned()));
+            .with_help("write it to a file or a program: … > FILE"));
     }
-    match io::copy(&mut from, &mut out).and_then(|_| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    to_stdout(|out| io::copy(&mut from, out).map(|_| ())).map(|_| ExitCode::SUCCESS)
+}
+
+/// Writes a flow's bytes, to a terminal, too: most are text.
+pub(crate) fn flow(content: &Blob) -> Result<ExitCode, Failure> {
+    to_stdout(|out| content.copy_to(out)).map(|_| ExitCode::SUCCESS)
 }
 
 /// Writes a result that is text, with a line break at its end.
@@ -52,12 +59,17 @@ pub(crate) fn text(text: &str) -> Result<ExitCode, Failure> {
     report(text).map(|_| ExitCode::SUCCESS)
 }
 
+/// Writes a result for programs.
+pub(crate) fn json(value: &Value) -> Result<ExitCode, Failure> {
+    text(&format!("{value:#}"))
+}
+
 /// A file that was made.
 pub(crate) fn made(path: &Path, format: Format) -> Result<ExitCode, Failure> {
     let path = path.display().to_string();
     match format {
         Format::Human => text(&path),
-        Format::Json => text(&format!("{:#}", json!({ "path": path }))),
+        Format::Json => json(&json!({ "path": path })),
     }
 }
 

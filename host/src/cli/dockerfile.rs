@@ -10,14 +10,14 @@ use std::{
 
 use clap::Args;
 use flowhold::{
-    Failure, FailureKind, Need,
+    Failure, Need,
     blob::Blob,
     progress::{clean, without_passwords},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Format, SpecArguments, console, exit, spec_file};
+use super::{Format, SpecArguments, console, exit, output, planning::Planned};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -35,10 +35,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
-    let mut session = arguments.spec.host()?.build()?.session().await?;
-    let (python, interrupt) = (arguments.spec.python.as_deref(), exit::on_signal());
-    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Build, &interrupt).await?;
+    let Planned { spec, mut session, plan, interrupt } = arguments.spec.plan(Need::Build).await?;
     console::show(&session.diagnostics(plan).await?, &spec.name);
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(exit::code(&failure));
@@ -59,7 +56,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     let top: BTreeSet<_> = names.chain(["Dockerfile"]).map(|name| dir.join(name)).collect();
     if let Some(taken) = top.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(Failure::input("path-taken", format!("{} exists already", taken.display()))
-            .with_help("nothing was written; name an empty directory".to_owned()));
+            .with_help("nothing was written; name an empty directory"));
     }
     unpack(archive, &dir).map_err(|error| {
         // Half a context is none, and would be in the way of the next try. What somebody else has made meanwhile stays.
@@ -68,7 +65,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
         if interrupt.is_cancelled() {
-            return Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {WRITING}"));
+            return exit::interrupted(format!("interrupted while {WRITING}"));
         }
         Failure::of_path(dir.display(), &error)
     })?;
@@ -109,7 +106,7 @@ fn flags(resolved: &Value) -> String {
 }
 
 fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {
-    super::init::make_directory(dir)?;
+    output::make_directory(dir)?;
     let mut archive = tar::Archive::new(archive);
     archive.set_overwrite(false);
     archive.set_preserve_permissions(true);

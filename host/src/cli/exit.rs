@@ -87,6 +87,11 @@ fn on_signals<F: Future>(act: impl FnOnce(Signals) -> F + Send + 'static) {
     let _ = wait.recv();
 }
 
+/// The failure of what a signal has stopped.
+pub(crate) fn interrupted(message: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::Interrupted, "interrupted", message)
+}
+
 /// Does something that may be dropped at any moment, until a signal comes.
 pub(crate) async fn until<T>(
     interrupt: &CancellationToken,
@@ -95,9 +100,7 @@ pub(crate) async fn until<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = interrupt.cancelled() => {
-            Err(Failure::new(FailureKind::Interrupted, "interrupted", format!("interrupted while {meanwhile}")))
-        }
+        () = interrupt.cancelled() => Err(interrupted(format!("interrupted while {meanwhile}"))),
         done = work => done,
     }
 }

@@ -1,7 +1,7 @@
 //! `flowhold add`, `ls`, `get` and `contains`: the flows of a storage, one by one.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,7 +16,7 @@ use flowhold::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, spec_file, store};
+use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, planning, store};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -87,13 +87,13 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let spec = SpecText { text: spec.to_string(), folder };
     let mut session = Host::builder().build()?.session().await?;
     let interrupt = exit::on_signal();
-    let plan = spec_file::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
+    let plan = planning::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
     // Nobody wrote the spec that the field is of.
     session.need_plan(plan).await.map_err(|failure| Failure { field: None, ..failure })?;
     session.grant(&directory, Access::Write)?;
     let added = exit::until(&interrupt, ADDING, session.add_planned(plan)).await?;
     if arguments.format == Format::Json {
-        return console::text(&format!("{:#}", json!({ "name": added.0, "location": added.1 })));
+        return console::json(&json!({ "name": added.0, "location": added.1 }));
     }
     console::text(&added.1)
 }
@@ -104,7 +104,7 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
     let flows = session.flows(storage).await?;
     if arguments.format == Format::Json {
         let flows: Map<_, _> = flows.into_iter().map(|(name, location)| (name, Value::String(location))).collect();
-        return console::text(&format!("{:#}", json!({ "flows": flows })));
+        return console::json(&json!({ "flows": flows }));
     }
     let width = flows.iter().map(|(name, _)| clean(name).chars().count()).max().unwrap_or(0).min(60);
     // A storage file is somebody's text, and a terminal obeys what is in a text.
@@ -124,10 +124,9 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
         session.read_flow(storage, &location).await?
     };
     match arguments.output.filter(|path| path != Path::new("-")) {
-        Some(path) => save(&blob, &path)?,
-        None => exit::until_blocked(&interrupt, "the flow was written", move || print(&blob)).await?,
+        Some(path) => save(&blob, &path),
+        None => exit::until_blocked(&interrupt, "the flow was written", move || console::flow(&blob)).await,
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, Failure> {
@@ -135,22 +134,14 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     let storage = store::open(&mut session, &arguments.store).await?;
     let contained = session.contains(storage, &arguments.name).await?;
     match arguments.format {
-        Format::Json => console::text(&format!("{:#}", json!({ "name": arguments.name, "contained": contained })))?,
+        Format::Json => console::json(&json!({ "name": arguments.name, "contained": contained }))?,
         Format::Human => console::text(&contained.to_string())?,
     };
     Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(blob: &Blob) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match blob.copy_to(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::of_path("stdout", &error)),
-        _ => Ok(()),
-    }
-}
-
 /// A new file, whole and synced, or none.
-fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
+fn save(blob: &Blob, path: &Path) -> Result<ExitCode, Failure> {
     let failure = |error: io::Error| Failure::of_path(path.display(), &error);
     let folder = parent_of(path).canonicalize().map_err(failure)?;
     let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::IsADirectory.into()))?;
@@ -160,8 +151,8 @@ fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     // Never under a name that only looks like it.
     let place = place.to_str().ok_or_else(|| failure(io::Error::other("the path is not Unicode")))?;
     if grants.create(place, blob)? {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::input("path-taken", format!("{} exists already", path.display()))
-        .with_help("it was left as it is; name another file".to_owned()))
+        .with_help("it was left as it is; name another file"))
 }

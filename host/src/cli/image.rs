@@ -6,7 +6,7 @@ use clap::Args;
 use flowhold::{Failure, Host, Need};
 use serde_json::json;
 
-use super::{Format, ProgressArguments, SpecArguments, console, docker_host, output, spec_file, store};
+use super::{Format, ProgressArguments, SpecArguments, console, docker_host, output, planning, spec_file, store};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  flowhold build --no-push && flowhold push")]
@@ -68,7 +68,7 @@ pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> 
     let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
     let mut session = host.session().await?;
     let python = arguments.spec.python.as_deref();
-    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
+    let plan = planning::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
     session.need_plan(plan).await?;
     let storage = session.storage_of(plan).await?;
     print(&session.pull_image(storage).await?, arguments.format)
@@ -76,7 +76,7 @@ pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> 
 
 fn print(image: &str, format: Format) -> Result<ExitCode, Failure> {
     match format {
-        Format::Json => console::text(&format!("{:#}", json!({ "image": image }))),
+        Format::Json => console::json(&json!({ "image": image })),
         Format::Human => console::text(image),
     }
 }

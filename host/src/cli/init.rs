@@ -1,16 +1,11 @@
 //! `flowhold init`
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs::File, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use flowhold::Failure;
 
-use super::{Format, console, spec_file};
+use super::{Format, console, output, spec_file};
 
 const TEMPLATE: &str = include_str!("template.toml");
 
@@ -29,10 +24,10 @@ pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let path = arguments.dir.join(spec_file::NAME);
     let failure = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::input("path-taken", format!("{} exists already", path.display()))
-            .with_help("it was left as it is; remove it first, or name another directory".to_owned()),
+            .with_help("it was left as it is; remove it first, or name another directory"),
         _ => Failure::of_path(path.display(), &error),
     };
-    make_directory(&arguments.dir).map_err(|error| Failure::of_path(arguments.dir.display(), &error))?;
+    output::make_directory(&arguments.dir).map_err(|error| Failure::of_path(arguments.dir.display(), &error))?;
     let mut file = File::create_new(&path).map_err(failure)?;
     file.write_all(TEMPLATE.as_bytes()).map_err(|error| {
         // Half a spec is none, and would be in the way of the next try.
@@ -40,12 +35,4 @@ pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
         failure(error)
     })?;
     console::made(&path, arguments.format)
-}
-
-/// Makes a directory and its parents, where missing. A file in its place is no directory, rather than one that exists.
-pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
-    match std::fs::create_dir_all(path) {
-        Err(_) if path.is_file() => Err(std::io::ErrorKind::NotADirectory.into()),
-        made => made,
-    }
 }

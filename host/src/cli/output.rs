@@ -60,7 +60,15 @@ pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> b
         return Ok(());
     }
     let message = format!("{} already exists and is not a {kind}; it was not replaced", path.display());
-    Err(Failure::input("path-taken", message).with_help("name another file with -o, or remove this one".to_owned()))
+    Err(Failure::input("path-taken", message).with_help("name another file with -o, or remove this one"))
+}
+
+/// Makes a directory and its parents, where missing. A file in its place is no directory, rather than one that exists.
+pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
+    match std::fs::create_dir_all(path) {
+        Err(_) if path.is_file() => Err(std::io::ErrorKind::NotADirectory.into()),
+        made => made,
+    }
 }
 
 /// Whether these are the bytes of a serialized storage: a snapshot begins with a word and a zero, and a storage in JSON

@@ -14,7 +14,9 @@ use flowhold::{Failure, FailureKind, Host, Session, Storage, docker::GRACE, pyth
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
-use super::{ProgressArguments, console, engine, exit::EndOfFlow, spec_file, store};
+use super::{ProgressArguments, console, engine, exit, exit::EndOfFlow, spec_file, store};
+
+const INTERRUPTED: &str = "the flow was interrupted";
 
 /// A flow that ends sooner has nothing to clean up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -130,10 +132,10 @@ async fn here(
     let program = interpreter.program().display().to_string();
     let no_python = |error: std::io::Error| {
         Failure::new(FailureKind::Unavailable, "no-python", format!("can't run {program}: {error}"))
-            .with_help("install Python 3.6 or newer, or name one with --python".to_owned())
+            .with_help("install Python 3.6 or newer, or name one with --python")
     };
     if end.stop.is_cancelled() {
-        return Err(interrupted());
+        return Err(exit::interrupted(INTERRUPTED));
     }
     let mut child = tokio::process::Command::new(interpreter.program())
         .args(["-u", "-c", &run.program])
@@ -150,18 +152,14 @@ async fn here(
             stop(&mut child, false, &end.kill).await.map_err(no_python)?;
             let after = humantime::format_duration(timeout);
             return Err(Failure::new(FailureKind::Retry, "timeout", format!("the flow was stopped after {after}"))
-                .with_help("give it more with --timeout".to_owned()));
+                .with_help("give it more with --timeout"));
         }
         () = end.stop.cancelled() => {
             stop(&mut child, end.is_known_to_all(), &end.kill).await.map_err(no_python)?;
-            return Err(interrupted());
+            return Err(exit::interrupted(INTERRUPTED));
         }
     };
     Ok(exit_code(status))
-}
-
-fn interrupted() -> Failure {
-    Failure::new(FailureKind::Interrupted, "interrupted", "the flow was interrupted")
 }
 
 /// The Python that is named here, else by the spec of the storage.

@@ -10,8 +10,8 @@ use flowhold::{Failure, Host, Need, Session, SpecText, Storage, files::absolute}
 use serde_json::Value;
 
 use super::{
-    console, exit, output,
-    spec_file::{self, LARGEST_STORAGE},
+    console, exit, output, planning,
+    reading::{LARGEST_STORAGE, limited},
     store,
 };
 
@@ -74,7 +74,7 @@ async fn of_spec(
     let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
     let spec = SpecText { text: text.to_owned(), folder };
     let interrupt = exit::on_signal();
-    let plan = spec_file::plan(session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
+    let plan = planning::plan(session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
     console::show(&session.diagnostics(plan).await?, &arguments.input.display().to_string());
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(Err(exit::code(&failure)));
@@ -95,7 +95,7 @@ fn as_spec(bytes: &[u8]) -> Option<&str> {
 
 fn read(input: &Path) -> Result<Vec<u8>, Failure> {
     if input == Path::new("-") {
-        let read = spec_file::limited(std::io::stdin(), LARGEST_STORAGE);
+        let read = limited(std::io::stdin(), LARGEST_STORAGE);
         return read.map_err(|error| Failure::of_path("standard input", &error));
     }
     store::read_file(input)

@@ -6,8 +6,7 @@ use flowhold::{Access, Failure, Session, Storage, files::absolute};
 
 use super::{
     StoreArguments,
-    build::grant_directory,
-    spec_file::{self, LARGEST_STORAGE},
+    reading::{self, LARGEST_STORAGE},
 };
 
 /// A file that every image of ours has: whoever sees it is inside one.
@@ -32,7 +31,7 @@ pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Stor
 
 /// The bytes of a storage file.
 pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
-    spec_file::read_file(file, LARGEST_STORAGE)
+    reading::read_file(file, LARGEST_STORAGE)
 }
 
 /// Opens what a storage file holds, and grants what belongs to it.
@@ -40,6 +39,21 @@ pub(crate) async fn open_bytes(session: &mut Session, bytes: &[u8]) -> Result<St
     let storage = session.deserialize(bytes).await?;
     grant_directory(session, storage).await?;
     Ok(storage)
+}
+
+/// Whether the flows of a storage are files in a directory.
+pub(crate) async fn is_local(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
+    Ok(session.kind(storage).await? == "local")
+}
+
+/// A local storage may use its own directory. Says whether it is one.
+pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
+    let is_local = is_local(session, storage).await?;
+    if is_local {
+        let directory = session.name(storage).await?;
+        session.grant(Path::new(&directory), Access::Write)?;
+    }
+    Ok(is_local)
 }
 
 /// Opens a directory of flows.
@@ -60,7 +74,7 @@ pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failu
     let directory = absolute(directory).map_err(|error| Failure::of_path("the directory of the flows", &error))?;
     if directory.to_str().is_none() {
         return Err(Failure::input("file-error", format!("{}: its name is not Unicode", directory.display()))
-            .with_help("take another with --directory".to_owned()));
+            .with_help("take another with --directory"));
     }
     Ok(directory)
 }
@@ -68,7 +82,7 @@ pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failu
 fn home() -> Result<PathBuf, Failure> {
     let home = std::env::home_dir().filter(|home| home.is_absolute());
     let no_home = || Failure::input("no-home", "your home directory is not known");
-    home.ok_or_else(|| no_home().with_help("set HOME, or give --directory".to_owned()))
+    home.ok_or_else(|| no_home().with_help("set HOME, or give --directory"))
 }
 
 /// Inside an image of ours, grants the flows that are in it.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use flowhold::{Failure, ForecastStep, Need, failure::Severity};
 use serde_json::{Value, json};
 
-use super::{Format, SpecArguments, console, exit, spec_file};
+use super::{Format, SpecArguments, console, exit, planning::Planned, spec_file};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -49,19 +49,14 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Failure> {
-    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
     let since = arguments.since.as_deref().map(spec_file::read_text).transpose()?;
-    let mut session = arguments.spec.host()?.build()?.session().await?;
-    let (python, interrupt) = (arguments.spec.python.as_deref(), exit::on_signal());
-    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
-    let diagnostics = session.diagnostics(plan).await?;
-    console::show(&diagnostics, &spec.name);
-    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let Planned { spec, mut session, plan, .. } = arguments.spec.plan(Need::Preview).await?;
+    console::show(&session.diagnostics(plan).await?, &spec.name);
     if let PreviewFormat::Json = arguments.format {
         console::text(&session.preview_json(plan, since.as_deref()).await?)?;
     }
-    if failed {
-        return Ok(exit::code(&session.need_plan(plan).await.err().unwrap_or_else(no_reason)));
+    if let Err(failure) = session.need_plan(plan).await {
+        return Ok(exit::code(&failure));
     }
     match arguments.format {
         PreviewFormat::Json => Ok(ExitCode::SUCCESS),
@@ -94,15 +89,12 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
 }
 
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
-    let spec = spec_file::read(arguments.spec.file.as_deref(), None)?;
-    let mut session = arguments.spec.host()?.build()?.session().await?;
-    let (python, interrupt) = (arguments.spec.python.as_deref(), exit::on_signal());
-    let plan = spec_file::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
+    let Planned { spec, mut session, plan, .. } = arguments.spec.plan(Need::Preview).await?;
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {
         // The core's own words, so that a diagnostic looks the same wherever it is read.
         let preview: Value = serde_json::from_str(&session.preview_json(plan, None).await?).unwrap_or_default();
-        console::text(&format!("{:#}", json!({ "diagnostics": preview["diagnostics"] })))?;
+        console::json(&json!({ "diagnostics": preview["diagnostics"] }))?;
     } else if diagnostics.is_empty() {
         console::note(&format!("{} is fine", spec.name));
     } else {
@@ -126,8 +118,4 @@ fn show_forecast(forecast: &[ForecastStep], dockerfile: &str) {
     }
     let again = forecast.iter().filter(|step| !step.cached).count();
     console::note(&format!("{again} of {} steps run again", forecast.len()));
-}
-
-fn no_reason() -> Failure {
-    Failure::input("host-fault", "the spec has errors")
 }

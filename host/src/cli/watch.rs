@@ -15,17 +15,18 @@ use flowhold::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    build::{Arguments, is_local, show_diagnostics},
+    build::{Arguments, show_diagnostics},
     changes::Changes,
     console, exit, interruptible,
     spec_file::{self, SpecFile},
+    store,
 };
 
 /// Builds, and builds again after each change, until it is interrupted.
 pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> {
     let Some(spec) = spec_file::path(arguments.spec.file.as_deref(), arguments.path.as_deref()) else {
         return Err(Failure::input("stdin", "standard input can't be watched")
-            .with_help("write the spec to a file, and name it with -f".to_owned()));
+            .with_help("write the spec to a file, and name it with -f"));
     };
     let failure = |error| Failure::of_path(spec.display(), &error);
     let path = absolute(&spec).map_err(failure)?;
@@ -138,7 +139,7 @@ impl Builds<'_> {
                 "local",
                 "--watch has nothing to build again: a local storage never replaces a flow",
             )
-            .with_help("leave --watch out, or take another type of storage".to_owned())),
+            .with_help("leave --watch out, or take another type of storage")),
             Err(failure) if failure.kind != FailureKind::Interrupted => {
                 console::fail(&failure);
                 Ok(Outcome::Failed)
@@ -170,7 +171,7 @@ impl Builds<'_> {
             return Ok(Outcome::Same);
         }
         let storage = session.storage_of(plan).await?;
-        if is_local(&mut session, storage).await? {
+        if store::is_local(&mut session, storage).await? {
             return Ok(Outcome::Local);
         }
         // From here on, the image's name may be another image's.

@@ -1,0 +1,45 @@
+//! Reads files that people and programs hand over.
+
+use std::{io::Read, path::Path};
+
+use flowhold::Failure;
+
+/// No spec is larger, and none is read into memory that is.
+pub(crate) const LARGEST: u64 = 64 << 20;
+/// The same of storages, which may have their flows in them.
+pub(crate) const LARGEST_STORAGE: u64 = 512 << 20;
+
+/// Reads a file that is no larger.
+pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Failure> {
+    read_some(path, largest).map_err(|error| Failure::of_path(path.display(), &error))
+}
+
+/// The same, for those who have more to say of an error.
+pub(crate) fn read_some(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    limited(std::fs::File::open(path)?, largest)
+}
+
+/// What there is to read, unless it is larger.
+pub(crate) fn limited(reader: impl Read, largest: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return Err(std::io::Error::other(format!("it is larger than {} MiB", largest >> 20)));
+    }
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        // Editors of Windows mark so what is UTF-8.
+        bytes.drain(..3);
+    }
+    Ok(bytes)
+}
+
+/// The text of something that is called `name`.
+pub(crate) fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::input("syntax", format!("{name} is not UTF-8 (byte {at})"))
+    })
+}
