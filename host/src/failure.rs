@@ -76,6 +76,9 @@ impl From<docker::DockerError> for Failure {
         let kind = error.kind();
         let code = match kind {
             _ if matches!(error, docker::DockerError::Secret { .. }) => "secret-missing",
+            _ if matches!(&error, docker::DockerError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) => {
+                "nobody-reads"
+            }
             FailureKind::Input => "docker-refused",
             FailureKind::Unavailable => "docker-unavailable",
             FailureKind::Retry => "docker-retry",

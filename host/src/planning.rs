@@ -103,7 +103,7 @@ impl Session {
         call!(self.flowhold_storage_planning.plan.call_diagnostics(plan.resource))
     }
 
-    /// What keeps a plan from being carried out, if anything does: all errors as one failure.
+    /// What keeps a plan from being carried out, if anything does: its first error.
     ///
     /// # Errors
     /// That failure.

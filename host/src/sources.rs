@@ -88,7 +88,10 @@ pub(crate) async fn look(
     }
     let found = on_all_processors(sources, |source| match &source.origin {
         _ if !wanted(source) => Found::Skipped,
-        Origin::Object(_) => Found::Skipped,
+        Origin::Object((path, _)) => match fs::metadata(folder.join(path)) {
+            Ok(_) => Found::Skipped,
+            Err(error) => Found::Failed(flow_failure(&folder.join(path), &error)),
+        },
         Origin::Flow(path) => open_flow(&folder.join(path)),
         Origin::File(path) => match list(Path::new(path)) {
             Ok(entries) => Found::File(entries),
@@ -98,7 +101,7 @@ pub(crate) async fn look(
     let (at, requests): (Vec<_>, Vec<_>) = sources
         .iter()
         .enumerate()
-        .filter(|(_, source)| wanted(source))
+        .filter(|(index, source)| wanted(source) && !matches!(found[*index], Found::Failed(_)))
         .filter_map(|(index, source)| match &source.origin {
             Origin::Object((path, object)) => {
                 Some((index, PickleRequest { file: folder.join(path), object: object.clone() }))
@@ -169,14 +172,23 @@ impl Look {
 fn open_flow(path: &Path) -> Found {
     match Blob::open(path) {
         Ok(blob) => Found::Flow(None, blob),
-        Err(error) => Found::Failed(failure(path, &error)),
+        Err(error) => Found::Failed(flow_failure(path, &error)),
+    }
+}
+
+fn flow_failure(path: &Path, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            failure(path, error).with_help("check the path; that of a flow begins at the spec's folder")
+        }
+        _ => failure(path, error),
     }
 }
 
 fn failure(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::of_path(path.display(), error);
     match error.kind() {
-        io::ErrorKind::NotFound => failure.with_help("check the path; that of a flow begins at the spec's folder"),
+        io::ErrorKind::Other => failure.with_help("flows are files; `files` can be directories and links, too"),
         _ => failure,
     }
 }

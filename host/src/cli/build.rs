@@ -30,7 +30,7 @@ use super::{
   flowhold build --expect-plan sha256:…      only what that preview showed
   flowhold build --watch                     again whenever a flow, or what it is made of, is edited")]
 pub(crate) struct Arguments {
-    /// The folder of the spec
+    /// The folder of the spec, where a relative --file begins, too
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]
     pub(super) spec: SpecArguments,

@@ -1,6 +1,10 @@
 //! `flowhold component`: the core that this binary runs, for other WebAssembly runtimes.
 
-use std::{borrow::Cow, path::PathBuf, process::ExitCode};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use flowhold::{Failure, host, policy};
@@ -35,10 +39,12 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return console::text(host::WIT);
     }
     let component = match &arguments.of {
-        Some(module) => Cow::Owned(policy::component_of(&reading::read_file(module, reading::LARGEST)?)?),
+        Some(module) => Cow::Owned(component_of(module)?),
         None => Cow::Borrowed(host::COMPONENT),
     };
-    let Some(path) = &arguments.output else { return console::stream(&*component) };
+    let Some(path) = arguments.output.as_ref().filter(|path| !output::is_stdout(path)) else {
+        return console::stream(&*component);
+    };
     output::may_write(path, "WebAssembly file", |bytes| bytes.starts_with(b"\0asm"))?;
     output::write(path, &component)?;
     let digest = format!("sha256:{:x}", Sha256::digest(&component));
@@ -49,4 +55,11 @@ pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
             console::json(&json!({ "path": path, "size": size, "digest": digest }))
         }
     }
+}
+
+fn component_of(module: &Path) -> Result<Vec<u8>, Failure> {
+    policy::component_of(&reading::read_file(module, reading::LARGEST)?).map_err(|failure| {
+        Failure { message: format!("{}: {}", module.display(), failure.message), ..failure }
+            .with_help("name a module for the WIT world `policy`: `flowhold component --wit` prints it")
+    })
 }

@@ -16,7 +16,7 @@ use flowhold::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, planning, store};
+use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, output, planning, store};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -123,7 +123,7 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     } else {
         session.read_flow(storage, &location).await?
     };
-    match arguments.output.filter(|path| path != Path::new("-")) {
+    match arguments.output.filter(|path| !output::is_stdout(path)) {
         Some(path) => save(&blob, &path),
         None => exit::until_blocked(&interrupt, "the flow was written", move || console::flow(&blob)).await,
     }

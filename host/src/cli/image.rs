@@ -4,9 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use flowhold::{Failure, Host, Need};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Format, ProgressArguments, SpecArguments, console, docker_host, output, planning, spec_file, store};
+use super::{
+    Format, ProgressArguments, SpecArguments, build::show_diagnostics, console, docker_host, exit, output, planning,
+    spec_file, store,
+};
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  flowhold build --no-push && flowhold push")]
@@ -40,17 +43,20 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     let mut session = host.session().await?;
     let beside = || spec_file::storage_beside(arguments.file.as_deref());
     let file = arguments.storage.clone().map_or_else(beside, Ok)?;
-    let before = store::read_file(&file)?;
+    let before = store::read_built(&file)?;
     let storage = store::open_bytes(&mut session, &before).await?;
     let image = session.push_image(storage).await?;
+    let serialized = session.serialize(storage).await?;
     // First: what was pushed must be known even where nothing can be written.
-    let code = print(&image, arguments.format)?;
-    let is_json = before.trim_ascii_start().starts_with(b"{");
-    let after = if is_json {
-        (session.serialize(storage).await? + "\n").into_bytes()
-    } else {
-        session.snapshot(storage).await?
+    let code = match arguments.format {
+        Format::Json => {
+            let storage: Value = serde_json::from_str(&serialized).unwrap_or_default();
+            console::json(&json!({ "image": image, "digest": storage["digest"] }))?
+        }
+        Format::Human => console::text(&image)?,
     };
+    let is_json = before.trim_ascii_start().starts_with(b"{");
+    let after = if is_json { (serialized + "\n").into_bytes() } else { session.snapshot(storage).await? };
     if after == before || !file.is_file() || output::is_open(&file) {
         return Ok(code);
     }
@@ -69,14 +75,14 @@ pub(crate) async fn pull(arguments: PullArguments) -> Result<ExitCode, Failure> 
     let mut session = host.session().await?;
     let python = arguments.spec.python.as_deref();
     let plan = planning::plan(&mut session, &spec.text, python, Need::Preview, &interrupt).await?;
-    session.need_plan(plan).await?;
+    show_diagnostics(&mut session, &spec, plan).await?;
+    if let Err(failure) = session.need_plan(plan).await {
+        return Ok(exit::code(&failure));
+    }
     let storage = session.storage_of(plan).await?;
-    print(&session.pull_image(storage).await?, arguments.format)
-}
-
-fn print(image: &str, format: Format) -> Result<ExitCode, Failure> {
-    match format {
+    let image = session.pull_image(storage).await?;
+    match arguments.format {
         Format::Json => console::json(&json!({ "image": image })),
-        Format::Human => console::text(image),
+        Format::Human => console::text(&image),
     }
 }

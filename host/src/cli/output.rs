@@ -15,6 +15,7 @@ use super::store;
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let there = fs::metadata(path).ok();
     let written = match &there {
+        _ if is_stdout(path) => pass_on(io::stdout().lock(), bytes),
         Some(there) if is_stream(there, &io::stdout()) => pass_on(io::stdout().lock(), bytes),
         Some(there) if is_stream(there, &io::stderr()) => pass_on(io::stderr().lock(), bytes),
         // What somebody else has open, a file even, is written to where it ends.
@@ -40,6 +41,9 @@ pub(crate) fn may_write_storage(path: &Path) -> Result<(), Failure> {
 
 /// Refuses a path where a file can't be written, or where there is one of another kind.
 pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    if is_stdout(path) {
+        return Ok(());
+    }
     let Ok(there) = fs::metadata(path) else {
         let folder = parent_of(path);
         return match fs::metadata(folder) {
@@ -87,6 +91,11 @@ pub(crate) fn is_storage(bytes: &[u8]) -> bool {
         _kind: Kind,
     }
     bytes.starts_with(b"flowhold\0") || serde_json::from_slice::<Typed>(bytes).is_ok()
+}
+
+/// Whether it stands for standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 fn pass_on(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {

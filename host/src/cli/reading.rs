@@ -40,6 +40,6 @@ pub(crate) fn limited(reader: impl Read, largest: u64) -> std::io::Result<Vec<u8
 pub(crate) fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Failure::input("syntax", format!("{name} is not UTF-8 (byte {at})"))
+        Failure::input("syntax", format!("{name} is not UTF-8 (byte {at})")).with_help("save it as UTF-8")
     })
 }

@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ProgressArguments, console, engine, exit, exit::EndOfFlow, spec_file, store};
 
+const SIGPIPE: i64 = 13;
+
 const INTERRUPTED: &str = "the flow was interrupted";
 
 /// A flow that ends sooner has nothing to clean up.
@@ -74,9 +76,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             _ => here(&mut session, storage, &location, &arguments, &end).await,
         }
     };
-    let code = tokio::select! {
-        code = running => code?,
+    let ended = tokio::select! {
+        ended = running => ended,
         never = ask_for_patience(&end) => match never {},
+    };
+    let code = match ended {
+        // As it ends a flow here, when nobody reads any more what it prints.
+        Err(failure) if failure.code == "nobody-reads" => 128 + SIGPIPE,
+        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(exit::interrupted(INTERRUPTED)),
+        ended => ended?,
     };
     // Windows has larger codes, and negative ones for programs that crashed.
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))

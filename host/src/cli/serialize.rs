@@ -56,8 +56,8 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
         Target::Snapshot => session.snapshot(storage).await?,
     };
     match &arguments.output {
-        Some(path) => output::write_storage(path, &serialized).map(|()| ExitCode::SUCCESS),
-        None => match arguments.to {
+        Some(path) if !output::is_stdout(path) => output::write_storage(path, &serialized).map(|()| ExitCode::SUCCESS),
+        _ => match arguments.to {
             Target::Json => console::result(&serialized),
             Target::Snapshot => console::stream(&*serialized),
         },

@@ -1,6 +1,9 @@
 //! Opens the storage that a command is about.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use flowhold::{Access, Failure, Session, Storage, files::absolute};
 
@@ -22,9 +25,17 @@ pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> R
 
 /// Opens a storage file, and grants what belongs to it.
 pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Storage, Failure> {
-    let bytes = read_file(file)?;
+    let bytes = read_built(file)?;
     open_bytes(session, &bytes).await.map_err(|failure| match failure.code.as_str() {
         "invalid-storage" => Failure { message: format!("{}: {}", file.display(), failure.message), ..failure },
+        _ => failure,
+    })
+}
+
+/// The bytes of a storage that should have been built.
+pub(crate) fn read_built(file: &Path) -> Result<Vec<u8>, Failure> {
+    read_file(file).map_err(|failure| match failure.code.as_str() {
+        "missing-file" => failure.with_help("`flowhold build` writes one; --storage names another"),
         _ => failure,
     })
 }
@@ -51,7 +62,7 @@ pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> 
     let is_local = is_local(session, storage).await?;
     if is_local {
         let directory = session.name(storage).await?;
-        session.grant(Path::new(&directory), Access::Write)?;
+        session.grant(&below_home(Path::new(&directory))?, Access::Write)?;
     }
     Ok(is_local)
 }
@@ -65,18 +76,23 @@ pub(crate) async fn open_directory(session: &mut Session, directory: Option<&Pat
 
 /// The directory as an absolute path; `~/.prefect/flows` by default.
 pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failure> {
-    // Of `--directory=~/flows`, a shell leaves this to us.
+    // Of `--directory=~/flows`, a shell leaves the home directory to us.
     let directory = directory.unwrap_or(Path::new("~/.prefect/flows"));
-    let directory = match directory.strip_prefix("~") {
-        Ok(below) => &home()?.join(below),
-        Err(_) => directory,
-    };
-    let directory = absolute(directory).map_err(|error| Failure::of_path("the directory of the flows", &error))?;
+    let directory =
+        absolute(&below_home(directory)?).map_err(|error| Failure::of_path("the directory of the flows", &error))?;
     if directory.to_str().is_none() {
         return Err(Failure::input("file-error", format!("{}: its name is not Unicode", directory.display()))
             .with_help("take another with --directory"));
     }
     Ok(directory)
+}
+
+/// What `~` is in a path that no shell has read.
+fn below_home(path: &Path) -> Result<Cow<'_, Path>, Failure> {
+    match path.strip_prefix("~") {
+        Ok(below) => Ok(home()?.join(below).into()),
+        Err(_) => Ok(path.into()),
+    }
 }
 
 fn home() -> Result<PathBuf, Failure> {

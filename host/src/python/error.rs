@@ -85,11 +85,10 @@ impl PythonError {
             Self::NotPicklable { .. } => Some(
                 "connections, locks and open files can't travel: create them in the function that uses them".to_owned(),
             ),
-            Self::NoObject { .. }
-            | Self::Unreadable { .. }
-            | Self::NotUnicode { .. }
-            | Self::Process { .. }
-            | Self::Unwritten(_) => None,
+            Self::NoObject { .. } => {
+                Some("a flow is an object with run(), or a function, at the top of its file".to_owned())
+            }
+            Self::Unreadable { .. } | Self::NotUnicode { .. } | Self::Process { .. } | Self::Unwritten(_) => None,
         }
     }
 
