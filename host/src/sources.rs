@@ -188,7 +188,7 @@ fn flow_failure(path: &Path, error: &io::Error) -> Failure {
 fn failure(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::of_path(path.display(), error);
     match error.kind() {
-        io::ErrorKind::Other => failure.with_help("flows are files; `files` can be directories and links, too"),
+        io::ErrorKind::InvalidInput => failure.with_help("flows are files; `files` can be directories and links, too"),
         _ => failure,
     }
 }

@@ -17,9 +17,9 @@ fn an_image_is_pushed_later() {
     project.build(&["--no-push"]);
     assert!(project.storage()["digest"].is_null());
     let pushed = project.folder.json(&["push", "--format", "json"]);
-    assert_eq!(pushed, json!({ "image": project.reference() }));
     let digest = registry::digest(&project.reference());
     assert!(digest.is_some());
+    assert_eq!(pushed, json!({ "image": project.reference(), "digest": digest }));
     assert_eq!(project.storage()["digest"].as_str(), digest.as_deref());
     assert!(has_image(&project.reference()));
 }
@@ -71,6 +71,11 @@ fn the_base_image_is_pulled() {
     let project = Project::of_script(&format!("base_image = {}", quoted(&base)), HELLO);
     assert_eq!(project.folder.json(&["pull", "--format", "json"]), json!({ "image": base }));
     assert!(has_image(&base));
+
+    // What is wrong with a spec is told as by a build.
+    let wrong = Project::of_script("base_image = \"Python\"\nimagename = \"a\"", HELLO);
+    let told = |command: &str| wrong.folder.run(&[command]).fails(1, &["invalid-reference", "unknown-key"]).stderr;
+    assert_eq!(told("pull"), told("build"));
 
     // A build pulls it, too.
     forget(&base);

@@ -92,6 +92,18 @@ fn a_directory_may_begin_at_home() {
     assert!(!folder.path().join("~").exists());
 }
 
+/// The original writes no directory where it is its default.
+#[test]
+fn the_directory_of_a_storage_may_begin_at_home() {
+    let folder = folder();
+    let location = folder.run(&["add", "etl.py"]).ok().stdout;
+    for directory in ["", ", \"directory\": null", ", \"directory\": \"~/.prefect/flows\""] {
+        let flows = serde_json::json!({ "etl": location.trim() });
+        folder.write("storage.json", format!("{{\"type\": \"Local\", \"flows\": {flows}{directory}}}"));
+        assert_eq!(folder.run(&["get", "etl", "--storage", "storage.json"]).ok().stdout, SCRIPT, "{directory}");
+    }
+}
+
 #[test]
 fn of_many_flows_some_are_named() {
     let folder = Folder::new();
@@ -143,7 +155,8 @@ fn get_writes_a_new_file_only() {
 fn what_can_not_be_added() {
     let folder = folder();
     folder.write("below/x", "");
-    folder.run(&["add", "none.py"]).fails(1, &["none.py"]);
+    folder.run(&["add", "none.py"]).fails(1, &["none.py", "check the path"]);
+    folder.run(&["add", "none.py:flow"]).fails(1, &["none.py", "check the path"]);
     folder.run(&["add", "below"]).fails(1, &["directory"]);
     folder.run(&["add", "etl.py:no-name"]).fails(1, &["no-name"]);
     folder.run(&["add", "etl.py", "--python", "/no/python", "--name", "x"]).fails(69, &["/no/python"]);

@@ -122,6 +122,8 @@ fn what_is_written_to_stays_what_it_is() {
     assert_eq!(String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap(), expected);
     assert!(std::fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
 
+    assert_eq!(written_to("-").stdout, expected);
+
     // What somebody has open is not replaced, and a file is, wherever it lies.
     for output in ["/dev/stdout", "log"] {
         let command = format!("echo before > log && \"$FLOWHOLD_BIN\" serialize storage.json -o {output} >> log");

@@ -69,6 +69,18 @@ fn memory_keeps_nothing() {
     }
 }
 
+/// Before the report, and a program can tell both apart.
+#[test]
+fn a_storage_may_go_to_standard_output() {
+    let folder = folder("bytes");
+    let report = folder.json(&["build", "--format", "json", "-o", "report.json"]);
+    let both = folder.run(&["build", "--format", "json", "-o", "-"]).ok().stdout;
+    let values = serde_json::Deserializer::from_str(&both).into_iter::<serde_json::Value>();
+    let [storage, told] = values.collect::<Result<Vec<_>, _>>().unwrap().try_into().unwrap();
+    assert_eq!((&told["flows"], &storage), (&report["flows"], &told["storage"]));
+    assert!(!folder.path().join("-").exists());
+}
+
 #[test]
 fn another_plan_than_the_expected_one_is_refused() {
     let folder = folder("local");
