@@ -56,7 +56,7 @@ export class Page {
     });
     this.#dockerfile = new Dockerfile({
       looked: (ranges, show) => {
-        if (this.#isCurrent()) this.#editor.link(ranges, show);
+        this.#editor.link(this.#isCurrent() ? ranges : [], show);
       },
       chosen: (range) => {
         showPane("source");
