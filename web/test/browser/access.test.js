@@ -203,3 +203,41 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.planned(revision);
   await page.lists('[data-line="1"] code', ['FROM python:3.12']);
 });
+
+for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]]) {
+  browserTest(`on ${width} px what is said of a suggestion is seen, and so are the others`, { context: { viewport: { width, height } } }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    await page.write('[storage]\ntype = "docker"\n\n');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Control+Space');
+    const info = page.page.locator('#editor .cm-completionInfo');
+    for (let presses = 0; presses < 3; presses++) {
+      await info.waitFor();
+      // It is put in its place with the next frame.
+      await page.frame();
+      await page.frame();
+      // All of it is in the window, and on top of whatever else is there.
+      const hidden = await info.evaluate((node) => {
+        const root = /** @type {ShadowRoot} */ (node.getRootNode());
+        const within = (/** @type {Element} */ one, x, y) => one.contains(root.elementFromPoint(x, y)) ? [] : [`${one.textContent} at ${x}, ${y}`];
+        const { left, right, top, bottom } = node.getBoundingClientRect();
+        // Within its round corners.
+        const corners = [[left + 4, top + 4], [right - 4, top + 4], [left + 4, bottom - 4], [right - 4, bottom - 4]];
+        const list = root.querySelector('.cm-tooltip-autocomplete > ul');
+        const end = list?.getBoundingClientRect().bottom ?? 0;
+        const rows = [...(list?.children ?? [])].map((row) => /** @type {const} */ ([row, row.getBoundingClientRect()]));
+        return [
+          ...corners.flatMap(([x, y]) => within(node, x, y)),
+          ...rows.filter(([, box]) => box.bottom <= end).flatMap(([row, box]) => within(row, (box.left + box.right) / 2, (box.top + box.bottom) / 2)),
+          ...(node.scrollHeight > node.clientHeight ? ['it has to be scrolled'] : []),
+        ];
+      });
+      assert.deepEqual(hidden, [], await info.textContent() ?? '');
+      const said = await info.elementHandle();
+      // Before somebody can have seen the suggestions, for 75 ms, arrows move the cursor.
+      await page.page.waitForTimeout(100);
+      await page.keyboard.press('ArrowDown');
+      await said?.waitForElementState('hidden');
+    }
+  });
+}

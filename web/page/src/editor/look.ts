@@ -58,7 +58,14 @@ export const look = EditorView.theme({
     whiteSpace: "pre-wrap",
   },
   ".cm-diagnostic .help": { display: "block", color: "var(--muted)" },
-  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "13px", maxHeight: "260px" },
+  // What is said of a suggestion is in it, and beside it.
+  ".cm-tooltip.cm-tooltip-autocomplete": { overflow: "visible" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": {
+    borderRadius: "7px",
+    fontFamily: "var(--mono)",
+    fontSize: "13px",
+    maxHeight: "260px",
+  },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 12px", lineHeight: "20px" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]": {
     backgroundColor: "var(--accent-fill)",
@@ -66,7 +73,13 @@ export const look = EditorView.theme({
   },
   ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700" },
   ".cm-completionDetail": { fontStyle: "normal", color: "inherit", marginLeft: "12px" },
-  ".cm-completionInfo": { padding: "8px 12px", fontFamily: "var(--sans)", lineHeight: "20px", maxWidth: "280px" },
+  ".cm-tooltip.cm-completionInfo": {
+    padding: "8px 12px",
+    fontFamily: "var(--sans)",
+    lineHeight: "20px",
+    maxWidth: "280px",
+    overflow: "auto",
+  },
   ".cm-panels": { backgroundColor: "var(--surface)", color: "var(--text)", borderColor: "var(--line)" },
   ".cm-panels-bottom": { borderTop: "1px solid var(--line)" },
   ".cm-panel.cm-search": { padding: "8px 12px", fontFamily: "var(--sans)" },
