@@ -79,6 +79,16 @@ browserTest('axe finds nothing on a screen of 360 px, and nothing is wider than 
   await page.shows('status', 'error');
   await assertAccessible(page, 'the spec with an error');
   assert.equal(await width(), 360);
+  for (const width of [320, 360, 390, 430]) {
+    await page.page.setViewportSize({ width, height: 740 });
+    await page.byId('examples').click();
+    const { x, width: wide } = await page.page.locator('#examples-menu').boundingBox() ?? assert.fail('the menu is nowhere');
+    assert.ok(x >= 0 && x + wide <= width, `on ${width} px the menu is from ${x} to ${x + wide}`);
+    await page.byId('examples').click();
+    const theme = await page.byId('theme').boundingBox() ?? assert.fail('the button is nowhere');
+    assert.ok(theme.x + theme.width <= width, `on ${width} px the last button ends at ${theme.x + theme.width}`);
+  }
+  await page.page.setViewportSize({ width: 360, height: 740 });
   await page.write(LATER);
   await page.page.click('#show-result');
   assert.equal(await page.byId('dockerfile').isVisible(), true);
