@@ -74,8 +74,9 @@ export class Page {
       {
         show: () => showPane("source"),
         insert: (additions) => this.#insert(additions),
-        isSpec: (dropped, name) => this.#ofText((text) => planner.ask({ kind: "isSpec", dropped, name, text })),
+        recognise: (dropped, name) => this.#ofText((text) => planner.ask({ kind: "recognise", dropped, name, text })),
         replace: (spec) => this.#editor.replaceAll(spec),
+        pin: (preview) => void this.#forecast.pin(preview),
       },
       this.#contents,
     );

@@ -1,7 +1,7 @@
 /** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
 
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
-import { insertion, isSpec } from "../drop/insertion";
+import { insertion, recognised } from "../drop/insertion";
 import { INVALID_PREVIEW, outcome } from "./outcome";
 import { policies } from "./policies";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
@@ -56,8 +56,8 @@ function answer(question: Question): Answers[keyof Answers] {
   switch (question.kind) {
     case "insert":
       return insertion(question.text, question.additions, places);
-    case "isSpec":
-      return isSpec(question.dropped, question.name, question.text, places);
+    case "recognise":
+      return recognised(question.dropped, question.name, question.text, places);
     case "capture":
       return JSON.stringify(preview(question.text, { policies: judges }));
     case "archive":
