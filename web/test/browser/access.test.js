@@ -214,6 +214,78 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.lists('[data-line="1"] code', ['FROM python:3.12']);
 });
 
+for (const width of [390, 320]) {
+  browserTest(`on a phone of ${width} px buttons say what they do, and what is written is all there`, {
+    context: { viewport: { width, height: 844 }, hasTouch: true, isMobile: true },
+  }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    /** @param {import('playwright-core').Locator} locator */
+    const cut = (locator) => locator.evaluate(({ scrollWidth, clientWidth, scrollHeight, clientHeight }) => scrollWidth > clientWidth || scrollHeight > clientHeight);
+    // Nothing is dragged with a finger.
+    assert.match(await page.page.locator('#editor-keys').innerText(), /^Add flows, files and folders/);
+    await page.page.click('#show-result');
+    for (const [id, seen, name] of [
+      ['copy-dockerfile', 'Copy Dockerfile', 'Copy Dockerfile'], ['download-dockerfile', 'Dockerfile', 'Download Dockerfile'],
+      ['download-context', 'Context', 'Download Context as .tar'],
+    ]) {
+      const button = page.byId(id);
+      assert.equal((await button.innerText()).trim(), seen);
+      assert.equal(await button.locator('.icon').isVisible(), true, id);
+      assert.equal(await page.page.getByRole('button', { name, exact: true }).and(button).count(), 1, name);
+      assert.equal(await cut(button), false, id);
+      const { x, width: wide } = await button.boundingBox() ?? assert.fail(id);
+      assert.ok(x >= 0 && x + wide <= width, `${id} is from ${x} to ${x + wide}`);
+    }
+    const { length } = await page.dockerfile();
+    for (let line = 1; line <= length; line++) {
+      await page.page.locator(`[data-line="${line}"]`).focus();
+      await page.shows('why', `Line ${line}`);
+      assert.equal(await cut(page.byId('why')), false, `the explanation of line ${line}`);
+    }
+    await page.byId('tab-storage').click();
+    await page.shows('panel-storage', /"__version__"/);
+    const download = await page.page.getByRole('button', { name: 'Download storage.json' }).boundingBox();
+    const text = await page.page.locator('#panel-storage .block').first().boundingBox();
+    assert.ok(download && text && download.y + download.height <= text.y, 'the button is on the text');
+    await page.byId('tab-dockerfile').click();
+    await page.page.click('#show-source');
+    await page.write(LATER.replace('[[flows]]', '[storage.files]\n"/a/rather/long/path/to/some/data" = "/opt/data"\n\n$&'));
+    await page.page.click('#show-result');
+    await page.shows('why-no-plan', 'No plan yet: ');
+    assert.equal(await cut(page.byId('why-no-plan')), false);
+    // Without a Dockerfile, nothing points to its lines.
+    await page.page.click('#show-source');
+    await page.write('[storage]\ntype = "memory"\n');
+    await page.page.click('#show-result');
+    await page.shows('dockerfile', 'there is no Dockerfile');
+    assert.equal(await page.byId('why').isVisible(), false);
+    await assertAccessible(page, 'no Dockerfile');
+  });
+}
+
+browserTest('what is too long for its place is scrolled by keyboard, and names of the context are all there', {
+  context: { viewport: { width: 390, height: 844 } },
+}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const long = 'a-rather-long-name/'.repeat(9);
+  await page.write(LATER.replace('[[flows]]', `[storage.files]\n"/x" = { destination = "/opt/${long}x", entries = [{ path = "", mode = 420, size = 1, sha256 = "${SHA256}" }] }\n\n$&`).replace('a.pkl"', `a.pkl"\nname = "${'long-'.repeat(20)}"`));
+  await page.page.click('#show-result');
+  await page.byId('tab-context').click();
+  await page.shows('panel-context', 'long-long-long');
+  const cut = () => page.page.locator('#panel-context .row span').evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth && one.clientWidth > 0).map(({ textContent }) => textContent));
+  assert.deepEqual(await cut(), []);
+  await page.page.click('#show-source');
+  await page.write(LATER.replace('a.pkl"\nsize = 2', `${'long/'.repeat(400)}a.pkl"`).replace(/sha256.*\n/, ''));
+  await page.page.click('#show-result');
+  const why = page.byId('why-no-plan');
+  await page.shows('why-no-plan', 'long/long');
+  await why.focus();
+  await page.keyboard.press('End');
+  await page.page.waitForFunction(() => (document.getElementById('command-why')?.scrollTop ?? 0) > 0);
+  // There is still room for the result.
+  assert.ok(((await page.byId('panel-context').boundingBox())?.height ?? 0) > 200);
+});
+
 for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]]) {
   browserTest(`on ${width} px what is said of a suggestion is seen, and so are the others`, { context: { viewport: { width, height } } }, async (visitor) => {
     const page = await PreviewPage.open(visitor, server.url());

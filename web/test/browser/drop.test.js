@@ -53,7 +53,7 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   // Where a file is on this machine only its user knows; dropping it fills in the rest.
   await page.write(`${EMPTY}files = { ${JSON.stringify(data)} = "/opt/model.bin" }\n`);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
-  await page.shows('why-no-plan', 'drop the file onto the page');
+  await page.shows('why-no-plan', 'add the file to the page');
   await page.drop(flow, data);
   // A browser knows no modes: those of other files are to be written by hand.
   await page.shows('notice', "1 added, 1 brought up to date. A browser doesn't tell modes: 644 is assumed, of directories 755. Undo takes it back.");
@@ -337,5 +337,5 @@ browserTest('a file that changed since it was dropped is not downloaded as what 
   await page.shows('plan', /^sha256:/);
   writeFileSync(flow, 'print("something else")\n');
   await page.byId('download-context').click();
-  await page.shows('notice', /changing\.py changed or is gone since it was dropped/);
+  await page.shows('notice', /changing\.py changed or is gone since it was added/);
 });

@@ -118,6 +118,10 @@ browserTest('a line of the Dockerfile shows which fields made it', {}, async (vi
     seen.add(fields.join());
   }
   assert.deepEqual([...seen].sort(), Object.keys(written).sort());
+  // Who goes on to the explanation reads it.
+  await page.page.hover('[data-line="1"]');
+  await page.page.hover('#why');
+  await page.shows('why', 'Line 1 made by storage.base_image');
   await page.page.hover('h1');
   await page.lists('#editor .cm-linked', []);
 });

@@ -13,7 +13,7 @@ export function insertion(text: string, additions: Addition[], places: (text: st
   const work = sorted(additions, named(text, list));
   if (text.trimStart().startsWith("{")) return insertionIntoJson(text, work);
   if (list.some(({ field }) => field === ""))
-    return nothing("nothing was added, because the spec has a syntax error: mend it and drop again");
+    return nothing("nothing was added, because the spec has a syntax error: mend it and add again");
   const result = new TomlInsertion(text, list, work).result;
   if (places(applied(text, result.changes)).some(({ field }) => field === "")) {
     return nothing(
@@ -69,7 +69,7 @@ class TomlInsertion {
 
   #replaceFlow(field: string, name: string, { size, sha256 }: Known): void {
     if (this.#places.has(`${field}.object`)) {
-      const message = `${name} is not what is stored: your Python pickles an object of it. Drop the pickle instead`;
+      const message = `${name} is not what is stored: your Python pickles an object of it. Add the pickle instead`;
       this.result.refused.push(message);
       return;
     }

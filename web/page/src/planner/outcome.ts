@@ -96,7 +96,7 @@ function advice({ code, help, policy }: Diagnostic): string | null {
   if (policy !== undefined) return help;
   switch (code) {
     case UNSEEN:
-      return "drop the file onto the page, and its size and digest are filled in";
+      return "add the file to the page, and its size and digest are filled in";
     case UNJUDGED:
       return "this page has no policy of that name; the command line reads it from its file";
     case POLICY_FAILED:

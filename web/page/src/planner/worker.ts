@@ -35,7 +35,7 @@ function receive(request: Request): void {
     } catch (error) {
       if (!(error instanceof FlowholdError)) throw error;
       // On a page, bytes are given in another way than on a command line.
-      const help = error.code === "no-content" ? "drop the file onto the page" : error.help;
+      const help = error.code === "no-content" ? "add the file to the page" : error.help;
       reply({ kind: "refusal", id, message: help ? `${error.message}: ${help}` : error.message });
     }
   }

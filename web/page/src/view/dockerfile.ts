@@ -37,9 +37,15 @@ export class Dockerfile {
       "pointerover",
       (event) => event.pointerType === "mouse" && this.#look(line(event), false),
     );
-    this.#root.addEventListener("pointerleave", () => this.#look(this.#focused(), false));
+    // Who goes on to the explanation wants to read it, and it may come under the pointer by itself, as it grows.
+    const left = ({ relatedTarget }: PointerEvent): void => {
+      const within =
+        relatedTarget instanceof Node && (this.#root.contains(relatedTarget) || this.#why.contains(relatedTarget));
+      if (!within) this.#look(this.#focused(), false);
+    };
+    this.#root.addEventListener("pointerleave", left);
+    this.#why.addEventListener("pointerleave", left);
     this.#root.addEventListener("focusin", (event) => this.#look(line(event), true));
-    // Who goes on to the explanation wants to read it.
     this.#root.addEventListener("focusout", (event) => event.relatedTarget !== this.#why && this.#look(0, false));
     this.#why.addEventListener("blur", () => this.#look(this.#focused(), false));
     this.#root.addEventListener("keydown", (event) => this.#key(event, line(event)));
@@ -53,6 +59,7 @@ export class Dockerfile {
     this.#root.classList.remove("old");
     this.#outcome = outcome;
     this.#outdated = false;
+    this.#why.hidden = outcome.dockerfile === null;
     if (outcome.dockerfile === null) this.#lines.replace(empty(outcome));
     else this.#lines.show(outcome.dockerfile, outcome.steps);
     // One of the lines can always be reached with the Tab key.
@@ -67,6 +74,7 @@ export class Dockerfile {
   outdate(why: string): void {
     const shown = this.#outcome?.dockerfile != null;
     this.#outdated = true;
+    this.#why.hidden = !shown;
     this.#stale.hidden = false;
     setText(
       this.#stale,
