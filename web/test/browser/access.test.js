@@ -286,6 +286,42 @@ browserTest('what is too long for its place is scrolled by keyboard, and names o
   assert.ok(((await page.byId('panel-context').boundingBox())?.height ?? 0) > 200);
 });
 
+browserTest('with forced colours, what is chosen, made, looked at and linked is told from the rest', {
+  context: { viewport: { width: 390, height: 844 }, forcedColors: 'active' },
+}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  /** What is seen around the text of each: colours that are not those behind everything. @param {string} selector */
+  const looks = (selector, pseudo = '') => page.page.locator(selector).evaluateAll((nodes, of) => nodes.map((node) => {
+    const { backgroundColor, borderLeftColor, borderLeftWidth, outlineColor, outlineStyle } = getComputedStyle(node, of);
+    const behind = getComputedStyle(document.body).backgroundColor;
+    const seen = (/** @type {string} */ colour) => colour !== behind && !/^rgba.*, 0\)$/.test(colour);
+    return [
+      ...(seen(backgroundColor) ? ['filled'] : []),
+      ...(borderLeftWidth !== '0px' && seen(borderLeftColor) ? ['bar'] : []),
+      ...(outlineStyle !== 'none' && seen(outlineColor) ? ['outlined'] : []),
+    ].join();
+  }), pseudo);
+  assert.deepEqual(await looks('.switch button'), ['filled', '']);
+  await page.write('[storage]\ntype = "docker"\nenv_vars = { A = "1" }\npython_dependencies = ["six"]\n');
+  await page.keyboard.press('Control+Space');
+  await page.page.locator('#editor .cm-completionInfo').waitFor();
+  assert.deepEqual((await looks('#editor .cm-tooltip-autocomplete li')).slice(0, 2), ['filled', '']);
+  await page.keyboard.press('Escape');
+  await page.page.setViewportSize({ width: 1200, height: 844 });
+  assert.deepEqual(await looks('[role="tab"]', '::after'), ['filled', '', '', '', '']);
+  await page.cursorBehind('env_vars');
+  await page.lists('.line.made code', ['ENV A="1"']);
+  const wanted = (await page.dockerfile()).map((line) => (line.startsWith('ENV') ? 'bar' : ''));
+  assert.deepEqual(await looks('[data-line]'), wanted);
+  await page.page.hover('[data-line="2"]');
+  await page.page.locator('#editor .cm-linked').waitFor();
+  assert.deepEqual(await looks('[data-line]'), wanted.with(1, 'outlined'));
+  assert.deepEqual(await looks('#editor .cm-linked'), ['outlined']);
+  await page.write('[storage]\ntype = "docker"\nimagename = 1\n');
+  await page.page.locator('#editor .cm-lint-marker-error').waitFor();
+  assert.deepEqual(await looks('#editor .cm-lint-marker-error'), ['filled']);
+});
+
 for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]]) {
   browserTest(`on ${width} px what is said of a suggestion is seen, and so are the others`, { context: { viewport: { width, height } } }, async (visitor) => {
     const page = await PreviewPage.open(visitor, server.url());

@@ -101,4 +101,13 @@ export const look = EditorView.theme({
   ".cm-searchMatch": { backgroundColor: "var(--match)" },
   ".cm-searchMatch-selected": { backgroundColor: "var(--linked)" },
   ".cm-selectionMatch": { backgroundColor: "var(--hover)" },
+  "@media (forced-colors: active)": {
+    ".cm-linked": { outline: "2px dashed Highlight" },
+    ".cm-lint-marker": { backgroundColor: "CanvasText" },
+    ".cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]": {
+      backgroundColor: "Highlight",
+      color: "HighlightText",
+      forcedColorAdjust: "none",
+    },
+  },
 });
