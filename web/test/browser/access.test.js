@@ -322,6 +322,32 @@ browserTest('with forced colours, what is chosen, made, looked at and linked is 
   assert.deepEqual(await looks('#editor .cm-lint-marker-error'), ['filled']);
 });
 
+for (const width of [1360, 390]) {
+  browserTest(`on ${width} px the panel that finds is as large as the rest of the page`, { context: { viewport: { width, height: 844 } } }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    await page.focus();
+    await page.keyboard.press('Control+F');
+    const panel = page.page.locator('#editor .cm-search');
+    await panel.waitFor();
+    const sizes = (/** @type {import('playwright-core').Locator} */ locator) => locator.evaluateAll((nodes) => nodes.map((node) => {
+      const { fontSize, fontFamily, height } = getComputedStyle(node);
+      return { fontSize, fontFamily, height };
+    }));
+    const [wanted] = await sizes(page.page.locator('#choose-files + .icon').locator('..'));
+    for (const controls of ['.cm-textfield', '.cm-button']) {
+      const found = await sizes(panel.locator(controls));
+      assert.ok(found.length > 1, controls);
+      for (const one of found) assert.deepEqual(one, wanted, controls);
+    }
+    for (const { fontSize } of await sizes(panel.locator('label'))) assert.equal(fontSize, wanted.fontSize);
+    const close = await panel.locator('[name="close"]').boundingBox();
+    assert.ok(close && close.width >= 24 && close.height >= 24, JSON.stringify(close));
+    const inside = await panel.locator('input, button').evaluateAll((nodes) => nodes.every((node) => node.getBoundingClientRect().right <= innerWidth - 16));
+    assert.ok(inside, 'the panel is cut');
+    await assertAccessible(page, 'the panel');
+  });
+}
+
 for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]]) {
   browserTest(`on ${width} px what is said of a suggestion is seen, and so are the others`, { context: { viewport: { width, height } } }, async (visitor) => {
     const page = await PreviewPage.open(visitor, server.url());
