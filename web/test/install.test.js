@@ -42,6 +42,13 @@ test('it has what it needs, and nothing of how it is made', () => {
   }
 });
 
+test('what its README leads to is in it', () => {
+  const text = readFileSync(join(installed.project, 'node_modules/flowhold/README.md'), 'utf8');
+  const files = installed.packed.files.map((file) => file.path);
+  const links = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link).filter((link) => !/^(https:|#)/.test(link));
+  assert.deepEqual(links.filter((link) => !files.includes(link)), []);
+});
+
 test('it runs in Node', { timeout: 60_000 }, async () => {
   installed.write('use.js', `
     import { FlowholdError, preview, resolve } from 'flowhold';

@@ -56,7 +56,7 @@ export class Page {
     });
     this.#dockerfile = new Dockerfile({
       looked: (ranges, show) => {
-        if (this.#isCurrent()) this.#editor.link(ranges, show);
+        this.#editor.link(this.#isCurrent() ? ranges : [], show);
       },
       chosen: (range) => {
         showPane("source");
@@ -74,8 +74,9 @@ export class Page {
       {
         show: () => showPane("source"),
         insert: (additions) => this.#insert(additions),
-        isSpec: (dropped, name) => this.#ofText((text) => planner.ask({ kind: "isSpec", dropped, name, text })),
+        recognise: (dropped, name) => this.#ofText((text) => planner.ask({ kind: "recognise", dropped, name, text })),
         replace: (spec) => this.#editor.replaceAll(spec),
+        pin: (preview) => void this.#forecast.pin(preview),
       },
       this.#contents,
     );

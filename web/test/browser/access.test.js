@@ -79,6 +79,16 @@ browserTest('axe finds nothing on a screen of 360 px, and nothing is wider than 
   await page.shows('status', 'error');
   await assertAccessible(page, 'the spec with an error');
   assert.equal(await width(), 360);
+  for (const width of [320, 360, 390, 430]) {
+    await page.page.setViewportSize({ width, height: 740 });
+    await page.byId('examples').click();
+    const { x, width: wide } = await page.page.locator('#examples-menu').boundingBox() ?? assert.fail('the menu is nowhere');
+    assert.ok(x >= 0 && x + wide <= width, `on ${width} px the menu is from ${x} to ${x + wide}`);
+    await page.byId('examples').click();
+    const theme = await page.byId('theme').boundingBox() ?? assert.fail('the button is nowhere');
+    assert.ok(theme.x + theme.width <= width, `on ${width} px the last button ends at ${theme.x + theme.width}`);
+  }
+  await page.page.setViewportSize({ width: 360, height: 740 });
   await page.write(LATER);
   await page.page.click('#show-result');
   assert.equal(await page.byId('dockerfile').isVisible(), true);
@@ -203,3 +213,175 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.planned(revision);
   await page.lists('[data-line="1"] code', ['FROM python:3.12']);
 });
+
+for (const width of [390, 320]) {
+  browserTest(`on a phone of ${width} px buttons say what they do, and what is written is all there`, {
+    context: { viewport: { width, height: 844 }, hasTouch: true, isMobile: true },
+  }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    /** @param {import('playwright-core').Locator} locator */
+    const cut = (locator) => locator.evaluate(({ scrollWidth, clientWidth, scrollHeight, clientHeight }) => scrollWidth > clientWidth || scrollHeight > clientHeight);
+    // Nothing is dragged with a finger.
+    assert.match(await page.page.locator('#editor-keys').innerText(), /^Add flows, files and folders/);
+    await page.page.click('#show-result');
+    for (const [id, seen, name] of [
+      ['copy-dockerfile', 'Copy Dockerfile', 'Copy Dockerfile'], ['download-dockerfile', 'Dockerfile', 'Download Dockerfile'],
+      ['download-context', 'Context', 'Download Context as .tar'],
+    ]) {
+      const button = page.byId(id);
+      assert.equal((await button.innerText()).trim(), seen);
+      assert.equal(await button.locator('.icon').isVisible(), true, id);
+      assert.equal(await page.page.getByRole('button', { name, exact: true }).and(button).count(), 1, name);
+      assert.equal(await cut(button), false, id);
+      const { x, width: wide } = await button.boundingBox() ?? assert.fail(id);
+      assert.ok(x >= 0 && x + wide <= width, `${id} is from ${x} to ${x + wide}`);
+    }
+    const { length } = await page.dockerfile();
+    for (let line = 1; line <= length; line++) {
+      await page.page.locator(`[data-line="${line}"]`).focus();
+      await page.shows('why', `Line ${line}`);
+      assert.equal(await cut(page.byId('why')), false, `the explanation of line ${line}`);
+    }
+    await page.byId('tab-storage').click();
+    await page.shows('panel-storage', /"__version__"/);
+    const download = await page.page.getByRole('button', { name: 'Download storage.json' }).boundingBox();
+    const text = await page.page.locator('#panel-storage .block').first().boundingBox();
+    assert.ok(download && text && download.y + download.height <= text.y, 'the button is on the text');
+    await page.byId('tab-dockerfile').click();
+    await page.page.click('#show-source');
+    await page.write(LATER.replace('[[flows]]', '[storage.files]\n"/a/rather/long/path/to/some/data" = "/opt/data"\n\n$&'));
+    await page.page.click('#show-result');
+    await page.shows('why-no-plan', 'No plan yet: ');
+    assert.equal(await cut(page.byId('why-no-plan')), false);
+    // Without a Dockerfile, nothing points to its lines.
+    await page.page.click('#show-source');
+    await page.write('[storage]\ntype = "memory"\n');
+    await page.page.click('#show-result');
+    await page.shows('dockerfile', 'there is no Dockerfile');
+    assert.equal(await page.byId('why').isVisible(), false);
+    await assertAccessible(page, 'no Dockerfile');
+  });
+}
+
+browserTest('what is too long for its place is scrolled by keyboard, and names of the context are all there', {
+  context: { viewport: { width: 390, height: 844 } },
+}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const long = 'a-rather-long-name/'.repeat(9);
+  await page.write(LATER.replace('[[flows]]', `[storage.files]\n"/x" = { destination = "/opt/${long}x", entries = [{ path = "", mode = 420, size = 1, sha256 = "${SHA256}" }] }\n\n$&`).replace('a.pkl"', `a.pkl"\nname = "${'long-'.repeat(20)}"`));
+  await page.page.click('#show-result');
+  await page.byId('tab-context').click();
+  await page.shows('panel-context', 'long-long-long');
+  const cut = () => page.page.locator('#panel-context .row span').evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth && one.clientWidth > 0).map(({ textContent }) => textContent));
+  assert.deepEqual(await cut(), []);
+  await page.page.click('#show-source');
+  await page.write(LATER.replace('a.pkl"\nsize = 2', `${'long/'.repeat(400)}a.pkl"`).replace(/sha256.*\n/, ''));
+  await page.page.click('#show-result');
+  const why = page.byId('why-no-plan');
+  await page.shows('why-no-plan', 'long/long');
+  await why.focus();
+  await page.keyboard.press('End');
+  await page.page.waitForFunction(() => (document.getElementById('command-why')?.scrollTop ?? 0) > 0);
+  // There is still room for the result.
+  assert.ok(((await page.byId('panel-context').boundingBox())?.height ?? 0) > 200);
+});
+
+browserTest('with forced colours, what is chosen, made, looked at and linked is told from the rest', {
+  context: { viewport: { width: 390, height: 844 }, forcedColors: 'active' },
+}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  /** What is seen around the text of each: colours that are not those behind everything. @param {string} selector */
+  const looks = (selector, pseudo = '') => page.page.locator(selector).evaluateAll((nodes, of) => nodes.map((node) => {
+    const { backgroundColor, borderLeftColor, borderLeftWidth, outlineColor, outlineStyle } = getComputedStyle(node, of);
+    const behind = getComputedStyle(document.body).backgroundColor;
+    const seen = (/** @type {string} */ colour) => colour !== behind && !/^rgba.*, 0\)$/.test(colour);
+    return [
+      ...(seen(backgroundColor) ? ['filled'] : []),
+      ...(borderLeftWidth !== '0px' && seen(borderLeftColor) ? ['bar'] : []),
+      ...(outlineStyle !== 'none' && seen(outlineColor) ? ['outlined'] : []),
+    ].join();
+  }), pseudo);
+  assert.deepEqual(await looks('.switch button'), ['filled', '']);
+  await page.write('[storage]\ntype = "docker"\nenv_vars = { A = "1" }\npython_dependencies = ["six"]\n');
+  await page.keyboard.press('Control+Space');
+  await page.page.locator('#editor .cm-completionInfo').waitFor();
+  assert.deepEqual((await looks('#editor .cm-tooltip-autocomplete li')).slice(0, 2), ['filled', '']);
+  await page.keyboard.press('Escape');
+  await page.page.setViewportSize({ width: 1200, height: 844 });
+  assert.deepEqual(await looks('[role="tab"]', '::after'), ['filled', '', '', '', '']);
+  await page.cursorBehind('env_vars');
+  await page.lists('.line.made code', ['ENV A="1"']);
+  const wanted = (await page.dockerfile()).map((line) => (line.startsWith('ENV') ? 'bar' : ''));
+  assert.deepEqual(await looks('[data-line]'), wanted);
+  await page.page.hover('[data-line="2"]');
+  await page.page.locator('#editor .cm-linked').waitFor();
+  assert.deepEqual(await looks('[data-line]'), wanted.with(1, 'outlined'));
+  assert.deepEqual(await looks('#editor .cm-linked'), ['outlined']);
+  await page.write('[storage]\ntype = "docker"\nimagename = 1\n');
+  await page.page.locator('#editor .cm-lint-marker-error').waitFor();
+  assert.deepEqual(await looks('#editor .cm-lint-marker-error'), ['filled']);
+});
+
+for (const width of [1360, 390]) {
+  browserTest(`on ${width} px the panel that finds is as large as the rest of the page`, { context: { viewport: { width, height: 844 } } }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    await page.focus();
+    await page.keyboard.press('Control+F');
+    const panel = page.page.locator('#editor .cm-search');
+    await panel.waitFor();
+    const sizes = (/** @type {import('playwright-core').Locator} */ locator) => locator.evaluateAll((nodes) => nodes.map((node) => {
+      const { fontSize, fontFamily, height } = getComputedStyle(node);
+      return { fontSize, fontFamily, height };
+    }));
+    const [wanted] = await sizes(page.page.locator('#choose-files + .icon').locator('..'));
+    for (const controls of ['.cm-textfield', '.cm-button']) {
+      const found = await sizes(panel.locator(controls));
+      assert.ok(found.length > 1, controls);
+      for (const one of found) assert.deepEqual(one, wanted, controls);
+    }
+    for (const { fontSize } of await sizes(panel.locator('label'))) assert.equal(fontSize, wanted.fontSize);
+    const close = await panel.locator('[name="close"]').boundingBox();
+    assert.ok(close && close.width >= 24 && close.height >= 24, JSON.stringify(close));
+    const inside = await panel.locator('input, button').evaluateAll((nodes) => nodes.every((node) => node.getBoundingClientRect().right <= innerWidth - 16));
+    assert.ok(inside, 'the panel is cut');
+    await assertAccessible(page, 'the panel');
+  });
+}
+
+for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]]) {
+  browserTest(`on ${width} px what is said of a suggestion is seen, and so are the others`, { context: { viewport: { width, height } } }, async (visitor) => {
+    const page = await PreviewPage.open(visitor, server.url());
+    await page.write('[storage]\ntype = "docker"\n\n');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Control+Space');
+    const info = page.page.locator('#editor .cm-completionInfo');
+    for (let presses = 0; presses < 3; presses++) {
+      await info.waitFor();
+      // It is put in its place with the next frame.
+      await page.frame();
+      await page.frame();
+      // All of it is in the window, and on top of whatever else is there.
+      const hidden = await info.evaluate((node) => {
+        const root = /** @type {ShadowRoot} */ (node.getRootNode());
+        const within = (/** @type {Element} */ one, x, y) => one.contains(root.elementFromPoint(x, y)) ? [] : [`${one.textContent} at ${x}, ${y}`];
+        const { left, right, top, bottom } = node.getBoundingClientRect();
+        // Within its round corners.
+        const corners = [[left + 4, top + 4], [right - 4, top + 4], [left + 4, bottom - 4], [right - 4, bottom - 4]];
+        const list = root.querySelector('.cm-tooltip-autocomplete > ul');
+        const end = list?.getBoundingClientRect().bottom ?? 0;
+        const rows = [...(list?.children ?? [])].map((row) => /** @type {const} */ ([row, row.getBoundingClientRect()]));
+        return [
+          ...corners.flatMap(([x, y]) => within(node, x, y)),
+          ...rows.filter(([, box]) => box.bottom <= end).flatMap(([row, box]) => within(row, (box.left + box.right) / 2, (box.top + box.bottom) / 2)),
+          ...(node.scrollHeight > node.clientHeight ? ['it has to be scrolled'] : []),
+        ];
+      });
+      assert.deepEqual(hidden, [], await info.textContent() ?? '');
+      const said = await info.elementHandle();
+      // Before somebody can have seen the suggestions, for 75 ms, arrows move the cursor.
+      await page.page.waitForTimeout(100);
+      await page.keyboard.press('ArrowDown');
+      await said?.waitForElementState('hidden');
+    }
+  });
+}

@@ -53,7 +53,7 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   // Where a file is on this machine only its user knows; dropping it fills in the rest.
   await page.write(`${EMPTY}files = { ${JSON.stringify(data)} = "/opt/model.bin" }\n`);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
-  await page.shows('why-no-plan', 'drop the file onto the page');
+  await page.shows('why-no-plan', 'add the file to the page');
   await page.drop(flow, data);
   // A browser knows no modes: those of other files are to be written by hand.
   await page.shows('notice', "1 added, 1 brought up to date. A browser doesn't tell modes: 644 is assumed, of directories 755. Undo takes it back.");
@@ -248,6 +248,56 @@ browserTest('TOML and JSON that are no specs are files', {}, async (visitor) => 
   assert.ok((await page.text()).startsWith(EMPTY));
 });
 
+browserTest('a serialized storage and a preview that was kept are told from a spec', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  const spec = `${EMPTY}image_name = "etl"\n\n[[flows]]\npath = "a.py"\nsize = 1\nsha256 = "${'0'.repeat(64)}"\n`;
+  await page.write(spec);
+  await page.byId('tab-storage').click();
+  await page.shows('panel-storage', /"__version__"/);
+  // The page's own download is one.
+  const [download] = await Promise.all([
+    page.page.waitForEvent('download'), page.page.getByRole('button', { name: 'Download storage.json' }).click(),
+  ]);
+  const storage = readFileSync(await download.path(), 'utf8');
+  const asJson = ['preview', '--format', 'json', '-f', '-'];
+  const { stdout: preview } = await flowhold(asJson, { cwd: tmpdir(), input: spec });
+  await page.byId('tab-dockerfile').click();
+  const said = 'is a serialized storage, not a spec: flowhold run, ls and get take it with --storage';
+  for (const [name, text] of [['storage.json', storage], ['flowhold.json', storage], ['hello.json', '{"type": "Local", "__version__": "0.1.0", "flows": {}}']]) {
+    await page.drop(file(`kept/${name}`, text));
+    await page.shows('notice', `${name} ${said}`);
+    assert.equal(await page.text(), spec);
+  }
+  await page.drop(file('kept/old.json', preview));
+  await page.shows('notice', 'old.json is a preview, not a spec: pinned, it says which steps of this spec run again');
+  assert.equal(await page.text(), spec);
+  await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
+  await page.shows('forecast', 'steps are cached');
+  assert.equal(await page.byId('notice').count(), 0);
+  // One that nothing can be compared with.
+  await page.drop(file('kept/open.json', '{"plan": null, "dockerfile": "FROM x", "steps": [], "flows": {}}'));
+  await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
+  await page.shows('notice', 'Nothing was pinned: it has no plan of an image');
+  await page.shows('forecast', 'steps are cached');
+  // In place of the spec, they are one problem.
+  for (const [text, wanted] of [[storage, `this ${said}`], [preview, 'this is a preview, not a spec: add its file to the page']]) {
+    await page.write(text);
+    await page.shows('status', '1 error. No plan yet.');
+    await page.shows('why-no-plan', wanted);
+    await page.byId('tab-spec').click();
+    await page.shows('panel-spec', wanted);
+  }
+  // What the spec has by its name is its file, whatever is in it, and a spec in JSON is a spec.
+  const named = `${EMPTY}files = { "/srv/storage.json" = "/opt/storage.json" }\n`;
+  await page.write(named);
+  await page.drop(file('kept/storage.json', storage));
+  await page.shows('notice', 'storage.json brought up to date');
+  const resolved = (await flowhold(['preview', '--format', 'spec', '-f', '-'], { cwd: tmpdir(), input: spec })).stdout;
+  await page.drop(file('kept/other.json', resolved));
+  await page.shows('notice', 'other.json is the spec now');
+  assert.equal(await page.text(), resolved);
+});
+
 browserTest('a directory of which something can not be read is not added', {}, async (visitor) => {
   // Root can read everything, so it is the browser that refuses here.
   await visitor.context.addInitScript(() => {
@@ -287,5 +337,5 @@ browserTest('a file that changed since it was dropped is not downloaded as what 
   await page.shows('plan', /^sha256:/);
   writeFileSync(flow, 'print("something else")\n');
   await page.byId('download-context').click();
-  await page.shows('notice', /changing\.py changed or is gone since it was dropped/);
+  await page.shows('notice', /changing\.py changed or is gone since it was added/);
 });

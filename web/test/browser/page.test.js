@@ -118,6 +118,10 @@ browserTest('a line of the Dockerfile shows which fields made it', {}, async (vi
     seen.add(fields.join());
   }
   assert.deepEqual([...seen].sort(), Object.keys(written).sort());
+  // Who goes on to the explanation reads it.
+  await page.page.hover('[data-line="1"]');
+  await page.page.hover('#why');
+  await page.shows('why', 'Line 1 made by storage.base_image');
   await page.page.hover('h1');
   await page.lists('#editor .cm-linked', []);
 });
@@ -140,6 +144,32 @@ browserTest('the cursor in the spec marks the lines that its field made', {}, as
   }
   await page.cursorBehind('image_name');
   await page.lists('[data-testid="dockerfile"] .line.made code', []);
+});
+
+browserTest('while the spec has an error, nothing leads to where fields were before it', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  await page.write(`# Gone later, and with it every place.\n${SPEC}`);
+  await page.cursorBehind('MODE');
+  const mode = '[data-testid="dockerfile"] .line.made code';
+  await page.lists(mode, ['    MODE="prod"']);
+  const wrong = SPEC.replace('image_name', 'imagename');
+  await page.write(wrong);
+  await page.shows('status', /1 error/);
+  await page.cursorBehind('MODE');
+  await page.lists(mode, []);
+  await page.page.hover('[data-line="1"]');
+  await page.shows('why', 'Line 1 made by storage.base_image');
+  await page.lists('#editor .cm-linked', []);
+  await page.page.locator('[data-line="1"]').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await page.page.evaluate(() => document.activeElement?.getAttribute('data-line')), '1');
+  await page.lists('#editor .cm-linked', []);
+  // Once it is mended, whatever line is under the pointer by then leads to its field again.
+  await page.byId('problems').getByRole('button').click();
+  await page.page.hover('[data-line="1"]');
+  await page.keyboard.insertText('image_name = "etl"');
+  await page.shows('status', 'No problems');
+  await page.page.locator('#editor .cm-linked').first().waitFor();
 });
 
 browserTest('a pinned plan says which steps run again, as the host does', {}, async (visitor) => {

@@ -23,7 +23,7 @@ export class Contents {
 
   #file({ sha256 }: Known): Blob {
     const file = this.#files.get(sha256);
-    if (!file) throw new Error(`the bytes of sha256:${sha256} are not here: drop the file onto the page`);
+    if (!file) throw new Error(`the bytes of sha256:${sha256} are not here: add the file to the page`);
     return file;
   }
 }
@@ -33,6 +33,6 @@ async function readable(file: File): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Error(`${file.name} changed or is gone since it was dropped: drop it again`);
+    throw new Error(`${file.name} changed or is gone since it was added: add it again`);
   }
 }

@@ -1,9 +1,10 @@
 /** Flows and files that are dropped onto the page or chosen become part of the spec. */
 
 import { byId, setText } from "../dom";
-import type { Insertion } from "../planner/protocol";
-import { dismiss, notify } from "../view/notices";
+import type { Insertion, Recognised } from "../planner/protocol";
+import { dismiss, notify, type Notice } from "../view/notices";
 import { bytes, count, reason } from "../wording";
+import { STORAGE_HELP, WHAT, written } from "../written";
 import { DIRECTORY_MODE, FILE_MODE, SOMEWHERE, nothing, total, type Addition, type Entry } from "./additions";
 import { fromInput, fromTransfer, type Collection, type Picked } from "./collect";
 import type { Contents } from "./contents";
@@ -21,9 +22,10 @@ export interface Target {
   show(): void;
   /** Adds to the spec's text as it is by now. */
   insert(additions: Addition[]): Promise<Insertion>;
-  /** Whether a text is a spec, and not a file that the spec has by that name. */
-  isSpec(text: string, name: string): Promise<boolean>;
+  recognise(text: string, name: string): Promise<Recognised>;
   replace(text: string): void;
+  /** Compares plans with an earlier preview. */
+  pin(preview: string): void;
 }
 
 export class Drop {
@@ -87,13 +89,11 @@ export class Drop {
     try {
       const { picked, refused } = await collect(abort.signal);
       const [only] = picked;
-      const spec = only && picked.length === 1 ? await this.#spec(only, abort.signal) : null;
-      if (only && spec !== null) this.#open(only.name, spec);
-      else if (picked.length > 0 || refused.length > 0) await this.#add(picked, refused, abort.signal);
+      if (only && picked.length === 1 && (await this.#open(only, abort.signal))) return;
+      if (picked.length > 0 || refused.length > 0) await this.#add(picked, refused, abort.signal);
       else refuse("nothing was dropped that a browser can read");
     } catch (error) {
-      if (abort.signal.aborted)
-        notify({ kind: "info", about: "drop", place: "drop", text: "Cancelled: nothing was added." });
+      if (abort.signal.aborted) tell("Cancelled: nothing was added.");
       else refuse(reason(error));
     } finally {
       this.#abort = null;
@@ -101,26 +101,29 @@ export class Drop {
     }
   }
 
-  /** The text, if it is a spec: other files of that kind are data, of which the spec may have some. */
-  async #spec({ name, directory, files: [first] }: Picked, signal: AbortSignal): Promise<string | null> {
-    if (directory || !first || !MAYBE_SPEC.test(name)) return null;
-    if (SPEC.test(name)) return specText(first.file);
+  /** Whether it was a text for the page itself: other files of that kind are data, of which the spec may have some. */
+  async #open({ name, directory, files: [first] }: Picked, signal: AbortSignal): Promise<boolean> {
+    if (directory || !first || !MAYBE_SPEC.test(name)) return false;
+    const isSpec = SPEC.test(name);
     // The planner may be at work on something else.
     show(`Reading ${name}`, null);
-    const text = await specText(first.file).catch(() => null);
-    const isSpec = text !== null && (await this.#target.isSpec(text, name));
+    const reading = specText(first.file);
+    const text = await (isSpec ? reading : reading.catch(() => null));
+    if (text === null) return false;
+    const kind = isSpec ? (written(text) ?? "spec") : await this.#target.recognise(text, name);
     signal.throwIfAborted();
-    return isSpec ? text : null;
-  }
-
-  #open(name: string, text: string): void {
-    this.#target.replace(text);
-    notify({
-      kind: "info",
-      about: "drop",
-      place: "drop",
-      text: `${name} is the spec now. Undo brings the last one back.`,
-    });
+    if (kind === "storage") {
+      refuse(`${name} ${WHAT[kind]}: ${STORAGE_HELP}`);
+    } else if (kind === "preview") {
+      tell(`${name} ${WHAT[kind]}: pinned, it says which steps of this spec run again.`, {
+        label: "Pin it",
+        run: () => (dismiss("drop"), this.#target.pin(text)),
+      });
+    } else if (kind === "spec") {
+      this.#target.replace(text);
+      tell(`${name} is the spec now. Undo brings the last one back.`);
+    } else return false;
+    return true;
   }
 
   async #add(picked: Picked[], refused: string[], signal: AbortSignal): Promise<void> {
@@ -213,9 +216,7 @@ function report({ added, replaced, refused }: Insertion, only?: string): void {
     notes.push(`Write where ${added.files === 1 ? "it is" : "they are"} in place of ${SOMEWHERE}.`);
   if (added.files + replaced.files > 0) notes.push(MODES);
   if (refused.length === 0) {
-    const text = [`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" ");
-    notify({ kind: "info", about: "drop", place: "drop", text });
-    return;
+    return tell([`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" "));
   }
   const rest = refused.length - MOST_REFUSED;
   const all = [
@@ -224,6 +225,10 @@ function report({ added, replaced, refused }: Insertion, only?: string): void {
     ...done,
   ];
   refuse(notes.length === 0 ? all.join("; ") : `${all.join("; ")}. ${notes.join(" ")}`);
+}
+
+function tell(text: string, action?: Notice["action"]): void {
+  notify({ kind: "info", about: "drop", place: "drop", text, ...(action && { action }) });
 }
 
 function refuse(text: string): void {

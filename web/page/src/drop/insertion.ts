@@ -1,7 +1,8 @@
 /** Where dropped flows and files go in the text of a spec. */
 
 import { Places, type Place, type Range } from "../fields";
-import type { Change, Insertion, Known } from "../planner/protocol";
+import type { Change, Insertion, Known, Recognised } from "../planner/protocol";
+import { written } from "../written";
 import { entriesField, fileField, flowFields, isFlow, nothing, quoted, type Addition, type Flow } from "./additions";
 import { insertionIntoJson } from "./json";
 import { named, sorted, stringAt, type Sorted } from "./named";
@@ -12,7 +13,7 @@ export function insertion(text: string, additions: Addition[], places: (text: st
   const work = sorted(additions, named(text, list));
   if (text.trimStart().startsWith("{")) return insertionIntoJson(text, work);
   if (list.some(({ field }) => field === ""))
-    return nothing("nothing was added, because the spec has a syntax error: mend it and drop again");
+    return nothing("nothing was added, because the spec has a syntax error: mend it and add again");
   const result = new TomlInsertion(text, list, work).result;
   if (places(applied(text, result.changes)).some(({ field }) => field === "")) {
     return nothing(
@@ -25,11 +26,13 @@ export function insertion(text: string, additions: Addition[], places: (text: st
   return result;
 }
 
-/** Whether what is dropped is a spec of its own, and not a file that the spec has. */
-export function isSpec(dropped: string, name: string, text: string, places: (text: string) => Place[]): boolean {
+export function recognised(dropped: string, name: string, text: string, places: (text: string) => Place[]): Recognised {
+  if (named(text, places(text)).has(name)) return "file";
+  const kind = written(dropped);
+  if (kind) return kind;
   const fields = places(dropped).map(({ field }) => field);
   const fits = !fields.includes("") && fields.some((field) => /^(storage|flows)($|[.[])/.test(field));
-  return fits && !named(text, places(text)).has(name);
+  return fits ? "spec" : "file";
 }
 
 function applied(text: string, changes: readonly Change[]): string {
@@ -66,7 +69,7 @@ class TomlInsertion {
 
   #replaceFlow(field: string, name: string, { size, sha256 }: Known): void {
     if (this.#places.has(`${field}.object`)) {
-      const message = `${name} is not what is stored: your Python pickles an object of it. Drop the pickle instead`;
+      const message = `${name} is not what is stored: your Python pickles an object of it. Add the pickle instead`;
       this.result.refused.push(message);
       return;
     }

@@ -38,7 +38,7 @@ function replace(spec: Spec, { kind, path, field }: Named, addition: Addition, r
     Object.assign(flow ?? {}, content);
     result.replaced.flows += 1;
   } else {
-    result.refused.push(`${name} is not what is stored: your Python pickles an object of it. Drop the pickle instead`);
+    result.refused.push(`${name} is not what is stored: your Python pickles an object of it. Add the pickle instead`);
   }
 }
 

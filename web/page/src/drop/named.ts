@@ -35,7 +35,7 @@ export function sorted(additions: readonly Addition[], known: ReadonlyMap<string
   const times = new Map<string, number>();
   for (const { name } of additions) times.set(name, (times.get(name) ?? 0) + 1);
   for (const [name, number] of times)
-    if (number > 1) result.refused.push(`${name} was dropped ${number} times: nothing tells which is which`);
+    if (number > 1) result.refused.push(`${name} is there ${number} times: nothing tells which is which`);
   for (const addition of additions) {
     const { name, content } = addition;
     if (times.get(name) !== 1) continue;

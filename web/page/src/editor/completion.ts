@@ -3,7 +3,7 @@
 import type { Completion, CompletionContext, CompletionResult } from "@codemirror/autocomplete";
 import { startCompletion } from "@codemirror/autocomplete";
 import type { EditorState } from "@codemirror/state";
-import type { EditorView } from "@codemirror/view";
+import type { EditorView, Rect } from "@codemirror/view";
 import type { Key } from "../planner/protocol";
 
 const HEADER = /^\s*(\[\[?)\s*([\w.-]+)/;
@@ -49,6 +49,26 @@ export function completions(keys: () => readonly Key[]): (context: CompletionCon
     const list = fitting.filter((one) => table.name !== "" || one.type !== "table").map(completion);
     return options(table.name === "" || typed === "" ? [...list, ...HEADERS] : list, typed, pos);
   };
+}
+
+/**
+ * Where what is said of a suggestion is: beside them, or where that is too narrow, above or below them and the line that
+ * is typed.
+ */
+export function besideThem(view: EditorView, list: Rect, option: Rect, info: Rect, space: Rect): { style: string } {
+  const [width, height] = [info.right - info.left, info.bottom - info.top];
+  const isRight = space.right - list.right >= width;
+  if (isRight || list.left - space.left >= width) {
+    const top = Math.max(space.top, Math.min(option.top, space.bottom - height)) - list.top;
+    return { style: `${isRight ? "left" : "right"}: 100%; top: ${top}px` };
+  }
+  const typed = view.coordsAtPos(view.state.selection.main.head) ?? list;
+  const [top, bottom] = [Math.min(list.top, typed.top), Math.max(list.bottom, typed.bottom)];
+  const [above, below] = [top - space.top, space.bottom - bottom];
+  const left = Math.min(0, space.right - list.left - width);
+  return below >= height || below >= above
+    ? { style: `left: ${left}px; top: ${bottom - list.top}px; max-height: ${below}px` }
+    : { style: `left: ${left}px; bottom: ${list.bottom - top}px; max-height: ${above}px` };
 }
 
 /** What is typed out already is not offered, so that Enter stays Enter. */

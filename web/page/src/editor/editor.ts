@@ -19,7 +19,7 @@ import { element } from "../dom";
 import type { Range } from "../fields";
 import type { Change, Key, Problem } from "../planner/protocol";
 import { INVISIBLE, escaped, says } from "../wording";
-import { completions } from "./completion";
+import { besideThem, completions } from "./completion";
 import { foldable, language } from "./language";
 import { link, linked } from "./linked";
 import { look } from "./look";
@@ -57,7 +57,7 @@ export class Editor {
       highlightSelectionMatches({ minSelectionLength: 3 }),
       highlightSpecialChars({ specialChars: INVISIBLE, render: special }),
       language(),
-      autocompletion({ override: [completions(() => this.#keys)], icons: false }),
+      autocompletion({ override: [completions(() => this.#keys)], icons: false, positionInfo: besideThem }),
       linked(),
       look,
       // Tab is not bound: it leaves the editor as it leaves any other field.

@@ -11,6 +11,7 @@ import {
   type Preview,
 } from "flowhold";
 import { Places, parent, type Range } from "../fields";
+import { STORAGE_HELP, WHAT, written } from "../written";
 import type { Content, LineFields, Outcome, PlanRequest, Problem, Step } from "./protocol";
 import { rows } from "./tree";
 
@@ -23,6 +24,9 @@ const UNSEEN = "unseen-source";
 /** The codes of policies that did not judge. */
 const UNJUDGED = "unjudged-plan";
 const POLICY_FAILED = "policy-failed";
+
+/** The code of a text that Flowhold wrote, and that is no spec. */
+const NO_SPEC = "no-spec";
 
 /** The code of what a plan can't be compared with. */
 export const INVALID_PREVIEW = "invalid-preview";
@@ -57,14 +61,23 @@ export function outcome(request: PlanRequest, options: Options): Outcome {
 
 /** What keeps any plan from being made, such as a file that can't be loaded, is a problem like any other. */
 function planned(text: string, options: Options): Preview {
+  const kind = written(text);
+  if (kind) {
+    const help = kind === "storage" ? STORAGE_HELP : "add its file to the page to see which steps of a spec run again";
+    return unplanned({ code: NO_SPEC, severity: "error", field: "", message: `this ${WHAT[kind]}`, help });
+  }
   try {
     return preview(text, options);
   } catch (error) {
     if (!(error instanceof FlowholdError) || error.code === INVALID_PREVIEW) throw error;
     const { code, field, message, help } = error;
-    const diagnostics: Diagnostic[] = [{ code, severity: "error", field: field ?? "", message, help }];
-    return { plan: null, image: null, dockerfile: null, sourceMap: [], steps: [], context: [], flows: {}, diagnostics };
+    return unplanned({ code, severity: "error", field: field ?? "", message, help });
   }
+}
+
+function unplanned(why: Diagnostic): Preview {
+  const diagnostics = [why];
+  return { plan: null, image: null, dockerfile: null, sourceMap: [], steps: [], context: [], flows: {}, diagnostics };
 }
 
 function whyNoPlan({ diagnostics }: Preview): string {
@@ -83,7 +96,7 @@ function advice({ code, help, policy }: Diagnostic): string | null {
   if (policy !== undefined) return help;
   switch (code) {
     case UNSEEN:
-      return "drop the file onto the page, and its size and digest are filled in";
+      return "add the file to the page, and its size and digest are filled in";
     case UNJUDGED:
       return "this page has no policy of that name; the command line reads it from its file";
     case POLICY_FAILED:
@@ -201,6 +214,7 @@ function totals({ context }: Preview): Outcome["context"] {
 function content({ view, text, folds }: PlanRequest, result: Preview, options: Options): Content {
   if (view === "context") return { view, rows: rows(result.context, folds) };
   if (view === "dockerfile" || view === "image") return { view };
+  if (result.diagnostics[0]?.code === NO_SPEC) return { view, json: null, message: whyNoPlan(result) };
   try {
     return { view, json: view === "spec" ? resolve(text, options) : serialize(text, options), message: "" };
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import type { Addition } from "../drop/additions";
 import type { Diagnostic, Preview, keys } from "flowhold";
+import type { Written } from "../written";
 
 export type View = "dockerfile" | "context" | "image" | "spec" | "storage";
 
@@ -24,14 +25,14 @@ export interface PlanRequest {
 
 export type Question =
   | { kind: "insert"; text: string; additions: Addition[] }
-  | { kind: "isSpec"; dropped: string; name: string; text: string }
+  | { kind: "recognise"; dropped: string; name: string; text: string }
   | { kind: "capture"; text: string }
   | { kind: "archive"; text: string; known: Known[] };
 
 /** What each question is answered with. */
 export interface Answers {
   insert: Insertion;
-  isSpec: boolean;
+  recognise: Recognised;
   capture: string;
   archive: (Uint8Array<ArrayBuffer> | Known)[];
 }
@@ -45,6 +46,9 @@ export type Reply =
   | { kind: "answer"; id: number; answer: Answers[keyof Answers] }
   | { kind: "refusal"; id: number; message: string }
   | { kind: "fault"; message: string };
+
+/** What a dropped text is to the spec; a file is whatever else there is, and what the spec has by that name. */
+export type Recognised = "spec" | "file" | Written;
 
 export interface Known {
   size: number;

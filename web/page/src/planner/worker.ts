@@ -1,7 +1,7 @@
 /** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
 
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
-import { insertion, isSpec } from "../drop/insertion";
+import { insertion, recognised } from "../drop/insertion";
 import { INVALID_PREVIEW, outcome } from "./outcome";
 import { policies } from "./policies";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
@@ -35,7 +35,7 @@ function receive(request: Request): void {
     } catch (error) {
       if (!(error instanceof FlowholdError)) throw error;
       // On a page, bytes are given in another way than on a command line.
-      const help = error.code === "no-content" ? "drop the file onto the page" : error.help;
+      const help = error.code === "no-content" ? "add the file to the page" : error.help;
       reply({ kind: "refusal", id, message: help ? `${error.message}: ${help}` : error.message });
     }
   }
@@ -56,8 +56,8 @@ function answer(question: Question): Answers[keyof Answers] {
   switch (question.kind) {
     case "insert":
       return insertion(question.text, question.additions, places);
-    case "isSpec":
-      return isSpec(question.dropped, question.name, question.text, places);
+    case "recognise":
+      return recognised(question.dropped, question.name, question.text, places);
     case "capture":
       return JSON.stringify(preview(question.text, { policies: judges }));
     case "archive":

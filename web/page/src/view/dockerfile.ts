@@ -23,6 +23,8 @@ export class Dockerfile {
   readonly #stale = byId("stale");
   readonly #listener: Listener;
   #outcome: Outcome | null = null;
+  /** Places in what is shown are places in the spec only while it is what the spec says. */
+  #outdated = false;
   #looked = 0;
   #said = "";
   #made: ReadonlySet<number> = new Set();
@@ -35,9 +37,15 @@ export class Dockerfile {
       "pointerover",
       (event) => event.pointerType === "mouse" && this.#look(line(event), false),
     );
-    this.#root.addEventListener("pointerleave", () => this.#look(this.#focused(), false));
+    // Who goes on to the explanation wants to read it, and it may come under the pointer by itself, as it grows.
+    const left = ({ relatedTarget }: PointerEvent): void => {
+      const within =
+        relatedTarget instanceof Node && (this.#root.contains(relatedTarget) || this.#why.contains(relatedTarget));
+      if (!within) this.#look(this.#focused(), false);
+    };
+    this.#root.addEventListener("pointerleave", left);
+    this.#why.addEventListener("pointerleave", left);
     this.#root.addEventListener("focusin", (event) => this.#look(line(event), true));
-    // Who goes on to the explanation wants to read it.
     this.#root.addEventListener("focusout", (event) => event.relatedTarget !== this.#why && this.#look(0, false));
     this.#why.addEventListener("blur", () => this.#look(this.#focused(), false));
     this.#root.addEventListener("keydown", (event) => this.#key(event, line(event)));
@@ -50,17 +58,23 @@ export class Dockerfile {
     this.#stale.hidden = true;
     this.#root.classList.remove("old");
     this.#outcome = outcome;
+    this.#outdated = false;
+    this.#why.hidden = outcome.dockerfile === null;
     if (outcome.dockerfile === null) this.#lines.replace(empty(outcome));
     else this.#lines.show(outcome.dockerfile, outcome.steps);
     // One of the lines can always be reached with the Tab key.
     const first = this.#lines.at(1);
     if (first && !this.#root.querySelector('[tabindex="0"]')) first.tabIndex = 0;
-    if (this.#looked > 0) this.#explain(this.#looked);
+    if (this.#looked === 0) return;
+    this.#explain(this.#looked);
+    this.#listener.looked(this.#ranges(this.#looked), false);
   }
 
   /** What is shown is not what the spec says. */
   outdate(why: string): void {
     const shown = this.#outcome?.dockerfile != null;
+    this.#outdated = true;
+    this.#why.hidden = !shown;
     this.#stale.hidden = false;
     setText(
       this.#stale,
@@ -74,7 +88,7 @@ export class Dockerfile {
   follow(cursor: number): void {
     const made = new Set<number>();
     let least = Infinity;
-    const around = this.#outcome?.around ?? new Uint32Array();
+    const around = this.#places("around");
     for (let at = 0; at + 2 < around.length; at += 3) {
       const [from = 0, to = 0, line = 0] = around.subarray(at, at + 3);
       if (cursor < from || cursor > to || to - from > least) continue;
@@ -135,12 +149,16 @@ export class Dockerfile {
   }
 
   #ranges(line: number): Range[] {
-    const spans = this.#outcome?.spans ?? new Uint32Array();
+    const spans = this.#places("spans");
     const ranges: Range[] = [];
     for (let at = 0; at + 2 < spans.length; at += 3) {
       if (spans[at + 2] === line) ranges.push({ from: spans[at] ?? 0, to: spans[at + 1] ?? 0 });
     }
     return ranges;
+  }
+
+  #places(which: "spans" | "around"): Uint32Array {
+    return (!this.#outdated && this.#outcome?.[which]) || new Uint32Array();
   }
 
   #focused(): number {

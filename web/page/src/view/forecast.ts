@@ -21,9 +21,9 @@ export class Forecast {
 
   constructor(listener: Listener) {
     this.#listener = listener;
-    this.#button.addEventListener("click", () => void (this.#pinned ? this.#unpin() : this.#pin()));
+    this.#button.addEventListener("click", () => void (this.#pinned ? this.#unpin() : this.pin()));
     const kept = recall("pinned");
-    if (kept !== null) this.#take(kept);
+    if (kept !== null && !this.#take(kept)) remember("pinned", null);
   }
 
   show({ steps, plan, dockerfile }: Outcome): void {
@@ -52,11 +52,12 @@ export class Forecast {
     );
   }
 
-  async #pin(): Promise<void> {
+  /** Pins an earlier preview, or that of the text as it is now. */
+  async pin(earlier?: string): Promise<void> {
     this.#button.disabled = true;
     try {
-      const preview = await this.#listener.capture();
-      if (!this.#take(preview)) throw new Error("there is no plan to pin");
+      const preview = earlier ?? (await this.#listener.capture());
+      if (!this.#take(preview)) throw new Error("it has no plan of an image");
       if (!remember("pinned", preview)) {
         notify({
           kind: "info",
@@ -79,11 +80,10 @@ export class Forecast {
   /** What was kept may be of another version, or no preview at all. */
   #take(preview: string): boolean {
     try {
-      const { plan } = JSON.parse(preview) as { plan: unknown };
-      if (typeof plan !== "string") throw new Error("no plan");
+      const { plan, dockerfile } = JSON.parse(preview) as Record<string, unknown>;
+      if (typeof plan !== "string" || typeof dockerfile !== "string") return false;
       this.#pinned = { plan, preview };
     } catch {
-      remember("pinned", null);
       return false;
     }
     this.#listener.pinned(preview);

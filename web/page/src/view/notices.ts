@@ -23,6 +23,7 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
     { type: "button", class: "button quiet small", "aria-label": "Dismiss" },
     icon("close"),
   );
+  const said = element("p", {}, text);
   const notice = element(
     "div",
     {
@@ -33,7 +34,7 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
       "data-about": about,
     },
     icon(kind),
-    element("p", {}, text),
+    said,
   );
   if (action) {
     const button = element("button", { type: "button", class: "button small" }, action.label);
@@ -43,6 +44,8 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
   notice.append(close);
   close.addEventListener("click", () => notice.remove());
   region.append(notice);
+  // Then it is scrolled.
+  if (said.scrollHeight > said.clientHeight) said.tabIndex = 0;
 }
 
 export function isNotified(about: string): boolean {
