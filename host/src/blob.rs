@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{
         Arc, LazyLock, OnceLock,
@@ -147,6 +147,10 @@ impl Blob {
     fn open_within(path: &Path, quota: &Quota) -> io::Result<Self> {
         let file = open_regular(path)?;
         let stamp = Stamp::of(&file)?;
+        // The kernel makes up such files as they are read.
+        if stamp.length == 0 && (&file).read(&mut [0])? > 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of a known size"));
+        }
         let small = usize::try_from(stamp.length).ok().filter(|length| *length <= SMALL);
         if let Some(permit) = small.and_then(|length| quota.take(length)) {
             let bytes = stamp.read(&file, 0, permit.amount)?;
@@ -307,6 +311,19 @@ fn open_regular(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
     File::open(path)
+}
+
+/// The bytes of a regular file, unless it is larger.
+///
+/// # Errors
+/// The operating system's; `InvalidInput` if it is no regular file; that it is larger.
+pub(crate) fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is larger than {} MiB", largest >> 20)));
+    }
+    Ok(bytes)
 }
 
 fn changed(path: &Path) -> io::Error {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use wasmtime::{
-    Result as Trap, StoreLimits,
+    Result as Trap,
     component::{HasData, Resource, ResourceTable},
 };
 
@@ -23,12 +23,13 @@ use crate::{
     capability::{Clock, Daemon, Docker, Files, Random},
     failure::Failure,
     files::{Grants, batches},
+    limits::Limits,
 };
 
 /// What one instance of the component may use.
 pub(crate) struct Capabilities {
     pub(crate) table: ResourceTable,
-    pub(crate) limits: StoreLimits,
+    pub(crate) limits: Limits,
     /// What the guest may still make its host hold.
     pub(crate) quota: Quota,
     /// How many files it may still have open.

@@ -201,7 +201,7 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Serialize(arguments) => serialize::serialize(arguments).await,
         Command::Push(arguments) => image::push(arguments).await,
         Command::Pull(arguments) => image::pull(arguments).await,
-        Command::Component(arguments) => component::component(&arguments),
+        Command::Component(arguments) => component::component(arguments).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "flowhold", &mut script);

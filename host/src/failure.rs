@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 pub use crate::bindings::flowhold::storage::diagnostics::{Diagnostic, Failure, FailureKind, Severity};
-use crate::{docker, python::PythonError};
+use crate::{docker, limits::MemoryExceeded, python::PythonError};
 
 impl Failure {
     /// A failure of the host's own.
@@ -47,16 +47,22 @@ impl Failure {
             return Self::new(FailureKind::Unavailable, "deadline", "the core was stopped at its deadline")
                 .with_help("give it less to do, or a later deadline");
         }
+        if let Some(exceeded) = error.downcast_ref::<MemoryExceeded>() {
+            return Self::input("memory-limit", exceeded.to_string())
+                .with_help("give it less at once: fewer or smaller flows");
+        }
         let cause = error.root_cause();
         let of_system = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
-        let error_of_system = of_system.as_ref().or_else(|| cause.downcast_ref());
-        if let Some(error) = error_of_system.filter(|error| error.kind() == io::ErrorKind::OutOfMemory) {
-            return Self::new(
-                FailureKind::Unavailable,
-                "no-memory",
-                format!("no memory for the core: {}", words(error)),
-            )
-            .with_help("let the process have 8 GiB of addresses (`ulimit -v`); it uses few of them");
+        if let Some(error) = of_system.as_ref().or_else(|| cause.downcast_ref()) {
+            let unavailable = |code: &str, message| Self::new(FailureKind::Unavailable, code, message);
+            return match error.kind() {
+                io::ErrorKind::OutOfMemory => {
+                    unavailable("no-memory", format!("no memory for the core: {}", words(error)))
+                        .with_help("allow the process 8 GiB of address space (`ulimit -v`); it uses little of it")
+                }
+                _ => unavailable("core-stopped", format!("the core can't run: {}", words(error)))
+                    .with_help("the limits of the process may be too low: `ulimit -a` shows them"),
+            };
         }
         Self::new(FailureKind::Unavailable, "core-stopped", format!("the core stopped: {:#}", error.root_cause()))
             .with_help("this is a bug of flowhold: please report it with the spec")

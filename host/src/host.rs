@@ -7,7 +7,7 @@ use std::{
 };
 
 use wasmtime::{
-    Config, Engine, Store, StoreLimitsBuilder, UpdateDeadline,
+    Config, Engine, Store, UpdateDeadline,
     component::{Component, Instance, Linker, ResourceAny, ResourceTable},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     files::{Access, Grants},
     inputs::Inputs,
+    limits::Limits,
     policy::Policy,
     python::{Ahead, Errand},
     sources::Pickling,
@@ -200,8 +201,6 @@ impl Host {
     /// If it can't be instantiated.
     pub async fn session(&self) -> Result<Session, Failure> {
         let settings = &self.settings;
-        let limits = StoreLimitsBuilder::new().memory_size(settings.memory_limit).memories(1);
-        let limits = limits.table_elements(TABLE_ELEMENTS).tables(10).instances(10).build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let mut grants = Grants::default();
@@ -210,7 +209,7 @@ impl Host {
         }
         let capabilities = Capabilities {
             table,
-            limits,
+            limits: Limits::of(settings.memory_limit),
             quota: Quota::of(settings.memory_limit),
             open_files: Quota::of(OPEN_FILES),
             ticks: None,
@@ -268,9 +267,6 @@ const OPEN_FILES: usize = 64;
 
 /// What a guest and its host may hand each other at once, in bytes: a context of some 350,000 files.
 const LARGEST_HANDOVER: usize = 400 << 20;
-
-/// The core's largest table is that of its functions, and does not grow.
-pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 /// One instance of the core and what it was granted.
 pub struct Session {

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod files;
 pub mod host;
 pub mod inputs;
+mod limits;
 mod parallel;
 pub mod planning;
 pub mod policy;

@@ -2,7 +2,7 @@
 //!
 //! Plans and verdicts travel from one component to the other as they are: this file knows neither's fields.
 
-use std::{io::Read, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use wasmtime::{
     Config, Engine, Module, OptLevel, RegallocAlgorithm, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
@@ -14,10 +14,11 @@ use wasmtime::{
 
 use crate::{
     Session,
+    blob::read_regular,
     deadline::Ticker,
     engine_config,
     failure::{Failure, FailureKind},
-    host::TABLE_ELEMENTS,
+    limits::TABLE_ELEMENTS,
     planning::{Plan, call},
 };
 
@@ -57,15 +58,8 @@ pub(crate) struct Policy {
 
 impl Policy {
     fn read(core: &Component, name: &str, path: &Path) -> Result<Self, Failure> {
-        let failure = |error| Failure::of_path(path.display(), &error);
-        // Only regular files: nothing else has an end for sure.
-        if !std::fs::metadata(path).map_err(failure)?.is_file() {
-            return Err(Failure::input("file-error", format!("{} is no file", path.display())));
-        }
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(failure)?;
-        file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(failure)?;
-        Self::compile(core, name, &bytes)
+        let failure = |error: io::Error| Failure::of_path(path.display(), &error);
+        Self::compile(core, name, &read_regular(path, LARGEST as u64).map_err(failure)?)
     }
 
     /// Compiles a policy.

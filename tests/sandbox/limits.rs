@@ -7,9 +7,15 @@ use crate::guest::{alone, host, obeyed, ordered, stopped, wait};
 #[test]
 fn what_a_guest_does_to_itself_stops_it_alone() {
     let host = host(|host| host.deadline(Duration::from_secs(20)));
-    for order in ["trap", "grow", "recurse", "blobs 100", "handles 3000000"] {
+    for (order, code) in [
+        ("trap", "core-stopped"),
+        ("grow", "memory-limit"),
+        ("recurse", "core-stopped"),
+        ("blobs 100", "core-stopped"),
+        ("handles 3000000", "core-stopped"),
+    ] {
         let failure = stopped(&host, order);
-        assert_eq!(failure.code, "core-stopped", "{order}: {failure:?}");
+        assert_eq!(failure.code, code, "{order}: {failure:?}");
     }
     let failure = stopped(&host, "blobs 100");
     assert!(failure.message.contains("too many bytes"), "{failure:?}");

@@ -127,7 +127,7 @@ impl Arguments {
                 serde_json::from_str(&report).map_or(report, |report: Value| report.to_string())
             }
             Format::Json => report,
-            Format::Human => summary(&report, &path),
+            Format::Human => summary(&report, written.is_ok().then_some(&path)),
         };
         let read = console::report(&report)?;
         written?;
@@ -146,7 +146,7 @@ pub(super) async fn show_diagnostics(session: &mut Session, spec: &SpecFile, pla
     Ok(())
 }
 
-fn summary(report: &str, output: &Path) -> String {
+fn summary(report: &str, output: Option<&PathBuf>) -> String {
     let report: Value = serde_json::from_str(report).unwrap_or_default();
     let steps = report["steps"].as_array().into_iter().flatten().filter_map(|step| step["name"].as_str());
     steps.filter(|name| name.ends_with(" already")).for_each(|name| console::note(&format!("nothing to do: {name}")));
@@ -165,6 +165,6 @@ fn summary(report: &str, output: &Path) -> String {
     for (name, location) in report["flows"].as_object().into_iter().flatten() {
         lines.push(format!("flow     {}  {}", clean(name), location.as_str().unwrap_or_default()));
     }
-    lines.push(format!("storage  {}", output.display()));
+    lines.extend(output.map(|output| format!("storage  {}", output.display())));
     lines.join("\n")
 }

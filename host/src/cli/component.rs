@@ -11,7 +11,7 @@ use flowhold::{Failure, host, policy};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{Format, console, output, reading};
+use super::{Format, console, exit, output, reading};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -34,7 +34,12 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
-pub(crate) fn component(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn component(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let interrupt = exit::on_signal();
+    exit::until_blocked(&interrupt, "the component was written", move || write(&arguments)).await
+}
+
+fn write(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.wit {
         return console::text(host::WIT);
     }

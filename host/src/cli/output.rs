@@ -44,13 +44,17 @@ pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> b
     if is_stdout(path) {
         return Ok(());
     }
-    let Ok(there) = fs::metadata(path) else {
-        let folder = parent_of(path);
-        return match fs::metadata(folder) {
-            Ok(folder) if folder.is_dir() => Ok(()),
-            Ok(_) => Err(Failure::of_path(folder.display(), &io::ErrorKind::NotADirectory.into())),
-            Err(error) => Err(Failure::of_path(folder.display(), &error)),
-        };
+    let there = match fs::metadata(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = parent_of(path);
+            return match fs::metadata(folder) {
+                Ok(folder) if folder.is_dir() => Ok(()),
+                Ok(_) => Err(Failure::of_path(folder.display(), &io::ErrorKind::NotADirectory.into())),
+                Err(error) => Err(Failure::of_path(folder.display(), &error)),
+            };
+        }
+        Err(error) => return Err(Failure::of_path(path.display(), &error)),
     };
     if there.is_dir() {
         return Err(Failure::of_path(path.display(), &io::ErrorKind::IsADirectory.into()));

@@ -8,6 +8,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use flowhold::{Failure, Host, Need, Session, SpecText, Storage, files::absolute};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     console, exit, output, planning,
@@ -43,9 +44,10 @@ enum Target {
 
 pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure> {
     let bytes = read(&arguments.input)?;
+    let interrupt = exit::on_signal();
     let mut session = Host::builder().build()?.session().await?;
     let storage = match as_spec(&bytes) {
-        Some(text) => match of_spec(&mut session, text, &arguments).await? {
+        Some(text) => match of_spec(&mut session, text, &arguments, &interrupt).await? {
             Ok(storage) => storage,
             Err(told) => return Ok(told),
         },
@@ -55,13 +57,14 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
         Target::Json => (session.serialize(storage).await? + "\n").into_bytes(),
         Target::Snapshot => session.snapshot(storage).await?,
     };
-    match &arguments.output {
-        Some(path) if !output::is_stdout(path) => output::write_storage(path, &serialized).map(|()| ExitCode::SUCCESS),
-        _ => match arguments.to {
-            Target::Json => console::result(&serialized),
-            Target::Snapshot => console::stream(&*serialized),
-        },
-    }
+    exit::until_blocked(&interrupt, "the storage was written", move || match (arguments.output, arguments.to) {
+        (Some(path), _) if !output::is_stdout(&path) => {
+            output::write_storage(&path, &serialized).map(|()| ExitCode::SUCCESS)
+        }
+        (_, Target::Json) => console::result(&serialized),
+        (_, Target::Snapshot) => console::stream(&*serialized),
+    })
+    .await
 }
 
 /// What is wrong with the spec is told, and has an exit code.
@@ -69,12 +72,12 @@ async fn of_spec(
     session: &mut Session,
     text: &str,
     arguments: &Arguments,
+    interrupt: &CancellationToken,
 ) -> Result<Result<Storage, ExitCode>, Failure> {
     let folder = absolute(&arguments.input).unwrap_or_default();
     let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
     let spec = SpecText { text: text.to_owned(), folder };
-    let interrupt = exit::on_signal();
-    let plan = planning::plan(session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
+    let plan = planning::plan(session, &spec, arguments.python.as_deref(), Need::Build, interrupt).await?;
     console::show(&session.diagnostics(plan).await?, &arguments.input.display().to_string());
     if let Err(failure) = session.need_plan(plan).await {
         return Ok(Err(exit::code(&failure)));

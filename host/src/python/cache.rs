@@ -8,30 +8,27 @@
 //! environment and the working directory. Not watched is whether a file exists that nobody opened, and what is read
 //! without Python's help (as packages for HDF5 and Arrow do, and a database that another attaches).
 
+mod fingerprint;
+
 use std::{
-    collections::HashMap,
-    env,
-    ffi::OsStr,
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::inputs::{Inputs, Listing, is_metadata};
+use self::fingerprint::{Fingerprints, SETTLED, digest, digest_of_texts, is_before, is_settled};
+use crate::{
+    blob::read_regular,
+    inputs::{Inputs, Listing},
+};
 
 use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced, configuration_of};
 
-/// What changed so shortly before Python began may have changed again since it was read, with the same time.
-const SETTLED: Duration = Duration::from_secs(2);
-/// The same of the time that nobody can set. It is counted in steps.
-#[cfg(unix)]
-const STEP: Duration = Duration::from_millis(20);
-/// Files larger than this are not read again and again: what they are read for is pickled anew.
-const LARGEST: u64 = 64 << 20;
-/// Entries that nobody used for so long are removed.
+/// No entry is larger: storages with larger flows can't be read.
+const LARGEST_ENTRY: u64 = 512 << 20;
+/// Entries that nobody has used for this long are removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,8 +50,7 @@ pub(super) struct View<'c> {
     began: SystemTime,
     /// The same moment, as no clock tells it that can be set.
     started: Instant,
-    contents: HashMap<PathBuf, Option<String>>,
-    listings: HashMap<(PathBuf, Listing), Option<String>>,
+    fingerprints: Fingerprints,
 }
 
 /// What all entries of a call have in common.
@@ -95,8 +91,11 @@ impl Cache {
         Self { folder }
     }
 
-    /// The entries for a program; none if it can't be told what is run under its name.
+    /// The entries for a program; none if it can't be told what is run under its name, or others can write them.
     pub(super) fn view(&self, program: &Path) -> Option<View<'_>> {
+        if !is_own(&self.folder) {
+            return None;
+        }
         let program =
             if program.components().count() == 1 { on_path(program)? } else { std::path::absolute(program).ok()? };
         let executable = fs::canonicalize(&program).ok()?;
@@ -105,16 +104,15 @@ impl Cache {
             env::vars_os().filter(|(name, _)| !VOLATILE.iter().any(|other| name == other)).collect();
         variables.sort();
         let setting = Setting {
-            by: hex(Sha256::digest(PICKLE_FLOWS)),
+            by: digest(PICKLE_FLOWS),
             executable,
             length: metadata.len(),
             modified: metadata.modified().ok(),
             working_directory: env::current_dir().ok()?,
-            environment: digest_of(variables.iter().flat_map(|(name, value)| [name.as_os_str(), value])),
+            environment: digest_of_texts(variables.iter().flat_map(|(name, value)| [name.as_os_str(), value])),
         };
-        let (contents, listings) = (HashMap::new(), HashMap::new());
         let (began, started) = (SystemTime::now(), Instant::now());
-        Some(View { cache: self, program, setting, began, started, contents, listings })
+        Some(View { cache: self, program, setting, began, started, fingerprints: Fingerprints::default() })
     }
 }
 
@@ -130,19 +128,22 @@ impl View<'_> {
     }
 
     fn load(&mut self, place: PathBuf) -> Option<Hit> {
-        let file = fs::read(&place).ok()?;
+        let file = read_regular(&place, LARGEST_ENTRY).ok()?;
         let end = file.iter().position(|byte| *byte == b'\n')?;
         let entry: Entry = serde_json::from_slice(&file[..end]).ok()?;
         let pickle = &file[end + 1..];
         let same = entry.setting == self.setting
-            && entry.reads.iter().all(|(path, then)| self.content(path) == *then)
-            && entry.listings.iter().all(|(path, listing, then)| self.listing(path, *listing) == *then)
-            && hex(Sha256::digest(pickle)) == entry.pickle;
+            && entry.reads.iter().all(|(path, then)| self.fingerprints.content(path) == *then)
+            && entry.listings.iter().all(|(path, listing, then)| self.fingerprints.listing(path, *listing) == *then)
+            && digest(pickle) == entry.pickle;
         if !same {
             return None;
         }
         if let Ok(file) = fs::File::options().write(true).open(&place)
-            && file.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|used| used + DAY < self.began)
+            && file
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .is_ok_and(|used| is_before(used, DAY, self.began))
         {
             // What is used stays.
             let _ = file.set_modified(self.began);
@@ -153,7 +154,7 @@ impl View<'_> {
         Some(Hit { facts: entry.facts, name: entry.name, pickle: pickle.to_vec(), inputs })
     }
 
-    /// Keeps what was asked of Python. Without a word if that can't be: it is asked again then.
+    /// Keeps what was asked of Python. Where that fails, nobody is told: Python is asked again next time.
     pub(super) fn keep(&mut self, requests: &[PickleRequest], executed: &Executed) {
         // What is started may start another program, by rules of its own.
         if fs::canonicalize(&executed.facts.executable).ok().as_ref() != Some(&self.setting.executable) {
@@ -182,13 +183,15 @@ impl View<'_> {
         // As Python read it, whatever it is by now.
         let mut reads = vec![(request.file.clone(), Some(traced.source.clone()))];
         for path in &traced.reads {
-            if !self.is_settled(path) {
+            if !is_settled(path, self.began) {
                 return Ok(());
             }
-            reads.push((path.clone(), self.content(path)));
+            reads.push((path.clone(), self.fingerprints.content(path)));
         }
-        let listings = traced.listings().map(|(path, listing)| (path.to_owned(), listing, self.listing(path, listing)));
-        let listings = listings.collect();
+        let mut listings = Vec::new();
+        for (path, listing) in traced.listings() {
+            listings.push((path.to_owned(), listing, self.fingerprints.listing(path, listing)));
+        }
         let pickle = fs::read(&pickled.content)?;
         self.keep_entry(Some(request), facts, pickled.name.clone(), reads, listings, &pickle)
     }
@@ -202,12 +205,16 @@ impl View<'_> {
         mut listings: Vec<(PathBuf, Listing, Option<String>)>,
         pickle: &[u8],
     ) -> io::Result<()> {
-        reads.extend(configuration_of(&self.program).map(|path| (path.clone(), self.content(&path))));
+        if let Some(path) = configuration_of(&self.program) {
+            let content = self.fingerprints.content(&path);
+            reads.push((path, content));
+        }
         let Some(path) = &facts.path else { return Ok(()) };
-        listings
-            .extend(path.iter().map(|path| (path.clone(), Listing::Packages, self.listing(path, Listing::Packages))));
+        for path in path {
+            listings.push((path.clone(), Listing::Packages, self.fingerprints.listing(path, Listing::Packages)));
+        }
         let (setting, facts) = (self.setting.clone(), facts.clone());
-        let entry = Entry { setting, facts, name, reads, listings, pickle: hex(Sha256::digest(pickle)) };
+        let entry = Entry { setting, facts, name, reads, listings, pickle: digest(pickle) };
         let mut bytes = serde_json::to_vec(&entry)?;
         bytes.push(b'\n');
         bytes.extend_from_slice(pickle);
@@ -218,36 +225,7 @@ impl View<'_> {
     fn place(&self, request: Option<&PickleRequest>) -> PathBuf {
         let file = request.map(|request| request.file.as_os_str()).unwrap_or_default();
         let object = request.map(|request| request.object.as_str()).unwrap_or_default();
-        self.cache.folder.join(digest_of([self.program.as_os_str(), file, object.as_ref()]))
-    }
-
-    /// The digest of a file; none where nothing is. What can't be told by its content is like nothing that was kept.
-    fn content(&mut self, path: &Path) -> Option<String> {
-        let digest = || match fs::metadata(path) {
-            Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST => {
-                Some(fs::read(path).map_or_else(|error| error.to_string(), |bytes| hex(Sha256::digest(bytes))))
-            }
-            Ok(_) => Some("another".to_owned()),
-            Err(error) => (error.kind() != io::ErrorKind::NotFound).then(|| error.to_string()),
-        };
-        self.contents.entry(path.to_owned()).or_insert_with(digest).clone()
-    }
-
-    /// Whether a file can be told by its content: it is as it was when Python read it.
-    fn is_settled(&self, path: &Path) -> bool {
-        match fs::metadata(path) {
-            Ok(metadata) => {
-                let modified = metadata.modified().unwrap_or(self.began);
-                let settled = modified + SETTLED < self.began && !has_come_since(&metadata, self.began);
-                metadata.is_file() && metadata.len() <= LARGEST && settled
-            }
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        }
-    }
-
-    fn listing(&mut self, path: &Path, listing: Listing) -> Option<String> {
-        let key = (path.to_owned(), listing);
-        self.listings.entry(key).or_insert_with(|| list(path, listing)).clone()
+        self.cache.folder.join(digest_of_texts([self.program.as_os_str(), file, object.as_ref()]))
     }
 }
 
@@ -274,71 +252,36 @@ impl Cache {
         if age(&marker).is_ok_and(|age| age < DAY) {
             return Ok(());
         }
-        fs::write(&marker, "")?;
+        // In the place of whatever is there, and not where a link leads.
+        tempfile::NamedTempFile::new_in(&self.folder)?.persist(&marker)?;
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             if age(&path).is_ok_and(|age| age > KEPT) {
-                fs::remove_file(path)?;
+                // What is no entry stays.
+                let _ = fs::remove_file(path);
             }
         }
         Ok(())
     }
 }
 
-/// Whether a file, however old it says that it is, may have taken the place of the one that Python read.
+/// Whether a folder is the user's, and nobody else can write to it; also where it is missing.
 #[cfg(unix)]
-fn has_come_since(metadata: &fs::Metadata, began: SystemTime) -> bool {
+fn is_own(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
-    let (seconds, nanoseconds) = (metadata.ctime().cast_unsigned(), metadata.ctime_nsec() as u32);
-    SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds) + STEP >= began
+    let is_own = |there: fs::Metadata| there.uid() == rustix::process::geteuid().as_raw() && there.mode() & 0o022 == 0;
+    fs::metadata(folder).map_or(true, is_own)
 }
 
 #[cfg(not(unix))]
-fn has_come_since(_: &fs::Metadata, _: SystemTime) -> bool {
-    false
-}
-
-/// Digest of what matters in a directory; none where there is none.
-fn list(path: &Path, listing: Listing) -> Option<String> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path).ok()? {
-        let entry = entry.ok()?;
-        let name = entry.file_name();
-        if listing.counts(&name) {
-            let dated = listing == Listing::Packages && is_metadata(&name);
-            let written = dated.then(|| entry.metadata().ok()?.modified().ok());
-            names.push((name, written.flatten()));
-        }
-    }
-    names.sort();
-    let mut hash = Sha256::new();
-    for (name, written) in names {
-        hash.update((name.len() as u64).to_be_bytes());
-        hash.update(name.as_encoded_bytes());
-        let written = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
-        hash.update(written.unwrap_or_default().as_nanos().to_be_bytes());
-    }
-    Some(hex(hash.finalize()))
+fn is_own(_: &Path) -> bool {
+    true
 }
 
 /// What a bare name stands for.
 fn on_path(name: &Path) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
-/// Of several texts: each is preceded by its length.
-fn digest_of<'t>(texts: impl IntoIterator<Item = &'t OsStr>) -> String {
-    let mut hash = Sha256::new();
-    for text in texts {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_encoded_bytes());
-    }
-    hex(hash.finalize())
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -352,6 +295,7 @@ mod tests {
             Interpreter, PythonError,
             tests::{PYTHON, folder, requests, succeed},
         },
+        fingerprint::{LARGEST, STEP},
         *,
     };
 
@@ -369,8 +313,12 @@ mod tests {
     }
 
     fn settle(path: &Path) {
+        make_older(path, 2 * SETTLED);
+    }
+
+    fn make_older(path: &Path, age: Duration) {
         let file = fs::File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - 2 * SETTLED).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
     }
 
     fn write(path: &Path, text: &str) {
@@ -631,7 +579,49 @@ os.waitpid(multiprocessing.util.spawnv_passfds(os.fsencode(sys.executable), ['py
 
         let project = Project::new(&[("flow.py", FLOW)]);
         project.pickle().await;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&project.path("cache")), 0o700);
+        let cache = project.path("cache");
+        assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(project.pickle().await, project.pickle().await);
+        // Where they could, nothing is taken from.
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_ne!(project.pickle().await, project.pickle().await);
+    }
+
+    /// In a file system that takes them all.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn no_time_is_too_far_away() {
+        use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        let data = folder.path().join("data");
+        for tv_sec in [i64::MAX, i64::MIN] {
+            fs::write(&data, "").unwrap();
+            let time = Timespec { tv_sec, tv_nsec: 0 };
+            let times = Timestamps { last_access: time, last_modification: time };
+            utimensat(CWD, &data, &times, AtFlags::empty()).unwrap();
+            let flow = format!("open({data:?}).read()\n{FLOW}");
+            Project::new(&[("flow.py", &flow)]).pickle().await;
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_lies_in_a_cache_is_not_followed() {
+        let project = Project::new(&[("flow.py", FLOW), ("precious", "mine")]);
+        let first = project.pickle().await;
+        let marker = project.path("cache").join("cleaned");
+        fs::remove_file(&marker).unwrap();
+        std::os::unix::fs::symlink(project.path("precious"), &marker).unwrap();
+        make_older(&project.path("precious"), 2 * DAY);
+        for entry in fs::read_dir(project.path("cache")).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry != marker {
+                fs::remove_file(&entry).unwrap();
+                assert!(Command::new("mkfifo").arg(&entry).status().unwrap().success());
+            }
+        }
+        assert_ne!(project.pickle().await, first);
+        assert_eq!(fs::read_to_string(project.path("precious")).unwrap(), "mine");
     }
 }

@@ -51,6 +51,7 @@ impl PythonError {
             Reason::Import { line } => Self::Import { request, program, file, line, last_line },
             Reason::NoObject { near } => Self::NoObject { request, file, object, near, last_line },
             Reason::NotRunnable { near } => Self::NotRunnable { request, file, object, kind: last_line, near },
+            Reason::Unwritten { errno } => Self::Unwritten(io::Error::from_raw_os_error(errno)),
             Reason::NotPicklable { part } => Self::NotPicklable { request, file, object, part, last_line },
         }
     }

@@ -165,8 +165,11 @@ def pickle_all(requests, directory, answer, hooks):
             answer(kind="begin", request=index)
             flow = file.find(name)
             content = file.pickle(flow, name, cloudpickle, ids)
-            with open(os.path.join(native(directory), "%d.pickle" % index), "wb") as target:
-                target.write(content)
+            try:
+                with open(os.path.join(native(directory), "%d.pickle" % index), "wb") as target:
+                    target.write(content)
+            except OSError as error:
+                raise Refusal(kind="unwritten", message=describe(error), errno=error.errno)
             answer(kind="pickled", request=index, name=own_name(flow))
         tell(answer, trace, ids.sha256(file.source).hexdigest())
         file.forget()

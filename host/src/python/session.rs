@@ -95,6 +95,7 @@ pub(super) enum Reason {
     NoObject { near: Vec<String> },
     NotRunnable { near: Vec<String> },
     NotPicklable { part: String },
+    Unwritten { errno: i32 },
 }
 
 /// What the pickles of a file were made from.
