@@ -25,7 +25,7 @@ use crate::{
     limits::Limits,
     policy::Policy,
     python::{Ahead, Errand},
-    sources::Pickling,
+    sources::{Pickling, SourceGrant},
 };
 
 /// The core as a component, before it is compiled: what `flowhold component` writes.
@@ -69,6 +69,7 @@ pub struct Builder {
     docker: Arc<dyn Docker>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    sources: SourceGrant,
     memory_limit: usize,
     deadline: Option<Duration>,
     component: Option<Vec<u8>>,
@@ -83,6 +84,7 @@ impl Default for Builder {
             docker: Arc::new(NoDocker),
             clock: Arc::new(System),
             random: Arc::new(System),
+            sources: Arc::new(|_| false),
             memory_limit: 1 << 30,
             deadline: None,
             component: None,
@@ -96,6 +98,25 @@ impl Builder {
     #[must_use]
     pub fn files(mut self, directory: impl Into<PathBuf>, access: Access) -> Self {
         self.grants.push((directory.into(), access));
+        self
+    }
+
+    /// Lets plans be of the sources to which `granted` says yes; without this, only of specs that name none, or say all
+    /// about theirs. It is the component that asks for them, and its spec may be a stranger's.
+    ///
+    /// ```no_run
+    /// # use std::{path::Path, sync::Arc};
+    /// use flowhold::{Host, Sought};
+    ///
+    /// let below = Path::new("/srv/tenants/acme");
+    /// let host = Host::builder().sources(Arc::new(move |sought| match sought {
+    ///     Sought::File(path) => path.starts_with(below),
+    ///     Sought::Python(_) => false,
+    /// }));
+    /// ```
+    #[must_use]
+    pub fn sources(mut self, granted: SourceGrant) -> Self {
+        self.sources = granted;
         self
     }
 
@@ -252,6 +273,7 @@ impl Host {
             component,
             policies,
             ticks,
+            sources: Arc::clone(&settings.sources),
             pickling: Pickling::default(),
             inputs: Inputs::default(),
             errand: None,
@@ -278,6 +300,8 @@ pub struct Session {
     pub(crate) policies: Vec<Policy>,
     /// What each call may take.
     ticks: Option<u32>,
+    /// What plans may be of.
+    pub(crate) sources: SourceGrant,
     pub(crate) pickling: Pickling,
     /// What the last plan was made from, and what Python was asked for.
     pub(crate) inputs: Inputs,

@@ -50,7 +50,8 @@ impl Session {
         let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         let policies = call!(self.flowhold_storage_planning.spec.call_policies(handle))?;
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
-        let look = sources::look(&sources, &spec.folder, python.or(stated.as_deref()), &self.pickling, need).await;
+        let python = python.or(stated.as_deref());
+        let look = sources::look(&sources, &spec.folder, python, &self.pickling, need, &self.sources).await;
         let unavailable = look
             .found
             .iter()

@@ -12,7 +12,7 @@ use crate::{
     bindings::exports::flowhold::storage::planning::{Entry, EntryKind, Finding, Origin, Python, Source},
     blob::Blob,
     failure::Failure,
-    files::parent_of,
+    files::{from_everywhere, parent_of},
     inputs::{Inputs, Listing},
     parallel::on_all_processors,
     python::{Ahead, Errand, Interpreter, PickleRequest, configuration_of, path_of},
@@ -58,6 +58,29 @@ pub enum Need {
     Build,
 }
 
+/// Something that a spec has its host read or run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought<'a> {
+    /// A flow's file, a policy, or what `files` names, with everything below it: where links lead, if it is there.
+    File(&'a Path),
+    /// A Python, which executes the flows' files: a path, or a name that the operating system looks up.
+    Python(&'a Path),
+}
+
+/// Says whether plans may be of it.
+pub type SourceGrant = Arc<dyn Fn(Sought<'_>) -> bool + Send + Sync>;
+
+/// Refuses a file that was not granted.
+pub(crate) fn may_read(path: &Path, granted: &SourceGrant) -> Result<(), Failure> {
+    let place = fs::canonicalize(path).unwrap_or_else(|_| from_everywhere(path));
+    if granted(Sought::File(&place)) { Ok(()) } else { Err(not_granted(path)) }
+}
+
+fn not_granted(path: &Path) -> Failure {
+    Failure::input("not-granted", format!("{} was not granted", path.display()))
+        .with_help("tell those who made the host program, or name what it grants")
+}
+
 /// How flows are pickled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pickling {
@@ -76,6 +99,7 @@ pub(crate) async fn look(
     python: Option<&str>,
     pickling: &Pickling,
     need: Need,
+    granted: &SourceGrant,
 ) -> Look {
     let wanted = |source: &Source| need == Need::Build || !source.pinned;
     let mut inputs = Inputs::default();
@@ -86,17 +110,27 @@ pub(crate) async fn look(
             Origin::File(path) => inputs.add_tree(Path::new(path)),
         }
     }
-    let found = on_all_processors(sources, |source| match &source.origin {
-        _ if !wanted(source) => Found::Skipped,
-        Origin::Object((path, _)) => match fs::metadata(folder.join(path)) {
-            Ok(_) => Found::Skipped,
-            Err(error) => Found::Failed(flow_failure(&folder.join(path), &error)),
-        },
-        Origin::Flow(path) => open_flow(&folder.join(path)),
-        Origin::File(path) => match list(Path::new(path)) {
-            Ok(entries) => Found::File(entries),
-            Err((path, error)) => Found::Failed(failure(&path, &error)),
-        },
+    let found = on_all_processors(sources, |source| {
+        if !wanted(source) {
+            return Found::Skipped;
+        }
+        let (Origin::Object((path, _)) | Origin::Flow(path) | Origin::File(path)) = &source.origin;
+        // That of `files` is absolute.
+        let path = folder.join(path);
+        if let Err(failure) = may_read(&path, granted) {
+            return Found::Failed(failure);
+        }
+        match &source.origin {
+            Origin::Object(_) => match fs::metadata(&path) {
+                Ok(_) => Found::Skipped,
+                Err(error) => Found::Failed(flow_failure(&path, &error)),
+            },
+            Origin::Flow(_) => open_flow(&path),
+            Origin::File(_) => match list(&path) {
+                Ok(entries) => Found::File(entries),
+                Err((path, error)) => Found::Failed(failure(&path, &error)),
+            },
+        }
     });
     let (at, requests): (Vec<_>, Vec<_>) = sources
         .iter()
@@ -120,7 +154,7 @@ pub(crate) async fn look(
         // Its modules are beside it.
         look.inputs.add_listing(parent_of(file), Listing::Modules);
     }
-    if let Err((request, failure)) = look.pickle(&requests, &at, folder, python, pickling).await {
+    if let Err((request, failure)) = look.pickle(&requests, &at, folder, python, pickling, granted).await {
         let index = request.and_then(|request| at.get(request)).or(at.first()).copied().unwrap_or(0);
         if let Some(slot) = look.found.get_mut(index) {
             *slot = Found::Failed(failure);
@@ -138,6 +172,7 @@ impl Look {
         folder: &Path,
         python: Option<&str>,
         pickling: &Pickling,
+        granted: &SourceGrant,
     ) -> Result<(), (Option<usize>, Failure)> {
         let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
         let temporary = tempfile::tempdir().map_err(own)?;
@@ -147,6 +182,9 @@ impl Look {
             configuration_of(&path).iter().for_each(|path| self.inputs.add_file(path));
         }
         let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
+        if !granted(Sought::Python(interpreter.program())) {
+            return Err((None, not_granted(interpreter.program())));
+        }
         let files = requests.iter().map(|request| request.file.clone()).collect();
         self.errand = Some(Errand { interpreter: interpreter.clone(), files });
         if let Some(lines) = &pickling.printed {

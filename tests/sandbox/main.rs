@@ -9,3 +9,4 @@ mod instances;
 mod limits;
 mod policies;
 mod powers;
+mod sources;

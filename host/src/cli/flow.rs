@@ -16,7 +16,7 @@ use flowhold::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, output, planning, store};
+use super::{Format, StoreArguments, console, docker_host, exit, exit::ADDING, output, planning, store, user_host};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -85,7 +85,7 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     arguments.name.as_ref().map(|name| flow.insert("name".to_owned(), json!(name)));
     let spec = json!({ "storage": { "type": "local", "directory": directory }, "flows": [flow] });
     let spec = SpecText { text: spec.to_string(), folder };
-    let mut session = Host::builder().build()?.session().await?;
+    let mut session = user_host().build()?.session().await?;
     let interrupt = exit::on_signal();
     let plan = planning::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
     // Nobody wrote the spec that the field is of.

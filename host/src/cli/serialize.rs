@@ -6,14 +6,14 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use flowhold::{Failure, Host, Need, Session, SpecText, Storage, files::absolute};
+use flowhold::{Failure, Need, Session, SpecText, Storage, files::absolute};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     console, exit, output, planning,
     reading::{LARGEST_STORAGE, limited},
-    store,
+    store, user_host,
 };
 
 #[derive(Args)]
@@ -45,7 +45,7 @@ enum Target {
 pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure> {
     let bytes = read(&arguments.input)?;
     let interrupt = exit::on_signal();
-    let mut session = Host::builder().build()?.session().await?;
+    let mut session = user_host().build()?.session().await?;
     let storage = match as_spec(&bytes) {
         Some(text) => match of_spec(&mut session, text, &arguments, &interrupt).await? {
             Ok(storage) => storage,
