@@ -1,11 +1,9 @@
 //! What can go wrong with the daemon, sorted by who can mend it.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::CredentialsError;
-use super::failure::words;
 use super::fault::Fault;
 use crate::failure::FailureKind;
 
@@ -184,13 +182,8 @@ pub enum DockerError {
         found: String,
     },
     /// A file from an image could not be stored.
-    #[error("'{}' could not be written: {}", .to.display(), unwritten(.reason))]
-    Save {
-        /// The file to be written.
-        to: PathBuf,
-        /// Why not.
-        reason: io::Error,
-    },
+    #[error("a file from the image can't be stored: {0}")]
+    Save(#[source] io::Error),
     /// The daemon said no.
     #[error("the daemon refused to {operation}: {message}")]
     Refused {
@@ -235,7 +228,7 @@ impl DockerError {
             | Self::Secret { .. }
             | Self::Start { .. }
             | Self::NotAFile { .. }
-            | Self::Save { .. } => FailureKind::Input,
+            | Self::Save(_) => FailureKind::Input,
             Self::NoDaemon { .. }
             | Self::SocketDenied { .. }
             | Self::TooOld { .. }
@@ -311,9 +304,6 @@ impl DockerError {
             Self::Start { .. } => "the image must hold the command that is to be run".to_owned(),
             Self::RunTimeout { .. } => "give it more time with --timeout".to_owned(),
             Self::NotAFile { .. } => "name the file itself".to_owned(),
-            Self::Save { reason, .. } if reason.kind() == io::ErrorKind::AlreadyExists => {
-                "nothing is overwritten: name a file that doesn't exist yet".to_owned()
-            }
             _ => return None,
         })
     }
@@ -327,14 +317,6 @@ fn lacks_python(line: &str) -> bool {
 /// Our own checks in the image know the cause; the daemon only knows an exit code.
 fn main_part(instruction: &str, message: &str, findings: &[String]) -> String {
     if findings.is_empty() { format!("{instruction}: {message}") } else { findings.join("; ") }
-}
-
-fn unwritten(reason: &io::Error) -> String {
-    match reason.kind() {
-        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
-        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
-        _ => words(&reason.to_string()),
-    }
 }
 
 fn seconds(time: &Duration) -> String {
