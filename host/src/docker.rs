@@ -49,7 +49,6 @@ use retry::News;
 pub use engine::Engine;
 pub(crate) use error::DockerError;
 use fault::Fault;
-use run::RunRequest;
 pub use run::{GRACE, Output, OutputStream};
 
 /// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.

@@ -1,10 +1,10 @@
 //! The capability `docker` by a real daemon.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Daemon, DockerError, Output, RunRequest, SecretGrant, Settings};
+use super::{Daemon, DockerError, Output, SecretGrant, Settings};
 use crate::{
     blob::Blob,
     capability::{self, Answer, BuildOptions, Builder, BuiltImage, ContainerRun, LocalImage},
@@ -84,11 +84,7 @@ impl capability::Daemon for Connection {
     }
 
     fn run(&self, run: ContainerRun) -> Answer<'_, i64> {
-        Box::pin(async move {
-            let timeout = run.timeout_seconds.map(Duration::from_secs);
-            let request = RunRequest { image: run.image, command: run.command, env: run.env, timeout };
-            Ok(self.daemon.run(request, &self.output).await?)
-        })
+        Box::pin(async move { Ok(self.daemon.run(&run, &self.output).await?) })
     }
 
     fn copy_out<'a>(&'a self, image: &'a str, path: &'a str) -> Answer<'a, Option<Blob>> {
