@@ -53,7 +53,6 @@ pub use run::{GRACE, Output, OutputStream};
 
 /// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
 const OLDEST_API: (u32, u32) = (1, 30);
-const OLDEST_API_TEXT: &str = "1.30";
 
 /// For questions that the daemon answers at once.
 const ANSWER: Duration = Duration::from_secs(120);
@@ -99,8 +98,8 @@ pub(crate) struct Daemon {
 /// Who answers at the other end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DaemonVersion {
-    /// The newest API version that it speaks, such as `1.41`.
-    pub api: String,
+    /// Both numbers of the newest version of the API that it speaks.
+    pub api: (u32, u32),
     /// Such as `linux`.
     pub os: String,
 }
@@ -223,13 +222,12 @@ impl Daemon {
             Failure::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
             failure => failure.into_error("tell its version", &self.address),
         })?;
-        let api = version.api_version.unwrap_or_default();
-        match builder::api(&api) {
+        match version.api_version.as_deref().and_then(api_version) {
             None => Err(no_docker("what answers is no docker daemon".to_owned())),
-            Some(number) if number < OLDEST_API => {
-                Err(DockerError::TooOld { address: self.address.clone(), found: api, needed: OLDEST_API_TEXT })
+            Some(found) if found < OLDEST_API => {
+                Err(DockerError::TooOld { address: self.address.clone(), found, needed: OLDEST_API })
             }
-            Some(_) => Ok(DaemonVersion { api, os: version.os.unwrap_or_default() }),
+            Some(api) => Ok(DaemonVersion { api, os: version.os.unwrap_or_default() }),
         }
     }
 
@@ -297,6 +295,12 @@ impl Daemon {
         });
         result
     }
+}
+
+/// Both numbers of a version such as `1.41`.
+fn api_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn registry_error(operation: &'static str, name: &Reference, message: String, fault: Fault) -> DockerError {

@@ -47,18 +47,12 @@ fn chosen(value: &str) -> Option<Builder> {
 fn preferred(headers: &HeaderMap, version: &DaemonVersion) -> Builder {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let is_docker = header("server").is_some_and(|server| server.starts_with("Docker/"));
-    let is_new = api(&version.api).is_some_and(|api| api >= WITH_BUILDKIT);
+    let is_new = version.api >= WITH_BUILDKIT;
     match header("builder-version") {
         Some("2") => Builder::Buildkit,
         None if is_docker && is_new && version.os == "linux" => Builder::Buildkit,
         _ => Builder::Classic,
     }
-}
-
-/// Both numbers of a version of the API.
-pub(super) fn api(version: &str) -> Option<(u32, u32)> {
-    let (major, minor) = version.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -67,18 +61,18 @@ mod tests {
 
     #[test]
     fn a_daemon_shows_what_it_has() {
-        let linux = |api: &str| DaemonVersion { os: "linux".to_owned(), api: api.to_owned() };
-        let windows = DaemonVersion { os: "windows".to_owned(), ..linux("1.41") };
+        let linux = |api| DaemonVersion { os: "linux".to_owned(), api };
+        let windows = DaemonVersion { os: "windows".to_owned(), ..linux((1, 41)) };
         for (headers, version, builder) in [
             // Heard from Docker 20.10.
-            (&[("server", "Docker/20.10.24 (linux)")][..], linux("1.41"), Builder::Buildkit),
+            (&[("server", "Docker/20.10.24 (linux)")][..], linux((1, 41)), Builder::Buildkit),
             // Not heard here, but known to be said.
-            (&[("builder-version", "2"), ("server", "Docker/28.0.0 (linux)")], linux("1.48"), Builder::Buildkit),
-            (&[("builder-version", "1"), ("server", "Docker/28.0.0 (linux)")], linux("1.48"), Builder::Classic),
-            (&[("server", "Docker/18.06.0 (linux)")], linux("1.38"), Builder::Classic),
+            (&[("builder-version", "2"), ("server", "Docker/28.0.0 (linux)")], linux((1, 48)), Builder::Buildkit),
+            (&[("builder-version", "1"), ("server", "Docker/28.0.0 (linux)")], linux((1, 48)), Builder::Classic),
+            (&[("server", "Docker/18.06.0 (linux)")], linux((1, 38)), Builder::Classic),
             (&[("server", "Docker/20.10.24 (windows)")], windows, Builder::Classic),
-            (&[("server", "Libpod/4.3.1 (linux)")], linux("1.41"), Builder::Classic),
-            (&[], linux("1.41"), Builder::Classic),
+            (&[("server", "Libpod/4.3.1 (linux)")], linux((1, 41)), Builder::Classic),
+            (&[], linux((1, 41)), Builder::Classic),
         ] {
             let map: HeaderMap =
                 headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();

@@ -41,14 +41,14 @@ pub enum DockerError {
         address: String,
     },
     /// The daemon lacks calls that we need.
-    #[error("the docker daemon at {address} speaks API {found}, {needed} is needed")]
+    #[error("the docker daemon at {address} speaks API {}.{}, {}.{} is needed", .found.0, .found.1, .needed.0, .needed.1)]
     TooOld {
         /// The daemon's address.
         address: String,
         /// The newest version that it knows.
-        found: String,
+        found: (u32, u32),
         /// The oldest version that will do.
-        needed: &'static str,
+        needed: (u32, u32),
     },
     /// Not a reference to an image.
     #[error("'{reference}' is not an image reference: {reason}")]
