@@ -33,11 +33,10 @@ const LONGEST_REASON: usize = 500;
 
 /// Why credentials could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum CredentialsError {
+pub(crate) enum CredentialsError {
     /// The configuration file is there, but can't be read.
     #[error("the docker configuration '{}' can't be read: {reason}", .file.display())]
     Unreadable {
-        /// The file.
         file: PathBuf,
         /// Why not; never with the file's content.
         reason: String,
@@ -45,23 +44,14 @@ pub enum CredentialsError {
     /// The configuration's entry for a registry makes no sense.
     #[error("the credentials for '{registry}' in '{}' can't be understood: {reason}", .file.display())]
     Malformed {
-        /// The registry.
         registry: String,
-        /// The file.
         file: PathBuf,
         /// What is wrong with the entry; never its content.
         reason: &'static str,
     },
     /// A credential helper did not do its work.
     #[error("the credential helper '{helper}' failed for '{registry}': {reason}")]
-    Helper {
-        /// The program.
-        helper: String,
-        /// The registry that it was asked for.
-        registry: String,
-        /// The helper's words, or the operating system's.
-        reason: String,
-    },
+    Helper { helper: String, registry: String, reason: String },
 }
 
 impl CredentialsError {

@@ -9,83 +9,40 @@ use crate::failure::FailureKind;
 
 /// Why an operation with the daemon did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum DockerError {
+pub(crate) enum DockerError {
     /// The address of the daemon can't be used.
     #[error("the docker address '{address}' can't be used: {reason}")]
-    Address {
-        /// As given.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Address { address: String, reason: String },
     /// Nobody answers, or somebody who is no docker daemon.
     #[error("no docker daemon at {address}: {reason}")]
-    NoDaemon {
-        /// The address that was tried.
-        address: String,
-        /// The operating system's words.
-        reason: String,
-    },
+    NoDaemon { address: String, reason: String },
     /// Somebody is there, and has no answer now.
     #[error("the docker daemon at {address} gives no answer: {reason}")]
-    NoAnswer {
-        /// The address that was tried.
-        address: String,
-        /// The status, or how long was waited.
-        reason: String,
-    },
+    NoAnswer { address: String, reason: String },
     /// The socket is there, but not for us.
     #[error("permission denied on the docker socket {address}")]
-    SocketDenied {
-        /// The address that was tried.
-        address: String,
-    },
+    SocketDenied { address: String },
     /// The daemon lacks calls that we need.
     #[error("the docker daemon at {address} speaks API {}.{}, {}.{} is needed", .found.0, .found.1, .needed.0, .needed.1)]
-    TooOld {
-        /// The daemon's address.
-        address: String,
-        /// The newest version that it knows.
-        found: (u32, u32),
-        /// The oldest version that will do.
-        needed: (u32, u32),
-    },
+    TooOld { address: String, found: (u32, u32), needed: (u32, u32) },
     /// Not a reference to an image.
     #[error("'{reference}' is not an image reference: {reason}")]
-    Reference {
-        /// As given.
-        reference: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    Reference { reference: String, reason: &'static str },
     /// The daemon doesn't have the image.
     #[error("the daemon has no image '{reference}'")]
-    NoImage {
-        /// The missing image.
-        reference: String,
-    },
+    NoImage { reference: String },
     /// The base image is for other machines, and the daemon didn't mind.
     #[error("'{reference}' is an image for {found}, not for {wanted}")]
-    Platform {
-        /// The image.
-        reference: String,
-        /// The platform that was asked for.
-        wanted: String,
-        /// The image's own.
-        found: String,
-    },
+    Platform { reference: String, wanted: String, found: String },
     /// A registry did not do what the daemon asked of it.
     #[error("{operation} of '{reference}' failed: {message}")]
     Registry {
         /// `pull`, `push` or `look-up`.
         operation: &'static str,
-        /// The image.
         reference: String,
         /// The registry's host, for the help line.
         registry: String,
-        /// The daemon's own words.
         message: String,
-        /// What they mean.
         fault: Fault,
         /// The daemon has an image of that name, for a pull that failed.
         present: bool,
@@ -98,9 +55,7 @@ pub enum DockerError {
     BuildStep {
         /// Such as `3/9`.
         step: String,
-        /// The instruction of the step.
         instruction: String,
-        /// The daemon's own words.
         message: String,
         /// What our own checks in the image said, without their prefix.
         findings: Vec<String>,
@@ -111,12 +66,7 @@ pub enum DockerError {
     },
     /// The daemon refused the build before its first step.
     #[error("the daemon refused the build: {message}")]
-    BuildRefused {
-        /// The daemon's own words.
-        message: String,
-        /// What they mean.
-        fault: Fault,
-    },
+    BuildRefused { message: String, fault: Fault },
     /// The build's end never came.
     #[error("the daemon closed the connection before the build ended")]
     BuildCut {
@@ -125,26 +75,14 @@ pub enum DockerError {
     },
     /// The daemon has BuildKit, but something before it lets no session through.
     #[error("no session with the daemon at {address}, in which BuildKit asks for the build's files: {reason}")]
-    NoSession {
-        /// The daemon's address.
-        address: String,
-        /// What was answered.
-        reason: String,
-    },
+    NoSession { address: String, reason: String },
     /// The classic builder can't do what is asked.
     #[error("{what} needs BuildKit, and the daemon at {address} builds without")]
-    NeedsBuildkit {
-        /// What needs it.
-        what: &'static str,
-        /// The daemon's address.
-        address: String,
-    },
+    NeedsBuildkit { what: &'static str, address: String },
     /// A secret for the build could not be had.
     #[error("the secret '{id}' has no value: {place}: {reason}")]
     Secret {
-        /// The secret's name.
         id: String,
-        /// Where it was looked for.
         place: String,
         /// What is the matter there; never the value.
         reason: String,
@@ -154,33 +92,16 @@ pub enum DockerError {
     Context(#[source] io::Error),
     /// A container could not be started.
     #[error("a container of '{image}' could not be started: {message}")]
-    Start {
-        /// The image.
-        image: String,
-        /// The daemon's own words.
-        message: String,
-    },
+    Start { image: String, message: String },
     /// A container ran longer than allowed; it has been removed.
     #[error("the container of '{image}' did not end within {}", seconds(.after))]
-    RunTimeout {
-        /// The image.
-        image: String,
-        /// The time that it was given.
-        after: Duration,
-    },
+    RunTimeout { image: String, after: Duration },
     /// The container's output could not be passed on; it has been removed.
     #[error("the output of the container could not be written: {0}")]
     Output(#[source] io::Error),
     /// A path in an image is there, but is not a file.
     #[error("'{path}' in the image '{image}' is {found}, not a file")]
-    NotAFile {
-        /// The image.
-        image: String,
-        /// The path in it.
-        path: String,
-        /// What it is.
-        found: String,
-    },
+    NotAFile { image: String, path: String, found: String },
     /// A file from an image could not be stored.
     #[error("a file from the image can't be stored: {0}")]
     Save(#[source] io::Error),
@@ -191,25 +112,14 @@ pub enum DockerError {
         operation: &'static str,
         /// The HTTP status, unless it was a success and the refusal came later.
         status: Option<u16>,
-        /// The daemon's own words.
         message: String,
     },
     /// The daemon's answer ended in the middle, or made no sense.
     #[error("the daemon's answer was cut short while it was to {operation}: {reason}")]
-    Cut {
-        /// A verb, and what it is done to.
-        operation: &'static str,
-        /// What the connection said.
-        reason: String,
-    },
+    Cut { operation: &'static str, reason: String },
     /// The daemon took too long to answer.
     #[error("the daemon did not {operation} within {}", seconds(.after))]
-    Timeout {
-        /// A verb, and what it is done to.
-        operation: &'static str,
-        /// The time that it was given.
-        after: Duration,
-    },
+    Timeout { operation: &'static str, after: Duration },
     /// The user stopped it.
     #[error("interrupted")]
     Interrupted,
@@ -218,7 +128,7 @@ pub enum DockerError {
 impl DockerError {
     /// Who can mend it.
     #[must_use]
-    pub fn kind(&self) -> FailureKind {
+    pub(crate) fn kind(&self) -> FailureKind {
         match self {
             Self::Address { .. }
             | Self::Reference { .. }
@@ -252,7 +162,7 @@ impl DockerError {
 
     /// What to do about it, where there is something that people can do.
     #[must_use]
-    pub fn help(&self) -> Option<String> {
+    pub(crate) fn help(&self) -> Option<String> {
         Some(match self {
             Self::Address { .. } => {
                 "give unix:///path, tcp://host:port or https://host:port, as base_url or in DOCKER_HOST, and the \
