@@ -112,6 +112,7 @@ impl Source {
 
     /// The credentials for a registry such as `docker.io` or `localhost:5000`; `None` when there are none.
     pub(super) async fn find(&self, registry: &str) -> Result<Option<Credentials>, CredentialsError> {
+        let registry = host(registry);
         let Some(file) = self.folder.as_ref().map(|folder| folder.join("config.json")) else {
             return Ok(None);
         };
@@ -321,6 +322,9 @@ mod tests {
             ("https://index.docker.io/v1/", "docker.io"),
             ("docker.io", "docker.io"),
             ("registry-1.docker.io", "docker.io"),
+            // As BuildKit asks for Docker Hub's.
+            ("https://index.docker.io/v1/", "registry-1.docker.io"),
+            ("docker.io", "index.docker.io"),
         ] {
             let config = format!(r#"{{"auths":{{"{key}":{{"auth":"bWU6c2U6Y3JldA=="}}}}}}"#);
             assert_eq!(pair(&config, registry, &[]), me("se:cret"), "{key}");
@@ -420,6 +424,8 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("hunter2"));
             assert_eq!(error.kind(), FailureKind::Input);
         }
+        let malformed = find(r#"{"auths":{"docker.io":{"auth":"!"}}}"#, "registry-1.docker.io", &[]).unwrap_err();
+        assert_eq!(malformed.help().unwrap(), "run `docker login docker.io` again");
     }
 
     #[test]

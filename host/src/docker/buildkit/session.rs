@@ -160,7 +160,7 @@ impl Answers {
         match method {
             GET_SECRET => protobuf::push_field(&mut answer, 1, self.secrets.get(&asked).ok_or(NOT_FOUND)?),
             CREDENTIALS => {
-                let found = self.credentials.find(registry(&asked)).await.unwrap_or_else(|error| {
+                let found = self.credentials.find(&asked).await.unwrap_or_else(|error| {
                     // Perhaps the registry gives it to anybody.
                     self.progress.event(Event::Message { text: &error.to_string() });
                     None
@@ -179,11 +179,6 @@ impl Answers {
         }
         Ok(answer)
     }
-}
-
-/// Docker Hub's registry has names of its own.
-fn registry(host: &str) -> &str {
-    if matches!(host, "registry-1.docker.io" | "index.docker.io") { "docker.io" } else { host }
 }
 
 #[cfg(test)]
