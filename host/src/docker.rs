@@ -16,11 +16,11 @@ mod copy_out;
 mod credentials;
 mod engine;
 mod error;
-mod failure;
 mod fault;
 mod pull;
 mod push;
 mod reference;
+mod request_error;
 mod retry;
 mod run;
 mod secrets;
@@ -42,8 +42,8 @@ use crate::capability::SecretSource;
 use crate::progress::{Event, Operation, Progress};
 use address::Address;
 use credentials::Source;
-use failure::{Failure, words};
 use reference::Reference;
+use request_error::{RequestError, words};
 use retry::News;
 
 pub use engine::Engine;
@@ -144,7 +144,7 @@ impl Daemon {
             // `find` gives no address of another platform.
             other => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: other.to_string() }),
         };
-        let docker = docker.map_err(|error| Failure::from(error).into_error("connect", &address))?;
+        let docker = docker.map_err(|error| RequestError::from(error).into_error("connect", &address))?;
         let mut daemon = Self {
             docker: docker.with_request_modifier(readable_credentials),
             place: found,
@@ -178,8 +178,8 @@ impl Daemon {
                     digests: image.repo_digests.unwrap_or_default(),
                 }))
             }
-            Err(Failure::Answer { status: 404, .. }) => Ok(None),
-            Err(failure) => Err(failure.into_error("look up an image", &self.address)),
+            Err(RequestError::Answer { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error.into_error("look up an image", &self.address)),
         }
     }
 
@@ -196,11 +196,31 @@ impl Daemon {
         let credentials = self.registry_credentials(name).await?;
         match self.ask(self.docker.inspect_registry_image(&name.full(), Some(credentials))).await {
             Ok(found) => Ok(found.descriptor.digest),
-            Err(Failure::Answer { status, message }) => match Fault::of(Some(status), &message) {
-                Fault::Missing => Ok(None),
-                fault => Err(registry_error("look-up", name, message, fault)),
+            Err(error) => match self.registry_error("look-up", "ask the registry", name, error) {
+                DockerError::Registry { fault: Fault::Missing, .. } => Ok(None),
+                error => Err(error),
             },
-            Err(failure) => Err(failure.into_error("ask the registry", &self.address)),
+        }
+    }
+
+    /// Why a registry did not do the `operation`, or why the daemon did not even do `of_daemon`, which leads to it.
+    fn registry_error(
+        &self,
+        operation: &'static str,
+        of_daemon: &'static str,
+        name: &Reference,
+        error: RequestError,
+    ) -> DockerError {
+        match error.refusal() {
+            Ok((status, message)) => DockerError::Registry {
+                operation,
+                reference: name.full(),
+                registry: name.registry().to_owned(),
+                fault: Fault::of(status, &message),
+                message,
+                present: false,
+            },
+            Err(error) => error.into_error(of_daemon, &self.address),
         }
     }
 
@@ -212,15 +232,15 @@ impl Daemon {
             return Err(no_answer(format!("within {} s", CONNECT.as_secs())));
         };
         let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
-        let version = answer.map_err(|failure| match failure {
-            Failure::Answer { status, message } => {
+        let version = answer.map_err(|error| match error {
+            RequestError::Answer { status, message } => {
                 let answer = if status < 500 { &no_docker as &dyn Fn(_) -> _ } else { &no_answer };
                 answer(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
             }
             // With TLS 1.3, the first answer is where one hears that one's certificate is not taken.
-            Failure::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
-            Failure::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
-            failure => failure.into_error("tell its version", &self.address),
+            RequestError::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
+            RequestError::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
+            error => error.into_error("tell its version", &self.address),
         })?;
         match version.api_version.as_deref().and_then(api_version) {
             None => Err(no_docker("what answers is no docker daemon".to_owned())),
@@ -232,16 +252,16 @@ impl Daemon {
     }
 
     /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
-    async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+    async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, RequestError>
     where
-        Failure: From<E>,
+        RequestError: From<E>,
     {
         tokio::select! {
             biased;
-            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
+            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
             answer = tokio::time::timeout(ANSWER, request) => match answer {
-                Ok(answer) => answer.map_err(Failure::from),
-                Err(_) => Err(Failure::Timeout(ANSWER)),
+                Ok(answer) => answer.map_err(RequestError::from),
+                Err(_) => Err(RequestError::Timeout(ANSWER)),
             },
         }
     }
@@ -250,11 +270,11 @@ impl Daemon {
     async fn next<T>(
         &self,
         stream: &mut (impl Stream<Item = Result<T, bollard::errors::Error>> + Unpin),
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<Option<T>, RequestError> {
         tokio::select! {
             biased;
-            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
-            item = stream.next() => item.transpose().map_err(Failure::from),
+            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
+            item = stream.next() => item.transpose().map_err(RequestError::from),
         }
     }
 
@@ -301,17 +321,6 @@ impl Daemon {
 fn api_version(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-fn registry_error(operation: &'static str, name: &Reference, message: String, fault: Fault) -> DockerError {
-    DockerError::Registry {
-        operation,
-        reference: name.full(),
-        registry: name.registry().to_owned(),
-        message,
-        fault,
-        present: false,
-    }
 }
 
 /// bollard 0.21.1 writes credentials in the standard alphabet of base64, the daemon reads the one

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{cli_context, credentials, error::DockerError, failure::words, tls::Tls};
+use super::{cli_context, credentials, error::DockerError, request_error::words, tls::Tls};
 use crate::progress::{clean, without_passwords};
 
 /// A way to reach a daemon that this build knows.

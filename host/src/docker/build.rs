@@ -13,9 +13,9 @@ use bollard::query_parameters::BuildImageOptionsBuilder;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-use super::failure::Failure;
 use super::fault::named_at_once;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
@@ -87,18 +87,18 @@ impl Daemon {
         let end = loop {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => {
-                    if let Err(failure) = transcript.take(&info, Instant::now(), &*self.settings.progress) {
-                        break Err(failure);
+                    if let Err(error) = transcript.take(&info, Instant::now(), &*self.settings.progress) {
+                        break Err(error);
                     }
                 }
                 Ok(None) => break Ok(()),
-                Err(failure) => break Err(failure),
+                Err(error) => break Err(error),
             }
         };
         // Closes the connection, which is what makes the daemon stop.
         drop(stream);
         transcript.end(Instant::now(), &*self.settings.progress);
-        if matches!(end, Err(Failure::Interrupted)) {
+        if matches!(end, Err(RequestError::Interrupted)) {
             return Err(DockerError::Interrupted);
         }
         if let Some(error) = trouble.take() {
@@ -106,7 +106,7 @@ impl Daemon {
         }
         match end {
             Ok(()) => {}
-            Err(failure) => return Err(transcript.error(failure, &self.address)),
+            Err(error) => return Err(transcript.error(error, &self.address)),
         }
         let Some(image_id) = transcript.image_id.take() else {
             return Err(DockerError::BuildCut { step: transcript.step() });

@@ -4,7 +4,7 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 
 use super::buildkit::Connection;
-use super::failure::Failure;
+use super::request_error::RequestError;
 use super::{Daemon, DaemonVersion, DockerError};
 use crate::capability::Builder;
 
@@ -25,10 +25,10 @@ impl Daemon {
         }
         let ping = async {
             let mut connection = Connection::open(&self.place).await?;
-            Ok::<_, Failure>(connection.send(Request::get("/_ping")).await?.headers().clone())
+            Ok::<_, RequestError>(connection.send(Request::get("/_ping")).await?.headers().clone())
         };
         let headers =
-            self.ask(ping).await.map_err(|failure| failure.into_error("say what it builds with", &self.address))?;
+            self.ask(ping).await.map_err(|error| error.into_error("say what it builds with", &self.address))?;
         Ok(preferred(&headers, &self.version))
     }
 }

@@ -20,8 +20,8 @@ use hyper::Request;
 use serde_json::{Map, Value};
 
 use super::build::{Sent, Trouble};
-use super::failure::Failure;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::secrets::Secrets;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
@@ -71,8 +71,8 @@ impl Daemon {
             let mut connection = self.ask(Connection::open(&self.place)).await?;
             let mut response = connection.send(Request::post(format!("/build?{query}"))).await?;
             if !response.status().is_success() {
-                let (status, message) = self.ask(async { Ok::<_, Failure>(refusal(response).await) }).await?;
-                return Err(Failure::Answer { status, message });
+                let (status, message) = self.ask(async { Ok::<_, RequestError>(refusal(response).await) }).await?;
+                return Err(RequestError::Answer { status, message });
             }
             let mut line = Vec::new();
             while let Some(frame) = response.body_mut().frame().await {
@@ -86,7 +86,7 @@ impl Daemon {
                         }
                         line.clear();
                     } else if line.len() > LINE_BYTES {
-                        return Err(Failure::Cut("a line of the answer has no end".to_owned()));
+                        return Err(RequestError::Cut("a line of the answer has no end".to_owned()));
                     }
                 }
             }
@@ -102,7 +102,7 @@ impl Daemon {
         if let Some(error) = trouble.take() {
             return Err(DockerError::Context(error));
         }
-        end.map_err(|failure| transcript.error(failure, &self.address))?;
+        end.map_err(|error| transcript.error(error, &self.address))?;
         let cut = |transcript: &Transcript| DockerError::BuildCut { step: transcript.step() };
         let image_id = transcript.image_id.take().ok_or_else(|| cut(&transcript))?;
         if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {

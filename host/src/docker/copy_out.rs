@@ -14,8 +14,8 @@ use tar::EntryType;
 use tokio::sync::mpsc;
 
 use super::container::Container;
-use super::failure::Failure;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::{Daemon, DockerError};
 use crate::progress::clean;
 
@@ -40,11 +40,11 @@ impl Daemon {
     async fn download(&self, container: &Container, image: &str, path: &str) -> Result<Option<File>, DockerError> {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let mut chunks = self.docker.download_from_container(container.id(), Some(options)).boxed();
-        let failed = |failure: Failure| failure.into_error("copy a file out of an image", &self.address);
+        let failed = |error: RequestError| error.into_error("copy a file out of an image", &self.address);
         let first = match self.next(&mut chunks).await {
             Ok(first) => first,
-            Err(Failure::Answer { status: 404, .. }) => return Ok(None),
-            Err(failure) => return Err(failed(failure)),
+            Err(RequestError::Answer { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
         };
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let writer = tokio::task::spawn_blocking(move || extract(Chunks { receiver, current: Bytes::new() }));
@@ -53,10 +53,10 @@ impl Daemon {
             let chunk = match next {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break None,
-                Err(failure) => {
+                Err(error) => {
                     // The writer must not take half a file for a whole one.
                     let _ = sender.send(Err(io::Error::other("the connection broke"))).await;
-                    break Some(failed(failure));
+                    break Some(failed(error));
                 }
             };
             if sender.send(Ok(chunk)).await.is_err() {
@@ -73,7 +73,7 @@ impl Daemon {
             (None, Err(Unfit::Found(found))) => {
                 Err(DockerError::NotAFile { image: image.to_owned(), path: path.to_owned(), found })
             }
-            (None, Err(Unfit::Reading(error))) => Err(failed(Failure::Cut(error.to_string()))),
+            (None, Err(Unfit::Reading(error))) => Err(failed(RequestError::Cut(error.to_string()))),
             (None, Err(Unfit::Writing(reason))) => Err(DockerError::Save(reason)),
         }
     }

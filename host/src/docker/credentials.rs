@@ -18,7 +18,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::failure::words;
+use super::request_error::words;
 use crate::failure::FailureKind;
 
 /// Docker Hub's name in configuration files, older than its host's.

@@ -3,10 +3,10 @@
 use bollard::models::{CreateImageInfo, ProgressDetail};
 use bollard::query_parameters::CreateImageOptionsBuilder;
 
-use super::failure::Failure;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::retry::News;
-use super::{Daemon, DockerError, Fault, registry_error};
+use super::{Daemon, DockerError};
 use crate::progress::{Event, Operation, Progress};
 
 impl Daemon {
@@ -34,7 +34,7 @@ impl Daemon {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => self.tell_transfer(&info, news),
                 Ok(None) => break,
-                Err(failure) => return Err(self.pull_error(name, failure).await),
+                Err(error) => return Err(self.pull_error(name, error).await),
             }
         }
         // A daemon that is killed ends the stream without a word.
@@ -44,19 +44,8 @@ impl Daemon {
         }
     }
 
-    async fn pull_error(&self, name: &Reference, failure: Failure) -> DockerError {
-        let (message, fault) = match failure {
-            Failure::Answer { status, message } => {
-                let fault = Fault::of(Some(status), &message);
-                (message, fault)
-            }
-            Failure::Stream(message) => {
-                let fault = Fault::of(None, &message);
-                (message, fault)
-            }
-            failure => return failure.into_error("pull an image", &self.address),
-        };
-        let mut error = registry_error("pull", name, message, fault);
+    async fn pull_error(&self, name: &Reference, error: RequestError) -> DockerError {
+        let mut error = self.registry_error("pull", "pull an image", name, error);
         if let DockerError::Registry { present, .. } = &mut error {
             *present = matches!(self.image(&name.full()).await, Ok(Some(_)));
         }

@@ -3,10 +3,10 @@
 use bollard::BollardRequest;
 use bollard::query_parameters::CreateImageOptions;
 
-use super::failure::Failure;
 use super::reference::{Reference, is_digest};
+use super::request_error::RequestError;
 use super::retry::News;
-use super::{Daemon, DockerError, Fault, readable_credentials, registry_error};
+use super::{Daemon, DockerError, Fault, readable_credentials};
 use crate::progress::{Event, Operation};
 
 impl Daemon {
@@ -47,7 +47,7 @@ impl Daemon {
                     None => self.tell_transfer(&info, news),
                 },
                 Ok(None) => break,
-                Err(failure) => return Err(self.push_error(name, failure)),
+                Err(error) => return Err(self.push_error(name, error)),
             }
         }
         let digest = match digest {
@@ -68,22 +68,15 @@ impl Daemon {
             .ok_or_else(|| DockerError::Cut { operation: "push an image", reason: "the push did not end".to_owned() })
     }
 
-    fn push_error(&self, name: &Reference, failure: Failure) -> DockerError {
-        match failure {
+    fn push_error(&self, name: &Reference, error: RequestError) -> DockerError {
+        let mut error = self.registry_error("push", "push an image", name, error);
+        if let DockerError::Registry { message, fault, .. } = &mut error
+            && message.starts_with("tag does not exist")
+        {
             // It was there a moment ago: another build is about to give it the tag anew (containerd, 28.5).
-            Failure::Answer { message, .. } | Failure::Stream(message) if message.starts_with("tag does not exist") => {
-                registry_error("push", name, message, Fault::Busy)
-            }
-            Failure::Answer { status, message } => {
-                let fault = Fault::of(Some(status), &message);
-                registry_error("push", name, message, fault)
-            }
-            Failure::Stream(message) => {
-                let fault = Fault::of(None, &message);
-                registry_error("push", name, message, fault)
-            }
-            failure => failure.into_error("push an image", &self.address),
+            *fault = Fault::Busy;
         }
+        error
     }
 }
 

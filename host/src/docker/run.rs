@@ -15,8 +15,8 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::container::Container;
-use super::failure::Failure;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::{Daemon, DockerError};
 use crate::capability::ContainerRun;
 use crate::progress::Event;
@@ -99,7 +99,7 @@ impl Daemon {
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.ask(self.docker.attach_container(container.id(), Some(options))).await;
         let AttachContainerResults { output: mut written, input: _keep_open } =
-            attached.map_err(|failure| failure.into_error("attach to a container", &self.address))?;
+            attached.map_err(|error| error.into_error("attach to a container", &self.address))?;
         self.start(container, image).await?;
         let exit = self.exit(container);
         tokio::pin!(exit);
@@ -111,7 +111,7 @@ impl Daemon {
                 chunk = written.next() => match chunk {
                     Some(Ok(chunk)) => pass_on(lines.take(chunk), output).await?,
                     Some(Err(error)) => {
-                        return Err(Failure::from(error).into_error("pass on a container's output", &self.address));
+                        return Err(RequestError::from(error).into_error("pass on a container's output", &self.address));
                     }
                     None => break,
                 },
@@ -142,8 +142,8 @@ impl Daemon {
     async fn start(&self, container: &Container, image: &str) -> Result<(), DockerError> {
         match self.ask(self.docker.start_container(container.id(), None::<StartContainerOptions>)).await {
             Ok(()) => Ok(()),
-            Err(Failure::Answer { message, .. }) => Err(DockerError::Start { image: image.to_owned(), message }),
-            Err(failure) => Err(failure.into_error("start a container", &self.address)),
+            Err(RequestError::Answer { message, .. }) => Err(DockerError::Start { image: image.to_owned(), message }),
+            Err(error) => Err(error.into_error("start a container", &self.address)),
         }
     }
 
@@ -156,17 +156,15 @@ impl Daemon {
             match answers.next().await {
                 Some(Ok(end)) => {
                     match end.error.and_then(|error| error.message).filter(|message| !message.is_empty()) {
-                        Some(message) => Err(Failure::Stream(message).into_error(OPERATION, &self.address)),
+                        Some(message) => Err(RequestError::Stream(message).into_error(OPERATION, &self.address)),
                         None => Ok(end.status_code),
                     }
                 }
                 // How bollard tells an exit code that isn't 0.
                 Some(Err(Bollard::DockerContainerWaitError { error, code })) if error.is_empty() => Ok(code),
-                Some(Err(error)) => Err(Failure::from(error).into_error(OPERATION, &self.address)),
-                None => {
-                    Err(Failure::Cut("the daemon closed the connection".to_owned())
-                        .into_error(OPERATION, &self.address))
-                }
+                Some(Err(error)) => Err(RequestError::from(error).into_error(OPERATION, &self.address)),
+                None => Err(RequestError::Cut("the daemon closed the connection".to_owned())
+                    .into_error(OPERATION, &self.address)),
             }
         }
     }

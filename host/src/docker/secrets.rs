@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::DockerError;
-use super::failure::words;
+use super::request_error::words;
 use crate::capability::{BuildSecret, SecretSource};
 use crate::progress::{MASK, without_passwords};
 

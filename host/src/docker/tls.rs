@@ -20,7 +20,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{FOREVER, failure::words};
+use super::{FOREVER, request_error::words};
 
 /// What connections to a daemon have in common.
 #[derive(Debug, Clone)]

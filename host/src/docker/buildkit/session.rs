@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::address::Address;
 use super::super::credentials::Source;
-use super::super::failure::Failure;
+use super::super::request_error::RequestError;
 use super::super::secrets::Secrets;
 use super::connection::{Connection, broken, refusal};
 use super::file_sync::{Broken, Shared};
@@ -57,7 +57,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Files that came in a session with the same key are those that BuildKit compares a context with.
-    pub(super) async fn open(address: &Address, key: &str, answers: Answers) -> Result<Self, Failure> {
+    pub(super) async fn open(address: &Address, key: &str, answers: Answers) -> Result<Self, RequestError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut request = Request::post("/session")
             .header("connection", "Upgrade")
@@ -72,7 +72,7 @@ impl Session {
         let response = connection.send(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (status, words) = refusal(response).await;
-            return Err(Failure::NoSession(format!("status {status} {words}").trim_end().to_owned()));
+            return Err(RequestError::NoSession(format!("status {status} {words}").trim_end().to_owned()));
         }
         let stream = hyper::upgrade::on(response).await.map_err(|error| broken(&error))?;
         let server = tokio::spawn(async move {

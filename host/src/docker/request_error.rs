@@ -11,7 +11,7 @@ use crate::progress::{clean, without_passwords};
 
 /// What a single request came to, before it is known what that means for the operation.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum RequestError {
     /// A status that is no success.
     Answer { status: u16, message: String },
     /// An error in the middle of a stream whose status was 200.
@@ -30,7 +30,16 @@ pub(super) enum Failure {
     Interrupted,
 }
 
-impl Failure {
+impl RequestError {
+    /// The status, if it was in place of an answer, and the words of a daemon that said no; else what it is.
+    pub(super) fn refusal(self) -> Result<(Option<u16>, String), Self> {
+        match self {
+            Self::Answer { status, message } => Ok((Some(status), message)),
+            Self::Stream(message) => Ok((None, message)),
+            other => Err(other),
+        }
+    }
+
     /// The error where nothing better is known than that the daemon should `operation`.
     pub(super) fn into_error(self, operation: &'static str, address: &str) -> DockerError {
         match self {
@@ -47,7 +56,7 @@ impl Failure {
     }
 }
 
-impl From<Bollard> for Failure {
+impl From<Bollard> for RequestError {
     fn from(error: Bollard) -> Self {
         match error {
             Bollard::DockerResponseServerError { status_code, message } => {
