@@ -10,6 +10,7 @@ mod address;
 mod build;
 mod builder;
 mod buildkit;
+mod cli_config;
 mod cli_context;
 mod container;
 mod copy_out;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{cli_context, credentials, error::DockerError, request_error::words, tls::Tls};
+use super::{cli_config, cli_context, error::DockerError, tls::Tls};
 use crate::progress::{clean, without_passwords};
 
 /// A way to reach a daemon that this build knows.
@@ -24,14 +24,9 @@ impl Address {
     pub(super) fn find(given: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, DockerError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
         let address = given.filter(|given| !given.is_empty()).map(str::to_owned).or_else(|| variable("DOCKER_HOST"));
-        let folder = credentials::folder(variable);
+        let folder = cli_config::folder(variable);
         let context = match (&address, &folder) {
-            (None, Some(folder)) => {
-                cli_context::chosen(variable("DOCKER_CONTEXT"), folder).map_err(|(name, reason)| {
-                    let address = format!("of the docker context {}", clean(&name));
-                    DockerError::Address { address, reason: words(&reason) }
-                })?
-            }
+            (None, Some(folder)) => cli_context::chosen(variable("DOCKER_CONTEXT"), folder)?,
             _ => None,
         };
         let (address, certificates) = match (address, context) {

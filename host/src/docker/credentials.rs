@@ -18,6 +18,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use super::cli_config::{self, Entry};
 use super::request_error::words;
 use crate::failure::FailureKind;
 
@@ -99,34 +100,16 @@ pub(super) struct Source {
     helpers: Option<PathBuf>,
 }
 
-/// Where docker keeps what is the user's: `DOCKER_CONFIG`, else `.docker` in the home.
-pub(super) fn folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let configured = variable("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
-    configured.or_else(|| Some(std::env::home_dir()?.join(".docker")))
-}
-
 impl Source {
     pub(super) fn of_user() -> Self {
-        Self { folder: folder(|name| std::env::var(name).ok()), helpers: None }
+        Self { folder: cli_config::folder(|name| std::env::var(name).ok()), helpers: None }
     }
 
     /// The credentials for a registry such as `docker.io` or `localhost:5000`; `None` when there are none.
     pub(super) async fn find(&self, registry: &str) -> Result<Option<Credentials>, CredentialsError> {
         let registry = host(registry);
-        let Some(file) = self.folder.as_ref().map(|folder| folder.join("config.json")) else {
-            return Ok(None);
-        };
-        let unreadable = |reason: String| CredentialsError::Unreadable { file: file.clone(), reason };
-        let text = match std::fs::read(&file) {
-            Ok(text) if text.trim_ascii().is_empty() => return Ok(None),
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
-        let config: Config = serde_json::from_slice(&text).map_err(|error| {
-            // Only the place: serde's words may quote a value.
-            unreadable(format!("not what docker writes, line {} column {}", error.line(), error.column()))
-        })?;
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let Some(config) = cli_config::read(folder)? else { return Ok(None) };
         let helper = entry(&config.cred_helpers, registry).filter(|name| !name.is_empty());
         let store = config.creds_store.as_ref().filter(|name| !name.is_empty());
         if let Some(name) = helper.or(store)
@@ -139,7 +122,7 @@ impl Source {
         };
         entry.credentials(registry).map_err(|reason| CredentialsError::Malformed {
             registry: registry.to_owned(),
-            file: file.clone(),
+            file: cli_config::file(folder),
             reason,
         })
     }
@@ -217,29 +200,11 @@ async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// What is null is not there, as for docker itself.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Config {
-    auths: Option<BTreeMap<String, Option<Entry>>>,
-    creds_store: Option<String>,
-    cred_helpers: Option<BTreeMap<String, Option<String>>>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
     username: String,
     secret: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
 }
 
 impl Entry {
