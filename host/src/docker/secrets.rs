@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use super::DockerError;
 use super::request_error::words;
 use crate::capability::{BuildSecret, SecretSource};
-use crate::progress::{MASK, without_passwords};
+use crate::progress::{MASK, url_users, without_passwords};
 
 /// BuildKit takes no larger secret.
 const LARGEST: usize = 500 * 1024;
@@ -117,8 +117,7 @@ impl Secrets {
 
 /// Passwords in what holds more than one: the address of a package index, or a netrc.
 fn passwords(text: &str) -> impl Iterator<Item = &str> {
-    let users = text.split("://").skip(1).filter_map(|rest| rest.split(['/', '?', '#']).next()?.rsplit_once('@'));
-    let in_addresses = users.map(|(user, _)| user.split_once(':').map_or(user, |(_, password)| password));
+    let in_addresses = url_users(text).map(|(_, user)| user.split_once(':').map_or(user, |(_, password)| password));
     let words = text.split_whitespace();
     let in_netrc = words.clone().zip(words.skip(1)).filter(|(key, _)| *key == "password").map(|(_, value)| value);
     in_addresses.chain(in_netrc)
