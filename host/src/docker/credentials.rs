@@ -140,55 +140,49 @@ impl Source {
         }
         let program = self.helpers.as_deref().unwrap_or(Path::new("")).join(&helper);
         let server = server(registry);
-        let conversation = async {
-            let mut child = tokio::process::Command::new(program)
-                .arg("get")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()?;
-            if let Some(mut stdin) = child.stdin.take() {
-                // A helper that needs no input may close it unread; its exit code tells all.
-                let _ = stdin.write_all(server.as_bytes()).await;
-            }
-            let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-            let (stdout, stderr) = tokio::try_join!(read_some(stdout), read_some(stderr))?;
-            Ok(Output { status: child.wait().await?, stdout, stderr })
-        };
-        let output = tokio::time::timeout(PATIENCE, conversation)
+        let output = tokio::time::timeout(PATIENCE, converse(&program, server))
             .await
             .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
-            .map_err(|error: io::Error| failed(error.to_string()))?;
+            .map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
-            // By convention the reason is on stdout; some write to stderr.
-            // Nor is a secret told that came with it.
-            let has_secret = serde_json::from_slice::<Answer>(&output.stdout).is_ok();
-            let stdout = if has_secret { Vec::new() } else { output.stdout };
-            let said = [stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
-            let unknown = ["credentials not found", "no credentials server url"];
-            if unknown.iter().any(|words| said.to_lowercase().contains(words)) {
-                return Ok(None);
-            }
-            let said: String = words(&said).chars().take(LONGEST_REASON).collect();
-            return Err(failed(if said.is_empty() { output.status.to_string() } else { said }));
+            return complaint(output).map_or(Ok(None), |reason| Err(failed(reason)));
         }
         let answer: Answer = serde_json::from_slice(&output.stdout)
             .map_err(|_| failed("its answer is not JSON with Username and Secret".to_owned()))?;
-        Ok(match answer {
-            Answer { secret, .. } if secret.is_empty() => None,
-            // The marker that the secret is a token.
-            Answer { username, secret } if username == "<token>" => Some(Credentials {
-                username: String::new(),
-                password: String::new(),
-                identity_token: Some(secret),
-                server: server.to_owned(),
-            }),
-            Answer { username, secret } => {
-                Some(Credentials { username, password: secret, identity_token: None, server: server.to_owned() })
-            }
-        })
+        Ok(answer.credentials(server))
     }
+}
+
+/// Runs a helper to its end.
+async fn converse(program: &Path, server: &str) -> io::Result<Output> {
+    let mut child = tokio::process::Command::new(program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that needs no input may close it unread; its exit code tells all.
+        let _ = stdin.write_all(server.as_bytes()).await;
+    }
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = tokio::try_join!(read_some(stdout), read_some(stderr))?;
+    Ok(Output { status: child.wait().await?, stdout, stderr })
+}
+
+/// Why a helper failed; none if all that is the matter is that it has nothing.
+fn complaint(output: Output) -> Option<String> {
+    // By convention the reason is on stdout; some write to stderr. A secret that came with it is not told.
+    let has_secret = serde_json::from_slice::<Answer>(&output.stdout).is_ok();
+    let stdout = if has_secret { Vec::new() } else { output.stdout };
+    let said = [stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
+    let unknown = ["credentials not found", "no credentials server url"];
+    if unknown.iter().any(|words| said.to_lowercase().contains(words)) {
+        return None;
+    }
+    let said: String = words(&said).chars().take(LONGEST_REASON).collect();
+    Some(if said.is_empty() { output.status.to_string() } else { said })
 }
 
 /// What a helper writes, which is never more. One that goes on writing is told by its closed pipe.
@@ -205,6 +199,22 @@ async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> 
 struct Answer {
     username: String,
     secret: String,
+}
+
+impl Answer {
+    fn credentials(self, server: &str) -> Option<Credentials> {
+        let Self { username, secret } = self;
+        let server = server.to_owned();
+        match username.as_str() {
+            _ if secret.is_empty() => None,
+            // The marker that the secret is a token.
+            "<token>" => {
+                let (username, password) = (String::new(), String::new());
+                Some(Credentials { username, password, identity_token: Some(secret), server })
+            }
+            _ => Some(Credentials { username, password: secret, identity_token: None, server }),
+        }
+    }
 }
 
 impl Entry {
