@@ -16,6 +16,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 
+use crate::failure::of_system;
+
 /// How much of a file is read at once.
 const STEP: usize = 256 << 10;
 
@@ -291,7 +293,8 @@ impl Reader {
             Source::File { path, held, stamp, .. } => {
                 let file = self.opened.as_ref().or(held.as_ref()).ok_or_else(|| changed(path))?;
                 let read = stamp.read(file, offset, length);
-                let read = read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+                let of_path = |error: io::Error| format!("{}: {}", path.display(), of_system(&error));
+                let read = read.map_err(|error| io::Error::new(error.kind(), of_path(error)));
                 read?.ok_or_else(|| changed(path))
             }
         }

@@ -21,7 +21,7 @@ use crate::{
     },
     blob::{Blob, Quota},
     capability::{Clock, Daemon, Docker, Files, Random},
-    failure::Failure,
+    failure::{Failure, of_system},
     files::{Grants, batches},
 };
 
@@ -294,5 +294,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 fn unreadable(error: &io::Error) -> Failure {
-    Failure::input("file-error", error.to_string())
+    Failure::input("file-error", of_system(error))
 }

@@ -42,7 +42,7 @@ impl Failure {
             io::ErrorKind::IsADirectory => ("is-a-directory", "a directory is where a file should be"),
             _ => ("file-error", ""),
         };
-        let failure = Self::input(code, format!("{path}: {}", words(error)));
+        let failure = Self::input(code, format!("{path}: {}", of_system(error)));
         if help.is_empty() { failure } else { failure.with_help(help.to_owned()) }
     }
 
@@ -53,13 +53,13 @@ impl Failure {
                 .with_help("give it less to do, or a later deadline".to_owned());
         }
         let cause = error.root_cause();
-        let of_system = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
-        let error_of_system = of_system.as_ref().or_else(|| cause.downcast_ref());
+        let errno = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
+        let error_of_system = errno.as_ref().or_else(|| cause.downcast_ref());
         if let Some(error) = error_of_system.filter(|error| error.kind() == io::ErrorKind::OutOfMemory) {
             return Self::new(
                 FailureKind::Unavailable,
                 "no-memory",
-                format!("no memory for the core: {}", words(error)),
+                format!("no memory for the core: {}", of_system(error)),
             )
             .with_help("let the process have 8 GiB of addresses (`ulimit -v`); it uses few of them".to_owned());
         }
@@ -68,11 +68,11 @@ impl Failure {
     }
 }
 
-/// An I/O error without Rust's `(os error 2)`.
-fn words(error: &io::Error) -> String {
+/// What the operating system says, without Rust's `(os error 2)`. Who else makes such an error has words of their own.
+pub(crate) fn of_system(error: &io::Error) -> String {
     let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    let (first, rest) = text[..end].split_at(text.chars().next().map_or(0, char::len_utf8));
+    let Some((words, _)) = text.split_once(" (os error") else { return text };
+    let (first, rest) = words.split_at(words.chars().next().map_or(0, char::len_utf8));
     first.to_lowercase() + rest
 }
 
@@ -104,5 +104,18 @@ impl From<PythonError> for Failure {
             _ => (FailureKind::Input, "not-pickled"),
         };
         Self::new(kind, code, error.to_string()).with_help(error.help())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_quoted_without_its_numbers() {
+        let missing = std::fs::read("/missing/file").unwrap_err();
+        let told = of_system(&missing);
+        assert!(told.starts_with(char::is_lowercase) && !told.contains("os error"), "{told}");
+        assert_eq!(of_system(&io::Error::other("Data/a.csv changed")), "Data/a.csv changed");
     }
 }

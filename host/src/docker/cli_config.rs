@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::credentials::CredentialsError;
+use crate::failure::of_system;
 
 /// What is null is not there, as for docker itself.
 #[derive(Deserialize, Default)]
@@ -49,7 +50,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Config>, CredentialsError> {
         Ok(text) if text.trim_ascii().is_empty() => return Ok(None),
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(CredentialsError::Unreadable { file, reason: error.to_string() }),
+        Err(error) => return Err(CredentialsError::Unreadable { file, reason: of_system(&error) }),
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| {
         // Only the place: serde's words may quote a value.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{DockerError, cli_config, request_error::words};
-use crate::progress::clean;
+use crate::{failure::of_system, progress::clean};
 
 /// Where the daemon of a context is.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Cont
     let id = format!("{:x}", Sha256::digest(&name));
     let file = folder.join("contexts/meta").join(&id).join("meta.json");
     let wrong = |reason: String| ContextError { name: name.clone(), reason };
-    let meta = fs::read(&file).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+    let meta = fs::read(&file).map_err(|error| wrong(format!("{}: {}", file.display(), of_system(&error))))?;
     let meta: Meta = serde_json::from_slice(&meta)
         .map_err(|error| wrong(format!("{} is not what docker writes: {error}", file.display())))?;
     let address = meta.endpoints.get("docker").map(|endpoint| endpoint.host.clone()).unwrap_or_default();

@@ -17,7 +17,7 @@ use super::container::Container;
 use super::reference::Reference;
 use super::request_error::RequestError;
 use super::{Daemon, DockerError};
-use crate::progress::clean;
+use crate::{failure::of_system, progress::clean};
 
 /// Chunks between the connection and the disk.
 const CHUNKS: usize = 8;
@@ -73,7 +73,7 @@ impl Daemon {
             (None, Err(Unfit::Found(found))) => {
                 Err(DockerError::NotAFile { image: image.to_owned(), path: path.to_owned(), found })
             }
-            (None, Err(Unfit::Reading(error))) => Err(failed(RequestError::Cut(error.to_string()))),
+            (None, Err(Unfit::Reading(error))) => Err(failed(RequestError::Cut(of_system(&error)))),
             (None, Err(Unfit::Writing(reason))) => Err(DockerError::Save(reason)),
         }
     }

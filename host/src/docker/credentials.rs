@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::cli_config::{self, Entry};
 use super::request_error::words;
-use crate::failure::FailureKind;
+use crate::failure::{FailureKind, of_system};
 
 /// Docker Hub's name in configuration files, older than its host's.
 const HUB: &str = "https://index.docker.io/v1/";
@@ -143,7 +143,7 @@ impl Source {
         let output = tokio::time::timeout(PATIENCE, converse(&program, server))
             .await
             .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(of_system(&error)))?;
         if !output.status.success() {
             return complaint(output).map_or(Ok(None), |reason| Err(failed(reason)));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::credentials::CredentialsError;
 use super::fault::Fault;
-use crate::failure::FailureKind;
+use crate::failure::{FailureKind, of_system};
 
 /// Why an operation with the daemon did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub(crate) enum DockerError {
         reason: String,
     },
     /// The build context could not be read to its end.
-    #[error("the build context could not be read: {0}")]
+    #[error("the build context could not be read: {}", of_system(.0))]
     Context(#[source] io::Error),
     /// A container could not be started.
     #[error("a container of '{image}' could not be started: {message}")]
@@ -97,13 +97,13 @@ pub(crate) enum DockerError {
     #[error("the container of '{image}' did not end within {}", seconds(.after))]
     RunTimeout { image: String, after: Duration },
     /// The container's output could not be passed on; it has been removed.
-    #[error("the output of the container could not be written: {0}")]
+    #[error("the output of the container could not be written: {}", of_system(.0))]
     Output(#[source] io::Error),
     /// A path in an image is there, but is not a file.
     #[error("'{path}' in the image '{image}' is {found}, not a file")]
     NotAFile { image: String, path: String, found: String },
     /// A file from an image could not be stored.
-    #[error("a file from the image can't be stored: {0}")]
+    #[error("a file from the image can't be stored: {}", of_system(.0))]
     Save(#[source] io::Error),
     /// The daemon said no.
     #[error("the daemon refused to {operation}: {message}")]

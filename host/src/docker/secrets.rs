@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::DockerError;
-use super::request_error::words;
 use crate::capability::{BuildSecret, SecretSource};
+use crate::failure::of_system;
 use crate::progress::{MASK, url_users, without_passwords};
 
 /// BuildKit takes no larger secret.
@@ -60,7 +60,7 @@ impl Secrets {
                 },
                 SecretSource::File(path) => match read_file(path) {
                     Ok(value) => value,
-                    Err(error) => return Err(missing(place, &words(&error.to_string()))),
+                    Err(error) => return Err(missing(place, &of_system(&error))),
                 },
             };
             if value.is_empty() {

@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::address::Address;
-use super::super::request_error::{RequestError, words};
+use super::super::request_error::{RequestError, root_cause, words};
+use crate::failure::of_system;
 
 /// No answer of an error is longer; what follows is not read.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -77,13 +78,12 @@ pub(in crate::docker) async fn refusal(mut response: Response<Incoming>) -> (u16
 
 /// The connection broke, or carries no HTTP.
 pub(in crate::docker) fn broken(error: &(dyn std::error::Error + 'static)) -> RequestError {
-    let root = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
-    RequestError::Cut(words(&root.to_string()))
+    RequestError::Cut(root_cause(error))
 }
 
 fn unreachable(error: io::Error) -> RequestError {
     let denied = error.kind() == io::ErrorKind::PermissionDenied;
-    RequestError::Unreachable { reason: words(&error.to_string()), denied }
+    RequestError::Unreachable { reason: words(&of_system(&error)), denied }
 }
 
 /// All of a pipe's instances may be taken for a moment.
