@@ -16,7 +16,8 @@ use std::io;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
-use hyper::Request;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
 use serde_json::{Map, Value};
 
 use super::build::{Sent, Trouble};
@@ -25,7 +26,7 @@ use super::request_error::RequestError;
 use super::secrets::Secrets;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
-use crate::capability::{BuildOptions, BuiltImage};
+use crate::capability::{BuildOptions, BuildSecret, BuiltImage};
 use connection::{broken, refusal};
 use context::Context;
 use file_sync::Shared;
@@ -44,18 +45,7 @@ impl Daemon {
         name: &Reference,
         options: &BuildOptions,
     ) -> Result<BuiltImage, DockerError> {
-        let (wanted, granted) = (options.secrets.clone(), Arc::clone(&self.settings.secrets));
-        let reading = tokio::task::spawn_blocking(move || {
-            let secrets = Secrets::read(&wanted, &*granted, |name| std::env::var_os(name))?;
-            Ok((Arc::new(secrets), Context::of(&archive).map_err(DockerError::Context)?))
-        });
-        // A secret may be a pipe that nobody writes to.
-        let read = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-            read = reading => read,
-        };
-        let (secrets, context) = read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))?;
+        let (secrets, context) = self.read_inputs(archive, options.secrets.clone()).await?;
         let mut transcript = Transcript::new(Arc::clone(&secrets));
         let trouble = Trouble::default();
         let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
@@ -69,28 +59,12 @@ impl Daemon {
             let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
             let query = query(name, options, &session.id);
             let mut connection = self.ask(Connection::open(&self.place)).await?;
-            let mut response = connection.send(Request::post(format!("/build?{query}"))).await?;
+            let response = connection.send(Request::post(format!("/build?{query}"))).await?;
             if !response.status().is_success() {
                 let (status, message) = self.ask(async { Ok::<_, RequestError>(refusal(response).await) }).await?;
                 return Err(RequestError::Answer { status, message });
             }
-            let mut line = Vec::new();
-            while let Some(frame) = response.body_mut().frame().await {
-                let frame = frame.map_err(|error| broken(&error))?;
-                let bytes = frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default();
-                for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-                    line.extend_from_slice(piece);
-                    if line.ends_with(b"\n") {
-                        if !line.trim_ascii().is_empty() {
-                            transcript.take(&line, &*self.settings.progress)?;
-                        }
-                        line.clear();
-                    } else if line.len() > LINE_BYTES {
-                        return Err(RequestError::Cut("a line of the answer has no end".to_owned()));
-                    }
-                }
-            }
-            Ok(())
+            each_line(response, |line| transcript.take(line, &*self.settings.progress)).await
         };
         // Dropping it closes the connections, which is what makes the daemon stop.
         let end = tokio::select! {
@@ -103,13 +77,55 @@ impl Daemon {
             return Err(DockerError::Context(error));
         }
         end.map_err(|error| transcript.error(error, &self.address))?;
-        let cut = |transcript: &Transcript| DockerError::BuildCut { step: transcript.step() };
-        let image_id = transcript.image_id.take().ok_or_else(|| cut(&transcript))?;
-        if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
-            return Err(cut(&transcript));
+        match self.named(name, transcript.image_id.take(), transcript.tagged).await? {
+            Some(id) => Ok(BuiltImage { id, steps: transcript.steps() }),
+            None => Err(DockerError::BuildCut { step: transcript.step() }),
         }
-        Ok(BuiltImage { id: image_id, steps: transcript.steps() })
     }
+
+    /// What a build is made of and what it may know, read by a thread of its own.
+    async fn read_inputs(
+        &self,
+        archive: Vec<Blob>,
+        wanted: Vec<BuildSecret>,
+    ) -> Result<(Arc<Secrets>, Context), DockerError> {
+        let granted = Arc::clone(&self.settings.secrets);
+        let reading = tokio::task::spawn_blocking(move || {
+            let secrets = Secrets::read(&wanted, &*granted, |name| std::env::var_os(name))?;
+            Ok((Arc::new(secrets), Context::of(&archive).map_err(DockerError::Context)?))
+        });
+        // A secret may be a pipe that nobody writes to.
+        let read = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+            read = reading => read,
+        };
+        read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))
+    }
+}
+
+/// Gives each line of an answer to `take`, as it comes.
+async fn each_line(
+    mut answer: Response<Incoming>,
+    mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let mut line = Vec::new();
+    while let Some(frame) = answer.body_mut().frame().await {
+        let frame = frame.map_err(|error| broken(&error))?;
+        let bytes = frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(piece);
+            if line.ends_with(b"\n") {
+                if !line.trim_ascii().is_empty() {
+                    take(&line)?;
+                }
+                line.clear();
+            } else if line.len() > LINE_BYTES {
+                return Err(RequestError::Cut("a line of the answer has no end".to_owned()));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {
