@@ -45,7 +45,7 @@ use address::Address;
 use credentials::Source;
 use reference::Reference;
 use request_error::{RequestError, words};
-use retry::News;
+use retry::LastProgress;
 
 pub use engine::Engine;
 pub(crate) use error::DockerError;
@@ -190,7 +190,7 @@ impl Daemon {
     /// If the registry can't be asked: down, unknown, or not for us.
     pub(crate) async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
-        self.patiently(&News::new(), || self.published_now(&name)).await
+        self.patiently(&LastProgress::new(), || self.published_now(&name)).await
     }
 
     async fn published_now(&self, name: &Reference) -> Result<Option<String>, DockerError> {

@@ -65,9 +65,9 @@ impl Daemon {
         if !options.secrets.is_empty() {
             return Err(DockerError::NeedsBuildkit { what: "a secret", address: self.address.clone() });
         }
-        let trouble = Trouble::default();
+        let archive_error = ArchiveError::default();
         let sent = Sent::of(archive.iter().map(Blob::length).sum(), Arc::clone(&self.settings.progress));
-        let body = counted(archive, trouble.clone(), sent);
+        let body = counted(archive, archive_error.clone(), sent);
         let answer = self.docker.build_image(query(name, options), None, Some(bollard::body_try_stream(body)));
         let mut transcript = Transcript::default();
         let end = self.listen(answer, &mut transcript).await;
@@ -75,7 +75,7 @@ impl Daemon {
         if matches!(end, Err(RequestError::Interrupted)) {
             return Err(DockerError::Interrupted);
         }
-        if let Some(error) = trouble.take() {
+        if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));
         }
         end.map_err(|error| transcript.error(error, &self.address))?;
@@ -140,9 +140,9 @@ fn is_named_at_once(error: &DockerError) -> bool {
 
 /// The error that the archive gave while the client was reading it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<io::Error>>>);
+pub(super) struct ArchiveError(Arc<Mutex<Option<io::Error>>>);
 
-impl Trouble {
+impl ArchiveError {
     /// The caller has to break off: a daemon that is told a proper end would build half a context.
     pub(super) fn keep(&self, error: io::Error) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -186,7 +186,7 @@ impl Sent {
 /// The archive as one stream; what passes through is told.
 fn counted(
     archive: Vec<Blob>,
-    trouble: Trouble,
+    archive_error: ArchiveError,
     sent: Sent,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
     let pieces = stream::iter(archive).flat_map(|piece| piece.stream());
@@ -198,7 +198,7 @@ fn counted(
                 Some(Ok(bytes))
             }
             Some(Err(error)) => {
-                trouble.keep(error);
+                archive_error.keep(error);
                 Some(Err(io::Error::other("the build context ended early")))
             }
             None => {

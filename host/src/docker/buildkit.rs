@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use serde_json::{Map, Value};
 
-use super::build::{Sent, Trouble};
+use super::build::{ArchiveError, Sent};
 use super::reference::Reference;
 use super::request_error::RequestError;
 use super::secrets::Secrets;
@@ -47,13 +47,13 @@ impl Daemon {
     ) -> Result<BuiltImage, DockerError> {
         let (secrets, context) = self.read_inputs(archive, options.secrets.clone()).await?;
         let mut transcript = Transcript::new(Arc::clone(&secrets));
-        let trouble = Trouble::default();
+        let archive_error = ArchiveError::default();
         let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
         let building = async {
             let answers = Answers {
                 secrets,
                 credentials: Arc::clone(&self.credentials),
-                context: Shared { context, sent, trouble: trouble.clone() },
+                context: Shared { context, sent, archive_error: archive_error.clone() },
                 progress: Arc::clone(&self.settings.progress),
             };
             let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
@@ -73,7 +73,7 @@ impl Daemon {
             end = building => end,
         };
         transcript.end(&*self.settings.progress);
-        if let Some(error) = trouble.take() {
+        if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));
         }
         end.map_err(|error| transcript.error(error, &self.address))?;

@@ -5,7 +5,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 
 use super::reference::Reference;
 use super::request_error::RequestError;
-use super::retry::News;
+use super::retry::LastProgress;
 use super::{Daemon, DockerError};
 use crate::progress::{Event, Operation, Progress};
 
@@ -17,12 +17,17 @@ impl Daemon {
     /// it may be another one; but the error's help says so.
     pub(crate) async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
-        let news = News::new();
-        let pull = self.patiently(&news, || self.pull_now(&name, platform, &news));
+        let last_progress = LastProgress::new();
+        let pull = self.patiently(&last_progress, || self.pull_now(&name, platform, &last_progress));
         self.watched(Operation::Pull, reference, pull).await
     }
 
-    async fn pull_now(&self, name: &Reference, platform: Option<&str>, news: &News) -> Result<(), DockerError> {
+    async fn pull_now(
+        &self,
+        name: &Reference,
+        platform: Option<&str>,
+        last_progress: &LastProgress,
+    ) -> Result<(), DockerError> {
         let credentials = self.registry_credentials(name).await?;
         // Without a tag the daemon would pull them all.
         let mut options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version());
@@ -32,7 +37,7 @@ impl Daemon {
         let mut stream = self.docker.create_image(Some(options.build()), None, Some(credentials));
         loop {
             match self.next(&mut stream).await {
-                Ok(Some(info)) => self.tell_transfer(&info, news),
+                Ok(Some(info)) => self.tell_transfer(&info, last_progress),
                 Ok(None) => break,
                 Err(error) => return Err(self.pull_error(name, error).await),
             }
@@ -53,8 +58,8 @@ impl Daemon {
     }
 
     /// Passes a line of a pull or a push on.
-    pub(super) fn tell_transfer(&self, info: &CreateImageInfo, news: &News) {
-        news.hear(info.status.as_deref());
+    pub(super) fn tell_transfer(&self, info: &CreateImageInfo, last_progress: &LastProgress) {
+        last_progress.hear(info.status.as_deref());
         tell_transfer(
             &*self.settings.progress,
             info.id.as_deref(),

@@ -5,7 +5,7 @@ use bollard::query_parameters::CreateImageOptions;
 
 use super::reference::{Reference, is_digest};
 use super::request_error::RequestError;
-use super::retry::News;
+use super::retry::LastProgress;
 use super::{Daemon, DockerError, Fault, readable_credentials};
 use crate::progress::{Event, Operation};
 
@@ -23,12 +23,12 @@ impl Daemon {
                 reason: "a push needs a tag, the registry computes the digest",
             });
         }
-        let news = News::new();
-        let push = self.patiently(&news, || self.push_now(&name, &news));
+        let last_progress = LastProgress::new();
+        let push = self.patiently(&last_progress, || self.push_now(&name, &last_progress));
         self.watched(Operation::Push, reference, push).await
     }
 
-    async fn push_now(&self, name: &Reference, news: &News) -> Result<String, DockerError> {
+    async fn push_now(&self, name: &Reference, last_progress: &LastProgress) -> Result<String, DockerError> {
         // The daemon's own message for this has no status that would set it apart.
         if self.image(&name.full()).await?.is_none() {
             return Err(DockerError::NoImage { reference: name.full() });
@@ -44,7 +44,7 @@ impl Daemon {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => match info.status.as_deref().and_then(pushed_digest) {
                     Some(pushed) => digest = Some(pushed.to_owned()),
-                    None => self.tell_transfer(&info, news),
+                    None => self.tell_transfer(&info, last_progress),
                 },
                 Ok(None) => break,
                 Err(error) => return Err(self.push_error(name, error)),

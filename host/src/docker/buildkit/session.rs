@@ -185,7 +185,7 @@ impl Answers {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::super::build::{Sent, Trouble};
+    use super::super::super::build::{ArchiveError, Sent};
     use super::super::context::Context;
     use super::*;
     use crate::capability::{BuildSecret, SecretSource};
@@ -205,7 +205,7 @@ mod tests {
             context: Shared {
                 context: Context::of(&[]).unwrap(),
                 sent: Sent::of(0, Arc::new(Silent)),
-                trouble: Trouble::default(),
+                archive_error: ArchiveError::default(),
             },
             progress: Arc::new(Silent),
         };
