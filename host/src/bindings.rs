@@ -8,6 +8,6 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     with: {
         "flowhold:storage/files.blob": crate::blob::Blob,
-        "flowhold:storage/docker.daemon": crate::capabilities::Connected,
+        "flowhold:storage/docker.daemon": crate::capabilities::DaemonHandle,
     },
 });

@@ -21,7 +21,7 @@ use crate::{
     },
     blob::{Blob, Quota},
     capability::{Clock, Daemon, Docker, Files, Random},
-    failure::Failure,
+    failure::{Failure, of_system},
     files::{Grants, batches},
     limits::Limits,
 };
@@ -71,7 +71,7 @@ impl Drop for AtWork {
 }
 
 /// What a guest has a handle of for its connection to a daemon.
-pub struct Connected(Arc<dyn Daemon>);
+pub struct DaemonHandle(Arc<dyn Daemon>);
 
 /// Ties the bindings to [`Capabilities`].
 pub(crate) struct Has;
@@ -170,32 +170,32 @@ impl wit_files::Host for Capabilities {
 }
 
 impl wit_docker::HostDaemon for Capabilities {
-    async fn image(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<LocalImage, Failure>> {
+    async fn image(&mut self, daemon: Resource<DaemonHandle>, reference: String) -> Trap<Result<LocalImage, Failure>> {
         let missing = || Failure::input("no-such-image", format!("the daemon has no image {reference}"));
         Ok(self.daemon(&daemon)?.image(&reference).await.and_then(|image| image.ok_or_else(missing)))
     }
 
-    async fn published(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<String, Failure>> {
+    async fn published(&mut self, daemon: Resource<DaemonHandle>, reference: String) -> Trap<Result<String, Failure>> {
         let missing = || Failure::input("not-published", format!("the registry has no {reference}"));
         Ok(self.daemon(&daemon)?.published(&reference).await.and_then(|digest| digest.ok_or_else(missing)))
     }
 
     async fn pull(
         &mut self,
-        daemon: Resource<Connected>,
+        daemon: Resource<DaemonHandle>,
         reference: String,
         platform: Option<String>,
     ) -> Trap<Result<(), Failure>> {
         Ok(self.daemon(&daemon)?.pull(&reference, platform.as_deref()).await)
     }
 
-    async fn builder(&mut self, daemon: Resource<Connected>) -> Trap<Result<Builder, Failure>> {
+    async fn builder(&mut self, daemon: Resource<DaemonHandle>) -> Trap<Result<Builder, Failure>> {
         Ok(self.daemon(&daemon)?.builder().await)
     }
 
     async fn build(
         &mut self,
-        daemon: Resource<Connected>,
+        daemon: Resource<DaemonHandle>,
         archive: Vec<Segment>,
         options: BuildOptions,
     ) -> Trap<Result<BuiltImage, Failure>> {
@@ -209,17 +209,17 @@ impl wit_docker::HostDaemon for Capabilities {
         Ok(self.daemon(&daemon)?.build(pieces, options).await)
     }
 
-    async fn push(&mut self, daemon: Resource<Connected>, reference: String) -> Trap<Result<PushedImage, Failure>> {
+    async fn push(&mut self, daemon: Resource<DaemonHandle>, reference: String) -> Trap<Result<PushedImage, Failure>> {
         Ok(self.daemon(&daemon)?.push(&reference).await.map(|digest| PushedImage { digest }))
     }
 
-    async fn run(&mut self, daemon: Resource<Connected>, run: ContainerRun) -> Trap<Result<i64, Failure>> {
+    async fn run(&mut self, daemon: Resource<DaemonHandle>, run: ContainerRun) -> Trap<Result<i64, Failure>> {
         Ok(self.daemon(&daemon)?.run(run).await)
     }
 
     async fn copy_out(
         &mut self,
-        daemon: Resource<Connected>,
+        daemon: Resource<DaemonHandle>,
         image: String,
         path: String,
     ) -> Trap<Result<Resource<Blob>, Failure>> {
@@ -231,17 +231,17 @@ impl wit_docker::HostDaemon for Capabilities {
         }
     }
 
-    async fn drop(&mut self, daemon: Resource<Connected>) -> Trap<()> {
+    async fn drop(&mut self, daemon: Resource<DaemonHandle>) -> Trap<()> {
         self.table.delete(daemon)?;
         Ok(())
     }
 }
 
 impl wit_docker::Host for Capabilities {
-    async fn connect(&mut self, base_url: Option<String>) -> Trap<Result<Resource<Connected>, Failure>> {
+    async fn connect(&mut self, base_url: Option<String>) -> Trap<Result<Resource<DaemonHandle>, Failure>> {
         let docker = Arc::clone(&self.docker);
         match docker.connect(base_url.as_deref()).await {
-            Ok(daemon) => Ok(Ok(self.table.push(Connected(daemon))?)),
+            Ok(daemon) => Ok(Ok(self.table.push(DaemonHandle(daemon))?)),
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -273,7 +273,7 @@ impl Capabilities {
         self.files.as_deref().unwrap_or(&self.grants)
     }
 
-    fn daemon(&self, daemon: &Resource<Connected>) -> Trap<Arc<dyn Daemon>> {
+    fn daemon(&self, daemon: &Resource<DaemonHandle>) -> Trap<Arc<dyn Daemon>> {
         Ok(Arc::clone(&self.table.get(daemon)?.0))
     }
 }
@@ -295,5 +295,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 fn unreadable(error: &io::Error) -> Failure {
-    Failure::input("file-error", error.to_string())
+    Failure::input("file-error", of_system(error))
 }

@@ -10,17 +10,18 @@ mod address;
 mod build;
 mod builder;
 mod buildkit;
+mod cli_config;
 mod cli_context;
 mod container;
 mod copy_out;
 mod credentials;
 mod engine;
 mod error;
-mod failure;
 mod fault;
 mod pull;
 mod push;
 mod reference;
+mod request_error;
 mod retry;
 mod run;
 mod secrets;
@@ -42,19 +43,17 @@ use crate::capability::SecretSource;
 use crate::progress::{Event, Operation, Progress};
 use address::Address;
 use credentials::Source;
-use failure::{Failure, words};
 use reference::Reference;
-use retry::News;
+use request_error::{RequestError, words};
+use retry::LastProgress;
 
 pub use engine::Engine;
 pub(crate) use error::DockerError;
 use fault::Fault;
-use run::RunRequest;
 pub use run::{GRACE, Output, OutputStream};
 
 /// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
 const OLDEST_API: (u32, u32) = (1, 30);
-const OLDEST_API_TEXT: &str = "1.30";
 
 /// For questions that the daemon answers at once.
 const ANSWER: Duration = Duration::from_secs(120);
@@ -100,8 +99,8 @@ pub(crate) struct Daemon {
 /// Who answers at the other end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DaemonVersion {
-    /// The newest API version that it speaks, such as `1.41`.
-    pub api: String,
+    /// Both numbers of the newest version of the API that it speaks.
+    pub api: (u32, u32),
     /// Such as `linux`.
     pub os: String,
 }
@@ -146,7 +145,7 @@ impl Daemon {
             // `find` gives no address of another platform.
             other => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: other.to_string() }),
         };
-        let docker = docker.map_err(|error| Failure::from(error).into_error("connect", &address))?;
+        let docker = docker.map_err(|error| RequestError::from(error).into_error("connect", &address))?;
         let mut daemon = Self {
             docker: docker.with_request_modifier(readable_credentials),
             place: found,
@@ -180,8 +179,8 @@ impl Daemon {
                     digests: image.repo_digests.unwrap_or_default(),
                 }))
             }
-            Err(Failure::Answer { status: 404, .. }) => Ok(None),
-            Err(failure) => Err(failure.into_error("look up an image", &self.address)),
+            Err(RequestError::Answer { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error.into_error("look up an image", &self.address)),
         }
     }
 
@@ -191,18 +190,38 @@ impl Daemon {
     /// If the registry can't be asked: down, unknown, or not for us.
     pub(crate) async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
-        self.patiently(&News::new(), || self.published_now(&name)).await
+        self.patiently(&LastProgress::new(), || self.published_now(&name)).await
     }
 
     async fn published_now(&self, name: &Reference) -> Result<Option<String>, DockerError> {
         let credentials = self.registry_credentials(name).await?;
         match self.ask(self.docker.inspect_registry_image(&name.full(), Some(credentials))).await {
             Ok(found) => Ok(found.descriptor.digest),
-            Err(Failure::Answer { status, message }) => match Fault::of(Some(status), &message) {
-                Fault::Missing => Ok(None),
-                fault => Err(registry_error("look-up", name, message, fault)),
+            Err(error) => match self.registry_error("look-up", "ask the registry", name, error) {
+                DockerError::Registry { fault: Fault::Missing, .. } => Ok(None),
+                error => Err(error),
             },
-            Err(failure) => Err(failure.into_error("ask the registry", &self.address)),
+        }
+    }
+
+    /// Why a registry did not do the `operation`, or why the daemon did not even do `of_daemon`, which leads to it.
+    fn registry_error(
+        &self,
+        operation: &'static str,
+        of_daemon: &'static str,
+        name: &Reference,
+        error: RequestError,
+    ) -> DockerError {
+        match error.refusal() {
+            Ok((status, message)) => DockerError::Registry {
+                operation,
+                reference: name.full(),
+                registry: name.registry().to_owned(),
+                fault: Fault::of(status, &message),
+                message,
+                present: false,
+            },
+            Err(error) => error.into_error(of_daemon, &self.address),
         }
     }
 
@@ -214,37 +233,36 @@ impl Daemon {
             return Err(no_answer(format!("within {} s", CONNECT.as_secs())));
         };
         let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
-        let version = answer.map_err(|failure| match failure {
-            Failure::Answer { status, message } => {
+        let version = answer.map_err(|error| match error {
+            RequestError::Answer { status, message } => {
                 let answer = if status < 500 { &no_docker as &dyn Fn(_) -> _ } else { &no_answer };
                 answer(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
             }
             // With TLS 1.3, the first answer is where one hears that one's certificate is not taken.
-            Failure::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
-            Failure::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
-            failure => failure.into_error("tell its version", &self.address),
+            RequestError::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
+            RequestError::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
+            error => error.into_error("tell its version", &self.address),
         })?;
-        let api = version.api_version.unwrap_or_default();
-        match builder::api(&api) {
+        match version.api_version.as_deref().and_then(api_version) {
             None => Err(no_docker("what answers is no docker daemon".to_owned())),
-            Some(number) if number < OLDEST_API => {
-                Err(DockerError::TooOld { address: self.address.clone(), found: api, needed: OLDEST_API_TEXT })
+            Some(found) if found < OLDEST_API => {
+                Err(DockerError::TooOld { address: self.address.clone(), found, needed: OLDEST_API })
             }
-            Some(_) => Ok(DaemonVersion { api, os: version.os.unwrap_or_default() }),
+            Some(api) => Ok(DaemonVersion { api, os: version.os.unwrap_or_default() }),
         }
     }
 
     /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
-    async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+    async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, RequestError>
     where
-        Failure: From<E>,
+        RequestError: From<E>,
     {
         tokio::select! {
             biased;
-            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
+            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
             answer = tokio::time::timeout(ANSWER, request) => match answer {
-                Ok(answer) => answer.map_err(Failure::from),
-                Err(_) => Err(Failure::Timeout(ANSWER)),
+                Ok(answer) => answer.map_err(RequestError::from),
+                Err(_) => Err(RequestError::Timeout(ANSWER)),
             },
         }
     }
@@ -253,11 +271,11 @@ impl Daemon {
     async fn next<T>(
         &self,
         stream: &mut (impl Stream<Item = Result<T, bollard::errors::Error>> + Unpin),
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<Option<T>, RequestError> {
         tokio::select! {
             biased;
-            () = self.settings.interrupt.cancelled() => Err(Failure::Interrupted),
-            item = stream.next() => item.transpose().map_err(Failure::from),
+            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
+            item = stream.next() => item.transpose().map_err(RequestError::from),
         }
     }
 
@@ -300,15 +318,10 @@ impl Daemon {
     }
 }
 
-fn registry_error(operation: &'static str, name: &Reference, message: String, fault: Fault) -> DockerError {
-    DockerError::Registry {
-        operation,
-        reference: name.full(),
-        registry: name.registry().to_owned(),
-        message,
-        fault,
-        present: false,
-    }
+/// Both numbers of a version such as `1.41`.
+fn api_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// bollard 0.21.1 writes credentials in the standard alphabet of base64, the daemon reads the one

@@ -37,7 +37,7 @@ impl Failure {
             io::ErrorKind::IsADirectory => ("is-a-directory", Some("a directory is where a file should be")),
             _ => ("file-error", None),
         };
-        let message = format!("{path}: {}", words(error));
+        let message = format!("{path}: {}", of_system(error));
         Self { help: help.map(str::to_owned), ..Self::input(code, message) }
     }
 
@@ -52,28 +52,29 @@ impl Failure {
                 .with_help("give it less at once: fewer or smaller flows");
         }
         let cause = error.root_cause();
-        let of_system = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
-        if let Some(error) = of_system.as_ref().or_else(|| cause.downcast_ref()) {
-            let unavailable = |code: &str, message| Self::new(FailureKind::Unavailable, code, message);
-            return match error.kind() {
-                io::ErrorKind::OutOfMemory => {
-                    unavailable("no-memory", format!("no memory for the core: {}", words(error)))
-                        .with_help("allow the process 8 GiB of address space (`ulimit -v`); it uses little of it")
-                }
-                _ => unavailable("core-stopped", format!("the core can't run: {}", words(error)))
-                    .with_help("the limits of the process may be too low: `ulimit -a` shows them"),
-            };
+        let errno = cause.downcast_ref::<rustix::io::Errno>().map(|errno| io::Error::from(*errno));
+        let unavailable = |code: &str, message| Self::new(FailureKind::Unavailable, code, message);
+        match errno.as_ref().or_else(|| cause.downcast_ref()) {
+            Some(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                return unavailable("no-memory", format!("no memory for the core: {}", of_system(error)))
+                    .with_help("allow the process 8 GiB of address space (`ulimit -v`); it uses little of it");
+            }
+            Some(error) if error.raw_os_error().is_some() => {
+                return unavailable("core-stopped", format!("the core can't run: {}", of_system(error)))
+                    .with_help("the limits of the process may be too low: `ulimit -a` shows them");
+            }
+            _ => {}
         }
         Self::new(FailureKind::Unavailable, "core-stopped", format!("the core stopped: {:#}", error.root_cause()))
             .with_help("this is a bug of flowhold: please report it with the spec")
     }
 }
 
-/// An I/O error without Rust's `(os error 2)`.
-fn words(error: &io::Error) -> String {
+/// What the operating system says, without Rust's `(os error 2)`. Who else makes such an error has words of their own.
+pub(crate) fn of_system(error: &io::Error) -> String {
     let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    let (first, rest) = text[..end].split_at(text.chars().next().map_or(0, char::len_utf8));
+    let Some((words, _)) = text.split_once(" (os error") else { return text };
+    let (first, rest) = words.split_at(words.chars().next().map_or(0, char::len_utf8));
     first.to_lowercase() + rest
 }
 
@@ -108,5 +109,18 @@ impl From<PythonError> for Failure {
             _ => (FailureKind::Input, "not-pickled"),
         };
         Self { help: error.help(), ..Self::new(kind, code, error.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_quoted_without_its_numbers() {
+        let missing = std::fs::read("/missing/file").unwrap_err();
+        let told = of_system(&missing);
+        assert!(told.starts_with(char::is_lowercase) && !told.contains("os error"), "{told}");
+        assert_eq!(of_system(&io::Error::other("Data/a.csv changed")), "Data/a.csv changed");
     }
 }

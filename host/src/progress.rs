@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use bars::Bars;
-pub(crate) use clean::MASK;
+pub(crate) use clean::{MASK, url_users};
 pub use clean::{clean, without_passwords};
 pub use json::Json;
 pub use plain::Plain;

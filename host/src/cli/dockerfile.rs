@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use flowhold::{
     Failure, Need,
-    blob::Blob,
+    blob::Pieces,
     progress::{clean, without_passwords},
 };
 use serde_json::Value;
@@ -44,8 +44,8 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     if !flags.is_empty() {
         console::note(&format!("note: `docker build` has to be told what else the spec says:{flags}"));
     }
-    let left = session.archive(plan).await?.into_iter();
-    let archive = Pieces { left, current: None, interrupt: interrupt.clone() };
+    let archive = Pieces::of(session.archive(plan).await?);
+    let archive = Interruptible { archive, interrupt: interrupt.clone() };
     let dir = arguments.dir;
     if dir == Path::new("-") {
         return exit::until_blocked(&interrupt, WRITING, || console::stream(archive)).await;
@@ -105,7 +105,7 @@ fn flags(resolved: &Value) -> String {
     flags
 }
 
-fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {
+fn unpack(archive: Interruptible, dir: &Path) -> io::Result<()> {
     output::make_directory(dir)?;
     let mut archive = tar::Archive::new(archive);
     archive.set_overwrite(false);
@@ -116,31 +116,17 @@ fn unpack(archive: Pieces, dir: &Path) -> io::Result<()> {
 
 const WRITING: &str = "the build context was written";
 
-/// Blobs one after the other, until a signal comes.
-struct Pieces {
-    left: std::vec::IntoIter<Blob>,
-    current: Option<(Blob, u64)>,
+/// The archive, until a signal comes.
+struct Interruptible {
+    archive: Pieces,
     interrupt: CancellationToken,
 }
 
-impl Read for Pieces {
+impl Read for Interruptible {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.interrupt.is_cancelled() {
             return Err(io::Error::other("interrupted"));
         }
-        loop {
-            if let Some((blob, offset)) = &mut self.current
-                && *offset < blob.length()
-            {
-                let piece = blob.read(*offset, buffer.len())?;
-                buffer[..piece.len()].copy_from_slice(&piece);
-                *offset += piece.len() as u64;
-                return Ok(piece.len());
-            }
-            match self.left.next() {
-                Some(blob) => self.current = Some((blob, 0)),
-                None => return Ok(0),
-            }
-        }
+        self.archive.read(buffer)
     }
 }

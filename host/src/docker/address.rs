@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{cli_context, credentials, error::DockerError, failure::words, tls::Tls};
+use super::{cli_config, cli_context, error::DockerError, tls::Tls};
 use crate::progress::{clean, without_passwords};
 
 /// A way to reach a daemon that this build knows.
@@ -23,73 +23,72 @@ impl Address {
     /// `environment` reads a variable; an empty one counts as none, as it does for the docker command line.
     pub(super) fn find(given: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, DockerError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let address = given.filter(|given| !given.is_empty()).map(str::to_owned).or_else(|| variable("DOCKER_HOST"));
-        let folder = credentials::folder(variable);
-        let context = match (&address, &folder) {
-            (None, Some(folder)) => {
-                cli_context::chosen(variable("DOCKER_CONTEXT"), folder).map_err(|(name, reason)| {
-                    let address = format!("of the docker context {}", clean(&name));
-                    DockerError::Address { address, reason: words(&reason) }
-                })?
-            }
-            _ => None,
+        let folder = cli_config::folder(variable);
+        let Some((address, certificates)) = chosen(given, variable, folder.as_deref())? else {
+            return Ok(Self::platform(variable));
         };
-        let (address, certificates) = match (address, context) {
-            (Some(address), _) => (address, None),
-            (None, Some(context)) => (context.address, context.certificates),
-            (None, None) => return Ok(Self::platform(variable)),
-        };
-        let wrong = |reason: &str| {
-            Err(DockerError::Address {
-                address: without_passwords(&clean(&address)).into_owned(),
-                reason: reason.to_owned(),
-            })
-        };
-        let Some((scheme, place)) = address.split_once("://") else {
-            return wrong("it has no scheme");
-        };
+        Self::parse(&address, certificates, variable, folder.as_deref()).map_err(|reason| DockerError::Address {
+            address: without_passwords(&clean(&address)).into_owned(),
+            reason,
+        })
+    }
+
+    fn parse(
+        address: &str,
+        certificates: Option<PathBuf>,
+        variable: impl Fn(&str) -> Option<String>,
+        folder: Option<&Path>,
+    ) -> Result<Self, String> {
+        let (scheme, place) = address.split_once("://").ok_or("it has no scheme")?;
         if place.is_empty() {
-            return wrong("nothing follows the scheme");
+            return Err("nothing follows the scheme".to_owned());
         }
+        let reason = match scheme {
+            "unix" if !cfg!(unix) => "there are no unix sockets on this system",
+            "unix" if !place.starts_with('/') => "the path of the socket must be absolute",
+            "unix" => return Ok(Self::Unix(place.to_owned())),
+            "npipe" if !cfg!(windows) => "named pipes are for Windows",
+            "npipe" => return Ok(Self::Pipe(place.to_owned())),
+            "tcp" | "http" | "https" => return Self::over_tcp(scheme, place, certificates, variable, folder),
+            "ssh" => "ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`",
+            _ => "its scheme is unknown",
+        };
+        Err(reason.to_owned())
+    }
+
+    fn over_tcp(
+        scheme: &str,
+        place: &str,
+        certificates: Option<PathBuf>,
+        variable: impl Fn(&str) -> Option<String>,
+        folder: Option<&Path>,
+    ) -> Result<Self, String> {
         // `tcp://` says nothing of TLS; who asks for it elsewhere must not be served in the clear.
         let is_secure =
             scheme == "https" || scheme == "tcp" && (variable("DOCKER_TLS_VERIFY").is_some() || certificates.is_some());
-        match scheme {
-            "unix" if !cfg!(unix) => wrong("there are no unix sockets on this system"),
-            "unix" if !place.starts_with('/') => wrong("the path of the socket must be absolute"),
-            "unix" => Ok(Self::Unix(place.to_owned())),
-            "npipe" if !cfg!(windows) => wrong("named pipes are for Windows"),
-            "npipe" => Ok(Self::Pipe(place.to_owned())),
-            "tcp" if !is_secure && variable("DOCKER_TLS").is_some() => {
-                wrong("DOCKER_TLS is set, and TLS without verification is not supported: set DOCKER_TLS_VERIFY")
-            }
-            "tcp" | "http" | "https" => {
-                let port = match scheme {
-                    "http" => 80,
-                    "https" => 443,
-                    _ if is_secure => 2376,
-                    _ => 2375,
-                };
-                let host = match place.trim_end_matches('/') {
-                    host if host.contains(['/', '?', '#', '@']) => {
-                        return wrong("only a host and a port may follow the scheme");
-                    }
-                    host if host.starts_with(':') => format!("localhost{host}"),
-                    host if has_port(host) => host.to_owned(),
-                    host => format!("{host}:{port}"),
-                };
-                if !is_secure {
-                    return Ok(Self::Http(host));
-                }
-                let chosen = certificates.or_else(|| variable("DOCKER_CERT_PATH").map(PathBuf::from));
-                match Tls::of(chosen.as_deref(), folder.as_deref()) {
-                    Ok(tls) => Ok(Self::Https(host, tls)),
-                    Err(reason) => wrong(&reason),
-                }
-            }
-            "ssh" => wrong("ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`"),
-            _ => wrong("its scheme is unknown"),
+        if scheme == "tcp" && !is_secure && variable("DOCKER_TLS").is_some() {
+            let reason = "DOCKER_TLS is set, and TLS without verification is not supported: set DOCKER_TLS_VERIFY";
+            return Err(reason.to_owned());
         }
+        let port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ if is_secure => 2376,
+            _ => 2375,
+        };
+        let host = match place.trim_end_matches('/') {
+            host if host.contains(['/', '?', '#', '@']) => {
+                return Err("only a host and a port may follow the scheme".to_owned());
+            }
+            host if host.starts_with(':') => format!("localhost{host}"),
+            host if has_port(host) => host.to_owned(),
+            host => format!("{host}:{port}"),
+        };
+        if !is_secure {
+            return Ok(Self::Http(host));
+        }
+        let certificates = certificates.or_else(|| variable("DOCKER_CERT_PATH").map(PathBuf::from));
+        Ok(Self::Https(host, Tls::of(certificates.as_deref(), folder)?))
     }
 
     #[cfg(not(windows))]
@@ -106,6 +105,21 @@ impl Address {
     fn platform(_: impl Fn(&str) -> Option<String>) -> Self {
         Self::Pipe("//./pipe/docker_engine".to_owned())
     }
+}
+
+/// The address that the user has chosen, if any, and the certificates that belong to it.
+fn chosen(
+    given: Option<&str>,
+    variable: impl Fn(&str) -> Option<String>,
+    folder: Option<&Path>,
+) -> Result<Option<(String, Option<PathBuf>)>, DockerError> {
+    let address = given.filter(|given| !given.is_empty()).map(str::to_owned).or_else(|| variable("DOCKER_HOST"));
+    if let Some(address) = address {
+        return Ok(Some((address, None)));
+    }
+    let Some(folder) = folder else { return Ok(None) };
+    let context = cli_context::chosen(variable("DOCKER_CONTEXT"), folder)?;
+    Ok(context.map(|context| (context.address, context.certificates)))
 }
 
 fn has_port(host: &str) -> bool {

@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use bollard::query_parameters::BuildImageOptionsBuilder;
+use bollard::errors::Error as Bollard;
+use bollard::models::BuildInfo;
+use bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-use super::failure::Failure;
 use super::fault::named_at_once;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
@@ -63,59 +65,70 @@ impl Daemon {
         if !options.secrets.is_empty() {
             return Err(DockerError::NeedsBuildkit { what: "a secret", address: self.address.clone() });
         }
-        let labels: HashMap<_, _> = options.labels.iter().cloned().collect();
-        let arguments: HashMap<_, _> = options.build_args.iter().cloned().collect();
-        let mut query = BuildImageOptionsBuilder::default()
-            .dockerfile("Dockerfile")
-            .t(&name.full())
-            .labels(&labels)
-            .buildargs(&arguments)
-            .cachefrom(&options.cache_from)
-            .rm(true)
-            .forcerm(true);
-        if let Some(platform) = &options.platform {
-            query = query.platform(platform);
-        }
-        if let Some(network) = &options.network {
-            query = query.networkmode(network);
-        }
-        let trouble = Trouble::default();
+        let archive_error = ArchiveError::default();
         let sent = Sent::of(archive.iter().map(Blob::length).sum(), Arc::clone(&self.settings.progress));
-        let body = counted(archive, trouble.clone(), sent);
-        let mut stream = self.docker.build_image(query.build(), None, Some(bollard::body_try_stream(body)));
+        let body = counted(archive, archive_error.clone(), sent);
+        let answer = self.docker.build_image(query(name, options), None, Some(bollard::body_try_stream(body)));
         let mut transcript = Transcript::default();
-        let end = loop {
-            match self.next(&mut stream).await {
-                Ok(Some(info)) => {
-                    if let Err(failure) = transcript.take(&info, Instant::now(), &*self.settings.progress) {
-                        break Err(failure);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(failure) => break Err(failure),
-            }
-        };
-        // Closes the connection, which is what makes the daemon stop.
-        drop(stream);
+        let end = self.listen(answer, &mut transcript).await;
         transcript.end(Instant::now(), &*self.settings.progress);
-        if matches!(end, Err(Failure::Interrupted)) {
+        if matches!(end, Err(RequestError::Interrupted)) {
             return Err(DockerError::Interrupted);
         }
-        if let Some(error) = trouble.take() {
+        if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));
         }
-        match end {
-            Ok(()) => {}
-            Err(failure) => return Err(transcript.error(failure, &self.address)),
+        end.map_err(|error| transcript.error(error, &self.address))?;
+        match self.named(name, transcript.image_id.take(), transcript.tagged).await? {
+            Some(id) => Ok(BuiltImage { id, steps: transcript.steps }),
+            None => Err(DockerError::BuildCut { step: transcript.step() }),
         }
-        let Some(image_id) = transcript.image_id.take() else {
-            return Err(DockerError::BuildCut { step: transcript.step() });
-        };
-        if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
-            return Err(DockerError::BuildCut { step: transcript.step() });
-        }
-        Ok(BuiltImage { id: image_id, steps: transcript.steps })
     }
+
+    /// Takes all that the builder says. Then the connection is closed, which is what makes a daemon at work stop.
+    async fn listen(
+        &self,
+        mut answer: impl Stream<Item = Result<BuildInfo, Bollard>> + Unpin,
+        transcript: &mut Transcript,
+    ) -> Result<(), RequestError> {
+        while let Some(info) = self.next(&mut answer).await? {
+            transcript.take(&info, Instant::now(), &*self.settings.progress)?;
+        }
+        Ok(())
+    }
+
+    /// The id that came at a build's end; none if none came, or the name stands for another image and the daemon did not
+    /// say either that it was `tagged`.
+    pub(super) async fn named(
+        &self,
+        name: &Reference,
+        image_id: Option<String>,
+        tagged: bool,
+    ) -> Result<Option<String>, DockerError> {
+        let Some(id) = image_id else { return Ok(None) };
+        let is_named = tagged || self.image(&name.full()).await?.is_some_and(|image| image.id == id);
+        Ok(is_named.then_some(id))
+    }
+}
+
+fn query(name: &Reference, options: &BuildOptions) -> BuildImageOptions {
+    let labels: HashMap<_, _> = options.labels.iter().cloned().collect();
+    let arguments: HashMap<_, _> = options.build_args.iter().cloned().collect();
+    let mut query = BuildImageOptionsBuilder::default()
+        .dockerfile("Dockerfile")
+        .t(&name.full())
+        .labels(&labels)
+        .buildargs(&arguments)
+        .cachefrom(&options.cache_from)
+        .rm(true)
+        .forcerm(true);
+    if let Some(platform) = &options.platform {
+        query = query.platform(platform);
+    }
+    if let Some(network) = &options.network {
+        query = query.networkmode(network);
+    }
+    query.build()
 }
 
 fn is_named_at_once(error: &DockerError) -> bool {
@@ -127,9 +140,9 @@ fn is_named_at_once(error: &DockerError) -> bool {
 
 /// The error that the archive gave while the client was reading it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<io::Error>>>);
+pub(super) struct ArchiveError(Arc<Mutex<Option<io::Error>>>);
 
-impl Trouble {
+impl ArchiveError {
     /// The caller has to break off: a daemon that is told a proper end would build half a context.
     pub(super) fn keep(&self, error: io::Error) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -173,7 +186,7 @@ impl Sent {
 /// The archive as one stream; what passes through is told.
 fn counted(
     archive: Vec<Blob>,
-    trouble: Trouble,
+    archive_error: ArchiveError,
     sent: Sent,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
     let pieces = stream::iter(archive).flat_map(|piece| piece.stream());
@@ -185,7 +198,7 @@ fn counted(
                 Some(Ok(bytes))
             }
             Some(Err(error)) => {
-                trouble.keep(error);
+                archive_error.keep(error);
                 Some(Err(io::Error::other("the build context ended early")))
             }
             None => {

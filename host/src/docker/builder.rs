@@ -4,7 +4,7 @@ use hyper::Request;
 use hyper::header::HeaderMap;
 
 use super::buildkit::Connection;
-use super::failure::Failure;
+use super::request_error::RequestError;
 use super::{Daemon, DaemonVersion, DockerError};
 use crate::capability::Builder;
 
@@ -25,10 +25,10 @@ impl Daemon {
         }
         let ping = async {
             let mut connection = Connection::open(&self.place).await?;
-            Ok::<_, Failure>(connection.send(Request::get("/_ping")).await?.headers().clone())
+            Ok::<_, RequestError>(connection.send(Request::get("/_ping")).await?.headers().clone())
         };
         let headers =
-            self.ask(ping).await.map_err(|failure| failure.into_error("say what it builds with", &self.address))?;
+            self.ask(ping).await.map_err(|error| error.into_error("say what it builds with", &self.address))?;
         Ok(preferred(&headers, &self.version))
     }
 }
@@ -47,18 +47,12 @@ fn chosen(value: &str) -> Option<Builder> {
 fn preferred(headers: &HeaderMap, version: &DaemonVersion) -> Builder {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let is_docker = header("server").is_some_and(|server| server.starts_with("Docker/"));
-    let is_new = api(&version.api).is_some_and(|api| api >= WITH_BUILDKIT);
+    let is_new = version.api >= WITH_BUILDKIT;
     match header("builder-version") {
         Some("2") => Builder::Buildkit,
         None if is_docker && is_new && version.os == "linux" => Builder::Buildkit,
         _ => Builder::Classic,
     }
-}
-
-/// Both numbers of a version of the API.
-pub(super) fn api(version: &str) -> Option<(u32, u32)> {
-    let (major, minor) = version.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -67,18 +61,18 @@ mod tests {
 
     #[test]
     fn a_daemon_shows_what_it_has() {
-        let linux = |api: &str| DaemonVersion { os: "linux".to_owned(), api: api.to_owned() };
-        let windows = DaemonVersion { os: "windows".to_owned(), ..linux("1.41") };
+        let linux = |api| DaemonVersion { os: "linux".to_owned(), api };
+        let windows = DaemonVersion { os: "windows".to_owned(), ..linux((1, 41)) };
         for (headers, version, builder) in [
             // Heard from Docker 20.10.
-            (&[("server", "Docker/20.10.24 (linux)")][..], linux("1.41"), Builder::Buildkit),
+            (&[("server", "Docker/20.10.24 (linux)")][..], linux((1, 41)), Builder::Buildkit),
             // Not heard here, but known to be said.
-            (&[("builder-version", "2"), ("server", "Docker/28.0.0 (linux)")], linux("1.48"), Builder::Buildkit),
-            (&[("builder-version", "1"), ("server", "Docker/28.0.0 (linux)")], linux("1.48"), Builder::Classic),
-            (&[("server", "Docker/18.06.0 (linux)")], linux("1.38"), Builder::Classic),
+            (&[("builder-version", "2"), ("server", "Docker/28.0.0 (linux)")], linux((1, 48)), Builder::Buildkit),
+            (&[("builder-version", "1"), ("server", "Docker/28.0.0 (linux)")], linux((1, 48)), Builder::Classic),
+            (&[("server", "Docker/18.06.0 (linux)")], linux((1, 38)), Builder::Classic),
             (&[("server", "Docker/20.10.24 (windows)")], windows, Builder::Classic),
-            (&[("server", "Libpod/4.3.1 (linux)")], linux("1.41"), Builder::Classic),
-            (&[], linux("1.41"), Builder::Classic),
+            (&[("server", "Libpod/4.3.1 (linux)")], linux((1, 41)), Builder::Classic),
+            (&[], linux((1, 41)), Builder::Classic),
         ] {
             let map: HeaderMap =
                 headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();

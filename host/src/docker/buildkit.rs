@@ -16,16 +16,17 @@ use std::io;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
-use hyper::Request;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
 use serde_json::{Map, Value};
 
-use super::build::{Sent, Trouble};
-use super::failure::Failure;
+use super::build::{ArchiveError, Sent};
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::secrets::Secrets;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
-use crate::capability::{BuildOptions, BuiltImage};
+use crate::capability::{BuildOptions, BuildSecret, BuiltImage};
 use connection::{broken, refusal};
 use context::Context;
 use file_sync::Shared;
@@ -44,7 +45,51 @@ impl Daemon {
         name: &Reference,
         options: &BuildOptions,
     ) -> Result<BuiltImage, DockerError> {
-        let (wanted, granted) = (options.secrets.clone(), Arc::clone(&self.settings.secrets));
+        let (secrets, context) = self.read_inputs(archive, options.secrets.clone()).await?;
+        let mut transcript = Transcript::new(Arc::clone(&secrets));
+        let archive_error = ArchiveError::default();
+        let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
+        let building = async {
+            let answers = Answers {
+                secrets,
+                credentials: Arc::clone(&self.credentials),
+                context: Shared { context, sent, archive_error: archive_error.clone() },
+                progress: Arc::clone(&self.settings.progress),
+            };
+            let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
+            let query = query(name, options, &session.id);
+            let mut connection = self.ask(Connection::open(&self.place)).await?;
+            let response = connection.send(Request::post(format!("/build?{query}"))).await?;
+            if !response.status().is_success() {
+                let (status, message) = self.ask(async { Ok::<_, RequestError>(refusal(response).await) }).await?;
+                return Err(RequestError::Answer { status, message });
+            }
+            each_line(response, |line| transcript.take(line, &*self.settings.progress)).await
+        };
+        // Dropping it closes the connections, which is what makes the daemon stop.
+        let end = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+            end = building => end,
+        };
+        transcript.end(&*self.settings.progress);
+        if let Some(error) = archive_error.take() {
+            return Err(DockerError::Context(error));
+        }
+        end.map_err(|error| transcript.error(error, &self.address))?;
+        match self.named(name, transcript.image_id.take(), transcript.tagged).await? {
+            Some(id) => Ok(BuiltImage { id, steps: transcript.steps() }),
+            None => Err(DockerError::BuildCut { step: transcript.step() }),
+        }
+    }
+
+    /// What a build is made of and what it may know, read by a thread of its own.
+    async fn read_inputs(
+        &self,
+        archive: Vec<Blob>,
+        wanted: Vec<BuildSecret>,
+    ) -> Result<(Arc<Secrets>, Context), DockerError> {
+        let granted = Arc::clone(&self.settings.secrets);
         let reading = tokio::task::spawn_blocking(move || {
             let secrets = Secrets::read(&wanted, &*granted, |name| std::env::var_os(name))?;
             Ok((Arc::new(secrets), Context::of(&archive).map_err(DockerError::Context)?))
@@ -55,61 +100,32 @@ impl Daemon {
             () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
             read = reading => read,
         };
-        let (secrets, context) = read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))?;
-        let mut transcript = Transcript::new(Arc::clone(&secrets));
-        let trouble = Trouble::default();
-        let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
-        let building = async {
-            let answers = Answers {
-                secrets,
-                credentials: Arc::clone(&self.credentials),
-                context: Shared { context, sent, trouble: trouble.clone() },
-                progress: Arc::clone(&self.settings.progress),
-            };
-            let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
-            let query = query(name, options, &session.id);
-            let mut connection = self.ask(Connection::open(&self.place)).await?;
-            let mut response = connection.send(Request::post(format!("/build?{query}"))).await?;
-            if !response.status().is_success() {
-                let (status, message) = self.ask(async { Ok::<_, Failure>(refusal(response).await) }).await?;
-                return Err(Failure::Answer { status, message });
-            }
-            let mut line = Vec::new();
-            while let Some(frame) = response.body_mut().frame().await {
-                let frame = frame.map_err(|error| broken(&error))?;
-                let bytes = frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default();
-                for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-                    line.extend_from_slice(piece);
-                    if line.ends_with(b"\n") {
-                        if !line.trim_ascii().is_empty() {
-                            transcript.take(&line, &*self.settings.progress)?;
-                        }
-                        line.clear();
-                    } else if line.len() > LINE_BYTES {
-                        return Err(Failure::Cut("a line of the answer has no end".to_owned()));
-                    }
-                }
-            }
-            Ok(())
-        };
-        // Dropping it closes the connections, which is what makes the daemon stop.
-        let end = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-            end = building => end,
-        };
-        transcript.end(&*self.settings.progress);
-        if let Some(error) = trouble.take() {
-            return Err(DockerError::Context(error));
-        }
-        end.map_err(|failure| transcript.error(failure, &self.address))?;
-        let cut = |transcript: &Transcript| DockerError::BuildCut { step: transcript.step() };
-        let image_id = transcript.image_id.take().ok_or_else(|| cut(&transcript))?;
-        if !transcript.tagged && self.image(&name.full()).await?.is_none_or(|image| image.id != image_id) {
-            return Err(cut(&transcript));
-        }
-        Ok(BuiltImage { id: image_id, steps: transcript.steps() })
+        read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))
     }
+}
+
+/// Gives each line of an answer to `take`, as it comes.
+async fn each_line(
+    mut answer: Response<Incoming>,
+    mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let mut line = Vec::new();
+    while let Some(frame) = answer.body_mut().frame().await {
+        let frame = frame.map_err(|error| broken(&error))?;
+        let bytes = frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(piece);
+            if line.ends_with(b"\n") {
+                if !line.trim_ascii().is_empty() {
+                    take(&line)?;
+                }
+                line.clear();
+            } else if line.len() > LINE_BYTES {
+                return Err(RequestError::Cut("a line of the answer has no end".to_owned()));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {

@@ -9,6 +9,9 @@ use std::{
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::{DockerError, cli_config, request_error::words};
+use crate::{failure::of_system, progress::clean};
+
 /// Where the daemon of a context is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Context {
@@ -18,10 +21,18 @@ pub(super) struct Context {
     pub(super) certificates: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Config {
-    current_context: Option<String>,
+/// Why a context can't be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ContextError {
+    name: String,
+    reason: String,
+}
+
+impl From<ContextError> for DockerError {
+    fn from(error: ContextError) -> Self {
+        let address = format!("of the docker context {}", clean(&error.name));
+        Self::Address { address, reason: words(&error.reason) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -42,19 +53,17 @@ struct Endpoint {
 /// `folder` is docker's own.
 ///
 /// # Errors
-/// Name and reason, if it can't be read.
-pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Context>, (String, String)> {
-    let current = || {
-        let config = fs::read(folder.join("config.json")).ok()?;
-        serde_json::from_slice::<Config>(&config).ok()?.current_context
-    };
+/// If it can't be read.
+pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Context>, ContextError> {
+    // That it is broken is told to whoever asks it for credentials.
+    let current = || cli_config::read(folder).ok().flatten()?.current_context;
     let Some(name) = named.or_else(current).filter(|name| !name.is_empty() && name != "default") else {
         return Ok(None);
     };
     let id = format!("{:x}", Sha256::digest(&name));
     let file = folder.join("contexts/meta").join(&id).join("meta.json");
-    let wrong = |reason: String| (name.clone(), reason);
-    let meta = fs::read(&file).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+    let wrong = |reason: String| ContextError { name: name.clone(), reason };
+    let meta = fs::read(&file).map_err(|error| wrong(format!("{}: {}", file.display(), of_system(&error))))?;
     let meta: Meta = serde_json::from_slice(&meta)
         .map_err(|error| wrong(format!("{} is not what docker writes: {error}", file.display())))?;
     let address = meta.endpoints.get("docker").map(|endpoint| endpoint.host.clone()).unwrap_or_default();
@@ -94,6 +103,8 @@ mod tests {
         write(&format!("contexts/tls/{id}/docker/ca.pem"), "");
         assert_eq!(chosen(None), far(Some(folder.path().join(format!("contexts/tls/{id}/docker")))));
         assert_eq!(chosen(Some("default")), Ok(None));
-        assert!(chosen(Some("gone")).is_err_and(|(name, reason)| name == "gone" && reason.contains("meta.json")));
+        assert!(chosen(Some("gone")).is_err_and(|error| error.name == "gone" && error.reason.contains("meta.json")));
+        write("config.json", r#"{"auths":{"#);
+        assert_eq!(chosen(None), Ok(None));
     }
 }

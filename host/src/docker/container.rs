@@ -7,7 +7,7 @@ use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 
-use super::failure::Failure;
+use super::request_error::RequestError;
 use super::{ANSWER, Daemon, DockerError};
 use crate::progress::Event;
 
@@ -65,20 +65,20 @@ impl Daemon {
                 return Err(DockerError::Interrupted);
             }
             answer = tokio::time::timeout(ANSWER, &mut request) => match answer {
-                Ok(answer) => answer.map_err(Failure::from),
+                Ok(answer) => answer.map_err(RequestError::from),
                 Err(_) => {
                     self.may_be_left(&name);
-                    Err(Failure::Timeout(ANSWER))
+                    Err(RequestError::Timeout(ANSWER))
                 }
             },
         };
         match answer {
             Ok(made) => Ok(self.container(made.id)),
-            Err(Failure::Answer { status: 404, .. }) => Err(DockerError::NoImage { reference: image.to_owned() }),
-            Err(Failure::Answer { status: 400, message }) => {
+            Err(RequestError::Answer { status: 404, .. }) => Err(DockerError::NoImage { reference: image.to_owned() }),
+            Err(RequestError::Answer { status: 400, message }) => {
                 Err(DockerError::Start { image: image.to_owned(), message })
             }
-            Err(failure) => Err(failure.into_error("create a container", &self.address)),
+            Err(error) => Err(error.into_error("create a container", &self.address)),
         }
     }
 
@@ -96,10 +96,10 @@ impl Daemon {
         for attempt in 1..=ATTEMPTS {
             match tokio::time::timeout(REMOVAL, removal(&container.docker, &container.id)).await {
                 Ok(Ok(())) => return,
-                Ok(Err(failure)) => match failure {
+                Ok(Err(error)) => match error {
                     // Gone, or going.
-                    Failure::Answer { status: 404 | 409, .. } => return,
-                    failure => reason = failure.into_error("remove a container", &self.address).to_string(),
+                    RequestError::Answer { status: 404 | 409, .. } => return,
+                    error => reason = error.into_error("remove a container", &self.address).to_string(),
                 },
                 Err(_) => reason = format!("no answer within {} s", REMOVAL.as_secs()),
             }
@@ -129,7 +129,7 @@ impl Drop for Container {
     }
 }
 
-async fn removal(docker: &Docker, id: &str) -> Result<(), Failure> {
+async fn removal(docker: &Docker, id: &str) -> Result<(), RequestError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    docker.remove_container(id, Some(options)).await.map_err(Failure::from)
+    docker.remove_container(id, Some(options)).await.map_err(RequestError::from)
 }

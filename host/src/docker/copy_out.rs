@@ -3,8 +3,8 @@
 //! The daemon gives files of containers only, as a tar. The image is not ours, so neither is what
 //! the tar holds: one regular file is taken from it, under no name of its choosing.
 
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read, Write};
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
@@ -14,54 +14,49 @@ use tar::EntryType;
 use tokio::sync::mpsc;
 
 use super::container::Container;
-use super::failure::Failure;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::{Daemon, DockerError};
-use crate::progress::clean;
+use crate::{failure::of_system, progress::clean};
 
 /// Chunks between the connection and the disk.
 const CHUNKS: usize = 8;
 
 impl Daemon {
-    /// Copies the file at `path` in the image to `to`, which must not exist; `false` if the image
-    /// has no such path. `to` is there only when it is complete.
+    /// The file at `path` in the image, whole, in a file without a name; none if the image has no such path.
     ///
     /// # Errors
-    /// If the path is no regular file (a link is not followed), or `to` can't be written.
-    pub(crate) async fn copy_out(&self, image: &str, path: &str, to: &Path) -> Result<bool, DockerError> {
+    /// If the path is no regular file (a link is not followed), or there is no place to store it.
+    pub(crate) async fn copy_out(&self, image: &str, path: &str) -> Result<Option<File>, DockerError> {
         Reference::parse(image)?;
         // Never started. An image without a command makes none without this.
         let body = ContainerCreateBody { entrypoint: Some(vec!["/never-started".to_owned()]), ..Default::default() };
         let container = self.create("copy", image, body).await?;
-        let result = self.download(&container, image, path, to).await;
+        let result = self.download(&container, image, path).await;
         self.remove(container).await;
         result
     }
 
-    async fn download(&self, container: &Container, image: &str, path: &str, to: &Path) -> Result<bool, DockerError> {
+    async fn download(&self, container: &Container, image: &str, path: &str) -> Result<Option<File>, DockerError> {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let mut chunks = self.docker.download_from_container(container.id(), Some(options)).boxed();
-        let failed = |failure: Failure| match failure {
-            Failure::Interrupted => DockerError::Interrupted,
-            failure => failure.into_error("copy a file out of an image", &self.address),
-        };
+        let failed = |error: RequestError| error.into_error("copy a file out of an image", &self.address);
         let first = match self.next(&mut chunks).await {
             Ok(first) => first,
-            Err(Failure::Answer { status: 404, .. }) => return Ok(false),
-            Err(failure) => return Err(failed(failure)),
+            Err(RequestError::Answer { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
         };
         let (sender, receiver) = mpsc::channel(CHUNKS);
-        let target = to.to_owned();
-        let writer = tokio::task::spawn_blocking(move || extract(Chunks { receiver, current: Bytes::new() }, &target));
+        let writer = tokio::task::spawn_blocking(move || extract(Chunks { receiver, current: Bytes::new() }));
         let mut next = Ok(first);
         let broken = loop {
             let chunk = match next {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break None,
-                Err(failure) => {
+                Err(error) => {
                     // The writer must not take half a file for a whole one.
                     let _ = sender.send(Err(io::Error::other("the connection broke"))).await;
-                    break Some(failed(failure));
+                    break Some(failed(error));
                 }
             };
             if sender.send(Ok(chunk)).await.is_err() {
@@ -74,12 +69,12 @@ impl Daemon {
         let written = writer.await.unwrap_or_else(|error| Err(Unfit::Writing(io::Error::other(error))));
         match (broken, written) {
             (Some(error), _) => Err(error),
-            (None, Ok(())) => Ok(true),
+            (None, Ok(file)) => Ok(Some(file)),
             (None, Err(Unfit::Found(found))) => {
                 Err(DockerError::NotAFile { image: image.to_owned(), path: path.to_owned(), found })
             }
-            (None, Err(Unfit::Reading(error))) => Err(failed(Failure::Cut(error.to_string()))),
-            (None, Err(Unfit::Writing(reason))) => Err(DockerError::Save { to: to.to_owned(), reason }),
+            (None, Err(Unfit::Reading(error))) => Err(failed(RequestError::Cut(of_system(&error)))),
+            (None, Err(Unfit::Writing(reason))) => Err(DockerError::Save(reason)),
         }
     }
 }
@@ -93,7 +88,7 @@ enum Unfit {
     Writing(io::Error),
 }
 
-fn extract(archive: impl Read, to: &Path) -> Result<(), Unfit> {
+fn extract(archive: impl Read) -> Result<File, Unfit> {
     let mut archive = tar::Archive::new(archive);
     let mut entries = archive.entries().map_err(Unfit::Reading)?;
     let mut entry = match entries.next() {
@@ -109,11 +104,7 @@ fn extract(archive: impl Read, to: &Path) -> Result<(), Unfit> {
         }
         _ => return Err(Unfit::Found("a special file".to_owned())),
     }
-    let folder = match to.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut file = new_file(&folder).map_err(Unfit::Writing)?;
+    let mut file = tempfile::tempfile().map_err(Unfit::Writing)?;
     let expected = entry.size();
     let mut buffer = vec![0; 64 * 1024];
     let mut size = 0;
@@ -123,7 +114,7 @@ fn extract(archive: impl Read, to: &Path) -> Result<(), Unfit> {
             break;
         }
         size += read as u64;
-        io::Write::write_all(&mut file, &buffer[..read]).map_err(Unfit::Writing)?;
+        file.write_all(&buffer[..read]).map_err(Unfit::Writing)?;
     }
     if size != expected {
         return Err(Unfit::Reading(io::ErrorKind::UnexpectedEof.into()));
@@ -133,21 +124,7 @@ fn extract(archive: impl Read, to: &Path) -> Result<(), Unfit> {
         more.map_err(Unfit::Reading)?;
         return Err(Unfit::Found("more than one file".to_owned()));
     }
-    file.persist_noclobber(to).map_err(|error| Unfit::Writing(error.error))?;
-    Ok(())
-}
-
-/// Beside the target, so that it can be renamed to it; with the permissions of any new file.
-fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".flowhold-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(PermissionsExt::from_mode(0o666));
-    }
-    // The temporary name in tempfile's own words would mean nothing to anybody.
-    builder.tempfile_in(folder).map_err(|error| error.kind().into())
+    Ok(file)
 }
 
 /// The connection's chunks, for a reader on a thread of its own.
@@ -172,6 +149,8 @@ impl Read for Chunks {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek;
+
     use super::*;
 
     fn archive(entries: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
@@ -194,24 +173,14 @@ mod tests {
 
     /// The file's content, or why there is none.
     fn extracted(tar: &[u8]) -> Result<Vec<u8>, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let to = folder.path().join("out");
-        let result = extract(tar, &to);
-        let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        match result {
-            Ok(()) => {
-                assert_eq!(left, std::slice::from_ref(&to));
-                Ok(std::fs::read(left.remove(0)).unwrap())
-            }
-            Err(unfit) => {
-                assert!(left.is_empty(), "{left:?}");
-                Err(match unfit {
-                    Unfit::Found(found) => found,
-                    Unfit::Reading(error) => format!("reading: {error}"),
-                    Unfit::Writing(error) => format!("writing: {error}"),
-                })
-            }
-        }
+        let mut content = Vec::new();
+        match extract(tar) {
+            Ok(mut file) => file.rewind().and_then(|()| file.read_to_end(&mut content)).unwrap(),
+            Err(Unfit::Found(found)) => return Err(found),
+            Err(Unfit::Reading(error)) => return Err(format!("reading: {error}")),
+            Err(Unfit::Writing(error)) => return Err(format!("writing: {error}")),
+        };
+        Ok(content)
     }
 
     #[test]
@@ -224,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_and_leaves_nothing() {
+    fn anything_else_is_refused() {
         for (tar, expected) in [
             (archive(&[(EntryType::Directory, "d/", b""), (EntryType::Regular, "d/f", b"x")]), "a directory"),
             (archive(&[(EntryType::Symlink, "l", b"/etc/passwd")]), "a symbolic link to '/etc/passwd'"),
@@ -237,16 +206,5 @@ mod tests {
             let error = extracted(&tar).unwrap_err();
             assert!(error.starts_with(expected), "{error:?}, not {expected:?}");
         }
-    }
-
-    #[test]
-    fn a_file_that_exists_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let to = folder.path().join("out");
-        std::fs::write(&to, "old").unwrap();
-        let error = extract(&*archive(&[(EntryType::Regular, "a", b"new")]), &to).unwrap_err();
-        assert!(matches!(error, Unfit::Writing(error) if error.kind() == io::ErrorKind::AlreadyExists));
-        assert_eq!(std::fs::read_to_string(&to).unwrap(), "old");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -18,8 +18,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::failure::words;
-use crate::failure::FailureKind;
+use super::cli_config::{self, Entry};
+use super::request_error::words;
+use crate::failure::{FailureKind, of_system};
 
 /// Docker Hub's name in configuration files, older than its host's.
 const HUB: &str = "https://index.docker.io/v1/";
@@ -33,11 +34,10 @@ const LONGEST_REASON: usize = 500;
 
 /// Why credentials could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum CredentialsError {
+pub(crate) enum CredentialsError {
     /// The configuration file is there, but can't be read.
     #[error("the docker configuration '{}' can't be read: {reason}", .file.display())]
     Unreadable {
-        /// The file.
         file: PathBuf,
         /// Why not; never with the file's content.
         reason: String,
@@ -45,23 +45,14 @@ pub enum CredentialsError {
     /// The configuration's entry for a registry makes no sense.
     #[error("the credentials for '{registry}' in '{}' can't be understood: {reason}", .file.display())]
     Malformed {
-        /// The registry.
         registry: String,
-        /// The file.
         file: PathBuf,
         /// What is wrong with the entry; never its content.
         reason: &'static str,
     },
     /// A credential helper did not do its work.
     #[error("the credential helper '{helper}' failed for '{registry}': {reason}")]
-    Helper {
-        /// The program.
-        helper: String,
-        /// The registry that it was asked for.
-        registry: String,
-        /// The helper's words, or the operating system's.
-        reason: String,
-    },
+    Helper { helper: String, registry: String, reason: String },
 }
 
 impl CredentialsError {
@@ -109,33 +100,16 @@ pub(super) struct Source {
     helpers: Option<PathBuf>,
 }
 
-/// Where docker keeps what is the user's: `DOCKER_CONFIG`, else `.docker` in the home.
-pub(super) fn folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let configured = variable("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
-    configured.or_else(|| Some(std::env::home_dir()?.join(".docker")))
-}
-
 impl Source {
     pub(super) fn of_user() -> Self {
-        Self { folder: folder(|name| std::env::var(name).ok()), helpers: None }
+        Self { folder: cli_config::folder(|name| std::env::var(name).ok()), helpers: None }
     }
 
     /// The credentials for a registry such as `docker.io` or `localhost:5000`; `None` when there are none.
     pub(super) async fn find(&self, registry: &str) -> Result<Option<Credentials>, CredentialsError> {
-        let Some(file) = self.folder.as_ref().map(|folder| folder.join("config.json")) else {
-            return Ok(None);
-        };
-        let unreadable = |reason: String| CredentialsError::Unreadable { file: file.clone(), reason };
-        let text = match std::fs::read(&file) {
-            Ok(text) if text.trim_ascii().is_empty() => return Ok(None),
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
-        let config: Config = serde_json::from_slice(&text).map_err(|error| {
-            // Only the place: serde's words may quote a value.
-            unreadable(format!("not what docker writes, line {} column {}", error.line(), error.column()))
-        })?;
+        let registry = host(registry);
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let Some(config) = cli_config::read(folder)? else { return Ok(None) };
         let helper = entry(&config.cred_helpers, registry).filter(|name| !name.is_empty());
         let store = config.creds_store.as_ref().filter(|name| !name.is_empty());
         if let Some(name) = helper.or(store)
@@ -148,7 +122,7 @@ impl Source {
         };
         entry.credentials(registry).map_err(|reason| CredentialsError::Malformed {
             registry: registry.to_owned(),
-            file: file.clone(),
+            file: cli_config::file(folder),
             reason,
         })
     }
@@ -166,55 +140,49 @@ impl Source {
         }
         let program = self.helpers.as_deref().unwrap_or(Path::new("")).join(&helper);
         let server = server(registry);
-        let conversation = async {
-            let mut child = tokio::process::Command::new(program)
-                .arg("get")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()?;
-            if let Some(mut stdin) = child.stdin.take() {
-                // A helper that needs no input may close it unread; its exit code tells all.
-                let _ = stdin.write_all(server.as_bytes()).await;
-            }
-            let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-            let (stdout, stderr) = tokio::try_join!(read_some(stdout), read_some(stderr))?;
-            Ok(Output { status: child.wait().await?, stdout, stderr })
-        };
-        let output = tokio::time::timeout(PATIENCE, conversation)
+        let output = tokio::time::timeout(PATIENCE, converse(&program, server))
             .await
             .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
-            .map_err(|error: io::Error| failed(error.to_string()))?;
+            .map_err(|error| failed(of_system(&error)))?;
         if !output.status.success() {
-            // By convention the reason is on stdout; some write to stderr.
-            // Nor is a secret told that came with it.
-            let has_secret = serde_json::from_slice::<Answer>(&output.stdout).is_ok();
-            let stdout = if has_secret { Vec::new() } else { output.stdout };
-            let said = [stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
-            let unknown = ["credentials not found", "no credentials server url"];
-            if unknown.iter().any(|words| said.to_lowercase().contains(words)) {
-                return Ok(None);
-            }
-            let said: String = words(&said).chars().take(LONGEST_REASON).collect();
-            return Err(failed(if said.is_empty() { output.status.to_string() } else { said }));
+            return complaint(output).map_or(Ok(None), |reason| Err(failed(reason)));
         }
         let answer: Answer = serde_json::from_slice(&output.stdout)
             .map_err(|_| failed("its answer is not JSON with Username and Secret".to_owned()))?;
-        Ok(match answer {
-            Answer { secret, .. } if secret.is_empty() => None,
-            // The marker that the secret is a token.
-            Answer { username, secret } if username == "<token>" => Some(Credentials {
-                username: String::new(),
-                password: String::new(),
-                identity_token: Some(secret),
-                server: server.to_owned(),
-            }),
-            Answer { username, secret } => {
-                Some(Credentials { username, password: secret, identity_token: None, server: server.to_owned() })
-            }
-        })
+        Ok(answer.credentials(server))
     }
+}
+
+/// Runs a helper to its end.
+async fn converse(program: &Path, server: &str) -> io::Result<Output> {
+    let mut child = tokio::process::Command::new(program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that needs no input may close it unread; its exit code tells all.
+        let _ = stdin.write_all(server.as_bytes()).await;
+    }
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = tokio::try_join!(read_some(stdout), read_some(stderr))?;
+    Ok(Output { status: child.wait().await?, stdout, stderr })
+}
+
+/// Why a helper failed; none if all that is the matter is that it has nothing.
+fn complaint(output: Output) -> Option<String> {
+    // By convention the reason is on stdout; some write to stderr. A secret that came with it is not told.
+    let has_secret = serde_json::from_slice::<Answer>(&output.stdout).is_ok();
+    let stdout = if has_secret { Vec::new() } else { output.stdout };
+    let said = [stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
+    let unknown = ["credentials not found", "no credentials server url"];
+    if unknown.iter().any(|words| said.to_lowercase().contains(words)) {
+        return None;
+    }
+    let said: String = words(&said).chars().take(LONGEST_REASON).collect();
+    Some(if said.is_empty() { output.status.to_string() } else { said })
 }
 
 /// What a helper writes, which is never more. One that goes on writing is told by its closed pipe.
@@ -226,15 +194,6 @@ async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// What is null is not there, as for docker itself.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Config {
-    auths: Option<BTreeMap<String, Option<Entry>>>,
-    creds_store: Option<String>,
-    cred_helpers: Option<BTreeMap<String, Option<String>>>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -242,13 +201,20 @@ struct Answer {
     secret: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
+impl Answer {
+    fn credentials(self, server: &str) -> Option<Credentials> {
+        let Self { username, secret } = self;
+        let server = server.to_owned();
+        match username.as_str() {
+            _ if secret.is_empty() => None,
+            // The marker that the secret is a token.
+            "<token>" => {
+                let (username, password) = (String::new(), String::new());
+                Some(Credentials { username, password, identity_token: Some(secret), server })
+            }
+            _ => Some(Credentials { username, password: secret, identity_token: None, server }),
+        }
+    }
 }
 
 impl Entry {
@@ -331,6 +297,9 @@ mod tests {
             ("https://index.docker.io/v1/", "docker.io"),
             ("docker.io", "docker.io"),
             ("registry-1.docker.io", "docker.io"),
+            // As BuildKit asks for Docker Hub's.
+            ("https://index.docker.io/v1/", "registry-1.docker.io"),
+            ("docker.io", "index.docker.io"),
         ] {
             let config = format!(r#"{{"auths":{{"{key}":{{"auth":"bWU6c2U6Y3JldA=="}}}}}}"#);
             assert_eq!(pair(&config, registry, &[]), me("se:cret"), "{key}");
@@ -430,6 +399,8 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("hunter2"));
             assert_eq!(error.kind(), FailureKind::Input);
         }
+        let malformed = find(r#"{"auths":{"docker.io":{"auth":"!"}}}"#, "registry-1.docker.io", &[]).unwrap_err();
+        assert_eq!(malformed.help().unwrap(), "run `docker login docker.io` again");
     }
 
     #[test]

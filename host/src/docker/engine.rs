@@ -1,14 +1,13 @@
 //! The capability `docker` by a real daemon.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Daemon, Output, RunRequest, SecretGrant, Settings};
+use super::{Daemon, DockerError, Output, SecretGrant, Settings};
 use crate::{
     blob::Blob,
     capability::{self, Answer, BuildOptions, Builder, BuiltImage, ContainerRun, LocalImage},
-    failure::Failure,
     progress::Progress,
 };
 
@@ -85,24 +84,13 @@ impl capability::Daemon for Connection {
     }
 
     fn run(&self, run: ContainerRun) -> Answer<'_, i64> {
-        Box::pin(async move {
-            let timeout = run.timeout_seconds.map(Duration::from_secs);
-            let request = RunRequest { image: run.image, command: run.command, env: run.env, timeout };
-            Ok(self.daemon.run(request, &self.output).await?)
-        })
+        Box::pin(async move { Ok(self.daemon.run(&run, &self.output).await?) })
     }
 
     fn copy_out<'a>(&'a self, image: &'a str, path: &'a str) -> Answer<'a, Option<Blob>> {
         Box::pin(async move {
-            let unwritten = |error| Failure::of_path("a temporary file", &error);
-            let folder = tempfile::tempdir().map_err(unwritten)?;
-            let to: PathBuf = folder.path().join("flow");
-            if !self.daemon.copy_out(image, path, &to).await? {
-                return Ok(None);
-            }
-            // Held open, it outlives its name, and nothing is left behind whatever happens.
-            let file = std::fs::File::open(&to).map_err(unwritten)?;
-            Blob::of_file(to, file).map(Some).map_err(unwritten)
+            let Some(file) = self.daemon.copy_out(image, path).await? else { return Ok(None) };
+            Ok(Some(Blob::of_file(path.into(), file).map_err(DockerError::Save)?))
         })
     }
 }

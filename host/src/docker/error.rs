@@ -1,93 +1,48 @@
 //! What can go wrong with the daemon, sorted by who can mend it.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::CredentialsError;
-use super::failure::words;
 use super::fault::Fault;
-use crate::failure::FailureKind;
+use crate::failure::{FailureKind, of_system};
 
 /// Why an operation with the daemon did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum DockerError {
+pub(crate) enum DockerError {
     /// The address of the daemon can't be used.
     #[error("the docker address '{address}' can't be used: {reason}")]
-    Address {
-        /// As given.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Address { address: String, reason: String },
     /// Nobody answers, or somebody who is no docker daemon.
     #[error("no docker daemon at {address}: {reason}")]
-    NoDaemon {
-        /// The address that was tried.
-        address: String,
-        /// The operating system's words.
-        reason: String,
-    },
+    NoDaemon { address: String, reason: String },
     /// Somebody is there, and has no answer now.
     #[error("the docker daemon at {address} gives no answer: {reason}")]
-    NoAnswer {
-        /// The address that was tried.
-        address: String,
-        /// The status, or how long was waited.
-        reason: String,
-    },
+    NoAnswer { address: String, reason: String },
     /// The socket is there, but not for us.
     #[error("permission denied on the docker socket {address}")]
-    SocketDenied {
-        /// The address that was tried.
-        address: String,
-    },
+    SocketDenied { address: String },
     /// The daemon lacks calls that we need.
-    #[error("the docker daemon at {address} speaks API {found}, {needed} is needed")]
-    TooOld {
-        /// The daemon's address.
-        address: String,
-        /// The newest version that it knows.
-        found: String,
-        /// The oldest version that will do.
-        needed: &'static str,
-    },
+    #[error("the docker daemon at {address} speaks API {}.{}, {}.{} is needed", .found.0, .found.1, .needed.0, .needed.1)]
+    TooOld { address: String, found: (u32, u32), needed: (u32, u32) },
     /// Not a reference to an image.
     #[error("'{reference}' is not an image reference: {reason}")]
-    Reference {
-        /// As given.
-        reference: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    Reference { reference: String, reason: &'static str },
     /// The daemon doesn't have the image.
     #[error("the daemon has no image '{reference}'")]
-    NoImage {
-        /// The missing image.
-        reference: String,
-    },
+    NoImage { reference: String },
     /// The base image is for other machines, and the daemon didn't mind.
     #[error("'{reference}' is an image for {found}, not for {wanted}")]
-    Platform {
-        /// The image.
-        reference: String,
-        /// The platform that was asked for.
-        wanted: String,
-        /// The image's own.
-        found: String,
-    },
+    Platform { reference: String, wanted: String, found: String },
     /// A registry did not do what the daemon asked of it.
     #[error("{operation} of '{reference}' failed: {message}")]
     Registry {
         /// `pull`, `push` or `look-up`.
         operation: &'static str,
-        /// The image.
         reference: String,
         /// The registry's host, for the help line.
         registry: String,
-        /// The daemon's own words.
         message: String,
-        /// What they mean.
         fault: Fault,
         /// The daemon has an image of that name, for a pull that failed.
         present: bool,
@@ -100,9 +55,7 @@ pub enum DockerError {
     BuildStep {
         /// Such as `3/9`.
         step: String,
-        /// The instruction of the step.
         instruction: String,
-        /// The daemon's own words.
         message: String,
         /// What our own checks in the image said, without their prefix.
         findings: Vec<String>,
@@ -113,12 +66,7 @@ pub enum DockerError {
     },
     /// The daemon refused the build before its first step.
     #[error("the daemon refused the build: {message}")]
-    BuildRefused {
-        /// The daemon's own words.
-        message: String,
-        /// What they mean.
-        fault: Fault,
-    },
+    BuildRefused { message: String, fault: Fault },
     /// The build's end never came.
     #[error("the daemon closed the connection before the build ended")]
     BuildCut {
@@ -127,70 +75,36 @@ pub enum DockerError {
     },
     /// The daemon has BuildKit, but something before it lets no session through.
     #[error("no session with the daemon at {address}, in which BuildKit asks for the build's files: {reason}")]
-    NoSession {
-        /// The daemon's address.
-        address: String,
-        /// What was answered.
-        reason: String,
-    },
+    NoSession { address: String, reason: String },
     /// The classic builder can't do what is asked.
     #[error("{what} needs BuildKit, and the daemon at {address} builds without")]
-    NeedsBuildkit {
-        /// What needs it.
-        what: &'static str,
-        /// The daemon's address.
-        address: String,
-    },
+    NeedsBuildkit { what: &'static str, address: String },
     /// A secret for the build could not be had.
     #[error("the secret '{id}' has no value: {place}: {reason}")]
     Secret {
-        /// The secret's name.
         id: String,
-        /// Where it was looked for.
         place: String,
         /// What is the matter there; never the value.
         reason: String,
     },
     /// The build context could not be read to its end.
-    #[error("the build context could not be read: {0}")]
+    #[error("the build context could not be read: {}", of_system(.0))]
     Context(#[source] io::Error),
     /// A container could not be started.
     #[error("a container of '{image}' could not be started: {message}")]
-    Start {
-        /// The image.
-        image: String,
-        /// The daemon's own words.
-        message: String,
-    },
+    Start { image: String, message: String },
     /// A container ran longer than allowed; it has been removed.
     #[error("the container of '{image}' did not end within {}", seconds(.after))]
-    RunTimeout {
-        /// The image.
-        image: String,
-        /// The time that it was given.
-        after: Duration,
-    },
+    RunTimeout { image: String, after: Duration },
     /// The container's output could not be passed on; it has been removed.
-    #[error("the output of the container could not be written: {0}")]
+    #[error("the output of the container could not be written: {}", of_system(.0))]
     Output(#[source] io::Error),
     /// A path in an image is there, but is not a file.
     #[error("'{path}' in the image '{image}' is {found}, not a file")]
-    NotAFile {
-        /// The image.
-        image: String,
-        /// The path in it.
-        path: String,
-        /// What it is.
-        found: String,
-    },
+    NotAFile { image: String, path: String, found: String },
     /// A file from an image could not be stored.
-    #[error("'{}' could not be written: {}", .to.display(), unwritten(.reason))]
-    Save {
-        /// The file to be written.
-        to: PathBuf,
-        /// Why not.
-        reason: io::Error,
-    },
+    #[error("a file from the image can't be stored: {}", of_system(.0))]
+    Save(#[source] io::Error),
     /// The daemon said no.
     #[error("the daemon refused to {operation}: {message}")]
     Refused {
@@ -198,25 +112,14 @@ pub enum DockerError {
         operation: &'static str,
         /// The HTTP status, unless it was a success and the refusal came later.
         status: Option<u16>,
-        /// The daemon's own words.
         message: String,
     },
     /// The daemon's answer ended in the middle, or made no sense.
     #[error("the daemon's answer was cut short while it was to {operation}: {reason}")]
-    Cut {
-        /// A verb, and what it is done to.
-        operation: &'static str,
-        /// What the connection said.
-        reason: String,
-    },
+    Cut { operation: &'static str, reason: String },
     /// The daemon took too long to answer.
     #[error("the daemon did not {operation} within {}", seconds(.after))]
-    Timeout {
-        /// A verb, and what it is done to.
-        operation: &'static str,
-        /// The time that it was given.
-        after: Duration,
-    },
+    Timeout { operation: &'static str, after: Duration },
     /// The user stopped it.
     #[error("interrupted")]
     Interrupted,
@@ -225,7 +128,7 @@ pub enum DockerError {
 impl DockerError {
     /// Who can mend it.
     #[must_use]
-    pub fn kind(&self) -> FailureKind {
+    pub(crate) fn kind(&self) -> FailureKind {
         match self {
             Self::Address { .. }
             | Self::Reference { .. }
@@ -235,7 +138,7 @@ impl DockerError {
             | Self::Secret { .. }
             | Self::Start { .. }
             | Self::NotAFile { .. }
-            | Self::Save { .. } => FailureKind::Input,
+            | Self::Save(_) => FailureKind::Input,
             Self::NoDaemon { .. }
             | Self::SocketDenied { .. }
             | Self::TooOld { .. }
@@ -259,7 +162,7 @@ impl DockerError {
 
     /// What to do about it, where there is something that people can do.
     #[must_use]
-    pub fn help(&self) -> Option<String> {
+    pub(crate) fn help(&self) -> Option<String> {
         Some(match self {
             Self::Address { .. } => {
                 "give unix:///path, tcp://host:port or https://host:port, as base_url or in DOCKER_HOST, and the \
@@ -311,9 +214,6 @@ impl DockerError {
             Self::Start { .. } => "the image must hold the command that is to be run".to_owned(),
             Self::RunTimeout { .. } => "give it more time with --timeout".to_owned(),
             Self::NotAFile { .. } => "name the file itself".to_owned(),
-            Self::Save { reason, .. } if reason.kind() == io::ErrorKind::AlreadyExists => {
-                "nothing is overwritten: name a file that doesn't exist yet".to_owned()
-            }
             _ => return None,
         })
     }
@@ -327,14 +227,6 @@ fn lacks_python(line: &str) -> bool {
 /// Our own checks in the image know the cause; the daemon only knows an exit code.
 fn main_part(instruction: &str, message: &str, findings: &[String]) -> String {
     if findings.is_empty() { format!("{instruction}: {message}") } else { findings.join("; ") }
-}
-
-fn unwritten(reason: &io::Error) -> String {
-    match reason.kind() {
-        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
-        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
-        _ => words(&reason.to_string()),
-    }
 }
 
 fn seconds(time: &Duration) -> String {

@@ -7,7 +7,7 @@ use crate::failure::FailureKind;
 
 /// What the daemon's words mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// There is no such image.
     Missing,
     /// No credentials, wrong ones, or ones that don't suffice.

@@ -3,10 +3,10 @@
 use bollard::models::{CreateImageInfo, ProgressDetail};
 use bollard::query_parameters::CreateImageOptionsBuilder;
 
-use super::failure::Failure;
 use super::reference::Reference;
-use super::retry::News;
-use super::{Daemon, DockerError, Fault, registry_error};
+use super::request_error::RequestError;
+use super::retry::LastProgress;
+use super::{Daemon, DockerError};
 use crate::progress::{Event, Operation, Progress};
 
 impl Daemon {
@@ -17,12 +17,17 @@ impl Daemon {
     /// it may be another one; but the error's help says so.
     pub(crate) async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
-        let news = News::new();
-        let pull = self.patiently(&news, || self.pull_now(&name, platform, &news));
+        let last_progress = LastProgress::new();
+        let pull = self.patiently(&last_progress, || self.pull_now(&name, platform, &last_progress));
         self.watched(Operation::Pull, reference, pull).await
     }
 
-    async fn pull_now(&self, name: &Reference, platform: Option<&str>, news: &News) -> Result<(), DockerError> {
+    async fn pull_now(
+        &self,
+        name: &Reference,
+        platform: Option<&str>,
+        last_progress: &LastProgress,
+    ) -> Result<(), DockerError> {
         let credentials = self.registry_credentials(name).await?;
         // Without a tag the daemon would pull them all.
         let mut options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version());
@@ -32,9 +37,9 @@ impl Daemon {
         let mut stream = self.docker.create_image(Some(options.build()), None, Some(credentials));
         loop {
             match self.next(&mut stream).await {
-                Ok(Some(info)) => self.tell_transfer(&info, news),
+                Ok(Some(info)) => self.tell_transfer(&info, last_progress),
                 Ok(None) => break,
-                Err(failure) => return Err(self.pull_error(name, failure).await),
+                Err(error) => return Err(self.pull_error(name, error).await),
             }
         }
         // A daemon that is killed ends the stream without a word.
@@ -44,19 +49,8 @@ impl Daemon {
         }
     }
 
-    async fn pull_error(&self, name: &Reference, failure: Failure) -> DockerError {
-        let (message, fault) = match failure {
-            Failure::Answer { status, message } => {
-                let fault = Fault::of(Some(status), &message);
-                (message, fault)
-            }
-            Failure::Stream(message) => {
-                let fault = Fault::of(None, &message);
-                (message, fault)
-            }
-            failure => return failure.into_error("pull an image", &self.address),
-        };
-        let mut error = registry_error("pull", name, message, fault);
+    async fn pull_error(&self, name: &Reference, error: RequestError) -> DockerError {
+        let mut error = self.registry_error("pull", "pull an image", name, error);
         if let DockerError::Registry { present, .. } = &mut error {
             *present = matches!(self.image(&name.full()).await, Ok(Some(_)));
         }
@@ -64,8 +58,8 @@ impl Daemon {
     }
 
     /// Passes a line of a pull or a push on.
-    pub(super) fn tell_transfer(&self, info: &CreateImageInfo, news: &News) {
-        news.hear(info.status.as_deref());
+    pub(super) fn tell_transfer(&self, info: &CreateImageInfo, last_progress: &LastProgress) {
+        last_progress.hear(info.status.as_deref());
         tell_transfer(
             &*self.settings.progress,
             info.id.as_deref(),

@@ -3,10 +3,10 @@
 use bollard::BollardRequest;
 use bollard::query_parameters::CreateImageOptions;
 
-use super::failure::Failure;
 use super::reference::{Reference, is_digest};
-use super::retry::News;
-use super::{Daemon, DockerError, Fault, readable_credentials, registry_error};
+use super::request_error::RequestError;
+use super::retry::LastProgress;
+use super::{Daemon, DockerError, Fault, readable_credentials};
 use crate::progress::{Event, Operation};
 
 impl Daemon {
@@ -23,12 +23,12 @@ impl Daemon {
                 reason: "a push needs a tag, the registry computes the digest",
             });
         }
-        let news = News::new();
-        let push = self.patiently(&news, || self.push_now(&name, &news));
+        let last_progress = LastProgress::new();
+        let push = self.patiently(&last_progress, || self.push_now(&name, &last_progress));
         self.watched(Operation::Push, reference, push).await
     }
 
-    async fn push_now(&self, name: &Reference, news: &News) -> Result<String, DockerError> {
+    async fn push_now(&self, name: &Reference, last_progress: &LastProgress) -> Result<String, DockerError> {
         // The daemon's own message for this has no status that would set it apart.
         if self.image(&name.full()).await?.is_none() {
             return Err(DockerError::NoImage { reference: name.full() });
@@ -44,10 +44,10 @@ impl Daemon {
             match self.next(&mut stream).await {
                 Ok(Some(info)) => match info.status.as_deref().and_then(pushed_digest) {
                     Some(pushed) => digest = Some(pushed.to_owned()),
-                    None => self.tell_transfer(&info, news),
+                    None => self.tell_transfer(&info, last_progress),
                 },
                 Ok(None) => break,
-                Err(failure) => return Err(self.push_error(name, failure)),
+                Err(error) => return Err(self.push_error(name, error)),
             }
         }
         let digest = match digest {
@@ -68,22 +68,15 @@ impl Daemon {
             .ok_or_else(|| DockerError::Cut { operation: "push an image", reason: "the push did not end".to_owned() })
     }
 
-    fn push_error(&self, name: &Reference, failure: Failure) -> DockerError {
-        match failure {
+    fn push_error(&self, name: &Reference, error: RequestError) -> DockerError {
+        let mut error = self.registry_error("push", "push an image", name, error);
+        if let DockerError::Registry { message, fault, .. } = &mut error
+            && message.starts_with("tag does not exist")
+        {
             // It was there a moment ago: another build is about to give it the tag anew (containerd, 28.5).
-            Failure::Answer { message, .. } | Failure::Stream(message) if message.starts_with("tag does not exist") => {
-                registry_error("push", name, message, Fault::Busy)
-            }
-            Failure::Answer { status, message } => {
-                let fault = Fault::of(Some(status), &message);
-                registry_error("push", name, message, fault)
-            }
-            Failure::Stream(message) => {
-                let fault = Fault::of(None, &message);
-                registry_error("push", name, message, fault)
-            }
-            failure => failure.into_error("push an image", &self.address),
+            *fault = Fault::Busy;
         }
+        error
     }
 }
 

@@ -10,19 +10,19 @@ use crate::progress::Event;
 /// How long is waited before each further attempt. The daemon keeps what a registry asks for (`Retry-After`) to itself.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// After so long without news there is no further attempt: of some errors the daemon tells only when it has tried again
-/// itself. A transfer that got on may have taken any time.
+/// After so long without progress there is no further attempt: of some errors the daemon tells only when it has tried
+/// again itself. A transfer that got on may have taken any time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When a transfer last got on.
-pub(super) struct News(Mutex<Instant>);
+pub(super) struct LastProgress(Mutex<Instant>);
 
-impl News {
+impl LastProgress {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Instant::now()))
     }
 
-    /// Takes note of what the daemon tells. That it waits before it tries again is no news, and it tells so each second.
+    /// Takes note of what the daemon tells. That it waits before it tries again is no progress; it tells so each second.
     pub(super) fn hear(&self, status: Option<&str>) {
         if !status.is_some_and(|status| status.starts_with("Retrying in ")) {
             self.restart();
@@ -41,15 +41,19 @@ impl News {
 impl Daemon {
     /// Does something that asks a registry, again if that was busy or cut the connection, and then also if nobody
     /// listens: it may be starting. Everything else fails at once: a wrong password doesn't become right.
-    pub(super) async fn patiently<T, F>(&self, news: &News, mut work: impl FnMut() -> F) -> Result<T, DockerError>
+    pub(super) async fn patiently<T, F>(
+        &self,
+        last_progress: &LastProgress,
+        mut work: impl FnMut() -> F,
+    ) -> Result<T, DockerError>
     where
         F: Future<Output = Result<T, DockerError>>,
     {
         let mut silence = Duration::ZERO;
         for (attempt, pause) in PAUSES.into_iter().enumerate() {
-            news.restart();
+            last_progress.restart();
             let result = work().await;
-            silence += news.silence();
+            silence += last_progress.silence();
             let error = match result {
                 Err(error @ DockerError::Registry { .. })
                     if (error.kind() == FailureKind::Retry || attempt > 0 && is_unreachable(&error))

@@ -15,9 +15,10 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::container::Container;
-use super::failure::Failure;
 use super::reference::Reference;
+use super::request_error::RequestError;
 use super::{Daemon, DockerError};
+use crate::capability::ContainerRun;
 use crate::progress::Event;
 
 /// How long a command may take to end after it was told to.
@@ -35,19 +36,6 @@ const LONG: usize = 64 << 10;
 /// After the grace, how long the daemon may take to kill.
 const KILLING: Duration = Duration::from_secs(2);
 
-/// What to run.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct RunRequest {
-    /// The image; the daemon must have it.
-    pub image: String,
-    /// Program and arguments, in place of the image's own entrypoint and command; empty for those.
-    pub command: Vec<String>,
-    /// Added to the image's environment.
-    pub env: Vec<(String, String)>,
-    /// Tell it to end after this time; `None` gives it all the time it wants.
-    pub timeout: Option<Duration>,
-}
-
 /// Where output was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
@@ -63,17 +51,18 @@ pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Syn
 impl Daemon {
     /// Runs the command and returns its exit code. The container is gone when this returns, on
     /// every path: at the command's end, at its timeout, interrupted, or when `output` fails. After a timeout or an
-    /// interruption it is sent SIGINT, has [`GRACE`] to clean up, and then is killed.
+    /// interruption it is sent SIGINT, has [`GRACE`] to clean up, and then is killed. Without a command it is the
+    /// image's own.
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
-    pub(crate) async fn run(&self, request: RunRequest, output: &Output) -> Result<i64, DockerError> {
-        Reference::parse(&request.image)?;
+    pub(crate) async fn run(&self, run: &ContainerRun, output: &Output) -> Result<i64, DockerError> {
+        Reference::parse(&run.image)?;
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let body = ContainerCreateBody {
             // As the entrypoint, a command needs no knowledge of the image's own.
-            entrypoint: some(&request.command),
-            env: Some(request.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            entrypoint: some(&run.command),
+            env: Some(run.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             stop_signal: Some("SIGINT".to_owned()),
@@ -81,8 +70,8 @@ impl Daemon {
             host_config: Some(HostConfig { init: Some(true), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };
-        let container = self.create("run", &request.image, body).await?;
-        let end = self.attend(&container, &request, output).await;
+        let container = self.create("run", &run.image, body).await?;
+        let end = self.attend(&container, run, output).await;
         if matches!(end, Ok(137)) {
             self.tell_why_killed(&container).await;
         }
@@ -91,15 +80,15 @@ impl Daemon {
     }
 
     /// Runs it to its end, which is not always its own.
-    async fn attend(&self, container: &Container, request: &RunRequest, output: &Output) -> Result<i64, DockerError> {
-        let work = self.watch(container, &request.image, output);
+    async fn attend(&self, container: &Container, run: &ContainerRun, output: &Output) -> Result<i64, DockerError> {
+        let work = self.watch(container, &run.image, output);
         tokio::pin!(work);
-        let after = request.timeout.unwrap_or(Duration::MAX);
+        let after = run.timeout_seconds.map_or(Duration::MAX, Duration::from_secs);
         let error = tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => DockerError::Interrupted,
             end = &mut work => return end,
-            () = tokio::time::sleep(after) => DockerError::RunTimeout { image: request.image.clone(), after },
+            () = tokio::time::sleep(after) => DockerError::RunTimeout { image: run.image.clone(), after },
         };
         self.stop(container, work).await;
         Err(error)
@@ -110,7 +99,7 @@ impl Daemon {
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.ask(self.docker.attach_container(container.id(), Some(options))).await;
         let AttachContainerResults { output: mut written, input: _keep_open } =
-            attached.map_err(|failure| failure.into_error("attach to a container", &self.address))?;
+            attached.map_err(|error| error.into_error("attach to a container", &self.address))?;
         self.start(container, image).await?;
         let exit = self.exit(container);
         tokio::pin!(exit);
@@ -122,7 +111,7 @@ impl Daemon {
                 chunk = written.next() => match chunk {
                     Some(Ok(chunk)) => pass_on(lines.take(chunk), output).await?,
                     Some(Err(error)) => {
-                        return Err(Failure::from(error).into_error("pass on a container's output", &self.address));
+                        return Err(RequestError::from(error).into_error("pass on a container's output", &self.address));
                     }
                     None => break,
                 },
@@ -153,8 +142,8 @@ impl Daemon {
     async fn start(&self, container: &Container, image: &str) -> Result<(), DockerError> {
         match self.ask(self.docker.start_container(container.id(), None::<StartContainerOptions>)).await {
             Ok(()) => Ok(()),
-            Err(Failure::Answer { message, .. }) => Err(DockerError::Start { image: image.to_owned(), message }),
-            Err(failure) => Err(failure.into_error("start a container", &self.address)),
+            Err(RequestError::Answer { message, .. }) => Err(DockerError::Start { image: image.to_owned(), message }),
+            Err(error) => Err(error.into_error("start a container", &self.address)),
         }
     }
 
@@ -167,17 +156,15 @@ impl Daemon {
             match answers.next().await {
                 Some(Ok(end)) => {
                     match end.error.and_then(|error| error.message).filter(|message| !message.is_empty()) {
-                        Some(message) => Err(Failure::Stream(message).into_error(OPERATION, &self.address)),
+                        Some(message) => Err(RequestError::Stream(message).into_error(OPERATION, &self.address)),
                         None => Ok(end.status_code),
                     }
                 }
                 // How bollard tells an exit code that isn't 0.
                 Some(Err(Bollard::DockerContainerWaitError { error, code })) if error.is_empty() => Ok(code),
-                Some(Err(error)) => Err(Failure::from(error).into_error(OPERATION, &self.address)),
-                None => {
-                    Err(Failure::Cut("the daemon closed the connection".to_owned())
-                        .into_error(OPERATION, &self.address))
-                }
+                Some(Err(error)) => Err(RequestError::from(error).into_error(OPERATION, &self.address)),
+                None => Err(RequestError::Cut("the daemon closed the connection".to_owned())
+                    .into_error(OPERATION, &self.address)),
             }
         }
     }

@@ -8,9 +8,9 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::DockerError;
-use super::failure::words;
 use crate::capability::{BuildSecret, SecretSource};
-use crate::progress::{MASK, without_passwords};
+use crate::failure::of_system;
+use crate::progress::{MASK, url_users, without_passwords};
 
 /// BuildKit takes no larger secret.
 const LARGEST: usize = 500 * 1024;
@@ -60,7 +60,7 @@ impl Secrets {
                 },
                 SecretSource::File(path) => match read_file(path) {
                     Ok(value) => value,
-                    Err(error) => return Err(missing(place, &words(&error.to_string()))),
+                    Err(error) => return Err(missing(place, &of_system(&error))),
                 },
             };
             if value.is_empty() {
@@ -117,8 +117,7 @@ impl Secrets {
 
 /// Passwords in what holds more than one: the address of a package index, or a netrc.
 fn passwords(text: &str) -> impl Iterator<Item = &str> {
-    let users = text.split("://").skip(1).filter_map(|rest| rest.split(['/', '?', '#']).next()?.rsplit_once('@'));
-    let in_addresses = users.map(|(user, _)| user.split_once(':').map_or(user, |(_, password)| password));
+    let in_addresses = url_users(text).map(|(_, user)| user.split_once(':').map_or(user, |(_, password)| password));
     let words = text.split_whitespace();
     let in_netrc = words.clone().zip(words.skip(1)).filter(|(key, _)| *key == "password").map(|(_, value)| value);
     in_addresses.chain(in_netrc)

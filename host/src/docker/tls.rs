@@ -20,7 +20,8 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{FOREVER, failure::words};
+use super::{FOREVER, request_error::words};
+use crate::failure::of_system;
 
 /// What connections to a daemon have in common.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ impl Tls {
                 return Err(unusable(&key, &"cert.pem, which belongs to it, is missing"));
             }
             (Some((_, own)), Some(key)) => {
-                let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &error))?;
+                let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &told(error)))?;
                 config.with_client_auth_cert(own, secret).map_err(|error| unusable(&key, &error))?
             }
             _ => config.with_no_client_auth(),
@@ -87,7 +88,14 @@ fn certificates(path: Option<PathBuf>) -> Result<Option<Certificates>, String> {
         Ok(all) if all.is_empty() => Err(unusable(&path, &"it has no certificate")),
         Ok(all) => Ok(Some((path, all))),
         Err(pem::Error::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unusable(&path, &error)),
+        Err(error) => Err(unusable(&path, &told(error))),
+    }
+}
+
+fn told(error: pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => of_system(&error),
+        error => error.to_string(),
     }
 }
 

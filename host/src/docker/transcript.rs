@@ -7,9 +7,9 @@ use std::time::Instant;
 use bollard::models::BuildInfo;
 
 use super::DockerError;
-use super::failure::{Failure, words};
 use super::fault::Fault;
 use super::pull::tell_transfer;
+use super::request_error::{RequestError, words};
 use crate::capability::BuildStep;
 use crate::progress::{Event, Progress, clean, without_passwords};
 
@@ -35,7 +35,7 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    pub(super) fn take(&mut self, info: &BuildInfo, now: Instant, progress: &dyn Progress) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, info: &BuildInfo, now: Instant, progress: &dyn Progress) -> Result<(), RequestError> {
         if let Some(text) = &info.stream {
             self.text(text, now, progress);
         }
@@ -46,7 +46,7 @@ impl Transcript {
         }
         match &info.error_detail {
             Some(detail) => {
-                Err(Failure::Stream(words(detail.message.as_deref().unwrap_or("the daemon gave no reason"))))
+                Err(RequestError::Stream(words(detail.message.as_deref().unwrap_or("the daemon gave no reason"))))
             }
             None => Ok(()),
         }
@@ -65,7 +65,8 @@ impl Transcript {
     fn whole_line(&mut self, line: &str, now: Instant, progress: &dyn Progress) {
         let line = &*without_passwords(line);
         if let Some((total, name)) = self.next_step(line) {
-            self.end_step(now);
+            self.time_step(now);
+            self.log = StepLog::default();
             self.total = total;
             self.began = Some(now);
             self.steps.push(BuildStep { name: clean(name).into_owned(), cached: false, seconds: 0.0 });
@@ -108,11 +109,11 @@ impl Transcript {
         (!self.steps.is_empty()).then(|| format!("{}/{}", self.index(), self.total))
     }
 
-    fn end_step(&mut self, now: Instant) {
+    /// The step at work, if one is, has taken so long.
+    fn time_step(&mut self, now: Instant) {
         if let (Some(began), Some(step)) = (self.began.take(), self.steps.last_mut()) {
             step.seconds = now.duration_since(began).as_secs_f64();
         }
-        self.log = StepLog::default();
     }
 
     /// Nothing more will come.
@@ -122,17 +123,14 @@ impl Transcript {
             self.whole_line(&rest, now, progress);
         }
         // The log stays: it belongs to the error.
-        if let (Some(began), Some(step)) = (self.began.take(), self.steps.last_mut()) {
-            step.seconds = now.duration_since(began).as_secs_f64();
-        }
+        self.time_step(now);
     }
 
-    pub(super) fn error(&mut self, failure: Failure, address: &str) -> DockerError {
-        let (status, message) = match failure {
-            Failure::Answer { status, message } => (Some(status), message),
-            Failure::Stream(message) => (None, message),
-            Failure::Cut(_) => return DockerError::BuildCut { step: self.step() },
-            failure => return failure.into_error("build an image", address),
+    pub(super) fn error(&mut self, error: RequestError, address: &str) -> DockerError {
+        let (status, message) = match error.refusal() {
+            Ok(refusal) => refusal,
+            Err(RequestError::Cut(_)) => return DockerError::BuildCut { step: self.step() },
+            Err(error) => return error.into_error("build an image", address),
         };
         let Some((step, last)) = self.step().zip(self.steps.last()) else { return refused(status, message) };
         let fault = step_fault(status, &message, &last.name);
@@ -225,14 +223,14 @@ mod tests {
     use crate::progress::{Json, Silent};
 
     /// Feeds recorded lines of a build, one second apart.
-    fn told(lines: &str) -> (Transcript, Result<(), Failure>) {
+    fn told(lines: &str) -> (Transcript, Result<(), RequestError>) {
         let (mut transcript, start) = (Transcript::default(), Instant::now());
         for (at, line) in lines.lines().enumerate() {
             let info = serde_json::from_str(line).unwrap();
             let now = start + Duration::from_secs(at as u64);
-            if let Err(failure) = transcript.take(&info, now, &Silent) {
+            if let Err(error) = transcript.take(&info, now, &Silent) {
                 transcript.end(now, &Silent);
-                return (transcript, Err(failure));
+                return (transcript, Err(error));
             }
         }
         transcript.end(start + Duration::from_secs(lines.lines().count() as u64), &Silent);
@@ -317,7 +315,7 @@ mod tests {
             [("FROM localhost:1/base", Fault::Unreachable), ("RUN pip install x", Fault::Invalid)]
         {
             let (mut transcript, _) = told(&format!(r#"{{"stream":"Step 1/1 : {instruction}\n"}}"#));
-            let error = transcript.error(Failure::Stream(refused.to_owned()), "unix:///s");
+            let error = transcript.error(RequestError::Stream(refused.to_owned()), "unix:///s");
             assert!(matches!(error, DockerError::BuildStep { fault: found, .. } if found == fault), "{error:?}");
         }
     }
@@ -384,8 +382,8 @@ mod tests {
             for text in names.chain(&transcript.log.lines).chain(&transcript.log.findings) {
                 prop_assert!(!text.contains(|c: char| c.is_control() && c != '\t'), "{text:?}");
             }
-            if let Err(failure) = end {
-                prop_assert!(!transcript.error(failure, "unix:///s").to_string().is_empty());
+            if let Err(error) = end {
+                prop_assert!(!transcript.error(error, "unix:///s").to_string().is_empty());
             }
         }
     }

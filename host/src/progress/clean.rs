@@ -66,29 +66,34 @@ fn is_bidirectional(c: char) -> bool {
 /// The text without the passwords of its URLs, whoever wrote them there.
 #[must_use]
 pub fn without_passwords(text: &str) -> Cow<'_, str> {
-    let (mut told, mut rest) = (String::new(), text);
-    while let Some(at) = rest.find("://").map(|at| at + "://".len()) {
-        let (before, after) = rest.split_at(at);
-        told.push_str(before);
-        rest = after;
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"".contains(c)).unwrap_or(after.len());
-        let user = after[..end].rsplit_once('@').map(|(user, _)| user);
+    let (mut told, mut done) = (String::new(), 0);
+    for (start, user) in url_users(text) {
         // A name alone is a token where it is for a web server.
-        let is_web = before.ends_with("http://") || before.ends_with("https://");
-        let kept = user.and_then(|user| match user.split_once(':') {
-            Some((name, _)) => Some((user, name, ":")),
-            None => is_web.then_some((user, "", "")),
-        });
-        if let Some((user, name, colon)) = kept {
-            told.extend([name, colon, MASK]);
-            rest = &after[user.len()..];
-        }
+        let is_web = ["http://", "https://"].iter().any(|scheme| text[..start].ends_with(scheme));
+        let named = match user.find(':') {
+            Some(colon) => colon + 1,
+            None if is_web => 0,
+            None => continue,
+        };
+        told.extend([&text[done..start + named], MASK]);
+        done = start + user.len();
     }
     if told.is_empty() {
         return Cow::Borrowed(text);
     }
-    told.push_str(rest);
+    told.push_str(&text[done..]);
     Cow::Owned(told)
+}
+
+/// Of each URL in the text what stands between `://` and `@`, `name` or `name:password`, and where it begins.
+pub(crate) fn url_users(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let starts = text.match_indices("://").map(|(at, sign)| at + sign.len());
+    starts.filter_map(|start| {
+        let after = &text[start..];
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"".contains(c)).unwrap_or(after.len());
+        let (user, _) = after[..end].rsplit_once('@')?;
+        Some((start, user))
+    })
 }
 
 #[cfg(test)]

@@ -14,16 +14,24 @@ mod transcript;
 #[path = "../../../host/src/docker/fault.rs"]
 mod fault;
 
-mod failure {
+mod request_error {
     #[expect(dead_code, reason = "only lines are made up here")]
-    pub(crate) enum Failure {
+    pub(crate) enum RequestError {
         Answer { status: u16, message: String },
         Stream(String),
         Cut(String),
         Interrupted,
     }
 
-    impl Failure {
+    impl RequestError {
+        pub(crate) fn refusal(self) -> Result<(Option<u16>, String), Self> {
+            match self {
+                Self::Answer { status, message } => Ok((Some(status), message)),
+                Self::Stream(message) => Ok((None, message)),
+                other => Err(other),
+            }
+        }
+
         pub(crate) fn into_error(self, _: &str, _: &str) -> super::DockerError {
             super::DockerError::BuildCut { step: None }
         }
@@ -104,8 +112,8 @@ pub(crate) fn check(data: &[u8]) {
         shown(&step.name);
         assert!(step.seconds >= 0.0 && (!step.cached || !steps.is_empty()));
     }
-    let failure = end.err().unwrap_or(failure::Failure::Stream(String::new()));
-    if let DockerError::BuildStep { instruction, findings, log, .. } = transcript.error(failure, "") {
+    let error = end.err().unwrap_or(request_error::RequestError::Stream(String::new()));
+    if let DockerError::BuildStep { instruction, findings, log, .. } = transcript.error(error, "") {
         assert_eq!(Some(&instruction), transcript.steps.last().map(|step| &step.name));
         assert!(log.len() <= 20 && findings.len() <= 20);
         log.iter().chain(&findings).for_each(|line| shown(line));

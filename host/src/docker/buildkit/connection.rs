@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::address::Address;
-use super::super::failure::{Failure, words};
+use super::super::request_error::{RequestError, root_cause, words};
+use crate::failure::of_system;
 
 /// No answer of an error is longer; what follows is not read.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -25,7 +26,7 @@ pub(in crate::docker) struct Connection {
 }
 
 impl Connection {
-    pub(in crate::docker) async fn open(address: &Address) -> Result<Self, Failure> {
+    pub(in crate::docker) async fn open(address: &Address) -> Result<Self, RequestError> {
         match address {
             #[cfg(unix)]
             Address::Unix(path) => Self::over(tokio::net::UnixStream::connect(path).await.map_err(unreachable)?).await,
@@ -38,7 +39,7 @@ impl Connection {
         }
     }
 
-    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Failure> {
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, RequestError> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
         let pump = tokio::spawn(async move {
             // Its error is the request's as well.
@@ -48,7 +49,7 @@ impl Connection {
     }
 
     /// The answer's head, whatever its status. No request of ours has a body.
-    pub(in crate::docker) async fn send(&mut self, request: Builder) -> Result<Response<Incoming>, Failure> {
+    pub(in crate::docker) async fn send(&mut self, request: Builder) -> Result<Response<Incoming>, RequestError> {
         let request = request.header("host", "docker").body(Empty::new()).map_err(|error| broken(&error))?;
         self.sender.send_request(request).await.map_err(|error| broken(&error))
     }
@@ -76,14 +77,13 @@ pub(in crate::docker) async fn refusal(mut response: Response<Incoming>) -> (u16
 }
 
 /// The connection broke, or carries no HTTP.
-pub(in crate::docker) fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
-    let root = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
-    Failure::Cut(words(&root.to_string()))
+pub(in crate::docker) fn broken(error: &(dyn std::error::Error + 'static)) -> RequestError {
+    RequestError::Cut(root_cause(error))
 }
 
-fn unreachable(error: io::Error) -> Failure {
+fn unreachable(error: io::Error) -> RequestError {
     let denied = error.kind() == io::ErrorKind::PermissionDenied;
-    Failure::Unreachable { reason: words(&error.to_string()), denied }
+    RequestError::Unreachable { reason: words(&of_system(&error)), denied }
 }
 
 /// All of a pipe's instances may be taken for a moment.

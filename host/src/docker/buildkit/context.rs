@@ -4,12 +4,12 @@
 //! second; here nanoseconds are added to it, which is 60 bits in all: another file has another time.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 
 use tar::EntryType;
 
 use super::protobuf::{push_field, push_number};
-use crate::blob::Blob;
+use crate::blob::{Blob, Pieces};
 
 /// Go's bits for what isn't a regular file, and the place of Unix's setuid, setgid and sticky.
 const DIRECTORY: u32 = 1 << 31;
@@ -44,8 +44,9 @@ impl Context {
     /// # Errors
     /// If a file can't be read, its content is no piece of its own, or the tar has what no build context needs.
     pub(super) fn of(pieces: &[Blob]) -> io::Result<Self> {
-        let source = Pieces::new(pieces);
-        let starts: BTreeMap<u64, &Blob> = source.starts.iter().copied().zip(pieces).collect();
+        // Of the files none is read: a tar says where the next header is.
+        let source = Pieces::of(pieces.to_vec());
+        let starts: BTreeMap<u64, &Blob> = source.starts().zip(pieces).collect();
         let mut archive = tar::Archive::new(source);
         let mut entries = BTreeMap::new();
         let mut bytes = 0;
@@ -74,7 +75,7 @@ impl Context {
 }
 
 impl Entry {
-    fn of(entry: &tar::Entry<'_, Pieces<'_>>, starts: &BTreeMap<u64, &Blob>) -> io::Result<Self> {
+    fn of(entry: &tar::Entry<'_, Pieces>, starts: &BTreeMap<u64, &Blob>) -> io::Result<Self> {
         let header = entry.header();
         let path = utf8(&entry.path_bytes())?.trim_end_matches('/').to_owned();
         if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
@@ -135,49 +136,6 @@ fn odd(what: &str, path: &str) -> io::Error {
 /// BuildKit compares paths name by name: what is in a directory comes before what only begins like it.
 fn order(path: &str) -> Vec<u8> {
     path.bytes().map(|byte| if byte == b'/' { 0 } else { byte }).collect()
-}
-
-/// The pieces one behind the other. Of the files none is read: a tar says where the next header is.
-struct Pieces<'p> {
-    pieces: &'p [Blob],
-    /// Where each begins, and behind them all the end.
-    starts: Vec<u64>,
-    position: u64,
-}
-
-impl<'p> Pieces<'p> {
-    fn new(pieces: &'p [Blob]) -> Self {
-        let mut starts = vec![0];
-        let mut end = 0;
-        for piece in pieces {
-            end += piece.length();
-            starts.push(end);
-        }
-        Self { pieces, starts, position: 0 }
-    }
-}
-
-impl Read for Pieces<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let index = self.starts.partition_point(|start| *start <= self.position).saturating_sub(1);
-        let (Some(piece), Some(start)) = (self.pieces.get(index), self.starts.get(index)) else { return Ok(0) };
-        let bytes = piece.read(self.position - start, buffer.len())?;
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        self.position += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-}
-
-impl Seek for Pieces<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (from, by) = match to {
-            SeekFrom::Start(position) => (position, 0),
-            SeekFrom::Current(by) => (self.position, by),
-            SeekFrom::End(by) => (self.starts.last().copied().unwrap_or_default(), by),
-        };
-        self.position = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use h2::{RecvStream, SendStream};
 use hyper::header::HeaderMap;
 use tokio::sync::mpsc;
 
-use super::super::build::{Sent, Trouble};
+use super::super::build::{ArchiveError, Sent};
 use super::context::{Context, Entry};
 use super::protobuf::{Value, fields, push_field, push_number};
 
@@ -50,7 +50,7 @@ enum Wish {
 pub(super) struct Shared {
     pub(super) context: Context,
     pub(super) sent: Sent,
-    pub(super) trouble: Trouble,
+    pub(super) archive_error: ArchiveError,
 }
 
 impl Shared {
@@ -102,7 +102,7 @@ impl Shared {
             let mut pieces = content.stream();
             while let Some(piece) = pieces.next().await {
                 let piece = piece.map_err(|error| {
-                    self.trouble.keep(error);
+                    self.archive_error.keep(error);
                     Broken
                 })?;
                 if let Some(sent) = sent {
@@ -224,7 +224,7 @@ mod tests {
         archive.push(Blob::in_memory(vec![0; 1024]));
         let context = Context::of(&archive).unwrap();
         let sent = Sent::of(context.bytes, Arc::new(Silent));
-        let shared = Shared { context, sent, trouble: Trouble::default() };
+        let shared = Shared { context, sent, archive_error: ArchiveError::default() };
 
         let (here, there) = tokio::io::duplex(64 * 1024);
         let server = tokio::spawn(async move {

@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::address::Address;
 use super::super::credentials::Source;
-use super::super::failure::Failure;
+use super::super::request_error::RequestError;
 use super::super::secrets::Secrets;
 use super::connection::{Connection, broken, refusal};
 use super::file_sync::{Broken, Shared};
@@ -57,7 +57,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Files that came in a session with the same key are those that BuildKit compares a context with.
-    pub(super) async fn open(address: &Address, key: &str, answers: Answers) -> Result<Self, Failure> {
+    pub(super) async fn open(address: &Address, key: &str, answers: Answers) -> Result<Self, RequestError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut request = Request::post("/session")
             .header("connection", "Upgrade")
@@ -72,7 +72,7 @@ impl Session {
         let response = connection.send(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             let (status, words) = refusal(response).await;
-            return Err(Failure::NoSession(format!("status {status} {words}").trim_end().to_owned()));
+            return Err(RequestError::NoSession(format!("status {status} {words}").trim_end().to_owned()));
         }
         let stream = hyper::upgrade::on(response).await.map_err(|error| broken(&error))?;
         let server = tokio::spawn(async move {
@@ -160,7 +160,7 @@ impl Answers {
         match method {
             GET_SECRET => protobuf::push_field(&mut answer, 1, self.secrets.get(&asked).ok_or(NOT_FOUND)?),
             CREDENTIALS => {
-                let found = self.credentials.find(registry(&asked)).await.unwrap_or_else(|error| {
+                let found = self.credentials.find(&asked).await.unwrap_or_else(|error| {
                     // Perhaps the registry gives it to anybody.
                     self.progress.event(Event::Message { text: &error.to_string() });
                     None
@@ -181,16 +181,11 @@ impl Answers {
     }
 }
 
-/// Docker Hub's registry has names of its own.
-fn registry(host: &str) -> &str {
-    if matches!(host, "registry-1.docker.io" | "index.docker.io") { "docker.io" } else { host }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::super::build::{Sent, Trouble};
+    use super::super::super::build::{ArchiveError, Sent};
     use super::super::context::Context;
     use super::*;
     use crate::capability::{BuildSecret, SecretSource};
@@ -210,7 +205,7 @@ mod tests {
             context: Shared {
                 context: Context::of(&[]).unwrap(),
                 sent: Sent::of(0, Arc::new(Silent)),
-                trouble: Trouble::default(),
+                archive_error: ArchiveError::default(),
             },
             progress: Arc::new(Silent),
         };

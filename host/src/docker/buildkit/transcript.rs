@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::DockerError;
-use super::super::failure::{Failure, words};
+use super::super::request_error::{RequestError, words};
 use super::super::secrets::Secrets;
 use super::super::transcript::{LINE_BYTES, StepLog, refused, step_fault};
 use super::trace::{self, Log, Part, Report, Vertex};
@@ -79,8 +79,8 @@ impl Transcript {
         Self { secrets, vertices: Vec::new(), places: HashMap::new(), begun: Vec::new(), image_id: None, tagged: false }
     }
 
-    pub(super) fn take(&mut self, line: &[u8], progress: &dyn Progress) -> Result<(), Failure> {
-        let senseless = || Failure::Cut("a line of the answer makes no sense".to_owned());
+    pub(super) fn take(&mut self, line: &[u8], progress: &dyn Progress) -> Result<(), RequestError> {
+        let senseless = || RequestError::Cut("a line of the answer makes no sense".to_owned());
         let line: Line = serde_json::from_slice(line).map_err(|_| senseless())?;
         match (line.id.as_str(), line.aux) {
             ("moby.buildkit.trace", Value::String(reports)) => {
@@ -94,13 +94,13 @@ impl Transcript {
         }
         // The classic builder: a daemon of old that doesn't know that there are two.
         if line.stream.starts_with("Step 1/") || line.stream.starts_with("STEP 1/") {
-            return Err(Failure::NoBuildkit);
+            return Err(RequestError::NoBuildkit);
         }
         self.tagged |= line.stream.starts_with("Successfully tagged ") && self.image_id.is_some();
         match line.error_detail {
-            Some(detail) if !detail.message.is_empty() => Err(Failure::Stream(self.cause(&detail.message))),
+            Some(detail) if !detail.message.is_empty() => Err(RequestError::Stream(detail.message)),
             None if line.error.is_empty() => Ok(()),
-            _ => Err(Failure::Stream(self.cause(&line.error))),
+            _ => Err(RequestError::Stream(line.error)),
         }
     }
 
@@ -276,12 +276,11 @@ impl Transcript {
         (!self.begun.is_empty()).then(|| format!("{}/{}", self.begun.len(), self.total()))
     }
 
-    pub(super) fn error(&mut self, failure: Failure, address: &str) -> DockerError {
-        let (status, message) = match failure {
-            Failure::Answer { status, message } => (Some(status), self.cause(&message)),
-            Failure::Stream(message) => (None, message),
-            Failure::Cut(_) => return DockerError::BuildCut { step: self.step() },
-            failure => return failure.into_error("build an image", address),
+    pub(super) fn error(&mut self, error: RequestError, address: &str) -> DockerError {
+        let (status, message) = match error.refusal() {
+            Ok((status, message)) => (status, self.cause(&message)),
+            Err(RequestError::Cut(_)) => return DockerError::BuildCut { step: self.step() },
+            Err(error) => return error.into_error("build an image", address),
         };
         let Some(place) = self.failed(&message) else { return refused(status, message) };
         let total = self.total();
@@ -389,11 +388,11 @@ mod tests {
         Arc::new(Secrets::read(&secrets, |_| true, |value| Some(value.into())).unwrap())
     }
 
-    fn told(lines: &str, masked: &[&str]) -> (Transcript, Result<(), Failure>) {
+    fn told(lines: &str, masked: &[&str]) -> (Transcript, Result<(), RequestError>) {
         told_to(lines, masked, &Silent)
     }
 
-    fn told_to(lines: &str, masked: &[&str], progress: &dyn Progress) -> (Transcript, Result<(), Failure>) {
+    fn told_to(lines: &str, masked: &[&str], progress: &dyn Progress) -> (Transcript, Result<(), RequestError>) {
         let mut transcript = Transcript::new(secrets(masked));
         let end = lines.lines().try_for_each(|line| transcript.take(line.as_bytes(), progress));
         transcript.end(progress);
@@ -668,8 +667,8 @@ mod tests {
             let mut lines = answer.split(|byte| *byte == b'\n');
             let end = lines.try_for_each(|line| transcript.take(line, &Silent));
             transcript.end(&Silent);
-            if let Err(failure) = end {
-                transcript.error(failure, "unix:///s").to_string();
+            if let Err(error) = end {
+                transcript.error(error, "unix:///s").to_string();
             }
             transcript.steps();
         }

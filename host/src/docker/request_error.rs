@@ -7,11 +7,12 @@ use std::time::Duration;
 use bollard::errors::Error as Bollard;
 
 use super::error::DockerError;
+use crate::failure::of_system;
 use crate::progress::{clean, without_passwords};
 
 /// What a single request came to, before it is known what that means for the operation.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum RequestError {
     /// A status that is no success.
     Answer { status: u16, message: String },
     /// An error in the middle of a stream whose status was 200.
@@ -30,7 +31,16 @@ pub(super) enum Failure {
     Interrupted,
 }
 
-impl Failure {
+impl RequestError {
+    /// The status, if it was in place of an answer, and the words of a daemon that said no; else what it is.
+    pub(super) fn refusal(self) -> Result<(Option<u16>, String), Self> {
+        match self {
+            Self::Answer { status, message } => Ok((Some(status), message)),
+            Self::Stream(message) => Ok((None, message)),
+            other => Err(other),
+        }
+    }
+
     /// The error where nothing better is known than that the daemon should `operation`.
     pub(super) fn into_error(self, operation: &'static str, address: &str) -> DockerError {
         match self {
@@ -47,7 +57,7 @@ impl Failure {
     }
 }
 
-impl From<Bollard> for Failure {
+impl From<Bollard> for RequestError {
     fn from(error: Bollard) -> Self {
         match error {
             Bollard::DockerResponseServerError { status_code, message } => {
@@ -58,9 +68,9 @@ impl From<Bollard> for Failure {
                 Self::Unreachable { reason: "there is no such socket".to_owned(), denied: false }
             }
             Bollard::HyperLegacyError { ref err } if err.is_connect() => {
-                let cause = io_cause(&error);
+                let cause: Option<&io::Error> = causes(&error).find_map(|cause| cause.downcast_ref());
                 Self::Unreachable {
-                    reason: cause.map_or_else(|| root_cause(&error), |cause| words(&cause.to_string())),
+                    reason: cause.map_or_else(|| root_cause(&error), |cause| words(&of_system(cause))),
                     denied: cause.is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied),
                 }
             }
@@ -76,16 +86,16 @@ pub(super) fn words(text: &str) -> String {
     without_passwords(lines.join(" ").trim_end_matches('.')).into_owned()
 }
 
-fn causes<'a>(error: &'a Bollard) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+/// The words of the error that all came from.
+pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let root = causes(error).last().unwrap_or(error);
+    words(&root.downcast_ref().map_or_else(|| root.to_string(), of_system))
 }
 
-fn io_cause(error: &Bollard) -> Option<&io::Error> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-fn root_cause(error: &Bollard) -> String {
-    causes(error).last().map(|cause| words(&cause.to_string())).unwrap_or_default()
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 #[cfg(test)]
