@@ -82,7 +82,7 @@ impl FlowMap {
     /// # Errors
     /// If its name is taken.
     pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
-        if self.contains(name.as_ref()) {
+        if self.contains(name.as_str()) {
             return Err(FlowMapError::Duplicate { name: name.to_string() });
         }
         let location: Arc<str> = location.into();

@@ -347,7 +347,7 @@ impl Planner<'_> {
             .zip(locations.iter())
             .map(|(flow, (name, location))| {
                 let format = flow.format.as_str().into();
-                Json::object(vec![("name", name.as_ref().into()), ("location", location.into()), ("format", format)])
+                Json::object(vec![("name", name.as_str().into()), ("location", location.into()), ("format", format)])
             })
             .collect();
         let python = self.settings.python_version.map(|version| version.to_string());

@@ -262,7 +262,7 @@ impl From<&Step> for Json {
 pub(crate) fn flows_digest(flows: &[Flow]) -> Digest {
     let flow = |flow: &Flow| {
         let (size, sha256) = (flow.content.size, flow.content.sha256.hex());
-        Json::Array(vec![flow.name.as_ref().into(), flow.format.as_str().into(), size.into(), sha256.into()])
+        Json::Array(vec![flow.name.as_str().into(), flow.format.as_str().into(), size.into(), sha256.into()])
     };
     let flows = flows.iter().map(flow).collect::<Json>();
     Digest::of(Json::Array(vec!["flowhold flows 1".into(), flows]).to_string().as_bytes())

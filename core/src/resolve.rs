@@ -299,8 +299,8 @@ impl Resolver<'_> {
             } else {
                 let message = format!(
                     "the flows {:?} and {:?} have the same slug: {:?}",
-                    other.flow.name.as_ref(),
-                    name.as_ref(),
+                    other.flow.name.as_str(),
+                    name.as_str(),
                     name.slug()
                 );
                 let help = "give one of them another name: a flow's file is named after its slug".to_owned();
@@ -493,7 +493,7 @@ impl ResolvedFlow {
         let mut fields = Object::default();
         fields.put_some("path", self.path.as_ref());
         fields.put_some("object", self.object.as_ref());
-        fields.put("name", self.flow.name.as_ref());
+        fields.put("name", self.flow.name.as_str());
         fields.put("format", self.flow.format.as_str());
         fields.put("size", self.flow.content.size);
         fields.put("sha256", self.flow.content.sha256.hex());

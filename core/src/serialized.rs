@@ -267,7 +267,7 @@ fn read_bytes(
     }
     let mut storage = BytesStorage::default();
     for (name, bytes) in contents {
-        let format = formats.get(name.as_ref()).copied().unwrap_or(Format::Pickle);
+        let format = formats.get(name.as_str()).copied().unwrap_or(Format::Pickle);
         if let Err(failure) = storage.add_flow(Flow { name, format, content: Content::from_bytes(bytes) }) {
             reader.diagnostics.push(Diagnostic::new(Code::InvalidStorage, "flows", failure.message));
             return None;

@@ -294,7 +294,7 @@ pub(crate) fn blob_of(flow: &Flow) -> Result<&SharedBlob, Failure> {
 
 /// The failure where a flow's bytes are needed and only described.
 pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
-    Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_ref()))
+    Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_str()))
         .with_help("build from the spec")
 }
 

@@ -226,7 +226,7 @@ fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
         Storage::Docker(docker) => docker.add_flow(flow),
         Storage::Memory(memory) => memory.add_flow(flow),
         Storage::Bytes(bytes) => bytes.add_flow(flow),
-        Storage::Local(local) if local.flows().contains(flow.name.as_ref()) => {
+        Storage::Local(local) if local.flows().contains(flow.name.as_str()) => {
             Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into())
         }
         Storage::Local(_) => Err(refused("files")),
@@ -256,7 +256,7 @@ fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
     let blob = content.blob.ok_or_else(|| thrown(no_content(&name)))?;
     let bytes = read_all(blob.as_ref()).map_err(thrown)?;
     let flow = [
-        Array::of2(&"name".into(), &name.as_ref().into()),
+        Array::of2(&"name".into(), &name.as_str().into()),
         Array::of2(&"format".into(), &format.as_str().into()),
         Array::of2(&"content".into(), &Uint8Array::from(bytes.as_slice())),
     ];

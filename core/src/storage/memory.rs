@@ -32,7 +32,7 @@ impl MemoryStorage {
     /// The flow at a location. An error if there is none.
     pub fn get_flow(&self, location: &str) -> Result<Flow, Failure> {
         let name = self.map.at(location)?;
-        self.flows.get(name.as_ref()).cloned().ok_or_else(|| super::no_content(name))
+        self.flows.get(name.as_str()).cloned().ok_or_else(|| super::no_content(name))
     }
 
     /// All flows, in order.
