@@ -203,9 +203,9 @@ codes! {
     Error InvalidSnapshot = "invalid-snapshot",
     /// A source that is not there. Reported by the host, as are the next ones.
     Error MissingFile = "missing-file",
-    /// A source that must not be read.
+    /// A source that may not be read.
     Error PermissionDenied = "permission-denied",
-    /// A source that is neither a file nor, where that is allowed, a directory.
+    /// What else a file system refuses, and a source that is neither a file nor, where that is allowed, a directory.
     Error FileError = "file-error",
     /// A directory where a file should be.
     Error IsADirectory = "is-a-directory",

@@ -34,7 +34,7 @@ pub struct DockerSettings {
     pub registry_url: Option<RegistryUrl>,
     /// Base of the image; by default `python:X.Y` of the Python that pickled the flows, else `python:3.6`.
     pub base_image: Option<ImageReference>,
-    /// Requirements that pip installs.
+    /// Requirements that are installed.
     pub python_dependencies: Vec<Requirement>,
     /// Chosen by `naming` when left out.
     pub image_name: Option<ImageName>,

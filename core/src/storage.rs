@@ -25,9 +25,9 @@ pub struct Capabilities<'h> {
     pub files: &'h dyn Files,
     /// Docker storage.
     pub docker: &'h dyn Docker,
-    /// `naming = "flow"`.
+    /// Times of steps, and names by time.
     pub clock: &'h dyn Clock,
-    /// `naming = "uuid"`.
+    /// Names that nothing else decides.
     pub random: &'h dyn Random,
 }
 
