@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A spec, resolved and planned as far as its mistakes allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Preview {
     /// The resolved spec, unless a diagnostic is an error.
     pub resolved: Option<ResolvedSpec>,

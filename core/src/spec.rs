@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What the user wrote. Things that are left open are `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Spec {
     /// Which storage, and its arguments.
     pub storage: StorageSpec,

@@ -39,6 +39,7 @@ impl MemoryStorage {
     pub fn all(&self) -> Vec<Flow> {
         self.flows.entries().iter().map(|(_, flow)| flow.clone()).collect()
     }
+
     /// Reports that there is nothing to build. With `expect`, refuses flows of any other digest.
     pub fn build(&self, expect: Option<&str>) -> Result<BuildReport, Failure> {
         report_of(&self.all(), expect)
