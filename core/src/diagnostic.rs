@@ -115,7 +115,7 @@ codes! {
     Error Syntax = "syntax",
     /// A key that no spec has.
     Error UnknownKey = "unknown-key",
-    /// A key that is there twice (JSON; in TOML it is a syntax error).
+    /// A key that appears twice (JSON; in TOML it is a syntax error).
     Error DuplicateKey = "duplicate-key",
     /// A value of another type than the field has.
     Error WrongType = "wrong-type",
@@ -159,7 +159,7 @@ codes! {
     Warning LiteralSecret = "literal-secret",
     /// Sources in `files` that are no absolute paths.
     Error RelativeFile = "relative-file",
-    /// A destination in the image that is none.
+    /// A destination that can't be a path in the image.
     Error InvalidPath = "invalid-path",
     /// Two things that would be at one path in the image.
     Error PathClash = "path-clash",
@@ -221,7 +221,7 @@ codes! {
     Error ImportFailed = "import-failed",
     /// The flow's file has no such object.
     Error NoObject = "no-object",
-    /// The object can't be pickled, or is none that can be run.
+    /// The object can't be pickled, or is not one that can be run.
     Error NotPickled = "not-pickled",
     /// A host that breaks the agreement of the interface.
     Error HostFault = "host-fault",
@@ -233,7 +233,7 @@ impl Code {
         Some(match self {
             Self::Syntax | Self::WrongType => "`flowhold init` writes an example of each key",
             Self::DuplicateKey | Self::RepeatedRequirement => "leave one of them out",
-            Self::InvalidValue | Self::InvalidPath => "write another, or leave it out",
+            Self::InvalidValue | Self::InvalidPath => "write another value, or leave it out",
             Self::OtherStorage => "leave it out, or change the type",
             Self::UnusedBuildArg => {
                 "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"

@@ -163,7 +163,7 @@ impl Spec {
         let index = self.index.get_or_init(|| {
             let mut index = BTreeMap::new();
             for (at, (field, _)) in self.places.iter().enumerate() {
-                // A key that is there twice is read once: the first.
+                // A key that appears twice is read once: the first.
                 index.entry(field.clone()).or_insert(at);
             }
             index
@@ -216,7 +216,7 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
         if path.is_empty() || path.contains(char::is_control) {
             reader.report(Code::InvalidValue, &field, format!("{path:?} is not the path of a policy"), None);
         } else if policies.iter().any(|(_, other)| other == path) {
-            reader.report(Code::InvalidValue, &field, format!("the policy {path:?} is there twice"), None);
+            reader.report(Code::InvalidValue, &field, format!("the policy {path:?} appears twice"), None);
         } else {
             policies.push((field.path.clone(), path.to_owned()));
         }
@@ -366,7 +366,7 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-/// So many bytes of paths are remembered: a hundred thousand flows have a tenth of it.
+/// At most this many bytes of paths are remembered: a hundred thousand flows have a tenth of it.
 const PLACES: usize = 64 << 20;
 
 fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, left: &mut usize) {

@@ -179,7 +179,7 @@ fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
     for field in reader.elements(field) {
         let Some(secret) = read_secret(reader, &field) else { continue };
         if secrets.iter().any(|other| other.id == secret.id) {
-            reader.report(Code::InvalidValue, &field, format!("the secret {:?} is there twice", secret.id), None);
+            reader.report(Code::InvalidValue, &field, format!("the secret {:?} appears twice", secret.id), None);
         } else {
             secrets.push(secret);
         }

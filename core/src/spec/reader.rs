@@ -51,7 +51,7 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     }
 }
 
-/// Nobody reads more than so many bytes of faults: of what follows, the first error is told.
+/// Nobody reads more bytes of faults than this: of what follows, the first error is told.
 const MOST: usize = 1 << 20;
 
 /// A text without what it quotes, or what is between that.
@@ -105,7 +105,7 @@ impl Reader {
                 first.push((key.as_str(), node));
             } else {
                 let field = Field { path: join_path(&field.path, key), node };
-                self.report(Code::DuplicateKey, &field, format!("{} is there twice", field.path), None);
+                self.report(Code::DuplicateKey, &field, format!("{} appears twice", field.path), None);
             }
         }
         Some(Table { path: field.path.clone(), entries: first, known: Vec::new() })

@@ -36,7 +36,7 @@ struct Note {
     format: Format,
 }
 
-/// Names in a directory, where so many are looked for that it is listed once, rather than asked for each of them.
+/// Names in a directory, where it is listed once because many are looked for, rather than asked for each of them.
 struct Listed(Option<Vec<String>>);
 
 impl Listed {
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
     use crate::blob::SharedBlob;
 
-    /// A disk with room for so many files.
+    /// A disk with room for at most this many files.
     #[derive(Default)]
     struct Disk {
         files: RefCell<BTreeMap<String, SharedBlob>>,
