@@ -7,7 +7,7 @@ use crate::{
     diagnostic::{Code, Diagnostic},
     digest::Digest,
     dockerfile::Mounts,
-    failure::{Failure, FailureKind},
+    failure::Failure,
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
     image::{self, ImageReference, ImageTag},
@@ -319,7 +319,6 @@ fn first_error(diagnostics: Vec<Diagnostic>) -> Failure {
     };
     let others = errors.count();
     let mut failure = Failure::from(first);
-    failure.kind = FailureKind::Input;
     if others > 0 {
         failure.message = format!("{} (and {others} more)", failure.message);
     }
