@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::json::{Json, Object};
+use crate::{
+    failure::Explain,
+    json::{Json, Object},
+};
 
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +70,21 @@ impl Diagnostic {
         Self { code, severity: code.severity(), field, message, help, line: None, policy: None }
     }
 
+    /// What a parser says of a field.
+    pub fn explained(error: &dyn Explain, field: &str) -> Self {
+        Self::of(error.code(), field.to_owned(), error.to_string()).with_help(error.help().as_deref())
+    }
+
     /// The finding with what to do about it, if there is more to say than for all of this kind.
     #[must_use]
-    pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into().or(self.help);
+    pub fn with_help<'h>(self, help: impl Into<Option<&'h str>>) -> Self {
+        self.helped(help.into())
+    }
+
+    /// Apart from `with_help`, so that a text is copied in one place.
+    #[inline(never)]
+    fn helped(mut self, help: Option<&str>) -> Self {
+        self.help = help.map(str::to_owned).or(self.help);
         self
     }
 

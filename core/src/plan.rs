@@ -145,7 +145,7 @@ impl Planner<'_> {
         let layers = instructions.iter().filter(|one| makes_layer(&one.instruction)).count();
         if layers > MAX_LAYERS {
             let message = format!("{layers} layers are more than an image can have, and each of files makes one");
-            let help = "put the files into one directory and copy that".to_owned();
+            let help = "put the files into one directory and copy that";
             self.diagnostics.push(Diagnostic::new(Code::TooManyLayers, "storage.files", message).with_help(help));
         }
         let (dockerfile, source_map) = dockerfile::render(&instructions, Mounts::Needed);
@@ -178,7 +178,7 @@ impl Planner<'_> {
             let field = source.map_or("", |source| source.field.as_str());
             let message =
                 format!("the Dockerfile would have a line of {} bytes, and Docker takes {LONGEST_LINE}", line.len());
-            let help = "put long texts into a file (files = { … })".to_owned();
+            let help = "put long texts into a file (files = { … })";
             self.diagnostics.push(Diagnostic::new(Code::LineTooLong, field, message).with_help(help));
         }
     }
@@ -380,7 +380,7 @@ impl Planner<'_> {
                         "naming = \"flow\" names an image after its only flow, and there are {}",
                         self.flows.len()
                     );
-                    let help = "give image_name and image_tag, or another naming".to_owned();
+                    let help = "give image_name and image_tag, or another naming";
                     self.diagnostics
                         .push(Diagnostic::new(Code::NamingNeedsOneFlow, "storage.naming", message).with_help(help));
                 }
@@ -422,7 +422,7 @@ impl Planner<'_> {
     }
 
     fn refuse(&mut self, field: &str, error: &dyn Explain) {
-        self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
+        self.diagnostics.push(Diagnostic::explained(error, field));
     }
 }
 

@@ -169,7 +169,7 @@ impl Resolver<'_> {
 
     fn refuse(&mut self, field: &str, failure: Failure) {
         let code = Code::ALL.iter().find(|code| code.as_str() == failure.code).copied().unwrap_or(Code::HostFault);
-        let diagnostic = Diagnostic::new(code, field, failure.message).with_help(failure.help);
+        let diagnostic = Diagnostic::new(code, field, failure.message).with_help(failure.help.as_deref());
         self.diagnostics.push(Diagnostic { severity: Severity::Error, ..diagnostic });
     }
 
@@ -241,7 +241,7 @@ impl Resolver<'_> {
             Err(failure) if failure.code == Code::NoContent.as_str() => {
                 let path = spec.path.as_deref().unwrap_or_default();
                 let message = format!("{path} may be a pickle or a script, which its first byte would tell");
-                let help = "state its format, or give its bytes".to_owned();
+                let help = "state its format, or give its bytes";
                 self.diagnostics.push(Diagnostic::new(Code::UnseenSource, &spec.field, message).with_help(help));
                 Some((Format::Pickle, Content { seen: false, ..content }))
             }
@@ -254,7 +254,7 @@ impl Resolver<'_> {
 
     fn unseen(&mut self, field: &str, path: &str, consequence: &str) {
         let message = format!("{path} is not here: {consequence}");
-        let help = "give its bytes, or take the resolved spec: flowhold preview --format spec".to_owned();
+        let help = "give its bytes, or take the resolved spec: flowhold preview --format spec";
         self.diagnostics.push(Diagnostic::new(Code::UnseenSource, field, message).with_help(help));
     }
 
@@ -279,8 +279,7 @@ impl Resolver<'_> {
         match text.parse::<FlowName>() {
             Ok(name) => Some(name),
             Err(error) => {
-                let help = error.help();
-                self.diagnostics.push(Diagnostic::new(error.code(), &spec.field, error.to_string()).with_help(help));
+                self.diagnostics.push(Diagnostic::explained(&error, &spec.field));
                 None
             }
         }
@@ -295,7 +294,7 @@ impl Resolver<'_> {
             if other.flow.name == *name {
                 let error = FlowMapError::Duplicate { name: name.to_string() };
                 let help = format!("{} and {} have the same name: give one of them another", other.field, one.field);
-                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, field, error.to_string()).with_help(help));
+                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, field, error.to_string()).with_help(&*help));
             } else {
                 let message = format!(
                     "the flows {:?} and {:?} have the same slug: {:?}",
@@ -303,7 +302,7 @@ impl Resolver<'_> {
                     name.as_str(),
                     name.slug()
                 );
-                let help = "give one of them another name: a flow's file is named after its slug".to_owned();
+                let help = "give one of them another name: a flow's file is named after its slug";
                 self.diagnostics.push(Diagnostic::new(Code::SlugClash, field, message).with_help(help));
             }
         }
@@ -358,7 +357,7 @@ impl Resolver<'_> {
             settings.base_image = settings.base().ok();
         } else if let Some(base) = settings.base_image.as_ref().filter(|base| is_floating(base)) {
             let message = format!("the base image {base} changes under its name");
-            let help = "name a version, or a digest, to build the same image again".to_owned();
+            let help = "name a version, or a digest, to build the same image again";
             self.diagnostics.push(Diagnostic::new(Code::FloatingBase, "storage.base_image", message).with_help(help));
         }
         ResolvedStorage::Docker(Box::new(settings))
@@ -405,7 +404,7 @@ impl Resolver<'_> {
         let Some(pickle) = flows.iter().find(|flow| flow.flow.format == Format::Pickle) else { return };
         let Some(python) = settings.python_version else {
             let message = "it is not known which Python made this pickle; another minor version may fail to load it";
-            let help = "state it: python_version = \"3.11\" in [storage]".to_owned();
+            let help = "state it: python_version = \"3.11\" in [storage]";
             self.diagnostics.push(Diagnostic::new(Code::PythonUnknown, &pickle.field, message).with_help(help));
             return;
         };
@@ -415,7 +414,8 @@ impl Resolver<'_> {
         if let Some(named) = named.filter(|named| *named != python) {
             let message = format!("the base image has Python {named}, but Python {python} pickled the flows");
             let help = format!("take a base image with Python {python}, or pickle with Python {named} (--python)");
-            self.diagnostics.push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(help));
+            self.diagnostics
+                .push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(&*help));
         }
     }
 

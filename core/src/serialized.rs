@@ -8,7 +8,7 @@ use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    failure::{Explain, Failure},
+    failure::Failure,
     flow::{Flow, FlowMap, Format},
     flow_name::{FlowName, FlowNameError},
     json::{self, Json, Object},
@@ -259,8 +259,7 @@ fn read_bytes(
             Ok(name) => contents.push((name, bytes)),
             Err(error) => {
                 // No field has it.
-                let diagnostic = Diagnostic::new(error.code(), "flows", error.to_string());
-                reader.diagnostics.push(diagnostic.with_help(error.help()));
+                reader.diagnostics.push(Diagnostic::explained(&error, "flows"));
                 return None;
             }
         }

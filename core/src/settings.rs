@@ -262,12 +262,7 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
             Some(Content::stated(size?, sha256?))
         }
         (Some(alone), None) | (None, Some(alone)) => {
-            reader.report(
-                Code::MissingKey,
-                &alone,
-                "size and sha256 go together",
-                Some("give both, or neither".to_owned()),
-            );
+            reader.report(Code::MissingKey, &alone, "size and sha256 go together", Some("give both, or neither"));
             None
         }
         (None, None) => None,
@@ -308,7 +303,7 @@ fn read_files(reader: &mut Reader, field: &Field<'_>) -> Vec<ImageFile> {
     let relative: Vec<_> = fields.iter().map(|(source, _)| *source).filter(|source| !is_absolute(source)).collect();
     if !relative.is_empty() {
         let message = format!("sources must be absolute paths; these are not: {}", relative.join(", "));
-        let help = "write the whole path, beginning at the root".to_owned();
+        let help = "write the whole path, beginning at the root";
         reader.report(Code::RelativeFile, field, message, Some(help));
     }
     fields
@@ -338,7 +333,7 @@ fn read_file(reader: &mut Reader, source: &str, field: &Field<'_>) -> Option<Ima
             Code::MissingKey,
             field,
             format!("{} has no destination", field.path),
-            Some("destination is its path in the image".to_owned()),
+            Some("destination is its path in the image"),
         );
     }
     let entries = table.field("entries").map(|field| {
@@ -384,7 +379,7 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     }
     let message = format!("{text:?} is not the address of a Docker daemon");
     let help = format!("it begins with one of {}", SCHEMES.join(", "));
-    reader.report(Code::InvalidValue, field, message, Some(help));
+    reader.report(Code::InvalidValue, field, message, Some(&help));
     None
 }
 

@@ -203,12 +203,7 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
     let mut policies: Vec<(String, String)> = Vec::new();
     let elements = reader.elements(field);
     if elements.len() > POLICIES {
-        reader.report(
-            Code::InvalidValue,
-            field,
-            format!("more than {POLICIES} policies"),
-            Some("name fewer".to_owned()),
-        );
+        reader.report(Code::InvalidValue, field, format!("more than {POLICIES} policies"), Some("name fewer"));
         return policies;
     }
     for field in elements {
@@ -252,7 +247,7 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
                 let message = format!("{other:?} is not a storage type; expected local, docker, memory or bytes");
                 let near = reader::nearest(other, &keys::TYPES).filter(|(_, is_slip)| *is_slip);
                 let help = near.map(|(near, _)| format!("did you mean {near:?}?"));
-                reader.report(Code::InvalidValue, field, message, help);
+                reader.report(Code::InvalidValue, field, message, help.as_deref());
             }
             StorageSpec::Local { directory }
         }
@@ -266,12 +261,7 @@ fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
         // What the Python is, is known of resolved specs of every type.
         if let Some(field) = table.field(key.name).filter(|_| !key.is_fact()) {
             let message = format!("{} belongs to type \"docker\", not to {kind:?}", key.name);
-            reader.report(
-                Code::OtherStorage,
-                &field,
-                message,
-                Some("write type = \"docker\", or leave it out".to_owned()),
-            );
+            reader.report(Code::OtherStorage, &field, message, Some("write type = \"docker\", or leave it out"));
         }
     }
 }
@@ -279,12 +269,7 @@ fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
 fn read_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     if text.is_empty() || text.contains(char::is_control) {
-        reader.report(
-            Code::InvalidValue,
-            field,
-            format!("{text:?} is not a path"),
-            Some("write where it is".to_owned()),
-        );
+        reader.report(Code::InvalidValue, field, format!("{text:?} is not a path"), Some("write where it is"));
         return None;
     }
     Some(text.to_owned())
@@ -306,7 +291,7 @@ fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
         return None;
     }
     if path.is_none() && pinned.is_none() {
-        let help = "path is the flow's file, relative to the spec".to_owned();
+        let help = "path is the flow's file, relative to the spec";
         reader.report(Code::MissingKey, field, format!("{} has no path", field.path), Some(help));
         return None;
     }
@@ -327,16 +312,11 @@ fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
         _ => None,
     };
     if let (Some(field), Some((message, help))) = (&format_field, contradiction) {
-        reader.report(Code::InvalidValue, field, message, Some(help.to_owned()));
+        reader.report(Code::InvalidValue, field, message, Some(help));
     }
     if let (Some(field), false) = (&object_field, is_python || path.is_none()) {
         let message = format!("only a .py file has objects, and {:?} is not one", path.as_deref().unwrap_or_default());
-        reader.report(
-            Code::InvalidValue,
-            field,
-            message,
-            Some("leave out object to store the file as it is".to_owned()),
-        );
+        reader.report(Code::InvalidValue, field, message, Some("leave out object to store the file as it is"));
         object = None;
     }
     // Another name in its place would have faults that nobody made.

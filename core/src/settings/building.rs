@@ -159,7 +159,7 @@ fn read_network(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     if is_word(text) {
         return Some(text.to_owned());
     }
-    let help = "\"none\", \"host\" and \"default\" are, and with the classic builder the name of any other".to_owned();
+    let help = "\"none\", \"host\" and \"default\" are, and with the classic builder the name of any other";
     reader.report(Code::InvalidValue, field, format!("{text:?} is not a network"), Some(help));
     None
 }
@@ -169,7 +169,7 @@ fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
     if text == INLINE {
         return true;
     }
-    let help = "write \"inline\": the pushed image tells later builds of its steps".to_owned();
+    let help = "write \"inline\": the pushed image tells later builds of its steps";
     reader.report(Code::InvalidValue, field, format!("the daemon can't leave its cache at {text:?}"), Some(help));
     false
 }
@@ -191,7 +191,7 @@ fn read_secret(reader: &mut Reader, field: &Field<'_>) -> Option<BuildSecret> {
     let mut table = reader.table(field)?;
     let id = table.field("id");
     let id = id.as_ref().and_then(|field| read_id(reader, field)).or_else(|| {
-        let help = "id is the name of the file that the installer finds".to_owned();
+        let help = "id is the name of the file that the installer finds";
         if id.is_none() {
             reader.report(Code::MissingKey, field, format!("{} has no id", field.path), Some(help));
         }
@@ -204,7 +204,7 @@ fn read_secret(reader: &mut Reader, field: &Field<'_>) -> Option<BuildSecret> {
         (Some(env), None) => SecretSource::Env(env.as_str().to_owned()),
         (None, Some(file)) if !file.is_empty() && !file.contains(char::is_control) => SecretSource::File(file),
         _ => {
-            let help = "env is a variable of the environment in which flowhold runs, file a path".to_owned();
+            let help = "env is a variable of the environment in which flowhold runs, file a path";
             let message = format!("{} needs one of env and file", field.path);
             reader.report(Code::MissingKey, field, message, Some(help));
             return None;
@@ -218,7 +218,7 @@ fn read_id(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     if is_word(text) {
         return Some(text.to_owned());
     }
-    let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore".to_owned();
+    let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore";
     reader.report(Code::InvalidValue, field, format!("{text:?} is not the id of a secret"), Some(help));
     None
 }

@@ -62,13 +62,13 @@ fn without_quotations(text: &str) -> Option<String> {
 
 impl Reader {
     /// Reports a finding about a field.
-    pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<&str>) {
         self.add(code, field, message.into(), help);
     }
 
     /// Apart from `report`, which is compiled anew for every kind of text.
     #[inline(never)]
-    fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
+    fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<&str>) {
         if let Value::String(text) = &field.node.value
             && code != Code::LiteralSecret
             && let Some(secret) = secret_in_reference(text)
@@ -157,18 +157,13 @@ impl Reader {
         let Value::String(text) = &field.node.value else { return };
         if variable.map_or_else(|| secret_in_reference(text).is_some(), |name| is_secret(name, text)) {
             let help = "installing can have it by secrets = [{ id = \"NAME\", env = \"NAME\" }], a flow by flowhold run -e, a registry by docker login";
-            self.report(
-                Code::LiteralSecret,
-                field,
-                "this looks like a secret that everybody can read",
-                Some(help.to_owned()),
-            );
+            self.report(Code::LiteralSecret, field, "this looks like a secret that everybody can read", Some(help));
         }
     }
 
     /// Reports what a parser says of a field.
     pub(crate) fn refuse(&mut self, field: &Field<'_>, error: &dyn Explain) {
-        self.report(error.code(), field, error.to_string(), error.help());
+        self.report(error.code(), field, error.to_string(), error.help().as_deref());
     }
 
     /// The elements of a field that is an array.
@@ -194,7 +189,7 @@ impl Reader {
                 }),
             };
             let place = if table.path.is_empty() { "a spec" } else { table.path.as_str() };
-            self.report(Code::UnknownKey, &field, format!("unknown key {key:?} in {place}"), help);
+            self.report(Code::UnknownKey, &field, format!("unknown key {key:?} in {place}"), help.as_deref());
         }
     }
 }
