@@ -71,3 +71,4 @@ pub mod snapshot;
 pub mod spec;
 pub mod storage;
 mod text;
+pub mod words;

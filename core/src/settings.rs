@@ -2,7 +2,8 @@
 
 mod building;
 
-pub use building::{BuildSettingError, BuildSettings, Installer, Platform};
+pub(crate) use building::INLINE;
+pub use building::{BuildSettings, Installer, Platform, PlatformError};
 
 use crate::{
     blob::Content,
@@ -22,6 +23,7 @@ use crate::{
         document::Value,
         reader::{Field, Reader, Table},
     },
+    words::words,
 };
 
 /// Where flows are in an image, unless the spec says otherwise.
@@ -62,16 +64,17 @@ pub struct DockerSettings {
     pub building: BuildSettings,
 }
 
-/// How image name and tag are chosen where the spec leaves them out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Naming {
+words! {
+    /// How image name and tag are chosen where the spec leaves them out.
+    #[derive(Default)]
+    Naming is "a way of naming":
     /// A UUID each.
     #[default]
-    Uuid,
+    Uuid = "uuid",
     /// The only flow's slug, and the time.
-    Flow,
+    Flow = "flow",
     /// The plan digest as tag: a plan that is built already is not built again.
-    Plan,
+    Plan = "plan",
 }
 
 /// A source on the host and its destination in the image.
@@ -106,41 +109,6 @@ pub enum EntryKind {
     Directory,
     /// A symbolic link and its target, which is kept as it is.
     Symlink(String),
-}
-
-impl std::str::FromStr for Naming {
-    type Err = NamingError;
-
-    fn from_str(text: &str) -> Result<Self, NamingError> {
-        match text {
-            "uuid" => Ok(Self::Uuid),
-            "flow" => Ok(Self::Flow),
-            "plan" => Ok(Self::Plan),
-            _ => Err(NamingError(text.to_owned())),
-        }
-    }
-}
-
-/// Why a text is no way of naming.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a way of naming; expected \"uuid\", \"flow\" or \"plan\"")]
-pub struct NamingError(String);
-
-impl Explain for NamingError {
-    fn code(&self) -> Code {
-        Code::InvalidValue
-    }
-}
-
-impl Naming {
-    /// As specs write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Uuid => "uuid",
-            Self::Flow => "flow",
-            Self::Plan => "plan",
-        }
-    }
 }
 
 impl DockerSettings {

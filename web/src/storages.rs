@@ -4,11 +4,12 @@ use flowhold_core::{
     blob::{Content, read_all},
     capability::refused,
     failure::Failure,
-    flow::{Flow as CoreFlow, FlowMapError, Format, FormatError},
+    flow::{Flow as CoreFlow, FlowMapError, Format},
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
     storage::{BytesStorage as CoreBytes, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage, no_content},
+    words::WordError,
 };
 use js_sys::{Array, JSON, Object, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::*};
@@ -213,7 +214,7 @@ fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
         (None, None) => return Err(wrong_argument("the content of a flow is a Uint8Array or a text")),
     };
     let format = match text(input, "format")? {
-        Some(format) => format.parse().map_err(|error: FormatError| thrown(Failure::explained(error)))?,
+        Some(format) => format.parse().map_err(|error: WordError| thrown(Failure::explained(error)))?,
         None => by_content,
     };
     let name = name.parse().map_err(|error: FlowNameError| thrown(Failure::explained(error)))?;

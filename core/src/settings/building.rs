@@ -10,6 +10,7 @@ use crate::{
     image::ImageReference,
     json::{Json, Object},
     spec::reader::{Field, Reader, Table},
+    words::words,
 };
 
 /// How an image is built.
@@ -31,13 +32,13 @@ pub struct BuildSettings {
     pub inline_cache: bool,
 }
 
-/// What installs requirements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Installer {
+words! {
+    /// What installs requirements.
+    Installer is "an installer":
     /// uv.
-    Uv,
+    Uv = "uv",
     /// pip.
-    Pip,
+    Pip = "pip",
 }
 
 /// `linux/arm64/v8`: operating system, architecture, and for some a variant.
@@ -45,29 +46,7 @@ pub enum Installer {
 pub struct Platform(String);
 
 /// The one way in which a daemon's build can leave its cache in a registry.
-const INLINE: &str = "inline";
-
-impl Installer {
-    /// As specs write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Uv => "uv",
-            Self::Pip => "pip",
-        }
-    }
-}
-
-impl std::str::FromStr for Installer {
-    type Err = BuildSettingError;
-
-    fn from_str(text: &str) -> Result<Self, BuildSettingError> {
-        match text {
-            "uv" => Ok(Self::Uv),
-            "pip" => Ok(Self::Pip),
-            _ => Err(BuildSettingError::Installer(text.to_owned())),
-        }
-    }
-}
+pub(crate) const INLINE: &str = "inline";
 
 impl Platform {
     /// As specs write it.
@@ -83,37 +62,31 @@ impl fmt::Display for Platform {
 }
 
 impl std::str::FromStr for Platform {
-    type Err = BuildSettingError;
+    type Err = PlatformError;
 
-    fn from_str(text: &str) -> Result<Self, BuildSettingError> {
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
         let word =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         let parts = text.split('/');
         if matches!(parts.clone().count(), 2 | 3) && parts.into_iter().all(word) {
             return Ok(Self(text.to_owned()));
         }
-        Err(BuildSettingError::Platform(text.to_owned()))
+        Err(PlatformError(text.to_owned()))
     }
 }
 
-/// Why a text can't be a setting.
+/// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildSettingError {
-    /// Another installer.
-    #[error("{0:?} is not an installer; expected \"uv\" or \"pip\"")]
-    Installer(String),
-    /// No platform.
-    #[error("{0:?} is not a platform")]
-    Platform(String),
-}
+#[error("{0:?} is not a platform")]
+pub struct PlatformError(String);
 
-impl Explain for BuildSettingError {
+impl Explain for PlatformError {
     fn code(&self) -> Code {
         Code::InvalidValue
     }
 
     fn help(&self) -> Option<String> {
-        matches!(self, Self::Platform(_)).then(|| "write it like \"linux/amd64\" or \"linux/arm/v7\"".to_owned())
+        Some("write it like \"linux/amd64\" or \"linux/arm/v7\"".to_owned())
     }
 }
 

@@ -2,6 +2,11 @@
 //!
 //! What a key's value may be is decided where it is read; a test holds this list and the reading code together.
 
+use crate::{
+    flow::Format,
+    settings::{INLINE, Installer, Naming},
+};
+
 /// A table of the spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyTable {
@@ -107,24 +112,24 @@ pub const KEYS: &[Key] = &[
         String,
         "How missing names are chosen: by UUID, by the only flow and the time, or by the plan digest.",
     )
-    .one_of(&["uuid", "flow", "plan"]),
+    .one_of(Naming::WORDS),
     docker("prefect_directory", String, "Where flows are in the image; /root/.prefect where it is left out."),
     docker("python_version", String, "The Python that pickled the flows, such as 3.11."),
     docker("cloudpickle_version", String, "The cloudpickle that pickled the flows."),
     docker("installer", String, "What installs the requirements; uv where it can, else pip, where it is left out.")
-        .one_of(&["uv", "pip"]),
+        .one_of(Installer::WORDS),
     docker("platform", String, "The image's platform, such as linux/arm64; the daemon's own where it is left out."),
     docker("network", String, "The network of the build's steps: none, host, default."),
     docker("build_args", Table, "Arguments of the build, such as proxies. They don't get into the image."),
     docker("secrets", Array, "Secrets while installing, each { id, env } or { id, file }; in no layer."),
     docker("cache_from", Array, "Images, such as the last one that was pushed, whose steps are not run again."),
-    docker("cache_to", String, "inline: the pushed image can be in cache_from later.").one_of(&["inline"]),
+    docker("cache_to", String, "inline: the pushed image can be in cache_from later.").one_of(&[INLINE]),
     key(Storage, "python", String, "The interpreter that pickles the flows' objects."),
     key(Flows, "path", String, "The flow's file, relative to the spec."),
     key(Flows, "object", String, "The object in the file that is pickled; without it a .py is stored as a script."),
     key(Flows, "name", String, "The flow's name; the object's own, else the file's, where it is left out."),
     key(Flows, "format", String, "What the bytes are; told by object and extension where it is left out.")
-        .one_of(&["pickle", "script"]),
+        .one_of(Format::WORDS),
     key(Flows, "size", Number, "The length in bytes: a resolved spec states it."),
     key(Flows, "sha256", String, "The digest of the bytes: a resolved spec states it."),
 ];
