@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     image::{ImageReference, is_docker_hub},
     preview::Preview,
+    storage::StorageKind,
 };
 
 /// The registry of references that name none.
@@ -74,9 +75,9 @@ impl Preview {
         !self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
-    /// The type of storage.
-    pub const fn storage(&self) -> &'static str {
-        self.storage
+    /// The type of storage; none without a spec.
+    pub fn storage(&self) -> Option<StorageKind> {
+        self.spec.as_ref().map(|spec| spec.storage.kind())
     }
 
     /// The image to start from.

@@ -32,8 +32,6 @@ pub struct Preview {
     pub diagnostics: Vec<Diagnostic>,
     /// Fields and names of the policies that have yet to judge the plan.
     pub(crate) unjudged: Vec<(String, String)>,
-    /// The type of storage.
-    pub(crate) storage: &'static str,
     /// Knows the lines of fields.
     pub(crate) spec: Option<Rc<Spec>>,
 }
@@ -48,11 +46,9 @@ impl Preview {
             flows: FlowMap::default(),
             diagnostics: Vec::new(),
             unjudged: Vec::new(),
-            storage: "",
             spec,
         };
         if let Some(spec) = preview.spec.clone() {
-            preview.storage = spec.storage.kind();
             let (resolved, found) = resolve(&spec, facts);
             diagnostics.extend(found);
             if let Some(resolved) = &resolved {

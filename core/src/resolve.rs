@@ -17,6 +17,7 @@ use crate::{
     requirement::normal_version,
     settings::{DockerSettings, EntryKind, FileEntry, is_absolute},
     spec::{FlowSpec, Spec, StorageSpec},
+    storage::StorageKind,
 };
 
 /// Where a Local storage keeps flows, unless the spec says otherwise.
@@ -460,21 +461,26 @@ fn is_floating(base: &ImageReference) -> bool {
     base.digest().is_none() && matches!(base.tag(), None | Some("latest"))
 }
 
+impl ResolvedStorage {
+    const fn kind(&self) -> StorageKind {
+        match self {
+            Self::Docker(_) => StorageKind::Docker,
+            Self::Local { .. } => StorageKind::Local,
+            Self::Memory => StorageKind::Memory,
+            Self::Bytes => StorageKind::Bytes,
+        }
+    }
+}
+
 impl ResolvedSpec {
     /// The same shape as a spec, with nothing left open.
     pub fn to_json(&self) -> Json {
         let mut storage = Object::default();
+        storage.put("type", self.storage.kind().as_str());
         match &self.storage {
-            ResolvedStorage::Docker(settings) => {
-                storage.put("type", "docker");
-                settings.write(&mut storage);
-            }
-            ResolvedStorage::Local { directory } => {
-                storage.put("type", "local");
-                storage.put("directory", directory);
-            }
-            ResolvedStorage::Memory => storage.put("type", "memory"),
-            ResolvedStorage::Bytes => storage.put("type", "bytes"),
+            ResolvedStorage::Docker(settings) => settings.write(&mut storage),
+            ResolvedStorage::Local { directory } => storage.put("directory", directory),
+            ResolvedStorage::Memory | ResolvedStorage::Bytes => {}
         }
         storage.put_some("python", self.python.as_ref());
         let flows = self.flows.iter().map(ResolvedFlow::to_json).collect::<Json>();

@@ -20,6 +20,7 @@ use crate::{
     flow::Format,
     flow_name::FlowName,
     settings::{self, DockerSettings},
+    storage::StorageKind,
 };
 
 /// What the user wrote. Things that are left open are `None`.
@@ -59,12 +60,12 @@ pub enum StorageSpec {
 
 impl StorageSpec {
     /// The type of storage.
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> StorageKind {
         match self {
-            Self::Docker(_) => "docker",
-            Self::Local { .. } => "local",
-            Self::Memory => "memory",
-            Self::Bytes => "bytes",
+            Self::Docker(_) => StorageKind::Docker,
+            Self::Local { .. } => StorageKind::Local,
+            Self::Memory => StorageKind::Memory,
+            Self::Bytes => StorageKind::Bytes,
         }
     }
 }
@@ -221,31 +222,32 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
 
 fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Option<String>) {
     let kind = table.field("type");
-    let kind_text = kind.as_ref().map_or(Some("local"), |field| reader.text(field)).unwrap_or("local");
+    let kind_text = kind.as_ref().and_then(|field| reader.text(field)).unwrap_or(StorageKind::Local.as_str());
+    let known = kind_text.parse::<StorageKind>().ok();
     let python = table.field("python").and_then(|field| reader.text(&field).map(str::to_owned));
     // Both kinds' fields are read whatever the type, so that one that belongs to another type is told from a slip.
     let directory = table.field("directory");
-    let settings = if kind_text == "docker" {
+    let settings = if known == Some(StorageKind::Docker) {
         DockerSettings::read(reader, &mut table)
     } else {
         refuse_settings(reader, &mut table, kind_text);
         DockerSettings::default()
     };
-    if let (Some(field), true) = (&directory, kind_text != "local") {
+    if let (Some(field), true) = (&directory, known != Some(StorageKind::Local)) {
         let message = format!("directory belongs to type \"local\", not to {kind_text:?}");
         reader.report(Code::OtherStorage, field, message, None);
     }
     let directory = directory.and_then(|field| read_path(reader, &field));
     reader.finish(table);
-    let storage = match kind_text {
-        "docker" => StorageSpec::Docker(Box::new(settings)),
-        "memory" => StorageSpec::Memory,
-        "bytes" => StorageSpec::Bytes,
-        "local" => StorageSpec::Local { directory },
-        other => {
+    let storage = match known {
+        Some(StorageKind::Docker) => StorageSpec::Docker(Box::new(settings)),
+        Some(StorageKind::Memory) => StorageSpec::Memory,
+        Some(StorageKind::Bytes) => StorageSpec::Bytes,
+        Some(StorageKind::Local) => StorageSpec::Local { directory },
+        None => {
             if let Some(field) = &kind {
-                let message = format!("{other:?} is not a storage type; expected local, docker, memory or bytes");
-                let near = reader::nearest(other, &keys::TYPES).filter(|(_, is_slip)| *is_slip);
+                let message = format!("{kind_text:?} is not a storage type; expected local, docker, memory or bytes");
+                let near = reader::nearest(kind_text, StorageKind::WORDS).filter(|(_, is_slip)| *is_slip);
                 let help = near.map(|(near, _)| format!("did you mean {near:?}?"));
                 reader.report(Code::InvalidValue, field, message, help.as_deref());
             }
@@ -257,7 +259,7 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
 
 /// Reports fields of the Docker storage where the type is another.
 fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
-    for key in keys::of_storage("docker") {
+    for key in keys::of_storage(StorageKind::Docker) {
         // What the Python is, is known of resolved specs of every type.
         if let Some(field) = table.field(key.name).filter(|_| !key.is_fact()) {
             let message = format!("{} belongs to type \"docker\", not to {kind:?}", key.name);

@@ -7,6 +7,7 @@ use flowhold_core::{
     json::Json,
     policy::{CopyLine, NamedText, Verdict},
     preview::{ContextLine, Preview, context_lines},
+    storage::StorageKind,
 };
 use js_sys::{Array, Function};
 use serde::Serialize;
@@ -110,7 +111,7 @@ fn told(preview: &Preview) -> Json {
     };
     let flow = |(name, location): (&FlowName, &str)| Json::Array(vec![name.as_str().into(), location.into()]);
     Json::object(vec![
-        ("storage", preview.storage().into()),
+        ("storage", preview.storage().map(StorageKind::as_str).into()),
         ("digest", preview.computed_digest().map(|digest| digest.to_string()).into()),
         ("baseImage", base.into()),
         ("image", plan.map(|plan| &plan.image).into()),

@@ -8,7 +8,10 @@ use flowhold_core::{
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
-    storage::{BytesStorage as CoreBytes, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage, no_content},
+    storage::{
+        BytesStorage as CoreBytes, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage, StorageKind,
+        no_content,
+    },
     words::WordError,
 };
 use js_sys::{Array, JSON, Object, Promise, Uint8Array};
@@ -58,7 +61,7 @@ extern "C" {
 /// Declares a class over one kind of storage. What they have in common is in the functions below. Documentation is given
 /// as attributes: wasm-bindgen quotes what comes as comments through a macro.
 macro_rules! storage_class {
-    ($(#[$doc:meta])+ $class:ident, $kind:literal, $constructor:item) => {
+    ($(#[$doc:meta])+ $class:ident, $kind:expr, $constructor:item) => {
         $(#[$doc])+
         #[wasm_bindgen]
         pub struct $class(Storage);
@@ -129,7 +132,7 @@ macro_rules! storage_class {
 
 storage_class! {
     #[doc = "Flows in an image. Here it can be described, not built."]
-    DockerStorage, "docker",
+    DockerStorage, StorageKind::Docker,
     #[doc = "A storage without flows. The arguments have the names of `[storage]` in a spec."]
     pub fn new(settings: Option<Arguments>) -> Result<DockerStorage, Thrown> {
         Ok(Self(docker(settings.as_ref().map(AsRef::as_ref))?))
@@ -138,7 +141,7 @@ storage_class! {
 
 storage_class! {
     #[doc = "Flows as they are, for tests. Serializing it keeps no flows."]
-    MemoryStorage, "memory",
+    MemoryStorage, StorageKind::Memory,
     #[doc = "A storage without flows."]
     #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
     pub fn new() -> MemoryStorage {
@@ -148,7 +151,7 @@ storage_class! {
 
 storage_class! {
     #[doc = "Flows as bytes, for tests. It survives serializing with everything in it."]
-    BytesStorage, "bytes",
+    BytesStorage, StorageKind::Bytes,
     #[doc = "A storage without flows."]
     #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
     pub fn new() -> BytesStorage {
@@ -158,7 +161,7 @@ storage_class! {
 
 storage_class! {
     #[doc = "Flows in a directory. Here it can be read from JSON; what needs files is refused."]
-    LocalStorage, "local",
+    LocalStorage, StorageKind::Local,
     #[doc = "A storage in this directory."]
     pub fn new(#[wasm_bindgen(unchecked_param_type = "string")] directory: &JsValue) -> Result<LocalStorage, Thrown> {
         Ok(Self(Storage::Local(CoreLocal::new(text_of(directory, "directory")?))))
@@ -186,7 +189,7 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
     }
 }
 
-fn deserialize(serialized: &JsValue, kind: &str) -> Result<Storage, Thrown> {
+fn deserialize(serialized: &JsValue, kind: StorageKind) -> Result<Storage, Thrown> {
     let storage = match bytes_of(serialized) {
         Some(bytes) => serialized::from_bytes(&bytes),
         None => serialized::from_json(&spec_text(serialized)?),

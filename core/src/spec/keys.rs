@@ -5,6 +5,7 @@
 use crate::{
     flow::Format,
     settings::{INLINE, Installer, Naming},
+    storage::StorageKind,
 };
 
 /// A table of the spec.
@@ -43,7 +44,7 @@ pub struct Key {
     /// What its value is.
     pub value: KeyType,
     /// The one type of storage that takes it; none where all do.
-    pub storage: Option<&'static str>,
+    pub storage: Option<StorageKind>,
     /// All values that it can have, where they can be told.
     pub values: &'static [&'static str],
     /// What it says, in a sentence.
@@ -77,7 +78,7 @@ const fn key(table: KeyTable, name: &'static str, value: KeyType, doc: &'static 
 
 /// Of `[storage]`, for the type `docker` alone.
 const fn docker(name: &'static str, value: KeyType, doc: &'static str) -> Key {
-    Key { storage: Some("docker"), ..key(KeyTable::Storage, name, value, doc) }
+    Key { storage: Some(StorageKind::Docker), ..key(KeyTable::Storage, name, value, doc) }
 }
 
 use KeyTable::{Flows, Spec, Storage};
@@ -88,9 +89,9 @@ pub const KEYS: &[Key] = &[
     key(Spec, "storage", Table, "Which storage, and its arguments."),
     key(Spec, "flows", Table, "The flows, each a table of its own: [[flows]]."),
     key(Spec, "policies", Array, "WebAssembly components that judge the plan, relative to the spec."),
-    key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(&TYPES),
+    key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(StorageKind::WORDS),
     Key {
-        storage: Some("local"),
+        storage: Some(StorageKind::Local),
         ..key(Storage, "directory", String, "The directory of the flows; ~/.prefect/flows where it is left out.")
     },
     docker("registry_url", String, "The registry to push to; not pushed without. No https:// before it."),
@@ -134,11 +135,8 @@ pub const KEYS: &[Key] = &[
     key(Flows, "sha256", String, "The digest of the bytes: a resolved spec states it."),
 ];
 
-/// The types of storage.
-pub const TYPES: [&str; 4] = ["local", "docker", "memory", "bytes"];
-
 /// The keys that only this type of storage takes.
-pub(crate) fn of_storage(kind: &str) -> impl Iterator<Item = &'static Key> {
+pub(crate) fn of_storage(kind: StorageKind) -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(move |key| key.storage == Some(kind))
 }
 
@@ -164,7 +162,7 @@ mod tests {
     fn every_key_is_read_and_has_the_type_that_is_said() {
         for key in KEYS.iter().filter(|key| key.table != Spec) {
             let other = if key.value == Table { "1" } else { "{ x = 1 }" };
-            let kind = key.storage.unwrap_or("local");
+            let kind = key.storage.unwrap_or(StorageKind::Local).as_str();
             let (text, field) = match key.table {
                 Flows => (format!("[[flows]]\n{} = {other}\n", key.name), format!("flows[0].{}", key.name)),
                 _ => {
@@ -183,7 +181,7 @@ mod tests {
     #[test]
     fn what_is_not_in_the_list_is_not_read() {
         // The words that `finish` suggests come from the reading code: each must be in the list.
-        for kind in TYPES {
+        for kind in StorageKind::WORDS {
             for key in KEYS.iter().filter(|key| key.table == Storage) {
                 let slip = format!("{}q", key.name);
                 let text = format!("[storage]\ntype = {kind:?}\n{slip} = 1\n");

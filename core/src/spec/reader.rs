@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn slips_are_recognised() {
-        let known: Vec<_> = crate::spec::keys::of_storage("docker").map(|key| key.name).collect();
+        let known: Vec<_> =
+            crate::spec::keys::of_storage(crate::storage::StorageKind::Docker).map(|key| key.name).collect();
         #[rustfmt::skip] // one case, one line
         let cases = [
             ("baseimage", "base_image"), ("base-image", "base_image"), ("base_imgae", "base_image"),
