@@ -56,6 +56,7 @@ mod literal_secret;
 mod name_map;
 mod naming;
 mod order;
+pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod prefect_version;
