@@ -10,14 +10,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     diagnostic::Code,
+    document,
     failure::Failure,
     json::{self, Json},
     plan::BuildPlan,
     preview::{ContextLine, context_lines},
-    spec::{
-        document,
-        reader::{Field, Reader},
-    },
+    reader::{Field, Reader},
 };
 
 /// What is expected of one step.

@@ -21,9 +21,9 @@ use crate::{
     json::Json,
     order::sort,
     policy::NamedText,
+    reader::join_path,
     script,
     settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
-    spec::reader::join_path,
 };
 use taken_paths::TakenPaths;
 

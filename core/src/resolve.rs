@@ -323,7 +323,7 @@ impl Resolver<'_> {
         findings: impl Iterator<Item = Finding>,
     ) -> ResolvedStorage {
         for (file, finding) in settings.files.iter_mut().zip(findings) {
-            let field = crate::spec::reader::join_path("storage.files", &file.source);
+            let field = crate::reader::join_path("storage.files", &file.source);
             if let Finding::File(found) = finding {
                 let entries = self.entries(&field, found);
                 if let Some(stated) = file.entries.as_ref().filter(|stated| **stated != entries) {

@@ -8,16 +8,14 @@ use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
+    document::Node,
     failure::Failure,
     flow::{Flow, FlowMap, Format},
     flow_name::{FlowName, FlowNameError},
     json::{self, Json, Object},
     name_map::NameMap,
+    reader::{Field, Reader, Table},
     settings::DockerSettings,
-    spec::{
-        document::Node,
-        reader::{Field, Reader, Table},
-    },
     storage::{
         BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, StorageKind, docker::Built, write_formats,
     },

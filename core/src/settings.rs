@@ -10,6 +10,7 @@ use crate::{
     context_path::ContextPath,
     diagnostic::Code,
     digest::Digest,
+    document::Value,
     env_name::{EnvName, EnvNameError, EnvValue},
     failure::{Explain, Failure},
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
@@ -18,11 +19,8 @@ use crate::{
     order,
     prefect_version::PrefectVersion,
     python::PythonVersion,
+    reader::{Field, Reader, Table},
     requirement::{Requirement, normal_version},
-    spec::{
-        document::Value,
-        reader::{Field, Reader, Table},
-    },
     words::words,
 };
 

@@ -2,23 +2,19 @@
 //!
 //! Reading never stops at the first mistake: it returns what it understood, and a diagnostic for everything else.
 
-pub(crate) mod document;
 pub mod keys;
-pub(crate) mod reader;
 
-pub use self::document::Place;
+pub use crate::document::Place;
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
-use self::{
-    document::{Node, Value},
-    reader::{Field, Reader, Table},
-};
 use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
+    document::{self, Node, Value},
     flow::Format,
     flow_name::FlowName,
+    reader::{self, Field, Reader, Table},
     settings::{self, DockerSettings},
     storage::StorageKind,
 };

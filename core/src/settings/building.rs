@@ -9,7 +9,7 @@ use crate::{
     failure::Explain,
     image::ImageReference,
     json::{Json, Object},
-    spec::reader::{Field, Reader, Table},
+    reader::{Field, Reader, Table},
     words::words,
 };
 

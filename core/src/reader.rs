@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use super::document::{Node, Value};
 use crate::{
     diagnostic::{Code, Diagnostic},
+    document::{Node, Value},
     failure::Explain,
     literal_secret::{is_secret, secret_in_reference},
 };
