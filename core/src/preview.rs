@@ -7,7 +7,7 @@ use crate::{
     context::ContextEntry,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    dockerfile::{Mounts, SourceLine, Step, steps},
+    dockerfile::{Mounts, Step, steps},
     failure::Failure,
     flow::{Flow, FlowMap},
     forecast::{ForecastStep, PlanOutline, forecast},
@@ -137,7 +137,7 @@ impl Preview {
         let resolved = self.resolved.as_ref()?;
         match &self.plan {
             Some(plan) => plan.digest,
-            None => Some(flows_digest(&resolved.flows.iter().map(|one| one.flow.clone()).collect::<Vec<_>>())),
+            None => Some(plan::flows_digest(&resolved.flows.iter().map(|one| one.flow.clone()).collect::<Vec<_>>())),
         }
     }
 
@@ -240,26 +240,4 @@ impl From<ContextLine> for Json {
         fields.put_some("link", line.link);
         fields.into()
     }
-}
-
-impl From<&SourceLine> for Json {
-    fn from(source: &SourceLine) -> Self {
-        Self::object(vec![("line", source.line.into()), ("field", (&source.field).into())])
-    }
-}
-
-impl From<&Step> for Json {
-    fn from(step: &Step) -> Self {
-        Self::object(vec![("line", step.line.into()), ("lines", step.lines.into()), ("why", step.why.into())])
-    }
-}
-
-/// The digest of flows that no image holds.
-pub(crate) fn flows_digest(flows: &[Flow]) -> Digest {
-    let flow = |flow: &Flow| {
-        let (size, sha256) = (flow.content.size, flow.content.sha256.hex());
-        Json::Array(vec![flow.name.as_str().into(), flow.format.as_str().into(), size.into(), sha256.into()])
-    };
-    let flows = flows.iter().map(flow).collect::<Json>();
-    Digest::of(Json::Array(vec!["flowhold flows 1".into(), flows]).to_string().as_bytes())
 }

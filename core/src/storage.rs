@@ -267,7 +267,7 @@ pub fn add_planned(spec: &ResolvedSpec, files: &dyn Files) -> Result<(String, St
 
 /// Checks an expected plan digest, and reports a build that has nothing more to do.
 pub(crate) fn report_of(flows: &[Flow], expect: Option<&str>) -> Result<BuildReport, Failure> {
-    let plan = crate::preview::flows_digest(flows);
+    let plan = crate::plan::flows_digest(flows);
     check_expected(plan, expect)?;
     Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps: Vec::new() })
 }

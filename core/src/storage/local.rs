@@ -185,7 +185,7 @@ impl LocalStorage {
     /// and then nothing is added. After a failure the next build tries all of them again.
     pub fn build(&mut self, expect: Option<&str>, files: &dyn Files) -> Result<BuildReport, Failure> {
         let flows = self.staged.clone();
-        let plan = crate::preview::flows_digest(&flows);
+        let plan = plan::flows_digest(&flows);
         check_expected(plan, expect)?;
         let mut missing = Vec::new();
         let mut steps = Vec::new();
