@@ -95,6 +95,7 @@ mod tests {
             ("./models/", "path \"./models/\" in the image is relative", "write an absolute path, such as \"/models/\""),
             ("../x", "path \"../x\" in the image is relative", "write an absolute path, such as \"/opt/model.bin\""),
             ("~/x", "path \"~/x\" in the image is relative", "write the home directory out, such as \"/root\""),
+            ("~/../x", "path \"~/../x\" in the image is relative", "write an absolute path, such as \"/opt/model.bin\""),
             ("/a/../b", "path \"/a/../b\" in the image has a \"..\" component", "write the path out, without \"..\""),
             ("/..", "path \"/..\" in the image has a \"..\" component", "write the path out, without \"..\""),
             ("/a\nRUN x", "path \"/a\\nRUN x\" in the image has the control character '\\n'", "choose a path without control characters"),

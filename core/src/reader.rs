@@ -1,7 +1,7 @@
 //! Reads tables field by field and collects everything that is wrong, not just the first thing.
 //!
-//! Which keys a table knows is what the reading code asked for; a test of `spec::keys`, the list for people, holds the two
-//! together.
+//! Which keys a table knows is what the reading code asked for; a test of `spec::keys`, the list for people, holds the
+//! two together.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
