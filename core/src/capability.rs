@@ -165,9 +165,6 @@ pub trait Random {
     fn uuid(&self) -> String;
 }
 
-/// A host without file system and daemon: it refuses every call.
-pub struct Refused;
-
 /// The failure of a host that lacks a capability.
 pub fn refused(capability: &str) -> Failure {
     Failure {
@@ -176,33 +173,5 @@ pub fn refused(capability: &str) -> Failure {
         field: None,
         message: format!("this host has no {capability}"),
         help: None,
-    }
-}
-
-impl Files for Refused {
-    fn open(&self, _: &str) -> Result<Option<SharedBlob>, Failure> {
-        Err(refused("files"))
-    }
-
-    fn create(&self, _: &str, _: &SharedBlob) -> Result<bool, Failure> {
-        Err(refused("files"))
-    }
-
-    fn replace(&self, _: &str, _: &SharedBlob) -> Result<(), Failure> {
-        Err(refused("files"))
-    }
-
-    fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
-        Err(refused("files"))
-    }
-
-    fn create_directory(&self, _: &str) -> Result<(), Failure> {
-        Err(refused("files"))
-    }
-}
-
-impl Docker for Refused {
-    fn connect(&self, _: Option<&str>) -> Result<Box<dyn Daemon>, Failure> {
-        Err(refused("docker"))
     }
 }

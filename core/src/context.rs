@@ -121,23 +121,22 @@ fn missing(path: &str) -> Failure {
         .with_help("build from the spec")
 }
 
-/// The bytes of a small archive. For tests and for embedders without streams.
-pub fn archive_bytes(segments: &[Segment]) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    for segment in segments {
-        match segment {
-            Segment::Bytes(piece) => bytes.extend(piece),
-            Segment::Blob(blob) => bytes.extend(crate::blob::read_all(blob.as_ref())?),
-        }
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
 
     use super::*;
+
+    fn archive_bytes(segments: &[Segment]) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        for segment in segments {
+            match segment {
+                Segment::Bytes(piece) => bytes.extend(piece),
+                Segment::Blob(blob) => bytes.extend(crate::blob::read_all(blob.as_ref())?),
+            }
+        }
+        Ok(bytes)
+    }
 
     #[test]
     fn another_reader_finds_what_was_put_in() -> Result<(), Box<dyn std::error::Error>> {

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::json::{Json, Object};
+use crate::{
+    failure::Explain,
+    json::{Json, Object},
+};
 
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +70,21 @@ impl Diagnostic {
         Self { code, severity: code.severity(), field, message, help, line: None, policy: None }
     }
 
+    /// What a parser says of a field.
+    pub fn explained(error: &dyn Explain, field: &str) -> Self {
+        Self::of(error.code(), field.to_owned(), error.to_string()).with_help(error.help().as_deref())
+    }
+
     /// The finding with what to do about it, if there is more to say than for all of this kind.
     #[must_use]
-    pub fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into().or(self.help);
+    pub fn with_help<'h>(self, help: impl Into<Option<&'h str>>) -> Self {
+        self.helped(help.into())
+    }
+
+    /// Apart from `with_help`, so that a text is copied in one place.
+    #[inline(never)]
+    fn helped(mut self, help: Option<&str>) -> Self {
+        self.help = help.map(str::to_owned).or(self.help);
         self
     }
 
@@ -115,7 +129,7 @@ codes! {
     Error Syntax = "syntax",
     /// A key that no spec has.
     Error UnknownKey = "unknown-key",
-    /// A key that is there twice (JSON; in TOML it is a syntax error).
+    /// A key that appears twice (JSON; in TOML it is a syntax error).
     Error DuplicateKey = "duplicate-key",
     /// A value of another type than the field has.
     Error WrongType = "wrong-type",
@@ -159,7 +173,7 @@ codes! {
     Warning LiteralSecret = "literal-secret",
     /// Sources in `files` that are no absolute paths.
     Error RelativeFile = "relative-file",
-    /// A destination in the image that is none.
+    /// A destination that can't be a path in the image.
     Error InvalidPath = "invalid-path",
     /// Two things that would be at one path in the image.
     Error PathClash = "path-clash",
@@ -203,9 +217,9 @@ codes! {
     Error InvalidSnapshot = "invalid-snapshot",
     /// A source that is not there. Reported by the host, as are the next ones.
     Error MissingFile = "missing-file",
-    /// A source that must not be read.
+    /// A source that may not be read.
     Error PermissionDenied = "permission-denied",
-    /// A source that is neither a file nor, where that is allowed, a directory.
+    /// What else a file system refuses, and a source that is neither a file nor, where that is allowed, a directory.
     Error FileError = "file-error",
     /// A directory where a file should be.
     Error IsADirectory = "is-a-directory",
@@ -221,7 +235,7 @@ codes! {
     Error ImportFailed = "import-failed",
     /// The flow's file has no such object.
     Error NoObject = "no-object",
-    /// The object can't be pickled, or is none that can be run.
+    /// The object can't be pickled, or is not one that can be run.
     Error NotPickled = "not-pickled",
     /// A host that breaks the agreement of the interface.
     Error HostFault = "host-fault",
@@ -233,7 +247,7 @@ impl Code {
         Some(match self {
             Self::Syntax | Self::WrongType => "`flowhold init` writes an example of each key",
             Self::DuplicateKey | Self::RepeatedRequirement => "leave one of them out",
-            Self::InvalidValue | Self::InvalidPath => "write another, or leave it out",
+            Self::InvalidValue | Self::InvalidPath => "write another value, or leave it out",
             Self::OtherStorage => "leave it out, or change the type",
             Self::UnusedBuildArg => {
                 "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"

@@ -95,6 +95,18 @@ pub struct Step {
     pub why: &'static str,
 }
 
+impl From<&SourceLine> for Json {
+    fn from(source: &SourceLine) -> Self {
+        Self::object(vec![("line", source.line.into()), ("field", (&source.field).into())])
+    }
+}
+
+impl From<&Step> for Json {
+    fn from(step: &Step) -> Self {
+        Self::object(vec![("line", step.line.into()), ("lines", step.lines.into()), ("why", step.why.into())])
+    }
+}
+
 /// Where each instruction is once they are rendered.
 pub fn steps(instructions: &[Sourced]) -> Vec<Step> {
     let mut line = 1;

@@ -17,8 +17,9 @@ pub enum FailureKind {
     Interrupted,
 }
 
-impl From<Code> for FailureKind {
-    fn from(code: Code) -> Self {
+impl FailureKind {
+    /// Of what a diagnostic or a parser reports: their codes are the user's to mend, but for one.
+    fn of(code: Code) -> Self {
         if code == Code::NoReadings { Self::Unavailable } else { Self::Input }
     }
 }
@@ -39,14 +40,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that the user's input causes, unless the code says otherwise.
+    /// A failure that the user's input causes.
     pub fn input(code: Code, message: impl Into<String>) -> Self {
-        Self { kind: code.into(), code: code.as_str().to_owned(), field: None, message: message.into(), help: None }
+        let (kind, message) = (FailureKind::Input, message.into());
+        Self { kind, code: code.as_str().to_owned(), field: None, message, help: None }
     }
 
     /// A parser's error as a failure.
     pub fn explained(error: impl Explain) -> Self {
-        Self { help: error.help(), ..Self::input(error.code(), error.to_string()) }
+        let code = error.code();
+        Self { kind: FailureKind::of(code), help: error.help(), ..Self::input(code, error.to_string()) }
     }
 
     /// The failure with what to do about it.
@@ -75,7 +78,7 @@ impl std::error::Error for Failure {}
 impl From<Diagnostic> for Failure {
     fn from(diagnostic: Diagnostic) -> Self {
         Self {
-            kind: diagnostic.code.into(),
+            kind: FailureKind::of(diagnostic.code),
             code: diagnostic.code().to_owned(),
             field: Some(diagnostic.field).filter(|field| !field.is_empty()),
             message: diagnostic.message,

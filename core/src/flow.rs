@@ -5,55 +5,26 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     blob::Content,
     diagnostic::Code,
-    failure::{Explain, Failure},
+    failure::Failure,
     flow_name::FlowName,
     json::{Json, Object},
     name_map::NameMap,
+    words::words,
 };
 
-/// What a flow's bytes are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+words! {
+    /// What a flow's bytes are.
+    Format is "a format":
     /// A pickle of an object with `.run()`, or of a callable.
-    Pickle,
+    Pickle = "pickle",
     /// A Python source file.
-    Script,
+    Script = "script",
 }
 
 impl Format {
-    /// As specs write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pickle => "pickle",
-            Self::Script => "script",
-        }
-    }
-
     /// By content, where nobody said: pickles of protocol 2 and later begin with the byte 0x80, which begins no UTF-8.
     pub fn of(first_bytes: &[u8]) -> Self {
         if first_bytes.first() == Some(&0x80) { Self::Pickle } else { Self::Script }
-    }
-}
-
-impl std::str::FromStr for Format {
-    type Err = FormatError;
-
-    fn from_str(text: &str) -> Result<Self, FormatError> {
-        [Self::Pickle, Self::Script]
-            .into_iter()
-            .find(|format| format.as_str() == text)
-            .ok_or_else(|| FormatError(text.to_owned()))
-    }
-}
-
-/// Why a text is not a format.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a format; expected \"pickle\" or \"script\"")]
-pub struct FormatError(String);
-
-impl Explain for FormatError {
-    fn code(&self) -> Code {
-        Code::InvalidValue
     }
 }
 
@@ -82,7 +53,7 @@ impl FlowMap {
     /// # Errors
     /// If its name is taken.
     pub fn insert(&mut self, name: FlowName, location: String) -> Result<(), FlowMapError> {
-        if self.contains(name.as_ref()) {
+        if self.contains(name.as_str()) {
             return Err(FlowMapError::Duplicate { name: name.to_string() });
         }
         let location: Arc<str> = location.into();

@@ -147,12 +147,6 @@ impl fmt::Display for FlowName {
     }
 }
 
-impl AsRef<str> for FlowName {
-    fn as_ref(&self) -> &str {
-        &self.text
-    }
-}
-
 /// For look-ups by text in maps.
 impl std::borrow::Borrow<str> for FlowName {
     fn borrow(&self) -> &str {

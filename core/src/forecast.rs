@@ -10,14 +10,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     diagnostic::Code,
+    document,
     failure::Failure,
     json::{self, Json},
     plan::BuildPlan,
     preview::{ContextLine, context_lines},
-    spec::{
-        document,
-        reader::{Field, Reader},
-    },
+    reader::{Field, Reader},
 };
 
 /// What is expected of one step.
@@ -110,7 +108,7 @@ pub fn forecast(earlier: &PlanOutline, now: &PlanOutline) -> Vec<ForecastStep> {
     let steps = steps(now).into_iter().enumerate().map(|(index, step)| {
         let reason = match first_again {
             Some(line) => Some(format!("the step of line {line} runs again, and so does all after it")),
-            None if earlier.platform != now.platform => Some("the platform is another".to_owned()),
+            None if earlier.platform != now.platform => Some("the platform changed".to_owned()),
             None => difference(before.get(index), &step),
         };
         if reason.is_some() {
@@ -169,7 +167,7 @@ fn copied<'o>(step: &Step<'o>) -> BTreeMap<&'o str, &'o ContextLine> {
 fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
     let Some(before) = before else { return Some("the step is new".to_owned()) };
     if before.instruction != now.instruction {
-        return Some("the instruction is another".to_owned());
+        return Some("the instruction changed".to_owned());
     }
     let (before, now) = (copied(before), copied(now));
     let added_or_changed = now.iter().filter_map(|(path, entry)| match before.get(path) {
@@ -242,7 +240,7 @@ mod tests {
     fn another_platform_is_another_image() {
         let before = outline("FROM a\n", &[]);
         let now = PlanOutline { platform: Some("linux/arm64".to_owned()), ..before.clone() };
-        check(&before, &now, &[(1, false, "the platform is another")]);
+        check(&before, &now, &[(1, false, "the platform changed")]);
         check(&now, &now, &[(1, true, "nothing changed")]);
     }
 

@@ -41,22 +41,12 @@ impl RegistryUrl {
         let path = self.text.get(self.domain_end..).unwrap_or_default();
         path.split('/').filter(|component| !component.is_empty())
     }
-
-    /// The whole text as it was written, without a slash at its end.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
 impl ImageName {
     /// The components, at least one.
     pub fn components(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
-    }
-
-    /// The name as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

@@ -49,7 +49,7 @@ impl Object {
         }
     }
 
-    /// The value of a key; the last one if it is there twice.
+    /// The value of a key; the last one if it appears twice.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }

@@ -1,10 +1,12 @@
 //! The build plan of a Docker storage: a pure function of its settings and flows.
 
+mod digest;
+mod install;
 mod taken_paths;
 
-use std::{collections::BTreeMap, rc::Rc};
+pub(crate) use digest::flows_digest;
 
-use sha2::{Digest as _, Sha256};
+use std::rc::Rc;
 
 use crate::{
     blob::Content,
@@ -12,27 +14,23 @@ use crate::{
     context::{self, ContextEntry},
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    dockerfile::{self, Instruction, Mount, Mounts, SourceLine, Sourced},
+    dockerfile::{self, Instruction, Mounts, SourceLine, Sourced},
     env_name::{EnvName, EnvValue},
     failure::{Explain, Failure},
-    flow::{Flow, FlowMap, Format},
+    flow::{Flow, FlowMap},
     flow_name::FlowName,
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
     order::sort,
     policy::NamedText,
+    reader::join_path,
     script,
-    settings::{DockerSettings, EntryKind, ImageFile, Naming, Platform},
-    spec::reader::join_path,
+    settings::{DockerSettings, EntryKind, ImageFile, Naming},
 };
 use taken_paths::TakenPaths;
 
 /// Where our own files are in an image: requirements, manifest, health check.
 pub const OWN_DIRECTORY: &str = "/opt/flowhold";
-
-/// Where `install.py` has its cache and its secrets: in memory, so that no layer gets as much as an empty directory.
-const CACHE_DIRECTORY: &str = "/dev/shm/flowhold";
-const SECRETS_DIRECTORY: &str = "/dev/shm/flowhold-secrets";
 
 /// Docker refuses images of more layers than this (`max depth exceeded`); base images have a few themselves.
 const MAX_LAYERS: usize = 110;
@@ -145,7 +143,7 @@ impl Planner<'_> {
         let layers = instructions.iter().filter(|one| makes_layer(&one.instruction)).count();
         if layers > MAX_LAYERS {
             let message = format!("{layers} layers are more than an image can have, and each of files makes one");
-            let help = "put the files into one directory and copy that".to_owned();
+            let help = "put the files into one directory and copy that";
             self.diagnostics.push(Diagnostic::new(Code::TooManyLayers, "storage.files", message).with_help(help));
         }
         let (dockerfile, source_map) = dockerfile::render(&instructions, Mounts::Needed);
@@ -154,7 +152,7 @@ impl Planner<'_> {
         let seen = context.iter().all(ContextEntry::is_seen);
         let digest = seen.then(|| {
             let content = dockerfile::render(&instructions, Mounts::None).0;
-            digest(&content, self.settings.building.platform.as_ref(), &context)
+            digest::of_image(&content, self.settings.building.platform.as_ref(), &context)
         });
         let image = self.image(digest.as_ref());
         let requirements = std::mem::take(&mut self.requirements);
@@ -178,7 +176,7 @@ impl Planner<'_> {
             let field = source.map_or("", |source| source.field.as_str());
             let message =
                 format!("the Dockerfile would have a line of {} bytes, and Docker takes {LONGEST_LINE}", line.len());
-            let help = "put long texts into a file (files = { … })".to_owned();
+            let help = "put long texts into a file (files = { … })";
             self.diagnostics.push(Diagnostic::new(Code::LineTooLong, field, message).with_help(help));
         }
     }
@@ -195,71 +193,6 @@ impl Planner<'_> {
         let fields = variables.iter().map(|(name, _)| vec![join_path("storage.env_vars", name.as_str())]).collect();
         let variables: Vec<_> = variables.iter().map(|one| (*one).clone()).collect();
         (!variables.is_empty()).then_some(Sourced { instruction: Instruction::Env(variables), fields, why })
-    }
-
-    /// Dependencies travel in a requirements file, and one installer resolves them together with Prefect.
-    fn install(&mut self) -> Vec<Sourced> {
-        let mut lines = Vec::new();
-        let mut require = |name: &str, text, field: String| {
-            lines.push(NamedText { name: name.to_owned(), text, field });
-        };
-        let mut names = BTreeMap::new();
-        for (index, requirement) in self.settings.python_dependencies.iter().enumerate() {
-            let field = format!("storage.python_dependencies[{index}]");
-            if let Some(first) = names.get(requirement.name()) {
-                let message = format!("{} is required here and in {first}", requirement.name());
-                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, &field, message));
-            } else {
-                names.insert(requirement.name().to_owned(), field.clone());
-            }
-            require(requirement.name(), requirement.to_string(), field);
-        }
-        if let Some(version) = &self.settings.prefect_version {
-            if let Some(field) = names.get("prefect") {
-                let message = format!("prefect is required here and by prefect_version {version}");
-                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field, message));
-            }
-            require("prefect", version.requirement(), "storage.prefect_version".to_owned());
-        }
-        let pickled = self.flows.iter().any(|flow| flow.format == Format::Pickle);
-        // Prefect brings cloudpickle, but not the version that made these pickles: the one that wrote them reads them.
-        if pickled && !names.contains_key("cloudpickle") {
-            let line = match &self.settings.cloudpickle_version {
-                Some(version) => Some(format!("cloudpickle=={version}")),
-                None => self.settings.prefect_version.is_none().then(|| "cloudpickle".to_owned()),
-            };
-            if let Some(line) = line {
-                require("cloudpickle", line, "flows".to_owned());
-            }
-        }
-        if lines.is_empty() {
-            return Vec::new();
-        }
-        let fields: Vec<_> = lines.iter().map(|line| line.field.clone()).collect();
-        let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-        self.requirements = lines;
-        let own = |name: &str| format!("{OWN_DIRECTORY}/{name}");
-        let by = Rc::from(fields.first().map_or("", String::as_str));
-        for (name, content) in [("requirements.txt", Content::from_bytes(text)), ("install.py", script::install())] {
-            self.take(own(name), &by, false);
-            self.context.push(ContextEntry::file(name, content));
-        }
-        let copy = |name: &str| Instruction::Copy { source: name.to_owned(), destination: own(name) };
-        let mut arguments = vec!["python".to_owned(), own("install.py"), own("requirements.txt")];
-        arguments.extend(self.settings.building.installer.map(|installer| installer.as_str().to_owned()));
-        let mut mounts = vec![Mount::Cache { id: "flowhold-install", target: CACHE_DIRECTORY }];
-        mounts.extend(self.settings.building.secrets.iter().map(|secret| {
-            let target = format!("{SECRETS_DIRECTORY}/{}", secret.id);
-            Mount::Secret { id: secret.id.clone(), target }
-        }));
-        let mut run_fields = fields.clone();
-        run_fields.extend(self.settings.building.installer.map(|_| "storage.installer".to_owned()));
-        run_fields.extend((0..self.settings.building.secrets.len()).map(|index| format!("storage.secrets[{index}]")));
-        vec![
-            sourced(why::INSTALLER, copy("install.py"), fields.clone()),
-            sourced(why::REQUIREMENTS, copy("requirements.txt"), fields),
-            sourced(why::INSTALL, Instruction::Run { arguments, mounts }, run_fields),
-        ]
     }
 
     fn file(&mut self, index: usize, file: &ImageFile) -> Sourced {
@@ -347,7 +280,7 @@ impl Planner<'_> {
             .zip(locations.iter())
             .map(|(flow, (name, location))| {
                 let format = flow.format.as_str().into();
-                Json::object(vec![("name", name.as_ref().into()), ("location", location.into()), ("format", format)])
+                Json::object(vec![("name", name.as_str().into()), ("location", location.into()), ("format", format)])
             })
             .collect();
         let python = self.settings.python_version.map(|version| version.to_string());
@@ -380,7 +313,7 @@ impl Planner<'_> {
                         "naming = \"flow\" names an image after its only flow, and there are {}",
                         self.flows.len()
                     );
-                    let help = "give image_name and image_tag, or another naming".to_owned();
+                    let help = "give image_name and image_tag, or another naming";
                     self.diagnostics
                         .push(Diagnostic::new(Code::NamingNeedsOneFlow, "storage.naming", message).with_help(help));
                 }
@@ -422,7 +355,7 @@ impl Planner<'_> {
     }
 
     fn refuse(&mut self, field: &str, error: &dyn Explain) {
-        self.diagnostics.push(Diagnostic::new(error.code(), field, error.to_string()).with_help(error.help()));
+        self.diagnostics.push(Diagnostic::explained(error, field));
     }
 }
 
@@ -471,35 +404,4 @@ mod why {
 fn safe(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
     if matches!(name, "" | "." | "..") { "_".to_owned() } else { name.chars().take(100).map(plain).collect() }
-}
-
-/// The canonical encoding: every part is preceded by its length, so that no two plans have one encoding.
-fn digest(dockerfile: &str, platform: Option<&Platform>, context: &[ContextEntry]) -> Digest {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
-    match platform {
-        Some(platform) => part(format!("flowhold plan 1 for {platform}").as_bytes()),
-        None => part(b"flowhold plan 1"),
-    }
-    part(dockerfile.as_bytes());
-    for entry in context {
-        part(entry.path.as_bytes());
-        part(&entry.mode.to_be_bytes());
-        match &entry.kind {
-            EntryKind::File(Content { size, sha256, .. }) => {
-                part(b"file");
-                part(&size.to_be_bytes());
-                part(sha256.as_bytes());
-            }
-            EntryKind::Directory => part(b"directory"),
-            EntryKind::Symlink(target) => {
-                part(b"symlink");
-                part(target.as_bytes());
-            }
-        }
-    }
-    Digest::from_bytes(hash.finalize().into())
 }

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     image::{ImageReference, is_docker_hub},
     preview::Preview,
+    storage::StorageKind,
 };
 
 /// The registry of references that name none.
@@ -74,9 +75,9 @@ impl Preview {
         !self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
-    /// The type of storage.
-    pub const fn storage(&self) -> &'static str {
-        self.storage
+    /// The type of storage; none without a spec.
+    pub fn storage(&self) -> Option<StorageKind> {
+        self.spec.as_ref().map(|spec| spec.storage.kind())
     }
 
     /// The image to start from.
@@ -140,7 +141,7 @@ impl Preview {
             Ok(verdicts) => verdicts.into_iter().for_each(|verdict| self.take(policy, &field, verdict)),
             Err(failure) => {
                 let message = format!("{policy} could not judge the plan: {}", failure.message);
-                self.report(Diagnostic::new(Code::PolicyFailed, field, message).with_help(failure.help));
+                self.report(Diagnostic::new(Code::PolicyFailed, field, message).with_help(failure.help.as_deref()));
             }
         }
         if self.diagnostics.iter().any(Diagnostic::is_error) {
@@ -154,7 +155,7 @@ impl Preview {
             let message = format!("{policy} gave a verdict with the code {code:?}, which is not kebab-case: {message}");
             return self.report(Diagnostic::new(Code::PolicyFailed, field, message));
         }
-        let mut diagnostic = Diagnostic::new(Code::Verdict, about, message).with_help(help);
+        let mut diagnostic = Diagnostic::new(Code::Verdict, about, message).with_help(help.as_deref());
         diagnostic.severity = severity;
         diagnostic.policy = Some(PolicyCode { policy: policy.to_owned(), code });
         self.report(diagnostic);

@@ -7,7 +7,7 @@ use crate::{
     context::ContextEntry,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    dockerfile::{Mounts, SourceLine, Step, steps},
+    dockerfile::{Mounts, Step, steps},
     failure::Failure,
     flow::{Flow, FlowMap},
     forecast::{ForecastStep, PlanOutline, forecast},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A spec, resolved and planned as far as its mistakes allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Preview {
     /// The resolved spec, unless a diagnostic is an error.
     pub resolved: Option<ResolvedSpec>,
@@ -32,8 +32,6 @@ pub struct Preview {
     pub diagnostics: Vec<Diagnostic>,
     /// Fields and names of the policies that have yet to judge the plan.
     pub(crate) unjudged: Vec<(String, String)>,
-    /// The type of storage.
-    pub(crate) storage: &'static str,
     /// Knows the lines of fields.
     pub(crate) spec: Option<Rc<Spec>>,
 }
@@ -48,11 +46,9 @@ impl Preview {
             flows: FlowMap::default(),
             diagnostics: Vec::new(),
             unjudged: Vec::new(),
-            storage: "",
             spec,
         };
         if let Some(spec) = preview.spec.clone() {
-            preview.storage = spec.storage.kind();
             let (resolved, found) = resolve(&spec, facts);
             diagnostics.extend(found);
             if let Some(resolved) = &resolved {
@@ -141,7 +137,7 @@ impl Preview {
         let resolved = self.resolved.as_ref()?;
         match &self.plan {
             Some(plan) => plan.digest,
-            None => Some(flows_digest(&resolved.flows.iter().map(|one| one.flow.clone()).collect::<Vec<_>>())),
+            None => Some(plan::flows_digest(&resolved.flows.iter().map(|one| one.flow.clone()).collect::<Vec<_>>())),
         }
     }
 
@@ -244,26 +240,4 @@ impl From<ContextLine> for Json {
         fields.put_some("link", line.link);
         fields.into()
     }
-}
-
-impl From<&SourceLine> for Json {
-    fn from(source: &SourceLine) -> Self {
-        Self::object(vec![("line", source.line.into()), ("field", (&source.field).into())])
-    }
-}
-
-impl From<&Step> for Json {
-    fn from(step: &Step) -> Self {
-        Self::object(vec![("line", step.line.into()), ("lines", step.lines.into()), ("why", step.why.into())])
-    }
-}
-
-/// The digest of flows that no image holds.
-pub(crate) fn flows_digest(flows: &[Flow]) -> Digest {
-    let flow = |flow: &Flow| {
-        let (size, sha256) = (flow.content.size, flow.content.sha256.hex());
-        Json::Array(vec![flow.name.as_ref().into(), flow.format.as_str().into(), size.into(), sha256.into()])
-    };
-    let flows = flows.iter().map(flow).collect::<Json>();
-    Digest::of(Json::Array(vec!["flowhold flows 1".into(), flows]).to_string().as_bytes())
 }

@@ -43,11 +43,6 @@ impl Requirement {
     pub(crate) fn says_which(&self) -> bool {
         self.text.bytes().take_while(|byte| *byte != b';').any(|byte| b"=<>~!@".contains(&byte))
     }
-
-    /// The line for the requirements file: the text as it was written, without spaces around it.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
 impl FromStr for Requirement {
@@ -231,7 +226,7 @@ mod tests {
                         row.text,
                         row.note
                     );
-                    assert_eq!(found.as_str(), row.text.trim_matches([' ', '\t']));
+                    assert_eq!(found.to_string(), row.text.trim_matches([' ', '\t']));
                 }
                 (Err(error), None) => assert!(!row.ok, "{error} ({})", row.note),
             }
@@ -303,7 +298,7 @@ mod tests {
         fn one_line_that_is_read_again(text in "[a-z1.]{1,3}[ ;@\\[\\](){}<>=~!,.'\"\\\\#$a-z0-9-]{0,20}|\\PC*|(?s:.*)") {
             match text.parse::<Requirement>() {
                 Ok(requirement) => {
-                    let one_line = requirement.as_str().chars().all(|c| c == '\t' || !breaks_lines(c));
+                    let one_line = requirement.to_string().chars().all(|c| c == '\t' || !breaks_lines(c));
                     prop_assert!(one_line);
                     let again = requirement.to_string().parse::<Requirement>();
                     prop_assert_eq!(again.as_ref(), Ok(&requirement));

@@ -1,5 +1,9 @@
 //! From a spec to a resolved spec: the host's facts fill in whatever the user left open.
 
+mod facts;
+
+pub use facts::{Facts, Finding, FoundEntry, FoundKind, PythonFacts};
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -15,91 +19,13 @@ use crate::{
     prefect_version::PrefectVersion,
     python::PythonVersion,
     requirement::normal_version,
-    settings::{DockerSettings, EntryKind, FileEntry, is_absolute},
+    settings::{DockerSettings, EntryKind, FileEntry},
     spec::{FlowSpec, Spec, StorageSpec},
+    storage::StorageKind,
 };
 
 /// Where a Local storage keeps flows, unless the spec says otherwise.
 pub const LOCAL_DIRECTORY: &str = "~/.prefect/flows";
-
-/// What the host found out for a spec.
-#[derive(Default)]
-pub struct Facts {
-    /// The user's Python; none where no flow needed it.
-    pub python: Option<PythonFacts>,
-    /// The user's home directory, for `~`.
-    pub home: Option<String>,
-    /// The folder of the spec, for relative directories.
-    pub folder: Option<String>,
-    /// One for each of [`Spec::sources`], in that order.
-    pub findings: Vec<Finding>,
-}
-
-impl Facts {
-    /// Those of a host that looks at nothing: enough for a spec that states size and digest of all that it names.
-    pub fn skipping(spec: &Spec) -> Self {
-        Self { findings: spec.sources().iter().map(|_| Finding::Skipped).collect(), ..Self::default() }
-    }
-
-    /// A path of the spec's as an absolute one, as far as the host says what it begins at.
-    fn absolute(&self, path: &str) -> String {
-        let place = |root: &Option<String>, rest: &str| match root {
-            Some(root) => format!("{}/{rest}", root.trim_end_matches('/')),
-            None => path.to_owned(),
-        };
-        match path.strip_prefix('~') {
-            Some("") => self.home.clone().unwrap_or_else(|| path.to_owned()),
-            Some(rest) if rest.starts_with('/') => place(&self.home, rest.trim_start_matches('/')),
-            _ if is_absolute(path) => path.to_owned(),
-            _ => place(&self.folder, path.strip_prefix("./").unwrap_or(path)),
-        }
-    }
-}
-
-/// What the user's Python is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PythonFacts {
-    /// Major and minor, such as `3.9`.
-    pub version: String,
-    /// The version of Prefect that it has.
-    pub prefect: Option<String>,
-    /// The version of cloudpickle that it has.
-    pub cloudpickle: Option<String>,
-}
-
-/// What the host found at one source.
-pub enum Finding {
-    /// A flow's bytes, and the name that the object itself has.
-    Flow(Option<String>, SharedBlob),
-    /// A file, or a directory with everything below it.
-    File(Vec<FoundEntry>),
-    /// The host could not get at it.
-    Failed(Failure),
-    /// The source is pinned and only a preview is wanted, or another source's failure came first.
-    Skipped,
-    /// The host can't look at the source, but what can be previewed without it shall be: a browser has no files.
-    Unseen,
-}
-
-/// A file, directory or symbolic link that the host found.
-pub struct FoundEntry {
-    /// Relative to the source, with `/`; empty for the source itself.
-    pub path: String,
-    /// Unix permission bits.
-    pub mode: u32,
-    /// What it is.
-    pub kind: FoundKind,
-}
-
-/// What the host found.
-pub enum FoundKind {
-    /// A regular file.
-    File(SharedBlob),
-    /// A directory.
-    Directory,
-    /// A symbolic link and its target.
-    Symlink(String),
-}
 
 /// A spec with nothing left open but the names that only a build chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +95,7 @@ impl Resolver<'_> {
 
     fn refuse(&mut self, field: &str, failure: Failure) {
         let code = Code::ALL.iter().find(|code| code.as_str() == failure.code).copied().unwrap_or(Code::HostFault);
-        let diagnostic = Diagnostic::new(code, field, failure.message).with_help(failure.help);
+        let diagnostic = Diagnostic::new(code, field, failure.message).with_help(failure.help.as_deref());
         self.diagnostics.push(Diagnostic { severity: Severity::Error, ..diagnostic });
     }
 
@@ -241,7 +167,7 @@ impl Resolver<'_> {
             Err(failure) if failure.code == Code::NoContent.as_str() => {
                 let path = spec.path.as_deref().unwrap_or_default();
                 let message = format!("{path} may be a pickle or a script, which its first byte would tell");
-                let help = "state its format, or give its bytes".to_owned();
+                let help = "state its format, or give its bytes";
                 self.diagnostics.push(Diagnostic::new(Code::UnseenSource, &spec.field, message).with_help(help));
                 Some((Format::Pickle, Content { seen: false, ..content }))
             }
@@ -254,7 +180,7 @@ impl Resolver<'_> {
 
     fn unseen(&mut self, field: &str, path: &str, consequence: &str) {
         let message = format!("{path} is not here: {consequence}");
-        let help = "give its bytes, or take the resolved spec: flowhold preview --format spec".to_owned();
+        let help = "give its bytes, or take the resolved spec: flowhold preview --format spec";
         self.diagnostics.push(Diagnostic::new(Code::UnseenSource, field, message).with_help(help));
     }
 
@@ -279,8 +205,7 @@ impl Resolver<'_> {
         match text.parse::<FlowName>() {
             Ok(name) => Some(name),
             Err(error) => {
-                let help = error.help();
-                self.diagnostics.push(Diagnostic::new(error.code(), &spec.field, error.to_string()).with_help(help));
+                self.diagnostics.push(Diagnostic::explained(&error, &spec.field));
                 None
             }
         }
@@ -295,15 +220,15 @@ impl Resolver<'_> {
             if other.flow.name == *name {
                 let error = FlowMapError::Duplicate { name: name.to_string() };
                 let help = format!("{} and {} have the same name: give one of them another", other.field, one.field);
-                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, field, error.to_string()).with_help(help));
+                self.diagnostics.push(Diagnostic::new(Code::DuplicateFlow, field, error.to_string()).with_help(&*help));
             } else {
                 let message = format!(
                     "the flows {:?} and {:?} have the same slug: {:?}",
-                    other.flow.name.as_ref(),
-                    name.as_ref(),
+                    other.flow.name.as_str(),
+                    name.as_str(),
                     name.slug()
                 );
-                let help = "give one of them another name: a flow's file is named after its slug".to_owned();
+                let help = "give one of them another name: a flow's file is named after its slug";
                 self.diagnostics.push(Diagnostic::new(Code::SlugClash, field, message).with_help(help));
             }
         }
@@ -323,7 +248,7 @@ impl Resolver<'_> {
         findings: impl Iterator<Item = Finding>,
     ) -> ResolvedStorage {
         for (file, finding) in settings.files.iter_mut().zip(findings) {
-            let field = crate::spec::reader::join_path("storage.files", &file.source);
+            let field = crate::reader::join_path("storage.files", &file.source);
             if let Finding::File(found) = finding {
                 let entries = self.entries(&field, found);
                 if let Some(stated) = file.entries.as_ref().filter(|stated| **stated != entries) {
@@ -358,7 +283,7 @@ impl Resolver<'_> {
             settings.base_image = settings.base().ok();
         } else if let Some(base) = settings.base_image.as_ref().filter(|base| is_floating(base)) {
             let message = format!("the base image {base} changes under its name");
-            let help = "name a version, or a digest, to build the same image again".to_owned();
+            let help = "name a version, or a digest, to build the same image again";
             self.diagnostics.push(Diagnostic::new(Code::FloatingBase, "storage.base_image", message).with_help(help));
         }
         ResolvedStorage::Docker(Box::new(settings))
@@ -405,7 +330,7 @@ impl Resolver<'_> {
         let Some(pickle) = flows.iter().find(|flow| flow.flow.format == Format::Pickle) else { return };
         let Some(python) = settings.python_version else {
             let message = "it is not known which Python made this pickle; another minor version may fail to load it";
-            let help = "state it: python_version = \"3.11\" in [storage]".to_owned();
+            let help = "state it: python_version = \"3.11\" in [storage]";
             self.diagnostics.push(Diagnostic::new(Code::PythonUnknown, &pickle.field, message).with_help(help));
             return;
         };
@@ -415,7 +340,8 @@ impl Resolver<'_> {
         if let Some(named) = named.filter(|named| *named != python) {
             let message = format!("the base image has Python {named}, but Python {python} pickled the flows");
             let help = format!("take a base image with Python {python}, or pickle with Python {named} (--python)");
-            self.diagnostics.push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(help));
+            self.diagnostics
+                .push(Diagnostic::new(Code::PythonMismatch, "storage.base_image", message).with_help(&*help));
         }
     }
 
@@ -460,21 +386,26 @@ fn is_floating(base: &ImageReference) -> bool {
     base.digest().is_none() && matches!(base.tag(), None | Some("latest"))
 }
 
+impl ResolvedStorage {
+    const fn kind(&self) -> StorageKind {
+        match self {
+            Self::Docker(_) => StorageKind::Docker,
+            Self::Local { .. } => StorageKind::Local,
+            Self::Memory => StorageKind::Memory,
+            Self::Bytes => StorageKind::Bytes,
+        }
+    }
+}
+
 impl ResolvedSpec {
     /// The same shape as a spec, with nothing left open.
     pub fn to_json(&self) -> Json {
         let mut storage = Object::default();
+        storage.put("type", self.storage.kind().as_str());
         match &self.storage {
-            ResolvedStorage::Docker(settings) => {
-                storage.put("type", "docker");
-                settings.write(&mut storage);
-            }
-            ResolvedStorage::Local { directory } => {
-                storage.put("type", "local");
-                storage.put("directory", directory);
-            }
-            ResolvedStorage::Memory => storage.put("type", "memory"),
-            ResolvedStorage::Bytes => storage.put("type", "bytes"),
+            ResolvedStorage::Docker(settings) => settings.write(&mut storage),
+            ResolvedStorage::Local { directory } => storage.put("directory", directory),
+            ResolvedStorage::Memory | ResolvedStorage::Bytes => {}
         }
         storage.put_some("python", self.python.as_ref());
         let flows = self.flows.iter().map(ResolvedFlow::to_json).collect::<Json>();
@@ -493,7 +424,7 @@ impl ResolvedFlow {
         let mut fields = Object::default();
         fields.put_some("path", self.path.as_ref());
         fields.put_some("object", self.object.as_ref());
-        fields.put("name", self.flow.name.as_ref());
+        fields.put("name", self.flow.name.as_str());
         fields.put("format", self.flow.format.as_str());
         fields.put("size", self.flow.content.size);
         fields.put("sha256", self.flow.content.sha256.hex());

@@ -8,17 +8,17 @@ use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
     digest::Digest,
-    failure::{Explain, Failure},
+    document::Node,
+    failure::Failure,
     flow::{Flow, FlowMap, Format},
     flow_name::{FlowName, FlowNameError},
     json::{self, Json, Object},
     name_map::NameMap,
+    reader::{Field, Reader, Table},
     settings::DockerSettings,
-    spec::{
-        document::Node,
-        reader::{Field, Reader, Table},
+    storage::{
+        BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, StorageKind, docker::Built, write_formats,
     },
-    storage::{BytesStorage, DockerStorage, LocalStorage, MemoryStorage, Storage, docker::Built, write_formats},
 };
 
 /// What a serialized storage says beyond what we know.
@@ -43,7 +43,7 @@ pub fn to_value(storage: &Storage) -> Result<Json, Failure> {
 pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failure> {
     let extra = extra_of(storage);
     let mut fields = Object::default();
-    fields.put("type", original_kind(storage));
+    fields.put("type", storage.kind().original());
     fields.put("__version__", extra.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()));
     match storage {
         Storage::Docker(docker) => {
@@ -109,15 +109,6 @@ fn extra_of(storage: &Storage) -> &Extra {
     }
 }
 
-fn original_kind(storage: &Storage) -> &'static str {
-    match storage {
-        Storage::Docker(_) => "Docker",
-        Storage::Local(_) => "Local",
-        Storage::Memory(_) => "Memory",
-        Storage::Bytes(_) => "Bytes",
-    }
-}
-
 /// Reads a storage.
 ///
 /// # Errors
@@ -174,13 +165,13 @@ fn read(
     };
     let kind_text = reader.text(&kind)?;
     drop(table.field("__version__"));
-    let mut storage = match kind_text {
-        "Docker" => Storage::Docker(Box::new(read_docker(reader, &mut table)?)),
-        "Local" => Storage::Local(read_local(reader, &mut table)?),
-        "Memory" => Storage::Memory(MemoryStorage::default()),
-        "Bytes" => Storage::Bytes(read_bytes(reader, &mut table, payloads)?),
-        other => {
-            let message = format!("{other:?} is not a storage type; expected Docker, Local, Memory or Bytes");
+    let mut storage = match StorageKind::of_original(kind_text) {
+        Some(StorageKind::Docker) => Storage::Docker(Box::new(read_docker(reader, &mut table)?)),
+        Some(StorageKind::Local) => Storage::Local(read_local(reader, &mut table)?),
+        Some(StorageKind::Memory) => Storage::Memory(MemoryStorage::default()),
+        Some(StorageKind::Bytes) => Storage::Bytes(read_bytes(reader, &mut table, payloads)?),
+        None => {
+            let message = format!("{kind_text:?} is not a storage type; expected Docker, Local, Memory or Bytes");
             reader.report(Code::InvalidValue, &kind, message, None);
             return None;
         }
@@ -259,15 +250,14 @@ fn read_bytes(
             Ok(name) => contents.push((name, bytes)),
             Err(error) => {
                 // No field has it.
-                let diagnostic = Diagnostic::new(error.code(), "flows", error.to_string());
-                reader.diagnostics.push(diagnostic.with_help(error.help()));
+                reader.diagnostics.push(Diagnostic::explained(&error, "flows"));
                 return None;
             }
         }
     }
     let mut storage = BytesStorage::default();
     for (name, bytes) in contents {
-        let format = formats.get(name.as_ref()).copied().unwrap_or(Format::Pickle);
+        let format = formats.get(name.as_str()).copied().unwrap_or(Format::Pickle);
         if let Err(failure) = storage.add_flow(Flow { name, format, content: Content::from_bytes(bytes) }) {
             reader.diagnostics.push(Diagnostic::new(Code::InvalidStorage, "flows", failure.message));
             return None;

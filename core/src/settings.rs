@@ -2,13 +2,15 @@
 
 mod building;
 
-pub use building::{BuildSettingError, BuildSettings, Installer, Platform};
+pub(crate) use building::INLINE;
+pub use building::{BuildSettings, Installer, Platform, PlatformError};
 
 use crate::{
     blob::Content,
     context_path::ContextPath,
     diagnostic::Code,
     digest::Digest,
+    document::Value,
     env_name::{EnvName, EnvNameError, EnvValue},
     failure::{Explain, Failure},
     image::{ImageName, ImageReference, ImageTag, RegistryUrl},
@@ -17,11 +19,9 @@ use crate::{
     order,
     prefect_version::PrefectVersion,
     python::PythonVersion,
+    reader::{Field, Reader, Table},
     requirement::{Requirement, normal_version},
-    spec::{
-        document::Value,
-        reader::{Field, Reader, Table},
-    },
+    words::words,
 };
 
 /// Where flows are in an image, unless the spec says otherwise.
@@ -34,7 +34,7 @@ pub struct DockerSettings {
     pub registry_url: Option<RegistryUrl>,
     /// Base of the image; by default `python:X.Y` of the Python that pickled the flows, else `python:3.6`.
     pub base_image: Option<ImageReference>,
-    /// Requirements that pip installs.
+    /// Requirements that are installed.
     pub python_dependencies: Vec<Requirement>,
     /// Chosen by `naming` when left out.
     pub image_name: Option<ImageName>,
@@ -62,16 +62,17 @@ pub struct DockerSettings {
     pub building: BuildSettings,
 }
 
-/// How image name and tag are chosen where the spec leaves them out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Naming {
+words! {
+    /// How image name and tag are chosen where the spec leaves them out.
+    #[derive(Default)]
+    Naming is "a way of naming":
     /// A UUID each.
     #[default]
-    Uuid,
+    Uuid = "uuid",
     /// The only flow's slug, and the time.
-    Flow,
+    Flow = "flow",
     /// The plan digest as tag: a plan that is built already is not built again.
-    Plan,
+    Plan = "plan",
 }
 
 /// A source on the host and its destination in the image.
@@ -106,41 +107,6 @@ pub enum EntryKind {
     Directory,
     /// A symbolic link and its target, which is kept as it is.
     Symlink(String),
-}
-
-impl std::str::FromStr for Naming {
-    type Err = NamingError;
-
-    fn from_str(text: &str) -> Result<Self, NamingError> {
-        match text {
-            "uuid" => Ok(Self::Uuid),
-            "flow" => Ok(Self::Flow),
-            "plan" => Ok(Self::Plan),
-            _ => Err(NamingError(text.to_owned())),
-        }
-    }
-}
-
-/// Why a text is no way of naming.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a way of naming; expected \"uuid\", \"flow\" or \"plan\"")]
-pub struct NamingError(String);
-
-impl Explain for NamingError {
-    fn code(&self) -> Code {
-        Code::InvalidValue
-    }
-}
-
-impl Naming {
-    /// As specs write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Uuid => "uuid",
-            Self::Flow => "flow",
-            Self::Plan => "plan",
-        }
-    }
 }
 
 impl DockerSettings {
@@ -262,12 +228,7 @@ pub(crate) fn read_content(reader: &mut Reader, table: &mut Table<'_>) -> Option
             Some(Content::stated(size?, sha256?))
         }
         (Some(alone), None) | (None, Some(alone)) => {
-            reader.report(
-                Code::MissingKey,
-                &alone,
-                "size and sha256 go together",
-                Some("give both, or neither".to_owned()),
-            );
+            reader.report(Code::MissingKey, &alone, "size and sha256 go together", Some("give both, or neither"));
             None
         }
         (None, None) => None,
@@ -308,7 +269,7 @@ fn read_files(reader: &mut Reader, field: &Field<'_>) -> Vec<ImageFile> {
     let relative: Vec<_> = fields.iter().map(|(source, _)| *source).filter(|source| !is_absolute(source)).collect();
     if !relative.is_empty() {
         let message = format!("sources must be absolute paths; these are not: {}", relative.join(", "));
-        let help = "write the whole path, beginning at the root".to_owned();
+        let help = "write the whole path, beginning at the root";
         reader.report(Code::RelativeFile, field, message, Some(help));
     }
     fields
@@ -338,7 +299,7 @@ fn read_file(reader: &mut Reader, source: &str, field: &Field<'_>) -> Option<Ima
             Code::MissingKey,
             field,
             format!("{} has no destination", field.path),
-            Some("destination is its path in the image".to_owned()),
+            Some("destination is its path in the image"),
         );
     }
     let entries = table.field("entries").map(|field| {
@@ -384,7 +345,7 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     }
     let message = format!("{text:?} is not the address of a Docker daemon");
     let help = format!("it begins with one of {}", SCHEMES.join(", "));
-    reader.report(Code::InvalidValue, field, message, Some(help));
+    reader.report(Code::InvalidValue, field, message, Some(&help));
     None
 }
 

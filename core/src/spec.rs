@@ -2,28 +2,25 @@
 //!
 //! Reading never stops at the first mistake: it returns what it understood, and a diagnostic for everything else.
 
-pub(crate) mod document;
 pub mod keys;
-pub(crate) mod reader;
 
-pub use self::document::Place;
+pub use crate::document::Place;
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
-use self::{
-    document::{Node, Value},
-    reader::{Field, Reader, Table},
-};
 use crate::{
     blob::Content,
     diagnostic::{Code, Diagnostic},
+    document::{self, Node, Value},
     flow::Format,
     flow_name::FlowName,
+    reader::{self, Field, Reader, Table},
     settings::{self, DockerSettings},
+    storage::StorageKind,
 };
 
 /// What the user wrote. Things that are left open are `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Spec {
     /// Which storage, and its arguments.
     pub storage: StorageSpec,
@@ -59,12 +56,12 @@ pub enum StorageSpec {
 
 impl StorageSpec {
     /// The type of storage.
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> StorageKind {
         match self {
-            Self::Docker(_) => "docker",
-            Self::Local { .. } => "local",
-            Self::Memory => "memory",
-            Self::Bytes => "bytes",
+            Self::Docker(_) => StorageKind::Docker,
+            Self::Local { .. } => StorageKind::Local,
+            Self::Memory => StorageKind::Memory,
+            Self::Bytes => StorageKind::Bytes,
         }
     }
 }
@@ -163,7 +160,7 @@ impl Spec {
         let index = self.index.get_or_init(|| {
             let mut index = BTreeMap::new();
             for (at, (field, _)) in self.places.iter().enumerate() {
-                // A key that is there twice is read once: the first.
+                // A key that appears twice is read once: the first.
                 index.entry(field.clone()).or_insert(at);
             }
             index
@@ -203,12 +200,7 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
     let mut policies: Vec<(String, String)> = Vec::new();
     let elements = reader.elements(field);
     if elements.len() > POLICIES {
-        reader.report(
-            Code::InvalidValue,
-            field,
-            format!("more than {POLICIES} policies"),
-            Some("name fewer".to_owned()),
-        );
+        reader.report(Code::InvalidValue, field, format!("more than {POLICIES} policies"), Some("name fewer"));
         return policies;
     }
     for field in elements {
@@ -216,7 +208,7 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
         if path.is_empty() || path.contains(char::is_control) {
             reader.report(Code::InvalidValue, &field, format!("{path:?} is not the path of a policy"), None);
         } else if policies.iter().any(|(_, other)| other == path) {
-            reader.report(Code::InvalidValue, &field, format!("the policy {path:?} is there twice"), None);
+            reader.report(Code::InvalidValue, &field, format!("the policy {path:?} appears twice"), None);
         } else {
             policies.push((field.path.clone(), path.to_owned()));
         }
@@ -226,33 +218,34 @@ fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)
 
 fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Option<String>) {
     let kind = table.field("type");
-    let kind_text = kind.as_ref().map_or(Some("local"), |field| reader.text(field)).unwrap_or("local");
+    let kind_text = kind.as_ref().and_then(|field| reader.text(field)).unwrap_or(StorageKind::Local.as_str());
+    let known = kind_text.parse::<StorageKind>().ok();
     let python = table.field("python").and_then(|field| reader.text(&field).map(str::to_owned));
     // Both kinds' fields are read whatever the type, so that one that belongs to another type is told from a slip.
     let directory = table.field("directory");
-    let settings = if kind_text == "docker" {
+    let settings = if known == Some(StorageKind::Docker) {
         DockerSettings::read(reader, &mut table)
     } else {
         refuse_settings(reader, &mut table, kind_text);
         DockerSettings::default()
     };
-    if let (Some(field), true) = (&directory, kind_text != "local") {
+    if let (Some(field), true) = (&directory, known != Some(StorageKind::Local)) {
         let message = format!("directory belongs to type \"local\", not to {kind_text:?}");
         reader.report(Code::OtherStorage, field, message, None);
     }
     let directory = directory.and_then(|field| read_path(reader, &field));
     reader.finish(table);
-    let storage = match kind_text {
-        "docker" => StorageSpec::Docker(Box::new(settings)),
-        "memory" => StorageSpec::Memory,
-        "bytes" => StorageSpec::Bytes,
-        "local" => StorageSpec::Local { directory },
-        other => {
+    let storage = match known {
+        Some(StorageKind::Docker) => StorageSpec::Docker(Box::new(settings)),
+        Some(StorageKind::Memory) => StorageSpec::Memory,
+        Some(StorageKind::Bytes) => StorageSpec::Bytes,
+        Some(StorageKind::Local) => StorageSpec::Local { directory },
+        None => {
             if let Some(field) = &kind {
-                let message = format!("{other:?} is not a storage type; expected local, docker, memory or bytes");
-                let near = reader::nearest(other, &keys::TYPES).filter(|(_, is_slip)| *is_slip);
+                let message = format!("{kind_text:?} is not a storage type; expected local, docker, memory or bytes");
+                let near = reader::nearest(kind_text, StorageKind::WORDS).filter(|(_, is_slip)| *is_slip);
                 let help = near.map(|(near, _)| format!("did you mean {near:?}?"));
-                reader.report(Code::InvalidValue, field, message, help);
+                reader.report(Code::InvalidValue, field, message, help.as_deref());
             }
             StorageSpec::Local { directory }
         }
@@ -262,16 +255,11 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
 
 /// Reports fields of the Docker storage where the type is another.
 fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
-    for key in keys::of_storage("docker") {
+    for key in keys::of_storage(StorageKind::Docker) {
         // What the Python is, is known of resolved specs of every type.
         if let Some(field) = table.field(key.name).filter(|_| !key.is_fact()) {
             let message = format!("{} belongs to type \"docker\", not to {kind:?}", key.name);
-            reader.report(
-                Code::OtherStorage,
-                &field,
-                message,
-                Some("write type = \"docker\", or leave it out".to_owned()),
-            );
+            reader.report(Code::OtherStorage, &field, message, Some("write type = \"docker\", or leave it out"));
         }
     }
 }
@@ -279,12 +267,7 @@ fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
 fn read_path(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     if text.is_empty() || text.contains(char::is_control) {
-        reader.report(
-            Code::InvalidValue,
-            field,
-            format!("{text:?} is not a path"),
-            Some("write where it is".to_owned()),
-        );
+        reader.report(Code::InvalidValue, field, format!("{text:?} is not a path"), Some("write where it is"));
         return None;
     }
     Some(text.to_owned())
@@ -306,7 +289,7 @@ fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
         return None;
     }
     if path.is_none() && pinned.is_none() {
-        let help = "path is the flow's file, relative to the spec".to_owned();
+        let help = "path is the flow's file, relative to the spec";
         reader.report(Code::MissingKey, field, format!("{} has no path", field.path), Some(help));
         return None;
     }
@@ -327,16 +310,11 @@ fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
         _ => None,
     };
     if let (Some(field), Some((message, help))) = (&format_field, contradiction) {
-        reader.report(Code::InvalidValue, field, message, Some(help.to_owned()));
+        reader.report(Code::InvalidValue, field, message, Some(help));
     }
     if let (Some(field), false) = (&object_field, is_python || path.is_none()) {
         let message = format!("only a .py file has objects, and {:?} is not one", path.as_deref().unwrap_or_default());
-        reader.report(
-            Code::InvalidValue,
-            field,
-            message,
-            Some("leave out object to store the file as it is".to_owned()),
-        );
+        reader.report(Code::InvalidValue, field, message, Some("leave out object to store the file as it is"));
         object = None;
     }
     // Another name in its place would have faults that nobody made.
@@ -366,7 +344,7 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-/// So many bytes of paths are remembered: a hundred thousand flows have a tenth of it.
+/// At most this many bytes of paths are remembered: a hundred thousand flows have a tenth of it.
 const PLACES: usize = 64 << 20;
 
 fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, left: &mut usize) {

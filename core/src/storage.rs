@@ -2,10 +2,13 @@
 
 pub mod bytes;
 pub mod docker;
+mod kind;
 pub mod local;
 pub mod memory;
 
-pub use self::{bytes::BytesStorage, docker::DockerStorage, local::LocalStorage, memory::MemoryStorage};
+pub use self::{
+    bytes::BytesStorage, docker::DockerStorage, kind::StorageKind, local::LocalStorage, memory::MemoryStorage,
+};
 
 use crate::{
     blob::SharedBlob,
@@ -25,9 +28,9 @@ pub struct Capabilities<'h> {
     pub files: &'h dyn Files,
     /// Docker storage.
     pub docker: &'h dyn Docker,
-    /// `naming = "flow"`.
+    /// Times of steps, and names by time.
     pub clock: &'h dyn Clock,
-    /// `naming = "uuid"`.
+    /// Names that nothing else decides.
     pub random: &'h dyn Random,
 }
 
@@ -110,13 +113,13 @@ impl Storage {
         })
     }
 
-    /// `docker`, `local`, `memory` or `bytes`.
-    pub const fn kind(&self) -> &'static str {
+    /// Its type.
+    pub const fn kind(&self) -> StorageKind {
         match self {
-            Self::Docker(_) => "docker",
-            Self::Local(_) => "local",
-            Self::Memory(_) => "memory",
-            Self::Bytes(_) => "bytes",
+            Self::Docker(_) => StorageKind::Docker,
+            Self::Local(_) => StorageKind::Local,
+            Self::Memory(_) => StorageKind::Memory,
+            Self::Bytes(_) => StorageKind::Bytes,
         }
     }
 
@@ -128,7 +131,7 @@ impl Storage {
         match self {
             Self::Docker(docker) => Ok(docker.name()?.to_string()),
             Self::Local(local) => Ok(local.directory().to_owned()),
-            Self::Memory(_) | Self::Bytes(_) => Ok(self.kind().to_owned()),
+            Self::Memory(_) | Self::Bytes(_) => Ok(self.kind().to_string()),
         }
     }
 
@@ -202,7 +205,7 @@ impl Storage {
     /// If it is a Docker storage, or for the reasons of [`Self::get_flow`].
     pub fn get_python_run(&self, location: &str, host: Capabilities<'_>) -> Result<PythonRun, Failure> {
         if matches!(self, Self::Docker(_)) {
-            return Err(unsupported("docker", "flows that only run in its image", "take get_env_runner"));
+            return Err(unsupported(StorageKind::Docker, "flows that only run in its image", "take get_env_runner"));
         }
         let path = matches!(self, Self::Local(_)).then(|| location.to_owned());
         Ok(PythonRun { program: RUNNER, path, flow: self.get_flow(location, host)? })
@@ -264,7 +267,7 @@ pub fn add_planned(spec: &ResolvedSpec, files: &dyn Files) -> Result<(String, St
 
 /// Checks an expected plan digest, and reports a build that has nothing more to do.
 pub(crate) fn report_of(flows: &[Flow], expect: Option<&str>) -> Result<BuildReport, Failure> {
-    let plan = crate::preview::flows_digest(flows);
+    let plan = crate::plan::flows_digest(flows);
     check_expected(plan, expect)?;
     Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps: Vec::new() })
 }
@@ -283,7 +286,7 @@ pub(crate) fn check_expected(actual: crate::digest::Digest, expect: Option<&str>
     }
 }
 
-pub(crate) fn unsupported(kind: &str, what: &str, help: &str) -> Failure {
+pub(crate) fn unsupported(kind: StorageKind, what: &str, help: &str) -> Failure {
     Failure::input(Code::Unsupported, format!("a {kind} storage has {what}")).with_help(help)
 }
 
@@ -294,7 +297,7 @@ pub(crate) fn blob_of(flow: &Flow) -> Result<&SharedBlob, Failure> {
 
 /// The failure where a flow's bytes are needed and only described.
 pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
-    Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_ref()))
+    Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_str()))
         .with_help("build from the spec")
 }
 

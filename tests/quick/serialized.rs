@@ -171,7 +171,7 @@ fn what_is_no_storage() {
         (r#"{"type": "Docker", "flows": 1}"#, "flows must be a table"),
         (r#"{"type": "Docker", "flows": {"a": 1}}"#, "flows.a must be a string"),
         (r#"{"type": "Docker", "flows": {"..": "/x"}}"#, "\"..\""),
-        (r#"{"type": "Docker", "flows": {"a": "/x", "a": "/y"}}"#, "flows.a is there twice"),
+        (r#"{"type": "Docker", "flows": {"a": "/x", "a": "/y"}}"#, "flows.a appears twice"),
         (r#"{"type": "Docker", "registry_url": "https://x"}"#, "https://"),
         (r#"{"type": "Local", "directory": 1}"#, "directory must be a string"),
         (r#"{"type": "Bytes", "flows": {"a": "%%%"}}"#, "flows.a is not base64"),

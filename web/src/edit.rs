@@ -6,6 +6,7 @@ use flowhold_core::{
         Place as SpecPlace, Spec,
         keys::{KEYS, Key as SpecKey, KeyTable, KeyType},
     },
+    storage::StorageKind,
 };
 use tsify::Tsify;
 use wasm_bindgen::prelude::*;
@@ -92,7 +93,7 @@ pub fn keys() -> Result<JsValue, Thrown> {
             fields.put(name, text);
         }
         fields.put_some("values", Some(key.values).filter(|values| !values.is_empty()).map(to_array));
-        fields.put_some("storage", key.storage);
+        fields.put_some("storage", key.storage.map(StorageKind::as_str));
         fields
     };
     to_js(KEYS.iter().map(key).collect::<Json>())

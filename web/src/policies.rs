@@ -3,9 +3,11 @@
 use flowhold_core::{
     diagnostic::{Code, Severity},
     failure::Failure,
-    plan::ImageChoice,
-    policy::{BaseImage, CopyLine, NamedText, Verdict},
+    flow_name::FlowName,
+    json::Json,
+    policy::{CopyLine, NamedText, Verdict},
     preview::{ContextLine, Preview, context_lines},
+    storage::StorageKind,
 };
 use js_sys::{Array, Function};
 use serde::Serialize;
@@ -62,9 +64,9 @@ pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) 
         return;
     }
     // All are told the same plan: none hears of what another said.
-    let plan = BuildPlan::of(preview);
+    let plan = told(preview);
     for (name, policy) in policies {
-        let verdicts = plan.to_js().and_then(|plan| judge(policy, &plan));
+        let verdicts = to_js(&plan).and_then(|plan| judge(policy, &plan));
         let verdicts = verdicts.and_then(|verdicts| verdicts.iter().map(verdict).collect());
         preview.judge(name, verdicts.map_err(|error| Failure::input(Code::PolicyFailed, said(&error))));
     }
@@ -83,104 +85,70 @@ fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
 }
 
 /// What a policy is told.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BuildPlan {
-    storage: &'static str,
-    digest: Option<String>,
-    base_image: Option<Base>,
-    image: Option<Image>,
-    requirements: Vec<Requirement>,
-    variables: Vec<Variable>,
-    copies: Vec<Copied>,
-    dockerfile: Option<String>,
-    context: Vec<Entry>,
-    flows: Vec<(String, String)>,
+fn told(preview: &Preview) -> Json {
+    let plan = preview.plan.as_ref();
+    let named = |one: NamedText, text: &str| {
+        Json::object(vec![("name", one.name.into()), (text, one.text.into()), ("field", one.field.into())])
+    };
+    let base = preview.base_image().map(|base| {
+        Json::object(vec![
+            ("reference", base.reference.into()),
+            ("registry", base.registry.into()),
+            ("repository", base.repository.into()),
+            ("tag", base.tag.into()),
+            ("digest", base.digest.into()),
+        ])
+    });
+    let copy = |copy: CopyLine| {
+        let CopyLine { source, destination, field } = copy;
+        Json::object(vec![("source", source.into()), ("destination", destination.into()), ("field", field.into())])
+    };
+    let entry = |line: ContextLine| {
+        let link = line.link.clone();
+        let Json::Object(mut fields) = Json::from(line) else { return Json::Null };
+        fields.put("link", link);
+        fields.into()
+    };
+    let flow = |(name, location): (&FlowName, &str)| Json::Array(vec![name.as_str().into(), location.into()]);
+    Json::object(vec![
+        ("storage", preview.storage().map(StorageKind::as_str).into()),
+        ("digest", preview.computed_digest().map(|digest| digest.to_string()).into()),
+        ("baseImage", base.into()),
+        ("image", plan.map(|plan| &plan.image).into()),
+        ("requirements", preview.requirements().iter().cloned().map(|one| named(one, "text")).collect()),
+        ("variables", preview.variables().into_iter().map(|one| named(one, "value")).collect()),
+        ("copies", preview.copies().into_iter().map(copy).collect()),
+        ("dockerfile", plan.map(|plan| &plan.dockerfile).into()),
+        ("context", context_lines(preview.context()).map(entry).collect()),
+        ("flows", preview.flows.iter().map(flow).collect()),
+    ])
 }
 
-#[derive(Serialize)]
-struct Base {
-    reference: String,
-    registry: String,
-    repository: String,
-    tag: Option<String>,
-    digest: Option<String>,
+/// As jco gives a component's records: what is none is null, and a size, which has 64 bits, is a BigInt.
+struct Record<'j> {
+    value: &'j Json,
+    is_size: bool,
 }
 
-#[derive(Serialize)]
-struct Image {
-    registry: Option<String>,
-    name: Option<String>,
-    tag: Option<String>,
-    reference: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Requirement {
-    name: String,
-    text: String,
-    field: String,
-}
-
-#[derive(Serialize)]
-struct Variable {
-    name: String,
-    value: String,
-    field: String,
-}
-
-#[derive(Serialize)]
-struct Copied {
-    source: String,
-    destination: String,
-    field: String,
-}
-
-#[derive(Serialize)]
-struct Entry {
-    path: String,
-    size: Option<u64>,
-    sha256: Option<String>,
-    mode: u32,
-    link: Option<String>,
-}
-
-impl BuildPlan {
-    fn of(preview: &Preview) -> Self {
-        let base = |base: BaseImage| {
-            let BaseImage { reference, registry, repository, tag, digest } = base;
-            Base { reference, registry, repository, tag, digest }
-        };
-        let plan = preview.plan.as_ref();
-        let image = plan.map(|plan| {
-            let ImageChoice { registry, name, tag, reference } = plan.image.clone();
-            Image { registry, name, tag, reference }
-        });
-        let requirement = |one: NamedText| Requirement { name: one.name, text: one.text, field: one.field };
-        let variable = |one: NamedText| Variable { name: one.name, value: one.text, field: one.field };
-        let copied = |one: CopyLine| Copied { source: one.source, destination: one.destination, field: one.field };
-        let entry = |line: ContextLine| {
-            let ContextLine { path, size, sha256, mode, link } = line;
-            Entry { path, size, sha256, mode, link }
-        };
-        Self {
-            storage: preview.storage(),
-            digest: preview.computed_digest().map(|digest| digest.to_string()),
-            base_image: preview.base_image().map(base),
-            image,
-            requirements: preview.requirements().iter().cloned().map(requirement).collect(),
-            variables: preview.variables().into_iter().map(variable).collect(),
-            copies: preview.copies().into_iter().map(copied).collect(),
-            dockerfile: plan.map(|plan| plan.dockerfile.clone()),
-            context: context_lines(preview.context()).map(entry).collect(),
-            flows: preview.flows.iter().map(|(name, location)| (name.to_string(), location.to_owned())).collect(),
+impl Serialize for Record<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Json::Null => serializer.serialize_none(),
+            Json::Boolean(value) => serializer.serialize_bool(*value),
+            Json::Number(digits) if self.is_size => serializer.serialize_u64(digits.parse().unwrap_or_default()),
+            Json::Number(digits) => serializer.serialize_u32(digits.parse().unwrap_or_default()),
+            Json::String(text) => serializer.serialize_str(text),
+            Json::Array(values) => serializer.collect_seq(values.iter().map(|value| Record { value, is_size: false })),
+            Json::Object(fields) => serializer
+                .collect_map(fields.0.iter().map(|(key, value)| (key, Record { value, is_size: key == "size" }))),
         }
     }
+}
 
-    /// As jco gives a component's records: what is none is null, and numbers of 64 bits are BigInts.
-    fn to_js(&self) -> Result<JsValue, JsValue> {
-        let serializer =
-            Serializer::new().serialize_missing_as_null(true).serialize_large_number_types_as_bigints(true);
-        Ok(self.serialize(&serializer)?)
-    }
+fn to_js(plan: &Json) -> Result<JsValue, JsValue> {
+    let serializer = Serializer::new()
+        .serialize_missing_as_null(true)
+        .serialize_maps_as_objects(true)
+        .serialize_large_number_types_as_bigints(true);
+    Ok(Record { value: plan, is_size: false }.serialize(&serializer)?)
 }

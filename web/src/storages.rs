@@ -4,11 +4,15 @@ use flowhold_core::{
     blob::{Content, read_all},
     capability::refused,
     failure::Failure,
-    flow::{Flow as CoreFlow, FlowMapError, Format, FormatError},
+    flow::{Flow as CoreFlow, FlowMapError, Format},
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
-    storage::{BytesStorage as CoreBytes, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage, no_content},
+    storage::{
+        BytesStorage as CoreBytes, DockerStorage as CoreDocker, LocalStorage as CoreLocal, Storage, StorageKind,
+        no_content,
+    },
+    words::WordError,
 };
 use js_sys::{Array, JSON, Object, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::*};
@@ -57,7 +61,7 @@ extern "C" {
 /// Declares a class over one kind of storage. What they have in common is in the functions below. Documentation is given
 /// as attributes: wasm-bindgen quotes what comes as comments through a macro.
 macro_rules! storage_class {
-    ($(#[$doc:meta])+ $class:ident, $kind:literal, $constructor:item) => {
+    ($(#[$doc:meta])+ $class:ident, $kind:expr, $constructor:item) => {
         $(#[$doc])+
         #[wasm_bindgen]
         pub struct $class(Storage);
@@ -128,7 +132,7 @@ macro_rules! storage_class {
 
 storage_class! {
     #[doc = "Flows in an image. Here it can be described, not built."]
-    DockerStorage, "docker",
+    DockerStorage, StorageKind::Docker,
     #[doc = "A storage without flows. The arguments have the names of `[storage]` in a spec."]
     pub fn new(settings: Option<Arguments>) -> Result<DockerStorage, Thrown> {
         Ok(Self(docker(settings.as_ref().map(AsRef::as_ref))?))
@@ -137,7 +141,7 @@ storage_class! {
 
 storage_class! {
     #[doc = "Flows as they are, for tests. Serializing it keeps no flows."]
-    MemoryStorage, "memory",
+    MemoryStorage, StorageKind::Memory,
     #[doc = "A storage without flows."]
     #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
     pub fn new() -> MemoryStorage {
@@ -147,7 +151,7 @@ storage_class! {
 
 storage_class! {
     #[doc = "Flows as bytes, for tests. It survives serializing with everything in it."]
-    BytesStorage, "bytes",
+    BytesStorage, StorageKind::Bytes,
     #[doc = "A storage without flows."]
     #[expect(clippy::new_without_default, reason = "JavaScript has no Default")]
     pub fn new() -> BytesStorage {
@@ -157,7 +161,7 @@ storage_class! {
 
 storage_class! {
     #[doc = "Flows in a directory. Here it can be read from JSON; what needs files is refused."]
-    LocalStorage, "local",
+    LocalStorage, StorageKind::Local,
     #[doc = "A storage in this directory."]
     pub fn new(#[wasm_bindgen(unchecked_param_type = "string")] directory: &JsValue) -> Result<LocalStorage, Thrown> {
         Ok(Self(Storage::Local(CoreLocal::new(text_of(directory, "directory")?))))
@@ -185,7 +189,7 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
     }
 }
 
-fn deserialize(serialized: &JsValue, kind: &str) -> Result<Storage, Thrown> {
+fn deserialize(serialized: &JsValue, kind: StorageKind) -> Result<Storage, Thrown> {
     let storage = match bytes_of(serialized) {
         Some(bytes) => serialized::from_bytes(&bytes),
         None => serialized::from_json(&spec_text(serialized)?),
@@ -213,7 +217,7 @@ fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
         (None, None) => return Err(wrong_argument("the content of a flow is a Uint8Array or a text")),
     };
     let format = match text(input, "format")? {
-        Some(format) => format.parse().map_err(|error: FormatError| thrown(Failure::explained(error)))?,
+        Some(format) => format.parse().map_err(|error: WordError| thrown(Failure::explained(error)))?,
         None => by_content,
     };
     let name = name.parse().map_err(|error: FlowNameError| thrown(Failure::explained(error)))?;
@@ -226,7 +230,7 @@ fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
         Storage::Docker(docker) => docker.add_flow(flow),
         Storage::Memory(memory) => memory.add_flow(flow),
         Storage::Bytes(bytes) => bytes.add_flow(flow),
-        Storage::Local(local) if local.flows().contains(flow.name.as_ref()) => {
+        Storage::Local(local) if local.flows().contains(flow.name.as_str()) => {
             Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into())
         }
         Storage::Local(_) => Err(refused("files")),
@@ -256,7 +260,7 @@ fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
     let blob = content.blob.ok_or_else(|| thrown(no_content(&name)))?;
     let bytes = read_all(blob.as_ref()).map_err(thrown)?;
     let flow = [
-        Array::of2(&"name".into(), &name.as_ref().into()),
+        Array::of2(&"name".into(), &name.as_str().into()),
         Array::of2(&"format".into(), &format.as_str().into()),
         Array::of2(&"content".into(), &Uint8Array::from(bytes.as_slice())),
     ];

@@ -188,7 +188,7 @@ fn build_plan_to_host(preview: &Preview) -> wit::BuildPlan {
     let copied = |one: CopyLine| plans::Copied { source: one.source, destination: one.destination, field: one.field };
     let plan = preview.plan.as_ref();
     wit::BuildPlan {
-        storage: preview.storage().to_owned(),
+        storage: preview.storage().map(|kind| kind.to_string()).unwrap_or_default(),
         digest: preview.computed_digest().map(|digest| digest.to_string()),
         base_image: preview.base_image().map(base),
         image: plan.map(|plan| image_to_host(plan.image.clone())),

@@ -62,7 +62,7 @@ impl wit::GuestStorage for GuestStorage {
     }
 
     fn kind(&self) -> String {
-        self.0.borrow().kind().to_owned()
+        self.0.borrow().kind().to_string()
     }
 
     fn name(&self) -> Result<String, diagnostics::Failure> {

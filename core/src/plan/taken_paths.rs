@@ -60,5 +60,5 @@ impl TakenPaths {
 
 fn clash(path: &str, one: &str, other: &str) -> Diagnostic {
     let message = format!("{path} in the image would be written by {one} and by {other}");
-    Diagnostic::new(Code::PathClash, other, message).with_help("give one of them another destination".to_owned())
+    Diagnostic::new(Code::PathClash, other, message).with_help("give one of them another destination")
 }

@@ -9,7 +9,8 @@ use crate::{
     failure::Explain,
     image::ImageReference,
     json::{Json, Object},
-    spec::reader::{Field, Reader, Table},
+    reader::{Field, Reader, Table},
+    words::words,
 };
 
 /// How an image is built.
@@ -31,13 +32,13 @@ pub struct BuildSettings {
     pub inline_cache: bool,
 }
 
-/// What installs requirements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Installer {
+words! {
+    /// What installs requirements.
+    Installer is "an installer":
     /// uv.
-    Uv,
+    Uv = "uv",
     /// pip.
-    Pip,
+    Pip = "pip",
 }
 
 /// `linux/arm64/v8`: operating system, architecture, and for some a variant.
@@ -45,29 +46,7 @@ pub enum Installer {
 pub struct Platform(String);
 
 /// The one way in which a daemon's build can leave its cache in a registry.
-const INLINE: &str = "inline";
-
-impl Installer {
-    /// As specs write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Uv => "uv",
-            Self::Pip => "pip",
-        }
-    }
-}
-
-impl std::str::FromStr for Installer {
-    type Err = BuildSettingError;
-
-    fn from_str(text: &str) -> Result<Self, BuildSettingError> {
-        match text {
-            "uv" => Ok(Self::Uv),
-            "pip" => Ok(Self::Pip),
-            _ => Err(BuildSettingError::Installer(text.to_owned())),
-        }
-    }
-}
+pub(crate) const INLINE: &str = "inline";
 
 impl Platform {
     /// As specs write it.
@@ -83,37 +62,31 @@ impl fmt::Display for Platform {
 }
 
 impl std::str::FromStr for Platform {
-    type Err = BuildSettingError;
+    type Err = PlatformError;
 
-    fn from_str(text: &str) -> Result<Self, BuildSettingError> {
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
         let word =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         let parts = text.split('/');
         if matches!(parts.clone().count(), 2 | 3) && parts.into_iter().all(word) {
             return Ok(Self(text.to_owned()));
         }
-        Err(BuildSettingError::Platform(text.to_owned()))
+        Err(PlatformError(text.to_owned()))
     }
 }
 
-/// Why a text can't be a setting.
+/// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildSettingError {
-    /// Another installer.
-    #[error("{0:?} is not an installer; expected \"uv\" or \"pip\"")]
-    Installer(String),
-    /// No platform.
-    #[error("{0:?} is not a platform")]
-    Platform(String),
-}
+#[error("{0:?} is not a platform")]
+pub struct PlatformError(String);
 
-impl Explain for BuildSettingError {
+impl Explain for PlatformError {
     fn code(&self) -> Code {
         Code::InvalidValue
     }
 
     fn help(&self) -> Option<String> {
-        matches!(self, Self::Platform(_)).then(|| "write it like \"linux/amd64\" or \"linux/arm/v7\"".to_owned())
+        Some("write it like \"linux/amd64\" or \"linux/arm/v7\"".to_owned())
     }
 }
 
@@ -159,7 +132,7 @@ fn read_network(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     if is_word(text) {
         return Some(text.to_owned());
     }
-    let help = "\"none\", \"host\" and \"default\" are, and with the classic builder the name of any other".to_owned();
+    let help = "\"none\", \"host\" and \"default\" are, and with the classic builder the name of any other";
     reader.report(Code::InvalidValue, field, format!("{text:?} is not a network"), Some(help));
     None
 }
@@ -169,7 +142,7 @@ fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
     if text == INLINE {
         return true;
     }
-    let help = "write \"inline\": the pushed image tells later builds of its steps".to_owned();
+    let help = "write \"inline\": the pushed image tells later builds of its steps";
     reader.report(Code::InvalidValue, field, format!("the daemon can't leave its cache at {text:?}"), Some(help));
     false
 }
@@ -179,7 +152,7 @@ fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
     for field in reader.elements(field) {
         let Some(secret) = read_secret(reader, &field) else { continue };
         if secrets.iter().any(|other| other.id == secret.id) {
-            reader.report(Code::InvalidValue, &field, format!("the secret {:?} is there twice", secret.id), None);
+            reader.report(Code::InvalidValue, &field, format!("the secret {:?} appears twice", secret.id), None);
         } else {
             secrets.push(secret);
         }
@@ -191,7 +164,7 @@ fn read_secret(reader: &mut Reader, field: &Field<'_>) -> Option<BuildSecret> {
     let mut table = reader.table(field)?;
     let id = table.field("id");
     let id = id.as_ref().and_then(|field| read_id(reader, field)).or_else(|| {
-        let help = "id is the name of the file that the installer finds".to_owned();
+        let help = "id is the name of the file that the installer finds";
         if id.is_none() {
             reader.report(Code::MissingKey, field, format!("{} has no id", field.path), Some(help));
         }
@@ -204,7 +177,7 @@ fn read_secret(reader: &mut Reader, field: &Field<'_>) -> Option<BuildSecret> {
         (Some(env), None) => SecretSource::Env(env.as_str().to_owned()),
         (None, Some(file)) if !file.is_empty() && !file.contains(char::is_control) => SecretSource::File(file),
         _ => {
-            let help = "env is a variable of the environment in which flowhold runs, file a path".to_owned();
+            let help = "env is a variable of the environment in which flowhold runs, file a path";
             let message = format!("{} needs one of env and file", field.path);
             reader.report(Code::MissingKey, field, message, Some(help));
             return None;
@@ -218,7 +191,7 @@ fn read_id(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     if is_word(text) {
         return Some(text.to_owned());
     }
-    let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore".to_owned();
+    let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore";
     reader.report(Code::InvalidValue, field, format!("{text:?} is not the id of a secret"), Some(help));
     None
 }

@@ -2,6 +2,12 @@
 //!
 //! What a key's value may be is decided where it is read; a test holds this list and the reading code together.
 
+use crate::{
+    flow::Format,
+    settings::{INLINE, Installer, Naming},
+    storage::StorageKind,
+};
+
 /// A table of the spec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyTable {
@@ -38,7 +44,7 @@ pub struct Key {
     /// What its value is.
     pub value: KeyType,
     /// The one type of storage that takes it; none where all do.
-    pub storage: Option<&'static str>,
+    pub storage: Option<StorageKind>,
     /// All values that it can have, where they can be told.
     pub values: &'static [&'static str],
     /// What it says, in a sentence.
@@ -72,7 +78,7 @@ const fn key(table: KeyTable, name: &'static str, value: KeyType, doc: &'static 
 
 /// Of `[storage]`, for the type `docker` alone.
 const fn docker(name: &'static str, value: KeyType, doc: &'static str) -> Key {
-    Key { storage: Some("docker"), ..key(KeyTable::Storage, name, value, doc) }
+    Key { storage: Some(StorageKind::Docker), ..key(KeyTable::Storage, name, value, doc) }
 }
 
 use KeyTable::{Flows, Spec, Storage};
@@ -83,9 +89,9 @@ pub const KEYS: &[Key] = &[
     key(Spec, "storage", Table, "Which storage, and its arguments."),
     key(Spec, "flows", Table, "The flows, each a table of its own: [[flows]]."),
     key(Spec, "policies", Array, "WebAssembly components that judge the plan, relative to the spec."),
-    key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(&TYPES),
+    key(Storage, "type", String, "Where flows are stored; local where it is left out.").one_of(StorageKind::WORDS),
     Key {
-        storage: Some("local"),
+        storage: Some(StorageKind::Local),
         ..key(Storage, "directory", String, "The directory of the flows; ~/.prefect/flows where it is left out.")
     },
     docker("registry_url", String, "The registry to push to; not pushed without. No https:// before it."),
@@ -107,33 +113,30 @@ pub const KEYS: &[Key] = &[
         String,
         "How missing names are chosen: by UUID, by the only flow and the time, or by the plan digest.",
     )
-    .one_of(&["uuid", "flow", "plan"]),
+    .one_of(Naming::WORDS),
     docker("prefect_directory", String, "Where flows are in the image; /root/.prefect where it is left out."),
     docker("python_version", String, "The Python that pickled the flows, such as 3.11."),
     docker("cloudpickle_version", String, "The cloudpickle that pickled the flows."),
     docker("installer", String, "What installs the requirements; uv where it can, else pip, where it is left out.")
-        .one_of(&["uv", "pip"]),
+        .one_of(Installer::WORDS),
     docker("platform", String, "The image's platform, such as linux/arm64; the daemon's own where it is left out."),
     docker("network", String, "The network of the build's steps: none, host, default."),
     docker("build_args", Table, "Arguments of the build, such as proxies. They don't get into the image."),
     docker("secrets", Array, "Secrets while installing, each { id, env } or { id, file }; in no layer."),
     docker("cache_from", Array, "Images, such as the last one that was pushed, whose steps are not run again."),
-    docker("cache_to", String, "inline: the pushed image can be in cache_from later.").one_of(&["inline"]),
+    docker("cache_to", String, "inline: the pushed image can be in cache_from later.").one_of(&[INLINE]),
     key(Storage, "python", String, "The interpreter that pickles the flows' objects."),
     key(Flows, "path", String, "The flow's file, relative to the spec."),
     key(Flows, "object", String, "The object in the file that is pickled; without it a .py is stored as a script."),
     key(Flows, "name", String, "The flow's name; the object's own, else the file's, where it is left out."),
     key(Flows, "format", String, "What the bytes are; told by object and extension where it is left out.")
-        .one_of(&["pickle", "script"]),
+        .one_of(Format::WORDS),
     key(Flows, "size", Number, "The length in bytes: a resolved spec states it."),
     key(Flows, "sha256", String, "The digest of the bytes: a resolved spec states it."),
 ];
 
-/// The types of storage.
-pub const TYPES: [&str; 4] = ["local", "docker", "memory", "bytes"];
-
 /// The keys that only this type of storage takes.
-pub(crate) fn of_storage(kind: &str) -> impl Iterator<Item = &'static Key> {
+pub(crate) fn of_storage(kind: StorageKind) -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(move |key| key.storage == Some(kind))
 }
 
@@ -159,7 +162,7 @@ mod tests {
     fn every_key_is_read_and_has_the_type_that_is_said() {
         for key in KEYS.iter().filter(|key| key.table != Spec) {
             let other = if key.value == Table { "1" } else { "{ x = 1 }" };
-            let kind = key.storage.unwrap_or("local");
+            let kind = key.storage.unwrap_or(StorageKind::Local).as_str();
             let (text, field) = match key.table {
                 Flows => (format!("[[flows]]\n{} = {other}\n", key.name), format!("flows[0].{}", key.name)),
                 _ => {
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn what_is_not_in_the_list_is_not_read() {
         // The words that `finish` suggests come from the reading code: each must be in the list.
-        for kind in TYPES {
+        for kind in StorageKind::WORDS {
             for key in KEYS.iter().filter(|key| key.table == Storage) {
                 let slip = format!("{}q", key.name);
                 let text = format!("[storage]\ntype = {kind:?}\n{slip} = 1\n");

@@ -42,6 +42,7 @@ impl BytesStorage {
         });
         all.collect()
     }
+
     /// Reports that there is nothing to build. With `expect`, refuses flows of any other digest.
     pub fn build(&self, expect: Option<&str>) -> Result<BuildReport, Failure> {
         report_of(&self.all(), expect)

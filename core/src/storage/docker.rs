@@ -7,7 +7,7 @@ use crate::{
     diagnostic::{Code, Diagnostic},
     digest::Digest,
     dockerfile::Mounts,
-    failure::{Failure, FailureKind},
+    failure::Failure,
     flow::{Flow, FlowMap, Format},
     flow_name::FlowName,
     image::{self, ImageReference, ImageTag},
@@ -24,6 +24,7 @@ pub const PLAN_LABEL: &str = "io.flowhold.plan";
 /// Flows in an image, and how to build it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DockerStorage {
+    /// After a build, image name and tag are among them.
     pub(crate) settings: DockerSettings,
     pub(crate) map: FlowMap,
     pub(crate) formats: NameMap<Format>,
@@ -56,11 +57,6 @@ impl DockerStorage {
         Self { settings, ..Self::default() }
     }
 
-    /// Its arguments. After a build, image name and tag are among them.
-    pub const fn settings(&self) -> &DockerSettings {
-        &self.settings
-    }
-
     /// Flow name -> location in the image.
     pub const fn flows(&self) -> &FlowMap {
         &self.map
@@ -83,11 +79,11 @@ impl DockerStorage {
     /// Adds a flow, and returns its location in the image. An error if the name, or its slug, is taken.
     pub fn add_flow(&mut self, flow: Flow) -> Result<String, Failure> {
         let location = plan::location(self.settings.flow_directory(), &flow.name);
-        if !self.map.contains(flow.name.as_ref())
+        if !self.map.contains(flow.name.as_str())
             && let Ok(other) = self.map.at(&location)
         {
             let message =
-                format!("the flows {:?} and {:?} would be one file: {location}", other.as_ref(), flow.name.as_ref());
+                format!("the flows {:?} and {:?} would be one file: {location}", other.as_str(), flow.name.as_str());
             return Err(Failure::input(Code::SlugClash, message).with_help("give one of them another name"));
         }
         self.map.insert(flow.name.clone(), location.clone())?;
@@ -109,7 +105,7 @@ impl DockerStorage {
     /// The bytes of a flow that was added here; none if they are in the image alone.
     pub fn added(&self, location: &str) -> Result<Option<SharedBlob>, Failure> {
         let name = self.map.at(location)?;
-        Ok(self.contents.get(name.as_ref()).and_then(|content| content.blob.clone()))
+        Ok(self.contents.get(name.as_str()).and_then(|content| content.blob.clone()))
     }
 
     /// A flow's bytes: those that were added, else those in the image, which is not run.
@@ -135,7 +131,7 @@ impl DockerStorage {
     pub fn plan(&self) -> Result<(BuildPlan, Vec<Diagnostic>), Failure> {
         let mut flows = Vec::with_capacity(self.map.len());
         for (name, _) in self.map.iter() {
-            let content = self.contents.get(name.as_ref()).cloned().ok_or_else(|| no_content(name))?;
+            let content = self.contents.get(name.as_str()).cloned().ok_or_else(|| no_content(name))?;
             flows.push(Flow { name: name.clone(), format: self.format(name), content });
         }
         let mut settings = self.settings.clone();
@@ -263,7 +259,7 @@ impl DockerStorage {
 
     /// What a flow's bytes are.
     pub fn format(&self, name: &FlowName) -> Format {
-        self.formats.get(name.as_ref()).copied().unwrap_or(Format::Pickle)
+        self.formats.get(name.as_str()).copied().unwrap_or(Format::Pickle)
     }
 }
 
@@ -323,7 +319,6 @@ fn first_error(diagnostics: Vec<Diagnostic>) -> Failure {
     };
     let others = errors.count();
     let mut failure = Failure::from(first);
-    failure.kind = FailureKind::Input;
     if others > 0 {
         failure.message = format!("{} (and {others} more)", failure.message);
     }

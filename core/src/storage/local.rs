@@ -36,7 +36,7 @@ struct Note {
     format: Format,
 }
 
-/// Names in a directory, where so many are looked for that it is listed once, rather than asked for each of them.
+/// Names in a directory, where it is listed once because many are looked for, rather than asked for each of them.
 struct Listed(Option<Vec<String>>);
 
 impl Listed {
@@ -83,7 +83,7 @@ impl LocalStorage {
             let note = if noted { storage.note(slug, files)? } else { None };
             // A file of somebody else's whose name can't be a flow's is none of ours.
             let Ok(name) = note.as_ref().map_or(slug, |note| &note.name).parse::<FlowName>() else { continue };
-            if storage.map.contains(name.as_ref()) {
+            if storage.map.contains(name.as_str()) {
                 continue;
             }
             if let Some(note) = note {
@@ -131,7 +131,7 @@ impl LocalStorage {
 
     /// Stores a flow at once, and returns its location. An error if the name, or its slug, is taken.
     pub fn add_flow(&mut self, flow: Flow, files: &dyn Files) -> Result<String, Failure> {
-        if self.map.contains(flow.name.as_ref()) {
+        if self.map.contains(flow.name.as_str()) {
             return Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into());
         }
         let location = plan::location(&self.directory, &flow.name);
@@ -161,7 +161,7 @@ impl LocalStorage {
 
     /// Of a flow that is stored, which may be known.
     fn remember(&mut self, flow: Flow, location: String) -> Result<(), Failure> {
-        if !self.map.contains(flow.name.as_ref()) {
+        if !self.map.contains(flow.name.as_str()) {
             self.map.insert(flow.name.clone(), location)?;
         }
         self.formats.insert(flow.name, flow.format);
@@ -172,9 +172,9 @@ impl LocalStorage {
     pub fn get_flow(&self, location: &str, files: &dyn Files) -> Result<Flow, Failure> {
         let name = self.map.at(location)?.clone();
         let blob = files.open(location)?.ok_or_else(|| {
-            Failure::input(Code::FlowNotFound, format!("the file of the flow {:?} is gone: {location}", name.as_ref()))
+            Failure::input(Code::FlowNotFound, format!("the file of the flow {:?} is gone: {location}", name.as_str()))
         })?;
-        let format = match self.formats.get(name.as_ref()) {
+        let format = match self.formats.get(name.as_str()) {
             Some(format) => *format,
             None => Format::of(&blob.read(0, 1)?),
         };
@@ -185,7 +185,7 @@ impl LocalStorage {
     /// and then nothing is added. After a failure the next build tries all of them again.
     pub fn build(&mut self, expect: Option<&str>, files: &dyn Files) -> Result<BuildReport, Failure> {
         let flows = self.staged.clone();
-        let plan = crate::preview::flows_digest(&flows);
+        let plan = plan::flows_digest(&flows);
         check_expected(plan, expect)?;
         let mut missing = Vec::new();
         let mut steps = Vec::new();
@@ -205,7 +205,7 @@ impl LocalStorage {
                 Some(note) => (note.name, note.format),
                 None => (flow.name.slug().to_owned(), Format::of(&stored.read(0, 1)?)),
             };
-            if (name.as_str(), format) != (flow.name.as_ref(), flow.format) || Content::of(stored)? != flow.content {
+            if (name.as_str(), format) != (flow.name.as_str(), flow.format) || Content::of(stored)? != flow.content {
                 return Err(self.taken(&flow.name, &location, files)?);
             }
             steps.push(step(&location, true));
@@ -220,11 +220,11 @@ impl LocalStorage {
 
     fn taken(&self, name: &FlowName, location: &str, files: &dyn Files) -> Result<Failure, Failure> {
         let other = self.name_at(name.slug(), files)?;
-        if other == name.as_ref() {
+        if other == name.as_str() {
             let failure = Failure::from(FlowMapError::Duplicate { name: other });
             return Ok(failure.with_help(format!("remove {location}, or give the flow another name")));
         }
-        let message = format!("the flows {other:?} and {:?} would be one file: {location}", name.as_ref());
+        let message = format!("the flows {other:?} and {:?} would be one file: {location}", name.as_str());
         Ok(Failure::input(Code::SlugClash, message).with_help("give one of them another name"))
     }
 
@@ -257,11 +257,11 @@ impl LocalStorage {
         let listed = Listed::for_so_many(flows.len(), &self.notes(), files)?;
         for flow in flows {
             let slug = flow.name.slug();
-            let plain = flow.name.as_ref() == slug && shows_format(flow)?;
+            let plain = flow.name.as_str() == slug && shows_format(flow)?;
             if plain && (!listed.may_have(&self.note_path(slug)) || self.note(slug, files)?.is_none()) {
                 continue;
             }
-            let note = Json::object(vec![("name", flow.name.as_ref().into()), ("format", flow.format.as_str().into())]);
+            let note = Json::object(vec![("name", flow.name.as_str().into()), ("format", flow.format.as_str().into())]);
             noted.push(flow);
             notes.push((self.note_path(slug), in_memory(format!("{note:#}"))));
         }
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
     use crate::blob::SharedBlob;
 
-    /// A disk with room for so many files.
+    /// A disk with room for at most this many files.
     #[derive(Default)]
     struct Disk {
         files: RefCell<BTreeMap<String, SharedBlob>>,

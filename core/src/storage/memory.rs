@@ -32,13 +32,14 @@ impl MemoryStorage {
     /// The flow at a location. An error if there is none.
     pub fn get_flow(&self, location: &str) -> Result<Flow, Failure> {
         let name = self.map.at(location)?;
-        self.flows.get(name.as_ref()).cloned().ok_or_else(|| super::no_content(name))
+        self.flows.get(name.as_str()).cloned().ok_or_else(|| super::no_content(name))
     }
 
     /// All flows, in order.
     pub fn all(&self) -> Vec<Flow> {
         self.flows.entries().iter().map(|(_, flow)| flow.clone()).collect()
     }
+
     /// Reports that there is nothing to build. With `expect`, refuses flows of any other digest.
     pub fn build(&self, expect: Option<&str>) -> Result<BuildReport, Failure> {
         report_of(&self.all(), expect)

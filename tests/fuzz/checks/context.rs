@@ -3,7 +3,8 @@
 use std::io::Read as _;
 
 use flowhold_core::{
-    blob::Content,
+    blob::{Content, read_all},
+    capability::Segment,
     context::{self, ContextEntry},
     settings::EntryKind,
 };
@@ -25,10 +26,17 @@ fn entry(part: &[u8]) -> Option<ContextEntry> {
     Some(ContextEntry { path: path.to_string(), mode, kind })
 }
 
+fn bytes_of(segment: Segment) -> Vec<u8> {
+    match segment {
+        Segment::Bytes(piece) => piece,
+        Segment::Blob(blob) => read_all(blob.as_ref()).expect("it is all in memory"),
+    }
+}
+
 pub(crate) fn check(data: &[u8]) {
     let entries: Vec<_> = data.split(|b| *b == b'\n').filter_map(entry).collect();
     let Ok(segments) = context::archive("FROM x\n", &entries) else { return };
-    let bytes = context::archive_bytes(&segments).expect("it is all in memory");
+    let bytes: Vec<u8> = segments.into_iter().flat_map(bytes_of).collect();
     assert_eq!(bytes.len() % 512, 0);
     let mut archive = tar::Archive::new(bytes.as_slice());
     let mut read = archive.entries().expect("it is an archive");
@@ -51,7 +59,7 @@ pub(crate) fn check(data: &[u8]) {
             EntryKind::File(file) => {
                 assert!(kind.is_file());
                 let blob = file.blob.as_deref().expect("bytes");
-                assert_eq!(content, flowhold_core::blob::read_all(blob).expect("in memory"));
+                assert_eq!(content, read_all(blob).expect("in memory"));
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Reads tables field by field and collects everything that is wrong, not just the first thing.
 //!
-//! Which keys a table knows is what the reading code asked for: there is no second list to keep in step.
+//! Which keys a table knows is what the reading code asked for; a test of `spec::keys`, the list for people, holds the
+//! two together.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use super::document::{Node, Value};
 use crate::{
     diagnostic::{Code, Diagnostic},
+    document::{Node, Value},
     failure::Explain,
     literal_secret::{is_secret, secret_in_reference},
 };
@@ -50,7 +51,7 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     }
 }
 
-/// Nobody reads more than so many bytes of faults: of what follows, the first error is told.
+/// Nobody reads more bytes of faults than this: of what follows, the first error is told.
 const MOST: usize = 1 << 20;
 
 /// A text without what it quotes, or what is between that.
@@ -61,13 +62,13 @@ fn without_quotations(text: &str) -> Option<String> {
 
 impl Reader {
     /// Reports a finding about a field.
-    pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn report(&mut self, code: Code, field: &Field<'_>, message: impl Into<String>, help: Option<&str>) {
         self.add(code, field, message.into(), help);
     }
 
     /// Apart from `report`, which is compiled anew for every kind of text.
     #[inline(never)]
-    fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<String>) {
+    fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<&str>) {
         if let Value::String(text) = &field.node.value
             && code != Code::LiteralSecret
             && let Some(secret) = secret_in_reference(text)
@@ -104,7 +105,7 @@ impl Reader {
                 first.push((key.as_str(), node));
             } else {
                 let field = Field { path: join_path(&field.path, key), node };
-                self.report(Code::DuplicateKey, &field, format!("{} is there twice", field.path), None);
+                self.report(Code::DuplicateKey, &field, format!("{} appears twice", field.path), None);
             }
         }
         Some(Table { path: field.path.clone(), entries: first, known: Vec::new() })
@@ -156,18 +157,13 @@ impl Reader {
         let Value::String(text) = &field.node.value else { return };
         if variable.map_or_else(|| secret_in_reference(text).is_some(), |name| is_secret(name, text)) {
             let help = "installing can have it by secrets = [{ id = \"NAME\", env = \"NAME\" }], a flow by flowhold run -e, a registry by docker login";
-            self.report(
-                Code::LiteralSecret,
-                field,
-                "this looks like a secret that everybody can read",
-                Some(help.to_owned()),
-            );
+            self.report(Code::LiteralSecret, field, "this looks like a secret that everybody can read", Some(help));
         }
     }
 
     /// Reports what a parser says of a field.
     pub(crate) fn refuse(&mut self, field: &Field<'_>, error: &dyn Explain) {
-        self.report(error.code(), field, error.to_string(), error.help());
+        self.report(error.code(), field, error.to_string(), error.help().as_deref());
     }
 
     /// The elements of a field that is an array.
@@ -193,7 +189,7 @@ impl Reader {
                 }),
             };
             let place = if table.path.is_empty() { "a spec" } else { table.path.as_str() };
-            self.report(Code::UnknownKey, &field, format!("unknown key {key:?} in {place}"), help);
+            self.report(Code::UnknownKey, &field, format!("unknown key {key:?} in {place}"), help.as_deref());
         }
     }
 }
@@ -241,7 +237,8 @@ mod tests {
 
     #[test]
     fn slips_are_recognised() {
-        let known: Vec<_> = crate::spec::keys::of_storage("docker").map(|key| key.name).collect();
+        let known: Vec<_> =
+            crate::spec::keys::of_storage(crate::storage::StorageKind::Docker).map(|key| key.name).collect();
         #[rustfmt::skip] // one case, one line
         let cases = [
             ("baseimage", "base_image"), ("base-image", "base_image"), ("base_imgae", "base_image"),
