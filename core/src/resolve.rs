@@ -366,7 +366,9 @@ impl Resolver<'_> {
                     None => continue,
                 },
             };
-            entries.push(FileEntry { path, mode: entry.mode & 0o7777, kind });
+            // COPY takes what is in a directory, and makes the directory itself.
+            let mode = if path.is_none() && kind == EntryKind::Directory { 0o755 } else { entry.mode & 0o7777 };
+            entries.push(FileEntry { path, mode, kind });
         }
         FileEntry::sort(&mut entries);
         entries

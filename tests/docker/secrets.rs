@@ -59,8 +59,8 @@ fn a_secret_is_in_no_image() {
 fn a_secret_that_is_not_there() {
     let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }]";
     let project = Project::of_script(storage, "print(1)\n");
-    build(&project, None).fails(1, &["'PIP_INDEX_URL'", "INDEX: it is not set", "set the variable"]);
-    build(&project, Some("")).fails(1, &["'PIP_INDEX_URL'", "it is empty"]);
+    build(&project, None).fails(1, &["'PIP_INDEX_URL'", "INDEX is not set", "set the variable"]);
+    build(&project, Some("")).fails(1, &["'PIP_INDEX_URL'", "INDEX is empty"]);
     let project = Project::of_script(&storage.replace("env = \"INDEX\"", "file = \"missing\""), "print(1)\n");
     build(&project, None).fails(1, &["'PIP_INDEX_URL'", "missing"]);
     project.try_build_by("0", &[]).fails(1, &["BuildKit"]);

@@ -95,6 +95,16 @@ fn a_storage_is_told_by_its_type() {
 }
 
 #[test]
+fn a_storage_is_no_spec_and_a_spec_is_no_storage() {
+    let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.py\"\n");
+    folder.write("a.py", "x");
+    folder.run(&["build", "--progress", "none"]).ok();
+    let told = folder.run(&["check", "-f", "storage.json"]).fails(1, &["storage.json is a storage", "--storage"]);
+    assert_eq!(told.stderr.matches("error").count(), 1, "{told:#?}");
+    folder.run(&["run", "a", "--storage", "flowhold.toml"]).fails(1, &["flowhold.toml is a spec", "flowhold build"]);
+}
+
+#[test]
 fn what_is_wrong_with_a_spec_is_told_once() {
     let folder = Folder::with_spec("[storage\n");
     let told = folder.run(&["serialize", "flowhold.toml"]).fails(1, &["not TOML"]).stderr.clone();

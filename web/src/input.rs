@@ -9,6 +9,7 @@ use flowhold_core::{
     digest::Digest,
     failure::Failure,
     forecast::PlanOutline,
+    python::PythonVersion,
     resolve::{Facts, Finding, FoundEntry, FoundKind, PythonFacts},
     script,
     spec::{Origin, Source},
@@ -45,25 +46,46 @@ extern "C" {
     /// [`crate::options::Options`]
     #[wasm_bindgen(typescript_type = "Options")]
     pub type OptionsInput;
+
+    /// An exception must not pass through the module: what it was about to tidy up would stay for ever.
+    #[wasm_bindgen(catch, js_namespace = Object, js_name = entries)]
+    fn entries_of(object: &JsValue) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(js_name = Uint8Array)]
+    type Bytes;
+
+    #[wasm_bindgen(catch, method, js_class = "Uint8Array")]
+    fn slice(this: &Bytes) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Object)]
+    pub(crate) fn assign(target: &Object, source: &JsValue) -> Result<Object, JsValue>;
 }
 
 /// The text of a spec.
 pub(crate) fn spec_text(spec: &JsValue) -> Result<String, Thrown> {
-    if let Some(text) = spec.as_string() {
+    text_or_object(spec, "a spec")
+}
+
+/// The text of what may also be an object: its JSON.
+pub(crate) fn text_or_object(value: &JsValue, what: &str) -> Result<String, Thrown> {
+    if let Some(text) = value.as_string() {
         return Ok(text);
     }
-    if !spec.is_object() || spec.is_function() {
-        return Err(wrong_argument("a spec is a text (TOML or JSON) or an object"));
+    if !value.is_object() || value.is_function() {
+        return Err(wrong_argument(format!("{what} is a text or an object")));
     }
-    let text =
-        JSON::stringify(spec).map_err(|error| wrong_argument(format!("the spec is not JSON: {}", said(&error))))?;
-    text.as_string().ok_or_else(|| wrong_argument("the spec is not JSON"))
+    let text = JSON::stringify(value)
+        .map_err(|error| wrong_argument(format!("{what} is JSON, and this is not: {}", said(&error))))?;
+    text.as_string().ok_or_else(|| wrong_argument(format!("{what} is JSON, and this is not")))
 }
 
 /// What a JavaScript error says.
 pub(crate) fn said(error: &JsValue) -> String {
     error.dyn_ref::<js_sys::Error>().map_or_else(|| "it can't be told why".to_owned(), |error| error.message().into())
 }
+
+/// The options that there are. One that is misspelt, such as `policy`, must not be taken for one that is left out.
+const NAMES: [&str; 8] = ["files", "home", "folder", "python", "uuid", "now", "policies", "since"];
 
 /// Options, checked.
 #[derive(Default)]
@@ -121,6 +143,10 @@ impl Options {
         if !input.is_object() {
             return Err(wrong_argument("options are an object"));
         }
+        let keys = Reflect::own_keys(input).map_err(|error| unreadable("options", &error))?;
+        if let Some(key) = keys.iter().filter_map(|key| key.as_string()).find(|key| !NAMES.contains(&key.as_str())) {
+            return Err(wrong_argument(format!("there is no option {key:?}, but {}", NAMES.join(", "))));
+        }
         let mut options = Self { home: text(input, "home")?, folder: text(input, "folder")?, ..Self::default() };
         for (path, given) in entries(input, "files", "{ path: bytes }")? {
             let given = Given::read(&path, given)?;
@@ -132,14 +158,17 @@ impl Options {
             options.policies.push((name, policy));
         }
         if let Some(python) = field(input, "python")? {
-            let version = text(&python, "version")?.ok_or_else(|| wrong_argument("python has no version"))?;
+            let version = text(&python, "version")?.filter(|version| version.parse::<PythonVersion>().is_ok());
+            let version = version.ok_or_else(|| wrong_argument("python has no version such as \"3.11\""))?;
             let (prefect, cloudpickle) = (text(&python, "prefect")?, text(&python, "cloudpickle")?);
             options.python = Some(PythonFacts { version, prefect, cloudpickle });
         }
         options.uuid = field(input, "uuid")?;
         options.now = number(input, "now")?;
         options.since = match field(input, "since")? {
-            Some(since) => Some(PlanOutline::from_json(&spec_text(&since)?).map_err(thrown)?),
+            Some(since) => {
+                Some(PlanOutline::from_json(&text_or_object(&since, "an earlier preview")?).map_err(thrown)?)
+            }
             None => None,
         };
         Ok(options)
@@ -232,7 +261,7 @@ impl Given {
             return Ok(Self { mode, blob: in_memory(bytes), value });
         }
         let (Some(size), Some(sha256)) = (number(&value, "size")?, text(&value, "sha256")?) else {
-            return Err(refuse("has neither content of at most 1 GiB nor size and sha256"));
+            return Err(refuse("has neither content (at most 1 GiB, and not transferred) nor size and sha256"));
         };
         let sha256 = sha256.parse().map_err(|error| refuse(&format!("has a wrong sha256: {error}")))?;
         Ok(Self { mode, blob: std::sync::Arc::new(Stated { size, sha256, path: path.to_owned() }), value })
@@ -262,7 +291,7 @@ impl Random for Options {
 
 /// A field of an object; none where it is undefined or null.
 pub(crate) fn field(object: &JsValue, name: &str) -> Result<Option<JsValue>, Thrown> {
-    let value = Reflect::get(object, &name.into())?;
+    let value = Reflect::get(object, &name.into()).map_err(|error| unreadable(name, &error))?;
     Ok(Some(value).filter(|value| !value.is_undefined() && !value.is_null()))
 }
 
@@ -276,7 +305,13 @@ fn entries(object: &JsValue, name: &str, shape: &str) -> Result<Vec<(String, JsV
         let entry: Array = entry.unchecked_into();
         (entry.get(0).as_string().unwrap_or_default(), entry.get(1))
     };
-    Ok(Object::entries(members.unchecked_ref()).iter().map(member).collect())
+    let members = entries_of(&members).map_err(|error| unreadable(name, &error))?;
+    Ok(members.iter().map(member).collect())
+}
+
+/// An object of the caller's has thrown.
+fn unreadable(name: &str, error: &JsValue) -> Thrown {
+    wrong_argument(format!("{name} can't be read: {}", said(error)))
 }
 
 /// The module's memory has no room for more, as it holds some bytes twice.
@@ -284,7 +319,13 @@ const LARGEST: u32 = 1 << 30;
 
 /// The bytes that an argument is.
 pub(crate) fn bytes_of(value: &JsValue) -> Option<Vec<u8>> {
-    value.dyn_ref::<Uint8Array>().filter(|bytes| bytes.length() <= LARGEST).map(Uint8Array::to_vec)
+    let bytes = value.dyn_ref::<Uint8Array>()?;
+    match bytes.length() {
+        // Of an array that was transferred to a worker, nothing is left, and copying it would throw.
+        0 => bytes.unchecked_ref::<Bytes>().slice().is_ok().then(Vec::new),
+        1..=LARGEST => Some(bytes.to_vec()),
+        _ => None,
+    }
 }
 
 /// An argument that is a text.

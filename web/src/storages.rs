@@ -15,11 +15,11 @@ use flowhold_core::{
     words::WordError,
 };
 use js_sys::{Array, JSON, Object, Promise, Uint8Array};
-use wasm_bindgen::{JsCast, prelude::*};
+use wasm_bindgen::prelude::*;
 
 use crate::{
     error::{Thrown, thrown, to_js, wrong_argument},
-    input::{bytes_of, field, spec_text, text, text_of},
+    input::{assign, bytes_of, field, said, spec_text, text, text_of, text_or_object},
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -174,7 +174,8 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
         if !settings.is_object() {
             return Err(wrong_argument("the arguments of a storage are an object"));
         }
-        Object::assign(&storage, settings.unchecked_ref());
+        assign(&storage, settings)
+            .map_err(|error| wrong_argument(format!("the arguments can't be read: {}", said(&error))))?;
     }
     js_sys::Reflect::set(&storage, &"type".into(), &"docker".into())?;
     let spec = Object::new();
@@ -192,7 +193,7 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
 fn deserialize(serialized: &JsValue, kind: StorageKind) -> Result<Storage, Thrown> {
     let storage = match bytes_of(serialized) {
         Some(bytes) => serialized::from_bytes(&bytes),
-        None => serialized::from_json(&spec_text(serialized)?),
+        None => serialized::from_json(&text_or_object(serialized, "a serialized storage")?),
     };
     let storage = storage.map_err(thrown)?;
     if storage.kind() == kind {

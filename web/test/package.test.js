@@ -5,7 +5,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import {
-  FlowholdError, LocalStorage, MemoryStorage, Sha256, archive, check, keys, places, preview, resolve, serialize,
+  BytesStorage, DockerStorage, FlowholdError, LocalStorage, MemoryStorage, Sha256, archive, check, keys, places, preview, resolve,
+  serialize,
 } from '../dist/node.js';
 import { flowhold, folder } from './binary.js';
 
@@ -144,9 +145,35 @@ test('arguments of the wrong type are errors, and never anything else', () => {
     assert.equal(thrown(() => preview(spec)).code, 'wrong-type', String(spec?.toString?.()));
   }
   for (const options of [1, 'x', { files: 1 }, { files: 'x' }, { files: { a: 1 } }, { files: { a: {} } }, { files: { a: { size: -1, sha256: '' } } },
-    { files: { a: { size: 1, sha256: 'no' } } }, { files: { a: { content: 'text' } } }, { home: 1 }, { now: -1 }, { now: 'x' }, { python: {} }]) {
+    { files: { a: { size: 1, sha256: 'no' } } }, { files: { a: { content: 'text' } } }, { home: 1 }, { now: -1 }, { now: 'x' }, { python: {} },
+    { python: { version: '3.11.7' } }, { since: 5 }, { policy: {} }]) {
     assert.equal(thrown(() => preview(SPEC, options)).code, 'wrong-type', JSON.stringify(options));
   }
+  assert.match(thrown(() => preview(SPEC, { policy: {} })).message, /policies/);
+});
+
+test('what an argument throws, and bytes that were transferred, are errors that leave the package usable', () => {
+  const bytes = new Uint8Array(4);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  const refuse = { ownKeys() { throw new Error('mine'); } };
+  const hash = new Sha256();
+  // Each exception that passed through the module would cost it some of what it has 1,024 of.
+  for (let round = 0; round < 1100; round += 1) {
+    for (const work of [
+      () => preview(SPEC, { files: { 'hello.py': bytes } }),
+      () => preview(SPEC, { files: { 'hello.py': { content: bytes } } }),
+      () => preview(SPEC, { files: new Proxy({}, refuse) }),
+      () => preview(SPEC, { policies: new Proxy({}, refuse) }),
+      () => preview(SPEC, { get files() { throw new Error('mine'); } }),
+      () => new DockerStorage(new Proxy({}, refuse)),
+      () => hash.update(bytes),
+      () => new BytesStorage().addFlow({ name: 'a', content: bytes }),
+    ]) {
+      const error = thrown(work);
+      assert.deepEqual([error.name, error.code], ['FlowholdError', 'wrong-type'], String(work));
+    }
+  }
+  assert.ok(preview(SPEC, { files: FILES }).plan);
 });
 
 test('so are they everywhere else', () => {

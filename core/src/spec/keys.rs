@@ -55,7 +55,7 @@ impl Key {
     /// How messages name the table.
     pub const fn place(&self) -> &'static str {
         match self.table {
-            KeyTable::Spec => "a spec",
+            KeyTable::Spec => "the spec itself, before [storage]",
             KeyTable::Storage => "[storage]",
             KeyTable::Flows => "[[flows]]",
         }
@@ -142,8 +142,8 @@ pub(crate) fn of_storage(kind: StorageKind) -> impl Iterator<Item = &'static Key
 
 /// Keys and the tables that they belong into, for those that stand elsewhere.
 pub(crate) fn places() -> Vec<(&'static str, &'static str)> {
-    // Resolved specs alone state these, and other tables have them too.
-    let told = |key: &&Key| key.table != Spec && !matches!(key.name, "name" | "size" | "sha256") && !key.is_fact();
+    // Other tables have these, too.
+    let told = |key: &&Key| !matches!(key.name, "name" | "size" | "sha256");
     KEYS.iter().filter(told).map(|key| (key.name, key.place())).collect()
 }
 

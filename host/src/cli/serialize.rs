@@ -7,13 +7,12 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use flowhold::{Failure, Need, Session, SpecText, Storage, files::absolute};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     console, exit, output, planning,
     reading::{LARGEST_STORAGE, limited},
-    store, user_host,
+    spec_file, store, user_host,
 };
 
 #[derive(Args)]
@@ -46,7 +45,7 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
     let bytes = read(&arguments.input)?;
     let interrupt = exit::on_signal();
     let mut session = user_host().build()?.session().await?;
-    let storage = match as_spec(&bytes) {
+    let storage = match spec_file::as_spec(&bytes) {
         Some(text) => match of_spec(&mut session, text, &arguments, &interrupt).await? {
             Ok(storage) => storage,
             Err(told) => return Ok(told),
@@ -83,17 +82,6 @@ async fn of_spec(
         return Ok(Err(exit::code(&failure)));
     }
     session.storage_of(plan).await.map(Ok)
-}
-
-/// A text that is no storage must be a spec, unless it is JSON that has nothing of one.
-fn as_spec(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| !output::is_storage(text.as_bytes()))?;
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) => {
-            (value.get("storage").is_some() || value.get("flows").is_some_and(Value::is_array)).then_some(text)
-        }
-        Err(_) => (!text.trim_start().starts_with('{')).then_some(text),
-    }
 }
 
 fn read(input: &Path) -> Result<Vec<u8>, Failure> {

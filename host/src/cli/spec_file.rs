@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use flowhold::{Failure, SpecText, files::absolute};
+use serde_json::Value;
 
-use super::reading::{LARGEST, limited, read_file, read_some, utf8};
+use super::{
+    output,
+    reading::{LARGEST, limited, read_file, read_some, utf8},
+};
 
 /// The name of a spec that nobody named.
 pub(crate) const NAME: &str = "flowhold.toml";
@@ -39,10 +43,26 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
         failure
     };
     let bytes = read_some(&path, LARGEST).map_err(failure)?;
+    if output::is_storage(&bytes) {
+        let message = format!("{} is a storage, and not the spec of one", path.display());
+        let help = "--storage names it to the commands that use a storage";
+        return Err(Failure::input("not-a-spec", message).with_help(help));
+    }
     let folder = absolute(&path).map_err(failure)?;
     let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
     let name = path.display().to_string();
     Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
+}
+
+/// A text that is no storage must be a spec, unless it is JSON that has nothing of one.
+pub(crate) fn as_spec(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !output::is_storage(text.as_bytes()))?;
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            (value.get("storage").is_some() || value.get("flows").is_some_and(Value::is_array)).then_some(text)
+        }
+        Err(_) => (!text.trim_start().starts_with('{')).then_some(text),
+    }
 }
 
 /// Where `build` has written the storage of a spec. Beside one that is not there, it is another one's.

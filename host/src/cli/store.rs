@@ -10,6 +10,7 @@ use flowhold::{Access, Failure, Session, Storage, files::absolute};
 use super::{
     StoreArguments,
     reading::{self, LARGEST_STORAGE},
+    spec_file,
 };
 
 /// A file that every image of ours has: whoever sees it is inside one.
@@ -27,6 +28,11 @@ pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> R
 pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Storage, Failure> {
     let bytes = read_built(file)?;
     open_bytes(session, &bytes).await.map_err(|failure| match failure.code.as_str() {
+        "invalid-storage" if spec_file::as_spec(&bytes).is_some() => Failure {
+            message: format!("{} is a spec, and not the storage that is built from it", file.display()),
+            ..failure
+        }
+        .with_help("`flowhold build` writes that: storage.json"),
         "invalid-storage" => Failure { message: format!("{}: {}", file.display(), failure.message), ..failure },
         _ => failure,
     })

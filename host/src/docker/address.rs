@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use hyper::http::uri::Authority;
+
 use super::{cli_config, cli_context, error::DockerError, tls::Tls};
 use crate::progress::{clean, without_passwords};
 
@@ -84,6 +86,10 @@ impl Address {
             host if has_port(host) => host.to_owned(),
             host => format!("{host}:{port}"),
         };
+        let authority = host.parse::<Authority>().map_err(|error| error.to_string())?;
+        if authority.port_u16().is_none_or(|port| port == 0) {
+            return Err("ports are numbers from 1 to 65535".to_owned());
+        }
         if !is_secure {
             return Ok(Self::Http(host));
         }
@@ -202,6 +208,10 @@ mod tests {
     fn addresses_are_completed_or_refused() {
         for (given, found) in [
             ("tcp://host", Ok("tcp://host:2375")),
+            ("tcp://host:abc", Err("invalid")),
+            ("tcp://host:99999", Err("1 to 65535")),
+            ("tcp://host:0", Err("1 to 65535")),
+            ("http://a b", Err("invalid")),
             ("tcp://:2375", Ok("tcp://localhost:2375")),
             ("tcp://[::1]", Ok("tcp://[::1]:2375")),
             ("tcp://[::1]:9", Ok("tcp://[::1]:9")),

@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::credentials::CredentialsError;
+use crate::blob::read_regular;
 use crate::failure::of_system;
+
+/// No file of docker's is larger, in bytes.
+pub(super) const LARGEST: u64 = 16 << 20;
 
 /// What is null is not there, as for docker itself.
 #[derive(Deserialize, Default)]
@@ -46,7 +50,7 @@ pub(super) fn file(folder: &Path) -> PathBuf {
 /// If it can't be read, or is not what docker writes. Its content is not told.
 pub(super) fn read(folder: &Path) -> Result<Option<Config>, CredentialsError> {
     let file = file(folder);
-    let text = match std::fs::read(&file) {
+    let text = match read_regular(&file, LARGEST) {
         Ok(text) if text.trim_ascii().is_empty() => return Ok(None),
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{DockerError, cli_config, request_error::words};
-use crate::{failure::of_system, progress::clean};
+use crate::{blob::read_regular, failure::of_system, progress::clean};
 
 /// Where the daemon of a context is.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,7 +62,8 @@ pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Cont
     let id = format!("{:x}", Sha256::digest(&name));
     let file = folder.join("contexts/meta").join(&id).join("meta.json");
     let wrong = |reason: String| ContextError { name: name.clone(), reason };
-    let meta = fs::read(&file).map_err(|error| wrong(format!("{}: {}", file.display(), of_system(&error))))?;
+    let meta = read_regular(&file, cli_config::LARGEST);
+    let meta = meta.map_err(|error| wrong(format!("{}: {}", file.display(), of_system(&error))))?;
     let meta: Meta = serde_json::from_slice(&meta)
         .map_err(|error| wrong(format!("{} is not what docker writes: {error}", file.display())))?;
     let address = meta.endpoints.get("docker").map(|endpoint| endpoint.host.clone()).unwrap_or_default();
@@ -76,6 +76,8 @@ pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Cont
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 //! The daemon gives files of containers only, as a tar. The image is not ours, so neither is what
 //! the tar holds: one regular file is taken from it, under no name of its choosing.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
@@ -18,6 +19,9 @@ use super::reference::Reference;
 use super::request_error::RequestError;
 use super::{Daemon, DockerError};
 use crate::{failure::of_system, progress::clean};
+
+/// What an archive may have besides the file, in bytes: paths are shorter.
+const HEADERS: u64 = 1 << 20;
 
 /// Chunks between the connection and the disk.
 const CHUNKS: usize = 8;
@@ -89,7 +93,8 @@ enum Unfit {
 }
 
 fn extract(archive: impl Read) -> Result<File, Unfit> {
-    let mut archive = tar::Archive::new(archive);
+    let left = Cell::new(HEADERS);
+    let mut archive = tar::Archive::new(Metered { archive, left: &left });
     let mut entries = archive.entries().map_err(Unfit::Reading)?;
     let mut entry = match entries.next() {
         Some(entry) => entry.map_err(Unfit::Reading)?,
@@ -106,6 +111,7 @@ fn extract(archive: impl Read) -> Result<File, Unfit> {
     }
     let mut file = tempfile::tempfile().map_err(Unfit::Writing)?;
     let expected = entry.size();
+    left.set(expected.saturating_add(HEADERS));
     let mut buffer = vec![0; 64 * 1024];
     let mut size = 0;
     loop {
@@ -125,6 +131,21 @@ fn extract(archive: impl Read) -> Result<File, Unfit> {
         return Err(Unfit::Found("more than one file".to_owned()));
     }
     Ok(file)
+}
+
+/// An archive of which only so many bytes are read: headers may be of any length, and are held.
+struct Metered<'l, R> {
+    archive: R,
+    left: &'l Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.archive.read(buffer)?;
+        let left = self.left.get().checked_sub(read as u64);
+        self.left.set(left.ok_or_else(|| io::Error::other("its headers have no end"))?);
+        Ok(read)
+    }
 }
 
 /// The connection's chunks, for a reader on a thread of its own.
@@ -171,6 +192,15 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
+    /// The beginning of an archive that goes on and on before it comes to a file.
+    fn endless(kind: EntryType) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(1 << 36);
+        header.set_cksum();
+        [header.as_bytes(), vec![b'x'; 2 << 20].as_slice()].concat()
+    }
+
     /// The file's content, or why there is none.
     fn extracted(tar: &[u8]) -> Result<Vec<u8>, String> {
         let mut content = Vec::new();
@@ -201,6 +231,8 @@ mod tests {
             (archive(&[(EntryType::Regular, "a", b"x"), (EntryType::Regular, "b", b"y")]), "more than one file"),
             (archive(&[(EntryType::Regular, "a", b"hello")])[..514].to_vec(), "reading: "),
             (vec![1; 600], "reading: "),
+            (endless(EntryType::XHeader), "reading: its headers have no end"),
+            (endless(EntryType::GNULongName), "reading: its headers have no end"),
             (Vec::new(), "reading: "),
         ] {
             let error = extracted(&tar).unwrap_err();

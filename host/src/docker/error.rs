@@ -80,7 +80,7 @@ pub(crate) enum DockerError {
     #[error("{what} needs BuildKit, and the daemon at {address} builds without")]
     NeedsBuildkit { what: &'static str, address: String },
     /// A secret for the build could not be had.
-    #[error("the secret '{id}' has no value: {place}: {reason}")]
+    #[error("the secret '{id}' has no value: {place} {reason}")]
     Secret {
         id: String,
         place: String,

@@ -51,23 +51,23 @@ impl Secrets {
                 SecretSource::File(path) => format!("the file '{path}'"),
             };
             if !granted(source) {
-                return Err(missing(place, "this host keeps it from builds"));
+                return Err(missing(place, "is kept from builds by this host"));
             }
             let value = match source {
                 SecretSource::Env(name) => match variable(name) {
                     Some(value) => value.into_encoded_bytes(),
-                    None => return Err(missing(place, "it is not set")),
+                    None => return Err(missing(place, "is not set")),
                 },
                 SecretSource::File(path) => match read_file(path) {
                     Ok(value) => value,
-                    Err(error) => return Err(missing(place, &of_system(&error))),
+                    Err(error) => return Err(missing(place, &format!("can't be read: {}", of_system(&error)))),
                 },
             };
             if value.is_empty() {
-                return Err(missing(place, "it is empty"));
+                return Err(missing(place, "is empty"));
             }
             if value.len() > LARGEST {
-                return Err(missing(place, "it is larger than the 500 KiB that BuildKit takes"));
+                return Err(missing(place, "is larger than the 500 KiB that BuildKit takes"));
             }
             read.insert(id.clone(), value);
         }
@@ -155,13 +155,13 @@ mod tests {
         assert_eq!(read(SecretSource::File(file.display().to_string())).unwrap(), b"from a file\n");
         std::fs::write(&file, "").unwrap();
         let empty = read(SecretSource::File(file.display().to_string())).unwrap_err().to_string();
-        assert!(empty.contains("the secret 'a'") && empty.ends_with("it is empty"), "{empty}");
+        assert!(empty.contains("the secret 'a'") && empty.ends_with(" is empty"), "{empty}");
         std::fs::write(&file, vec![b'x'; LARGEST + 1]).unwrap();
         assert!(read(SecretSource::File(file.display().to_string())).unwrap_err().to_string().contains("500 KiB"));
         let unset = read(SecretSource::Env("OTHER".to_owned())).unwrap_err();
-        assert_eq!(unset.to_string(), "the secret 'a' has no value: the environment variable OTHER: it is not set");
+        assert_eq!(unset.to_string(), "the secret 'a' has no value: the environment variable OTHER is not set");
         let kept = Secrets::read(&[secret(SecretSource::Env("TOKEN".to_owned()))], |_| false, variable).unwrap_err();
-        assert!(kept.to_string().ends_with("this host keeps it from builds"), "{kept}");
+        assert!(kept.to_string().ends_with("is kept from builds by this host"), "{kept}");
         let missing = read(SecretSource::File("/missing/file".to_owned())).unwrap_err().to_string();
         assert!(missing.contains("the file '/missing/file'"), "{missing}");
     }

@@ -12,16 +12,13 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{
-        CertificateDer, PrivateKeyDer, ServerName,
-        pem::{self, PemObject},
-    },
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{FOREVER, request_error::words};
-use crate::failure::of_system;
+use super::{FOREVER, cli_config, request_error::words};
+use crate::{blob::read_regular, failure::of_system};
 
 /// What connections to a daemon have in common.
 #[derive(Debug, Clone)]
@@ -49,7 +46,9 @@ impl Tls {
                 return Err(unusable(&key, &"cert.pem, which belongs to it, is missing"));
             }
             (Some((_, own)), Some(key)) => {
-                let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unusable(&key, &told(error)))?;
+                let text =
+                    read_regular(&key, cli_config::LARGEST).map_err(|error| unusable(&key, &of_system(&error)))?;
+                let secret = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unusable(&key, &error))?;
                 config.with_client_auth_cert(own, secret).map_err(|error| unusable(&key, &error))?
             }
             _ => config.with_no_client_auth(),
@@ -83,20 +82,13 @@ type Certificates = (PathBuf, Vec<CertificateDer<'static>>);
 /// What a file has of certificates, if it is there.
 fn certificates(path: Option<PathBuf>) -> Result<Option<Certificates>, String> {
     let Some(path) = path else { return Ok(None) };
-    let read = CertificateDer::pem_file_iter(&path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
-    match read {
-        Ok(all) if all.is_empty() => Err(unusable(&path, &"it has no certificate")),
-        Ok(all) => Ok(Some((path, all))),
-        Err(pem::Error::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unusable(&path, &told(error))),
-    }
-}
-
-fn told(error: pem::Error) -> String {
-    match error {
-        pem::Error::Io(error) => of_system(&error),
-        error => error.to_string(),
-    }
+    let text = match read_regular(&path, cli_config::LARGEST) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|error| unusable(&path, &of_system(&error)))?,
+    };
+    let all: Vec<_> =
+        CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| unusable(&path, &error))?;
+    if all.is_empty() { Err(unusable(&path, &"it has no certificate")) } else { Ok(Some((path, all))) }
 }
 
 fn unusable(path: &Path, reason: &dyn fmt::Display) -> String {
