@@ -37,7 +37,7 @@ pub(crate) struct Capabilities {
     /// Ticks of the host's clock in which the guest may still run; none without a deadline.
     pub(crate) ticks: Option<u32>,
     pub(crate) grants: Grants,
-    pub(crate) held: Held,
+    pub(crate) held: DirectoryLock,
     /// An embedder's own files, in place of the grants.
     pub(crate) files: Option<Arc<dyn Files>>,
     pub(crate) docker: Arc<dyn Docker>,
@@ -47,9 +47,9 @@ pub(crate) struct Capabilities {
 
 /// The directory that flows are added to in the call at work, locked.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Held(Arc<Mutex<Option<File>>>);
+pub(crate) struct DirectoryLock(Arc<Mutex<Option<File>>>);
 
-impl Held {
+impl DirectoryLock {
     fn any(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
@@ -62,9 +62,9 @@ impl Held {
 /// A call at work. After it, and where nobody waits for its end any more, others may add flows to the directory that it
 /// added some to.
 #[must_use]
-pub(crate) struct AtWork(pub(crate) Held);
+pub(crate) struct CallGuard(pub(crate) DirectoryLock);
 
-impl Drop for AtWork {
+impl Drop for CallGuard {
     fn drop(&mut self) {
         self.0.set(None);
     }

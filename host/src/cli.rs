@@ -40,7 +40,7 @@ const EXAMPLES: &str = "Examples:
   flowhold run etl -e MODE=test        run the flow etl where it is stored
   flowhold add flows/etl.py:flow       store a flow in ~/.prefect/flows
 
-Exit codes: 0 done; 1 the input is wrong; 2 usage; 69 something needed is unavailable (daemon, registry, Python);
+Exit codes: 0 done; 1 the input is wrong; 2 usage; 69 something needed is unavailable (daemon, registry, Python); \
 75 trying again may help; 130 interrupted. `run` passes on the flow's own.";
 
 #[derive(Subcommand)]

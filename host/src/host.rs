@@ -14,7 +14,7 @@ use wasmtime::{
 use crate::{
     bindings::{Flowhold, FlowholdPre},
     blob::Quota,
-    capabilities::{AtWork, Capabilities, Has, Held},
+    capabilities::{CallGuard, Capabilities, DirectoryLock, Has},
     capability::{Clock, Docker, Files, NoDocker, Random, System},
     compiled,
     deadline::Ticker,
@@ -24,7 +24,7 @@ use crate::{
     inputs::Inputs,
     limits::Limits,
     policy::Policy,
-    python::{Ahead, Errand},
+    python::{PickleJob, WarmPython},
     sources::{Pickling, SourceGrant},
 };
 
@@ -235,7 +235,7 @@ impl Host {
             open_files: Quota::of(OPEN_FILES),
             ticks: None,
             grants,
-            held: Held::default(),
+            held: DirectoryLock::default(),
             files: settings.files.clone(),
             docker: Arc::clone(&settings.docker),
             clock: Arc::clone(&settings.clock),
@@ -276,7 +276,7 @@ impl Host {
             sources: Arc::clone(&settings.sources),
             pickling: Pickling::default(),
             inputs: Inputs::default(),
-            errand: None,
+            job: None,
             kept: Vec::new(),
         })
     }
@@ -305,7 +305,7 @@ pub struct Session {
     pub(crate) pickling: Pickling,
     /// What the last plan was made from, and what Python was asked for.
     pub(crate) inputs: Inputs,
-    pub(crate) errand: Option<Errand>,
+    pub(crate) job: Option<PickleJob>,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
 }
@@ -331,13 +331,13 @@ impl Session {
     }
 
     /// Has this Python pickle flows, if it waits. What it says is a guess: a plan of a session without it is the plan.
-    pub fn use_ahead(&mut self, ahead: Arc<Ahead>) {
-        self.pickling.ahead = Some(ahead);
+    pub fn use_warm(&mut self, warm: Arc<WarmPython>) {
+        self.pickling.warm = Some(warm);
     }
 
     /// What Python was asked for the last plan; none if it needed none.
-    pub fn errand(&self) -> Option<&Errand> {
-        self.errand.as_ref()
+    pub fn pickle_job(&self) -> Option<&PickleJob> {
+        self.job.as_ref()
     }
 
     /// What the last plan was made from, besides the spec.
@@ -346,14 +346,14 @@ impl Session {
     }
 
     /// Before each call: it has the whole deadline for itself.
-    pub(crate) fn begin(&mut self) -> AtWork {
+    pub(crate) fn begin(&mut self) -> CallGuard {
         let capabilities = self.store.data_mut();
         capabilities.ticks = self.ticks;
-        AtWork(capabilities.held.clone())
+        CallGuard(capabilities.held.clone())
     }
 
     pub(crate) async fn release(&mut self, resource: ResourceAny) -> Result<(), Failure> {
-        let _at_work = self.begin();
+        let _guard = self.begin();
         resource.resource_drop_async(&mut self.store).await.map_err(|error| Failure::of_guest(&error))
     }
 }

@@ -32,7 +32,7 @@ pub struct Plan {
 /// Calls a method of a resource; a guest that breaks is a failure.
 macro_rules! call {
     ($session:ident . $interface:ident . $resource:ident . $method:ident ($($argument:expr),*)) => {{
-        let _at_work = $session.begin();
+        let _guard = $session.begin();
         let guest = $session.core.$interface();
         let called = guest.$resource().$method(&mut $session.store, $($argument),*).await;
         called.map_err(|error| $crate::failure::Failure::of_guest(&error))
@@ -56,7 +56,7 @@ impl Session {
             .found
             .iter()
             .any(|found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable));
-        (self.inputs, self.errand) = (look.inputs, look.errand);
+        (self.inputs, self.job) = (look.inputs, look.job);
         policies.iter().for_each(|policy| self.inputs.add_file(&spec.folder.join(policy)));
         let table = &mut self.store.data_mut().table;
         let mut push = |blob: Blob| table.push(blob);

@@ -168,7 +168,7 @@ impl Session {
 
     /// Calls a function of the core with values whose types nobody here knows.
     async fn call_plan(&mut self, name: &str, arguments: &[Val]) -> Result<Val, Failure> {
-        let _at_work = self.begin();
+        let _guard = self.begin();
         let interface = self.instance.get_export_index(&mut self.store, None, PLANNING);
         let index = self.instance.get_export_index(&mut self.store, interface.as_ref(), name);
         let function = index.and_then(|index| self.instance.get_func(&mut self.store, index));

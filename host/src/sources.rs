@@ -15,7 +15,7 @@ use crate::{
     files::{from_everywhere, parent_of},
     inputs::{Inputs, Listing},
     parallel::on_all_processors,
-    python::{Ahead, Errand, Interpreter, PickleRequest, configuration_of, path_of},
+    python::{Interpreter, PickleJob, PickleRequest, WarmPython, configuration_of, path_of},
 };
 
 /// A finding before the component has handles of it.
@@ -40,13 +40,13 @@ enum FoundKind {
 
 /// All findings, and the Python that was asked.
 #[derive(Default)]
-pub(crate) struct Look {
+pub(crate) struct Findings {
     pub(crate) found: Vec<Found>,
     pub(crate) python: Option<Python>,
     /// Holds the pickles.
     pub(crate) temporary: Option<tempfile::TempDir>,
     pub(crate) inputs: Inputs,
-    pub(crate) errand: Option<Errand>,
+    pub(crate) job: Option<PickleJob>,
 }
 
 /// Whether a look must bring the bytes of sources whose size and digest the spec states.
@@ -89,7 +89,7 @@ pub(crate) struct Pickling {
     /// Where pickles are kept.
     pub(crate) kept: Option<PathBuf>,
     /// Is asked first.
-    pub(crate) ahead: Option<Arc<Ahead>>,
+    pub(crate) warm: Option<Arc<WarmPython>>,
 }
 
 /// Looks at everything that a spec names, relative to its folder.
@@ -100,7 +100,7 @@ pub(crate) async fn look(
     pickling: &Pickling,
     need: Need,
     granted: &SourceGrant,
-) -> Look {
+) -> Findings {
     let wanted = |source: &Source| need == Need::Build || !source.pinned;
     let mut inputs = Inputs::default();
     for source in sources.iter().filter(|source| wanted(source)) {
@@ -143,7 +143,7 @@ pub(crate) async fn look(
             _ => None,
         })
         .unzip();
-    let mut look = Look { found, inputs, ..Look::default() };
+    let mut look = Findings { found, inputs, ..Findings::default() };
     // A resolved spec leaves nothing to Python, whatever is needed of it.
     let open = sources.iter().any(|source| !source.pinned);
     if requests.is_empty() && !(python.is_some() && open) {
@@ -163,7 +163,7 @@ pub(crate) async fn look(
     look
 }
 
-impl Look {
+impl Findings {
     /// Has Python pickle flows; `at` says which findings they are.
     async fn pickle(
         &mut self,
@@ -186,15 +186,15 @@ impl Look {
             return Err((None, not_granted(interpreter.program())));
         }
         let files = requests.iter().map(|request| request.file.clone()).collect();
-        self.errand = Some(Errand { interpreter: interpreter.clone(), files });
+        self.job = Some(PickleJob { interpreter: interpreter.clone(), files });
         if let Some(lines) = &pickling.printed {
             interpreter = interpreter.printing_to(lines.clone());
         }
         if let Some(directory) = &pickling.kept {
             interpreter = interpreter.keeping_in(directory.clone());
         }
-        if let Some(ahead) = &pickling.ahead {
-            interpreter = interpreter.with_ahead(Arc::clone(ahead));
+        if let Some(warm) = &pickling.warm {
+            interpreter = interpreter.with_warm(Arc::clone(warm));
         }
         let answer = interpreter.pickle(requests, temporary.path(), &mut self.inputs).await;
         let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;

@@ -126,7 +126,7 @@ fn a_new_python_has_the_last_word() {
     assert!(first["plan"] != guess["plan"] && guess["plan"] != second["plan"]);
     assert_eq!(second["plan"], plan(&folder));
     assert_eq!(printed(&folder), "False second\n");
-    watching.says("made other pickles", 1);
+    watching.says("pickled differently", 1);
     watching.says("watching", 2);
     // No guesses any more.
     save(&folder, "flow.py", &flow("third"));

@@ -25,10 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  flowhold run etl                                 of the storage.json that `flowhold build` wrote here
-  flowhold run etl --storage etl/storage.json -e MODE=test --timeout 10m
+  flowhold run etl                        of the storage.json that `flowhold build` wrote here
+  flowhold run etl -f etl/flowhold.toml -e MODE=test --timeout 10m
 
-At its timeout or Ctrl-C a flow gets SIGINT, as a KeyboardInterrupt, and 10 seconds to clean up. The second Ctrl-C kills
+At its timeout or Ctrl-C a flow gets SIGINT, as a KeyboardInterrupt, and 10 seconds to clean up. The second Ctrl-C kills \
 it.")]
 pub(crate) struct Arguments {
     /// The flow's name, or its location

@@ -10,7 +10,7 @@ use flowhold::{
     Failure, FailureKind, Plan, Session,
     files::{absolute, parent_of},
     inputs::Inputs,
-    python::{Ahead, Errand},
+    python::{PickleJob, WarmPython},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,7 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> 
     arguments.spec.policies.iter().for_each(|policy| own.add_file(policy));
     let changes = Changes::of(own, output)?;
     let interrupt = exit::on_signal();
-    let mut builds = Builds { arguments, interrupt, changes, last: None, errand: None, ahead: None, trusted: true };
+    let mut builds = Builds { arguments, interrupt, changes, last: None, job: None, warm: None, trusted: true };
     loop {
         builds.round().await?;
         console::note(&format!("watching {} and what it names; Ctrl-C ends", spec.display()));
@@ -46,12 +46,12 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> 
             if !changed.by_itself {
                 break changed;
             }
-            console::note(&format!("note: each build changes {}, which it is made of", changed.names()));
+            console::note(&format!("note: each build changes {}, one of its own inputs", changed.names()));
         };
         console::note(&format!("changed: {}", changed.names()));
         // Of the Python that waits, nobody knows any more whether it is the one, and has the packages, that count now.
         if changed.meanwhile || changed.paths.contains(&path) || builds.changes.tell_of_packages(&changed.paths) {
-            builds.ahead = None;
+            builds.warm = None;
         }
     }
 }
@@ -62,9 +62,9 @@ struct Builds<'a> {
     changes: Changes,
     last: Option<Last>,
     /// What Python was asked for last.
-    errand: Option<Errand>,
+    job: Option<PickleJob>,
     /// The Python that pickles first.
-    ahead: Option<Arc<Ahead>>,
+    warm: Option<Arc<WarmPython>>,
     /// Whether it has made no mistake.
     trusted: bool,
 }
@@ -97,16 +97,16 @@ impl Builds<'_> {
     /// Builds what is not built yet, and has a new Python confirm what was guessed. An error ends it all.
     async fn round(&mut self) -> Result<(), Failure> {
         self.changes.begin();
-        let ahead = self.ahead.take();
-        let outcome = self.attempt(Attempt::First, ahead.as_ref()).await?;
+        let warm = self.warm.take();
+        let outcome = self.attempt(Attempt::First, warm.as_ref()).await?;
         if outcome == Outcome::Same {
             console::note("nothing to do: all is as it was built");
         }
-        let guessed = ahead.as_ref().is_some_and(|ahead| ahead.answered());
+        let guessed = warm.as_ref().is_some_and(|warm| warm.answered());
         if self.trusted {
-            let waiting = ahead.filter(|ahead| ahead.waits());
+            let waiting = warm.filter(|warm| warm.waits());
             // One that can't be started is missed by nobody: the next round says why.
-            self.ahead = waiting.or_else(|| Some(Arc::new(self.errand.as_ref()?.start_ahead().ok()?)));
+            self.warm = waiting.or_else(|| Some(Arc::new(self.job.as_ref()?.start_warm().ok()?)));
         }
         // Where something has changed meanwhile, the next round is of a new Python anyway.
         if guessed && self.changes.are_none() {
@@ -121,20 +121,20 @@ impl Builds<'_> {
 
     /// Does without guesses from now on.
     fn distrust(&mut self, counts: Outcome) {
-        (self.ahead, self.trusted) = (None, false);
+        (self.warm, self.trusted) = (None, false);
         if counts == Outcome::Failed {
             self.last = None;
-            console::note("note: what was built is not confirmed: a new Python, which counts, says otherwise");
+            console::note("note: what was built is not confirmed: a fresh Python, whose result counts, disagrees");
         } else {
             console::note(
-                "note: a new Python, which counts, made other pickles; from now on, each build waits for one",
+                "note: a fresh Python, whose result counts, pickled differently; from now on, each build waits for one",
             );
         }
     }
 
     /// Plans, and builds what is not built; says what is wrong.
-    async fn attempt(&mut self, attempt: Attempt, ahead: Option<&Arc<Ahead>>) -> Result<Outcome, Failure> {
-        match self.build(attempt, ahead).await {
+    async fn attempt(&mut self, attempt: Attempt, warm: Option<&Arc<WarmPython>>) -> Result<Outcome, Failure> {
+        match self.build(attempt, warm).await {
             Ok(Outcome::Local) => Err(Failure::input(
                 "local",
                 "--watch has nothing to build again: a local storage never replaces a flow",
@@ -148,16 +148,16 @@ impl Builds<'_> {
         }
     }
 
-    async fn build(&mut self, attempt: Attempt, ahead: Option<&Arc<Ahead>>) -> Result<Outcome, Failure> {
-        let planned = self.plan(ahead).await;
+    async fn build(&mut self, attempt: Attempt, warm: Option<&Arc<WarmPython>>) -> Result<Outcome, Failure> {
+        let planned = self.plan(warm).await;
         let inputs = planned.as_ref().map(|(_, session, _)| session.inputs().clone());
         let watched = self.changes.follow(&inputs.unwrap_or_default());
         let (spec, mut session, plan) = planned?;
-        self.errand = session.errand().cloned();
+        self.job = session.pickle_job().cloned();
         let resolved = session.resolved_spec(plan).await.ok();
         let known = self.last.as_ref().filter(|last| Some(&last.resolved) == resolved.as_ref());
         let (tried, stands) = (known.is_some(), known.is_some_and(|last| last.stands));
-        if resolved.is_none() && ahead.is_some_and(|ahead| ahead.answered()) {
+        if resolved.is_none() && warm.is_some_and(|warm| warm.answered()) {
             // A new Python is asked next, and then it is said what is wrong.
             return Ok(Outcome::Failed);
         }
@@ -181,13 +181,13 @@ impl Builds<'_> {
         watched.map(|()| Outcome::Built)
     }
 
-    async fn plan(&self, ahead: Option<&Arc<Ahead>>) -> Result<(SpecFile, Session, Plan), Failure> {
+    async fn plan(&self, warm: Option<&Arc<WarmPython>>) -> Result<(SpecFile, Session, Plan), Failure> {
         let spec = self.arguments.read()?;
         // Of the policies as they are now.
         let host = interruptible(self.arguments.spec.host()?, self.arguments.progress.progress, &self.interrupt)?;
         let mut session = host.session().await?;
-        if let Some(ahead) = ahead {
-            session.use_ahead(Arc::clone(ahead));
+        if let Some(warm) = warm {
+            session.use_warm(Arc::clone(warm));
         }
         let plan = self.arguments.plan(&mut session, &spec, &self.interrupt).await?;
         Ok((spec, session, plan))

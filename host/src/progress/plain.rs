@@ -124,19 +124,23 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_output_is_nobodys_problem() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-                Err(std::io::ErrorKind::BrokenPipe.into())
+    fn an_output_that_fails_is_tried_again() {
+        /// Fails once.
+        struct Failing(bool, Vec<u8>);
+        impl Write for Failing {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                if !std::mem::replace(&mut self.0, true) {
+                    return Err(std::io::ErrorKind::BrokenPipe.into());
+                }
+                self.1.write(bytes)
             }
             fn flush(&mut self) -> std::io::Result<()> {
                 Ok(())
             }
         }
-        let plain = Plain::new(Closed);
+        let plain = Plain::new(Failing(false, Vec::new()));
         plain.event(Event::Message { text: "first" });
         plain.event(Event::Message { text: "second" });
-        assert!(!plain.out.is_poisoned());
+        assert_eq!(plain.out.into_inner().unwrap().1, b"second\n");
     }
 }

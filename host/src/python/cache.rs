@@ -24,7 +24,7 @@ use crate::{
     inputs::{Inputs, Listing},
 };
 
-use super::{Executed, PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, Traced, configuration_of};
+use super::{PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, configuration_of, pickling::Executed, session::Traced};
 
 /// No entry is larger: storages with larger flows can't be read.
 const LARGEST_ENTRY: u64 = 512 << 20;
@@ -293,7 +293,7 @@ mod tests {
     use super::{
         super::{
             Interpreter, PythonError,
-            tests::{PYTHON, folder, requests, succeed},
+            tests::{PYTHON, facts as asked, folder, requests, succeed},
         },
         fingerprint::{LARGEST, STEP},
         *,
@@ -374,7 +374,7 @@ mod tests {
         let (facts, pickled) = project.python.pickle(&wanted, project.pickles.path(), inputs).await.unwrap();
         assert_ne!(fs::read(&pickled[0].content).unwrap(), other);
         assert_eq!(fs::read(&pickled[1].content).unwrap(), first);
-        assert_eq!(project.python.facts().await.unwrap(), facts);
+        assert_eq!(asked(&project.python).await.unwrap(), facts);
     }
 
     #[tokio::test]

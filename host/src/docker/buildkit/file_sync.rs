@@ -40,7 +40,7 @@ impl From<h2::Error> for Broken {
 }
 
 /// What BuildKit says.
-enum Wish {
+enum FileRequest {
     /// A file, by its number.
     File(usize),
     Finish,
@@ -66,8 +66,8 @@ impl Shared {
         let entries = self.context.below(texts("dir-name").next().unwrap_or_default(), &wanted);
         // The Dockerfile is asked for beforehand, by itself.
         let sent = (entries.len() == self.context.entries.len()).then_some(&self.sent);
-        let (wishes, wished) = mpsc::unbounded_channel();
-        tokio::try_join!(listen(body, &entries, wishes), self.give(&entries, wished, sent, stream))?;
+        let (requests, requested) = mpsc::unbounded_channel();
+        tokio::try_join!(listen(body, &entries, requests), self.give(&entries, requested, sent, stream))?;
         if let Some(sent) = sent {
             sent.all();
         }
@@ -77,7 +77,7 @@ impl Shared {
     async fn give(
         &self,
         entries: &[&Entry],
-        mut wished: mpsc::UnboundedReceiver<Wish>,
+        mut requested: mpsc::UnboundedReceiver<FileRequest>,
         sent: Option<&Sent>,
         stream: &mut SendStream<Bytes>,
     ) -> Result<(), Broken> {
@@ -87,14 +87,14 @@ impl Shared {
         }
         packets.add(STAT, 0, |_| ()).await?;
         loop {
-            let wish = match wished.try_recv() {
-                Ok(wish) => wish,
+            let request = match requested.try_recv() {
+                Ok(request) => request,
                 Err(_) => {
                     packets.send().await?;
-                    wished.recv().await.ok_or(Broken)?
+                    requested.recv().await.ok_or(Broken)?
                 }
             };
-            let Wish::File(number) = wish else {
+            let FileRequest::File(number) = request else {
                 packets.add(FIN, 0, |_| ()).await?;
                 return packets.send().await;
             };
@@ -140,7 +140,11 @@ impl Packets<'_> {
 }
 
 /// Passes on what BuildKit wants, each file once, until it has all.
-async fn listen(mut body: RecvStream, entries: &[&Entry], wishes: mpsc::UnboundedSender<Wish>) -> Result<(), Broken> {
+async fn listen(
+    mut body: RecvStream,
+    entries: &[&Entry],
+    requests: mpsc::UnboundedSender<FileRequest>,
+) -> Result<(), Broken> {
     let mut received = BytesMut::new();
     let mut asked = HashSet::new();
     while let Some(bytes) = body.data().await {
@@ -158,10 +162,10 @@ async fn listen(mut body: RecvStream, entries: &[&Entry], wishes: mpsc::Unbounde
             }
             match kind {
                 REQ if number < entries.len() && asked.insert(number) => {
-                    let _ = wishes.send(Wish::File(number));
+                    let _ = requests.send(FileRequest::File(number));
                 }
                 FIN => {
-                    let _ = wishes.send(Wish::Finish);
+                    let _ = requests.send(FileRequest::Finish);
                     return Ok(());
                 }
                 _ => return Err(Broken),
@@ -267,7 +271,7 @@ mod tests {
         (packets, server.await.unwrap())
     }
 
-    fn wish(kind: u64, number: usize) -> Vec<u8> {
+    fn request(kind: u64, number: usize) -> Vec<u8> {
         let mut message = Vec::new();
         push_packet(&mut message, kind, number, |_| ());
         message
@@ -276,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn files_are_sent_once_when_they_are_asked_for() {
         // Dockerfile, flows, flows/a; a directory has no content, and nothing is behind the last.
-        let asked = [wish(REQ, 2), wish(REQ, 1), wish(REQ, 0), wish(FIN, 0)].concat();
+        let asked = [request(REQ, 2), request(REQ, 1), request(REQ, 0), request(FIN, 0)].concat();
         let (packets, complete) = told(asked).await;
         let kinds: Vec<_> = packets.iter().map(|(kind, ..)| *kind).collect();
         assert_eq!(kinds, [STAT, STAT, STAT, STAT, DATA, DATA, DATA, DATA, FIN]);
@@ -288,10 +292,10 @@ mod tests {
     #[tokio::test]
     async fn what_makes_no_sense_ends_it() {
         for asked in [
-            [wish(REQ, 0), wish(REQ, 0)].concat(),
-            wish(REQ, 3),
-            wish(STAT, 0),
-            wish(9, 0),
+            [request(REQ, 0), request(REQ, 0)].concat(),
+            request(REQ, 3),
+            request(STAT, 0),
+            request(9, 0),
             vec![0, 0xff, 0xff, 0xff, 0xff],
             vec![0; 3],
             Vec::new(),

@@ -22,12 +22,12 @@ const FILES: usize = 100;
 
 /// Waits to be asked, once; ends when it is dropped.
 #[derive(Debug)]
-pub struct Ahead {
+pub struct WarmPython {
     child: Mutex<Option<Child>>,
     answered: AtomicBool,
 }
 
-impl Ahead {
+impl WarmPython {
     /// Whether nobody has asked it.
     pub fn waits(&self) -> bool {
         self.child.lock().is_ok_and(|child| child.is_some())
@@ -49,19 +49,19 @@ impl Ahead {
 
 /// A Python, and the files whose flows it is asked for.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub struct PickleJob {
     pub(crate) interpreter: Interpreter,
     pub(crate) files: BTreeSet<PathBuf>,
 }
 
-impl Errand {
+impl PickleJob {
     /// Has that Python import what the files import, and wait.
     ///
     /// # Errors
     /// It can't be started.
-    pub fn start_ahead(&self) -> Result<Ahead, PythonError> {
+    pub fn start_warm(&self) -> Result<WarmPython, PythonError> {
         let child = self.interpreter.start(self.files.iter().take(FILES))?;
-        Ok(Ahead { child: Mutex::new(Some(child)), answered: AtomicBool::new(false) })
+        Ok(WarmPython { child: Mutex::new(Some(child)), answered: AtomicBool::new(false) })
     }
 }
 
@@ -89,19 +89,19 @@ mod tests {
         folder(&[("flow.py", flow), ("helper.py", "WHO = 'before'\n")])
     }
 
-    fn start(folder: &TempDir) -> Ahead {
+    fn start(folder: &TempDir) -> WarmPython {
         let files = ["flow.py", "gone.py"].map(|name| folder.path().join(name)).into();
-        Errand { interpreter: PYTHON.clone(), files }.start_ahead().unwrap()
+        PickleJob { interpreter: PYTHON.clone(), files }.start_warm().unwrap()
     }
 
     /// A Python that has done what it can before it is asked.
-    async fn ahead(folder: &TempDir, last: &str) -> Arc<Ahead> {
-        let ahead = start(folder);
-        let child = ahead.child.lock().unwrap().as_ref().and_then(tokio::process::Child::id).unwrap();
+    async fn warm(folder: &TempDir, last: &str) -> Arc<WarmPython> {
+        let warm = start(folder);
+        let child = warm.child.lock().unwrap().as_ref().and_then(tokio::process::Child::id).unwrap();
         let maps = Path::new("/proc").join(child.to_string()).join("maps");
         for _ in 0..6000 {
             if fs::read_to_string(&maps).unwrap().contains(last) {
-                return Arc::new(ahead);
+                return Arc::new(warm);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn packages_are_imported_before_and_the_users_own_modules_are_not() {
         let folder = project(FLOW);
-        let python = PYTHON.clone().with_ahead(ahead(&folder, "_decimal").await);
+        let python = PYTHON.clone().with_warm(warm(&folder, "_decimal").await);
         fs::write(folder.path().join("helper.py"), "WHO = 'edited'\n").unwrap();
         assert_eq!(pickle(&python, &folder).await.unwrap(), "True edited 1");
         // It was there for one time.
@@ -128,7 +128,7 @@ mod tests {
     async fn what_it_says_is_not_kept() {
         let folder = project(FLOW);
         let kept = PYTHON.clone().keeping_in(folder.path().join("cache"));
-        let guessing = kept.clone().with_ahead(ahead(&folder, "_decimal").await);
+        let guessing = kept.clone().with_warm(warm(&folder, "_decimal").await);
         assert_eq!(pickle(&guessing, &folder).await.unwrap(), "True before 1");
         assert_eq!(pickle(&kept, &folder).await.unwrap(), "False before 1");
     }
@@ -138,7 +138,7 @@ mod tests {
         let flow = "import decimal, json, typing\nfrom helper import WHO\nclass Flow:\n  name = WHO\n  known = {'a', 'b', 'c'}\n  \
                     def run(self) -> typing.List[str]: return json.dumps(sorted(self.known))\nflow = Flow()\n";
         let (first, second) = (project(flow), project(flow));
-        let python = PYTHON.clone().with_ahead(ahead(&first, "_decimal").await);
+        let python = PYTHON.clone().with_warm(warm(&first, "_decimal").await);
         pickle(&python, &first).await.unwrap();
         pickle(&PYTHON, &second).await.unwrap();
         let bytes = |folder: &TempDir| fs::read(folder.path().join("0.pickle")).unwrap();
@@ -149,11 +149,11 @@ mod tests {
     async fn where_it_fails_a_new_one_says_why() {
         let folder = project("import decimal\n");
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-        let python = PYTHON.clone().printing_to(tell).with_ahead(ahead(&folder, "_decimal").await);
+        let python = PYTHON.clone().printing_to(tell).with_warm(warm(&folder, "_decimal").await);
         fs::write(folder.path().join("flow.py"), "print('once')\nimport decimal\nimport none_such\n").unwrap();
         let error = pickle(&python, &folder).await.unwrap_err();
         assert!(matches!(&error, PythonError::Import { line: Some(3), .. }), "{error}");
-        assert!(!python.ahead.unwrap().answered());
+        assert!(!python.warm.unwrap().answered());
         assert_eq!(told.recv().await.as_deref(), Some("once"));
         assert!(told.try_recv().is_err());
     }
@@ -163,11 +163,11 @@ mod tests {
     async fn it_waits_for_files_that_can_not_be_read() {
         for text in ["import none_such\nimport decimal\n", "import\n", "\0"] {
             let folder = project(text);
-            let ahead = start(&folder);
+            let warm = start(&folder);
             fs::write(folder.path().join("flow.py"), "from helper import WHO\ndef flow(): print(WHO)\n").unwrap();
-            let python = PYTHON.clone().with_ahead(Arc::new(ahead));
+            let python = PYTHON.clone().with_warm(Arc::new(warm));
             assert_eq!(pickle(&python, &folder).await.unwrap(), "before");
-            assert!(python.ahead.unwrap().answered());
+            assert!(python.warm.unwrap().answered());
         }
     }
 }

@@ -1,0 +1,409 @@
+//! The scripts in a real Python: how flows are pickled, run, and checked in images.
+
+use std::{
+    fs, io,
+    path::Path,
+    process::{Command, Output},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::inputs::Inputs;
+
+const RUNNER: &str = include_str!("../../../core/src/runner.py");
+const HEALTH_CHECK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/src/health_check.py");
+
+/// A virtual environment with cloudpickle, made once and kept beside the test binary.
+pub(super) static PYTHON: LazyLock<Interpreter> = LazyLock::new(|| {
+    let home = std::env::current_exe().unwrap().with_file_name("test-python");
+    if !home.is_dir() {
+        let making = home.with_file_name(format!("test-python-{}", std::process::id()));
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(&making));
+        succeed(Command::new(making.join("bin/python")).args(["-m", "pip", "install", "-q", "cloudpickle"]));
+        if fs::rename(&making, &home).is_err() {
+            fs::remove_dir_all(&making).unwrap(); // another process was faster
+        }
+    }
+    Interpreter::find(Some("bin/python"), &home).unwrap()
+});
+
+pub(super) fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+pub(super) fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+pub(super) fn requests(folder: &TempDir, wanted: &[(&str, &str)]) -> Vec<PickleRequest> {
+    let request =
+        |(file, object): &(&str, &str)| PickleRequest { file: folder.path().join(file), object: (*object).to_owned() };
+    wanted.iter().map(request).collect()
+}
+
+/// Pickles one object of one file; the folder holds the pickle.
+async fn pickle(source: &str, object: &str) -> (TempDir, Result<Pickled, PythonError>) {
+    let folder = folder(&[("flows.py", source)]);
+    let result =
+        PYTHON.pickle(&requests(&folder, &[("flows.py", object)]), folder.path(), &mut Inputs::default()).await;
+    (folder, result.map(|(_, mut pickled)| pickled.remove(0)))
+}
+
+/// What an interpreter says of itself.
+pub(super) async fn facts(python: &Interpreter) -> Result<PythonFacts, PythonError> {
+    Ok(python.pickle(&[], Path::new(""), &mut Inputs::default()).await?.0)
+}
+
+async fn refusal(source: &str, object: &str) -> PythonError {
+    pickle(source, object).await.1.unwrap_err()
+}
+
+pub(super) fn run(pickled: &Pickled) -> Output {
+    Command::new(PYTHON.program()).args(["-u", "-c", RUNNER]).arg(&pickled.content).output().unwrap()
+}
+
+pub(super) fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// What a program of the given text, taken for the interpreter, is complained about for.
+async fn facts_of(script: &str) -> PythonError {
+    let folder = folder(&[("text", script)]);
+    // Written by another process: a program that this one has open for writing, or hands on so to a child of
+    // another test, can't be started.
+    succeed(Command::new("install").args(["text", "python"]).current_dir(folder.path()));
+    let python = Interpreter::find(Some("./python"), folder.path()).unwrap();
+    facts(&python).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn facts_are_what_the_packages_themselves_say() {
+    let facts = facts(&PYTHON).await.unwrap();
+    let code = "import sys, cloudpickle; print(*sys.version_info[:2], sep='.'); print(cloudpickle.__version__)";
+    let said = printed(&succeed(Command::new(PYTHON.program()).args(["-c", code])));
+    assert_eq!(format!("{}\n{}", facts.version, facts.cloudpickle.unwrap()), said);
+    assert_eq!(facts.prefect, None);
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_python_is_refused_with_its_own_last_line() {
+    let error = facts_of("#!/bin/sh\necho 'no snakes here' >&2\necho >&2\nexit 3\n").await;
+    let PythonError::Unusable { last_line, .. } = &error else { panic!("{error}") };
+    assert_eq!(last_line, "no snakes here (exit status: 3)");
+    let error = facts_of("neither a script nor a program").await;
+    assert!(matches!(error, PythonError::Unusable { .. }), "{error}");
+    let error = facts_of("#!/bin/sh\nexit 0\n").await;
+    assert!(error.to_string().ends_with("it said nothing (exit status: 0)"), "{error}");
+}
+
+#[tokio::test]
+async fn without_cloudpickle_the_error_holds_the_command() {
+    let folder = folder(&[("flows.py", "def flow(): pass\n")]);
+    succeed(Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(folder.path().join("bare")));
+    let python = Interpreter::find(Some("bare/bin/python"), folder.path()).unwrap();
+    let error = python
+        .pickle(&requests(&folder, &[("flows.py", "flow")]), folder.path(), &mut Inputs::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().ends_with("ModuleNotFoundError: No module named 'cloudpickle'"), "{error}");
+    let command = format!("run: {} -m pip install cloudpickle", python.program().display());
+    assert_eq!(error.help(), Some(command));
+}
+
+#[tokio::test]
+async fn what_a_file_defines_travels_with_the_flow() {
+    let source = "
+from __future__ import annotations
+import dataclasses, sys
+print('noise on stdout')
+assert sys.argv == [__file__]
+UNIT = 'rows'
+@dataclasses.dataclass
+class Result:
+    count: int
+def extract():
+    return Result(3)
+class Flow:
+    name = 'étl'
+    def run(self):
+        print(extract().count, UNIT)
+class Holder:
+    flow = Flow()
+if __name__ == '__main__':
+    raise SystemExit('must not run')
+";
+    let (_folder, pickled) = pickle(source, "Holder.flow").await;
+    let pickled = pickled.unwrap();
+    assert_eq!(pickled.name.as_deref(), Some("étl"));
+    assert_eq!(printed(&run(&pickled)), "3 rows");
+}
+
+#[tokio::test]
+async fn each_file_is_executed_once_with_the_modules_of_its_own_folder() {
+    let flows = "
+import helper
+print('executing', helper.WHO)
+def one(who=helper.WHO): print('one of', who)
+def two(who=helper.WHO): print('two of', who)
+";
+    let files = [("a/f.py", flows), ("a/helper.py", "WHO = 'a'"), ("b/f.py", flows), ("b/helper.py", "WHO = 'b'")];
+    let folder = folder(&files);
+    let (lines, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let wanted = [("a/f.py", "one"), ("b/f.py", "two"), ("a/f.py", "two")];
+    let python = PYTHON.clone().printing_to(lines);
+    let pickled = python.pickle(&requests(&folder, &wanted), folder.path(), &mut Inputs::default()).await.unwrap().1;
+    drop(python);
+    let mut all = Vec::new();
+    while let Some(line) = heard.recv().await {
+        all.push(line);
+    }
+    assert_eq!(all, ["executing a", "executing b"]);
+    let outputs: Vec<_> = pickled.iter().map(|flow| printed(&run(flow))).collect();
+    assert_eq!(outputs, ["one of a", "two of b", "two of a"]);
+    assert_eq!(pickled[2].content, folder.path().join("2.pickle"));
+    assert_eq!(pickled[2].name, None);
+}
+
+#[tokio::test]
+async fn what_one_file_does_reaches_no_other() {
+    let flows = "
+import os, sys, cloudpickle, types
+folder = os.path.dirname(__file__)
+sys.path.insert(0, folder + '/lib')
+import settings, helper
+seen = [settings.WHO, settings.helper is helper, os.environ.get('MODE'), os.getcwd()]
+seen += cloudpickle.list_registry_pickle_by_value()
+os.environ['MODE'] = folder
+os.chdir(folder)
+cloudpickle.register_pickle_by_value(settings)
+def flow(seen=seen): print(seen)
+";
+    let settings = |who| format!("import helper\nWHO = '{who}'\n");
+    let folder = folder(&[
+        ("a/f.py", flows),
+        ("a/lib/settings.py", &settings("a")),
+        ("a/lib/helper.py", ""),
+        ("b/f.py", flows),
+        ("b/lib/settings.py", &settings("b")),
+        ("b/helper.py", ""),
+    ]);
+    let both = requests(&folder, &[("a/f.py", "flow"), ("b/f.py", "flow")]);
+    let mut bytes = Vec::new();
+    for wanted in [&both[..], &both[..1], &both[1..]] {
+        let pickled = PYTHON.pickle(wanted, folder.path(), &mut Inputs::default()).await.unwrap().1;
+        bytes.extend(pickled.iter().map(|flow| fs::read(&flow.content).unwrap()));
+    }
+    assert_ne!(bytes[0], bytes[1]);
+    assert_eq!(bytes[..2], bytes[2..]);
+}
+
+#[tokio::test]
+async fn the_same_file_gives_the_same_bytes_in_every_run_and_folder() {
+    let source = "
+class A: tags = {'x', 'yy', 'zzz', 'four', 'fives'}
+class B(A): pass
+def other(): return B
+def flow(): return A, B, other
+";
+    let (first, second) = (folder(&[("flows.py", source)]), folder(&[("deep/flows.py", source)]));
+    let alone = requests(&first, &[("flows.py", "flow")]);
+    let behind = requests(&second, &[("deep/flows.py", "other"), ("deep/flows.py", "flow")]);
+    let alone = PYTHON.pickle(&alone, first.path(), &mut Inputs::default()).await.unwrap().1;
+    let behind = PYTHON.pickle(&behind, second.path(), &mut Inputs::default()).await.unwrap().1;
+    let bytes = fs::read(&alone[0].content).unwrap();
+    assert!(bytes == fs::read(&behind[1].content).unwrap());
+    let folder = first.path().file_name().unwrap().to_str().unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains(folder), "the pickle tells where the file is");
+}
+
+#[tokio::test]
+async fn what_makes_pickles_stable_stays_out_of_them() {
+    let source = "from uuid import uuid4\nRANDOM = uuid4()\ndef flow(): print(uuid4() != uuid4(), RANDOM)\n";
+    let (_folder, first) = pickle(source, "flow").await;
+    let (_folder_too, second) = pickle(source, "flow").await;
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let bytes = fs::read(&first.content).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("StableIds"));
+    let (one, other) = (printed(&run(&first)), printed(&run(&second)));
+    assert!(one.starts_with("True ") && one != other, "the user's own ids must stay random: {one} {other}");
+}
+
+#[tokio::test]
+async fn what_ends_a_file_is_in_the_error() {
+    let table = [
+        ("x = 1\nimport no_such\n", Some(2), "ModuleNotFoundError: No module named 'no_such'"),
+        ("def f():\n  raise ValueError('a\\nb')\nf()\n", Some(2), "ValueError: a b"),
+        ("import sys\nsys.exit(0)\n", Some(2), "SystemExit: 0"),
+        ("raise KeyboardInterrupt\n", Some(1), "KeyboardInterrupt"),
+        ("input()\n", Some(1), "EOFError: EOF when reading a line"),
+    ];
+    for (source, at, cause) in table {
+        let error = refusal(source, "flow").await;
+        assert!(error.help().is_some());
+        assert_eq!(error.request(), Some(0));
+        let PythonError::Import { line, last_line, .. } = error else { panic!("{source}: {error}") };
+        assert_eq!((line, last_line.as_str()), (at, cause), "{source}");
+    }
+    for (source, at) in [("x = (\n", 1), ("import sys\nfrom __future__ import annotations\n", 2)] {
+        let error = refusal(source, "flow").await;
+        assert!(matches!(&error, PythonError::Import { line: Some(line), .. } if *line == at), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_kills_python_is_named() {
+    for (source, ending) in [
+        ("import os, sys\nprint('so long', file=sys.stderr)\nos.kill(os.getpid(), 9)\n", "signal: 9 (SIGKILL)"),
+        ("import os, sys\nprint('so long', file=sys.stderr)\nos._exit(0)\n", "exit status: 0"),
+    ] {
+        let folder = folder(&[("good.py", "def flow(): pass\n"), ("bad.py", source)]);
+        let wanted = requests(&folder, &[("good.py", "flow"), ("bad.py", "flow")]);
+        let error = PYTHON.pickle(&wanted, folder.path(), &mut Inputs::default()).await.unwrap_err();
+        assert_eq!(error.request(), Some(1));
+        let file = folder.path().join("bad.py");
+        let expected = format!("Python died while it pickled {} ({ending}): so long", file.display());
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn objects_that_are_no_flows_are_told_apart() {
+    let source = "class Flow:\n  def run(self): pass\ndaily = Flow()\nnumber = 3\n";
+    let error = refusal(source, "dialy").await;
+    assert!(matches!(error, PythonError::NoObject { .. }), "{error}");
+    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    let error = refusal(source, "daily.none").await;
+    assert!(error.to_string().ends_with("AttributeError: 'Flow' object has no attribute 'none'"), "{error}");
+    let error = refusal(source, "number").await;
+    assert!(error.to_string().contains("it is a `int` without run()"), "{error}");
+    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    let error = refusal("import threading\nlock = threading.Lock()\ndef flow(): lock.locked()\n", "flow").await;
+    let PythonError::NotPicklable { part, last_line, .. } = &error else { panic!("{error}") };
+    assert_eq!(part, "flow -> lock");
+    assert!(last_line.starts_with("TypeError: cannot pickle '_thread.lock' object"), "{error}");
+    let folder = folder(&[]);
+    let missing = requests(&folder, &[("none.py", "flow")]);
+    let error = PYTHON.pickle(&missing, folder.path(), &mut Inputs::default()).await.unwrap_err();
+    assert!(matches!(error, PythonError::Unreadable { request: 0, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn neither_noise_nor_processes_left_behind_hold_up_the_answer() {
+    let source = "
+import subprocess, sys, threading, time
+sys.stdout.write('flowhold-answer {\"kind\": \"done\"}\\n' + 'x' * 3000000)
+sys.stdout.close()
+threading.Thread(target=time.sleep, args=(3600,)).start()
+CHILD = subprocess.Popen(['sleep', '3600']).pid
+def flow(pid=CHILD):
+    import os
+    os.kill(pid, 15)
+    print('stopped')
+";
+    let (_folder, pickled) = pickle(source, "flow").await;
+    assert_eq!(printed(&run(&pickled.unwrap())), "stopped");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_file_has_started_and_put_down_is_gone() {
+    let source = "
+import multiprocessing, tempfile
+folder = tempfile.TemporaryDirectory()
+manager = multiprocessing.Manager()
+made = folder.name, manager._process.pid
+def flow(made=made): print(*made)
+";
+    let (_folder, pickled) = pickle(source, "flow").await;
+    let told = printed(&run(&pickled.unwrap()));
+    let (folder, process) = told.split_once(' ').unwrap();
+    assert!(!Path::new(folder).exists() && !Path::new("/proc").join(process).exists(), "{told}");
+    // What does not end keeps nobody waiting.
+    let source = "
+import multiprocessing, time
+multiprocessing.get_context('fork').Process(target=time.sleep, args=[3]).start()
+def flow(): print('ready')
+";
+    let (_folder, pickled) = pickle(source, "flow").await;
+    assert_eq!(printed(&run(&pickled.unwrap())), "ready");
+}
+
+#[tokio::test]
+async fn an_async_flow_can_clean_up() {
+    let source = "
+import asyncio, os, signal
+async def other():
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        print('other has cleaned up')
+async def flow():
+    task = asyncio.ensure_future(other())
+    asyncio.get_event_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+    try:
+        await asyncio.sleep(600)
+    finally:
+        await asyncio.sleep(0)
+        print('flow has cleaned up')
+";
+    let (_folder, pickled) = pickle(source, "flow").await;
+    let output = run(&pickled.unwrap());
+    let mut lines: Vec<_> = printed(&output).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["flow has cleaned up", "other has cleaned up"]);
+    assert!(String::from_utf8_lossy(&output.stderr).trim_end().ends_with("KeyboardInterrupt"));
+}
+
+#[tokio::test]
+async fn python_dies_when_nobody_waits_for_it_any_more() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let source =
+        format!("import socket, time\ns = socket.create_connection(('127.0.0.1', {port}))\ntime.sleep(3600)\n");
+    let connected = tokio::task::spawn_blocking(move || listener.accept().unwrap().0);
+    let mut stream = tokio::select! {
+        stream = connected => stream.unwrap(),
+        (_folder, result) = pickle(&source, "flow") => panic!("{result:?}"),
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let read = io::Read::read(&mut stream, &mut [0]);
+    let closed = matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionReset);
+    assert!(closed, "it still runs");
+}
+
+#[tokio::test]
+async fn the_health_check_takes_what_was_pickled() {
+    let (folder, pickled) = pickle("class Thing: pass\ndef flow(): return Thing()\n", "flow").await;
+    let version = facts(&PYTHON).await.unwrap().version;
+    let location = pickled.unwrap().content;
+    let check = |python: &str| {
+        let flow = serde_json::json!({ "name": "étl", "location": location, "format": "pickle" });
+        let manifest = folder.path().join("manifest.json");
+        fs::write(&manifest, serde_json::json!({ "python": python, "flows": [flow] }).to_string()).unwrap();
+        let mut command = Command::new(PYTHON.program());
+        command.env("LC_ALL", "C").arg(HEALTH_CHECK).arg(manifest).output().unwrap()
+    };
+    let fine = check(&version);
+    assert_eq!(printed(&fine), format!("flowhold: 1 flow is ready on Python {version}"));
+    let differs = check("3.5");
+    let said = String::from_utf8_lossy(&differs.stderr).into_owned();
+    let sentence = format!("flowhold: the flows were pickled by Python 3.5, but the image runs Python {version}: ");
+    assert!(said.starts_with(&sentence), "{said}");
+    assert_eq!(differs.status.code(), Some(1));
+    fs::write(&location, b"\x80\x04cno_such\nthing\n.").unwrap();
+    let said = String::from_utf8_lossy(&check(&version).stderr).into_owned();
+    let last = "flowhold: flow 'étl': ModuleNotFoundError: No module named 'no_such'";
+    assert_eq!(said.lines().last(), Some(last));
+}
