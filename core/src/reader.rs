@@ -172,7 +172,7 @@ impl Reader {
             self.wrong_type(field, "an array");
             return Vec::new();
         };
-        // A long path is not worth to be repeated for each.
+        // A long path is not worth repeating for each.
         let path = &field.path[..field.path.floor_char_boundary(512)];
         nodes.iter().enumerate().map(|(index, node)| Field { path: format!("{path}[{index}]"), node }).collect()
     }

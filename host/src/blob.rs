@@ -61,7 +61,7 @@ impl Quota {
         Self(Arc::new(AtomicUsize::new(amount)))
     }
 
-    /// Takes so much of it; none where not so much is left.
+    /// Takes this much of it; none where less is left.
     pub(crate) fn take(&self, amount: usize) -> Option<Permit> {
         let left = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(amount));
         left.ok().map(|_| Permit { quota: self.clone(), amount })

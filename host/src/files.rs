@@ -49,7 +49,7 @@ impl Grants {
     /// Grants a directory, which need not exist yet.
     ///
     /// # Errors
-    /// If something on the way to it is no directory, or must not be looked into.
+    /// If something on the way to it is no directory, or may not be looked into.
     pub fn grant(&mut self, root: &Path, access: Access) -> Result<(), Failure> {
         let mut existing = root;
         loop {

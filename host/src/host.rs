@@ -62,7 +62,7 @@ pub struct Host {
     ticker: Option<Ticker>,
 }
 
-/// What the sessions of a host may use; nothing but clock and randomness unless it is said.
+/// What the sessions of a host may use; by default nothing but clock and randomness.
 pub struct Builder {
     grants: Vec<(PathBuf, Access)>,
     files: Option<Arc<dyn Files>>,
@@ -134,28 +134,28 @@ impl Builder {
         self
     }
 
-    /// Supplies the time; the system's unless it is said.
+    /// Supplies the time; the system's by default.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Supplies randomness; the system's unless it is said.
+    /// Supplies randomness; the system's by default.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
         self.random = random;
         self
     }
 
-    /// The most memory, in bytes, that one session's core may have; 1 GiB unless it is said.
+    /// The most memory, in bytes, that one session's core may have; 1 GiB by default.
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
         self
     }
 
-    /// How long the core may compute within one call; for ever unless it is said. Time in which it waits for its host,
+    /// How long the core may compute within one call; no limit by default. Time in which it waits for its host,
     /// such as for a build, does not count. It computes about a quarter slower then: it has to look at the time.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -182,8 +182,8 @@ impl Builder {
     /// Loads the core, and compiles the policies.
     ///
     /// # Errors
-    /// If this machine can't run it, a component was given that is none or asks for more than there is, or a policy is
-    /// none.
+    /// If this machine can't run it, a component was given that is not one or asks for more than there is, or a
+    /// policy is invalid.
     pub fn build(mut self) -> Result<Host, Failure> {
         let policies = std::mem::take(&mut self.policies);
         let mut host = self.load().map_err(|error| Failure::of_guest(&error))?;
@@ -314,17 +314,17 @@ impl Session {
     /// Grants a directory, which need not exist yet.
     ///
     /// # Errors
-    /// If something on the way to it is no directory, or must not be looked into.
+    /// If something on the way to it is no directory, or may not be looked into.
     pub fn grant(&mut self, directory: &Path, access: Access) -> Result<(), Failure> {
         self.store.data_mut().grants.grant(directory, access)
     }
 
-    /// Where the lines go that flows' files print while they are pickled; nowhere unless it is said.
+    /// Where the lines go that flows' files print while they are pickled; nowhere by default.
     pub fn print_to(&mut self, lines: Option<tokio::sync::mpsc::UnboundedSender<String>>) {
         self.pickling.printed = lines;
     }
 
-    /// Where pickles of flows are kept, nowhere unless it is said: they are taken from there for as long as nothing
+    /// Where pickles of flows are kept, nowhere by default: they are taken from there for as long as nothing
     /// changes that they were made from, and the flows' files are not executed then.
     pub fn keep_pickles_in(&mut self, directory: Option<PathBuf>) {
         self.pickling.kept = directory;

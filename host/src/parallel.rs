@@ -18,7 +18,7 @@ pub(crate) fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I)
         for (part, thread) in others {
             done.extend(match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // There can be no further thread.
+                // No more threads can be started.
                 Err(_) => all(part),
             });
         }

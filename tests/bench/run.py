@@ -51,7 +51,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="tests/bench/run.sh", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Compares Flowhold with Prefect 0.6.6.", epilog="cases:\n" + listing)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="which; all unless it is said")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="which; all by default")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured [3]")
     parser.add_argument("--flows", type=int, default=10_000, help="how many flows are many [10000]")
     parser.add_argument("--mebibytes", type=int, default=2048, help="how large the file of `files` is [2048]")

@@ -24,7 +24,7 @@ const TYPES: &str = r#"
 /** A spec: TOML or JSON text, or the same as an object. */
 export type Spec = string | object;
 
-/** Bytes that a spec names, or what is known of them. `mode` is 420 (0o644) unless it is said. */
+/** Bytes that a spec names, or what is known of them. `mode` is 420 (0o644) by default. */
 export type FileInput =
     | Uint8Array
     | { content: Uint8Array; mode?: number }

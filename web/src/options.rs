@@ -19,7 +19,7 @@ pub struct Options {
     /// Fills in names that only a build chooses; asked once for each if it is a function.
     #[tsify(optional, type = "string | (() => string)")]
     pub uuid: (),
-    /// The time for names that have it, in milliseconds since 1970; now, unless it is said.
+    /// The time for names that have it, in milliseconds since 1970; now by default.
     #[tsify(optional, type = "number")]
     pub now: (),
     /// Policies that judge the plan, by the names that the spec has for them or by any other.

@@ -24,7 +24,7 @@ class Host:
     """The compiled component. Compiling takes a third of a second; sessions take milliseconds."""
 
     def __init__(self, path, memory_limit=1 << 30, fuel=100_000_000_000):
-        """`fuel` is how many instructions a session may run: about a minute's worth, unless it is said."""
+        """`fuel` is how many instructions a session may run: about a minute's worth by default."""
         config = wasmtime.Config()
         config.consume_fuel = True
         self.engine = wasmtime.Engine(config)

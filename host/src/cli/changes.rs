@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Editors and version control write in several steps: nothing may happen for so long, …
+/// Editors and version control write in several steps: nothing may happen for this long, …
 const QUIET: Duration = Duration::from_millis(50);
 /// … or this has passed.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -71,8 +71,8 @@ impl EndOfFlow {
 /// Does this as signals come. When it is done, the process ends.
 fn on_signals<F: Future>(act: impl FnOnce(Signals) -> F + Send + 'static) {
     let (ready, wait) = std::sync::mpsc::channel();
-    // In a thread of its own: the first one may be writing to somebody who doesn't read. Where there can be no further
-    // thread, signals do what they do by themselves.
+    // In a thread of its own: the first one may be writing to somebody who doesn't read. Where no more threads
+    // can be started, signals do what they do by themselves.
     let thread = std::thread::Builder::new().name("signals".to_owned());
     let _ = thread.spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };

@@ -33,7 +33,7 @@ pub(crate) fn write_storage(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes)
 }
 
-/// Refuses a path where no storage can be written: in a directory that is none, or in place of what may be a flow or
+/// Refuses a path where no storage can be written: in what is not a directory, or in place of what may be a flow or
 /// the spec.
 pub(crate) fn may_write_storage(path: &Path) -> Result<(), Failure> {
     may_write(path, "storage", is_storage)

@@ -133,7 +133,7 @@ fn extract(archive: impl Read) -> Result<File, Unfit> {
     Ok(file)
 }
 
-/// An archive of which only so many bytes are read: headers may be of any length, and are held.
+/// An archive that is read to a limit: its headers may be of any length, and are held in memory.
 struct Metered<'l, R> {
     archive: R,
     left: &'l Cell<u64>,

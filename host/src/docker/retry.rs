@@ -10,7 +10,7 @@ use crate::progress::Event;
 /// How long is waited before each further attempt. The daemon keeps what a registry asks for (`Retry-After`) to itself.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// After so long without progress there is no further attempt: of some errors the daemon tells only when it has tried
+/// After this long without progress there is no further attempt: of some errors the daemon tells only when it has tried
 /// again itself. A transfer that got on may have taken any time.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -30,7 +30,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(10);
 /// So long, the rest of a line is waited for: what is written next on the other stream must not get into it.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The beginning of a line of so many bytes is passed on at once.
+/// The beginning of a line is passed on once it has this many bytes.
 const LONG: usize = 64 << 10;
 
 /// After the grace, how long the daemon may take to kill.

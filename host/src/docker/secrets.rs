@@ -107,7 +107,7 @@ impl Secrets {
         }
     }
 
-    /// Of text that is cut anywhere, so many bytes at its end may be the beginning of a secret.
+    /// How many bytes at the end of a text that is cut anywhere may be the beginning of a secret.
     pub(super) fn held_back(&self) -> usize {
         // A secret of several lines is not looked for whole: its lines are.
         let longest = self.masked.iter().filter(|text| !text.contains('\n')).map(String::len).max();

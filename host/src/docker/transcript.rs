@@ -113,7 +113,7 @@ impl Transcript {
         (!self.steps.is_empty()).then(|| format!("{}/{}", self.index(), self.total))
     }
 
-    /// The step at work, if one is, has taken so long.
+    /// Records how long the current step, if there is one, has taken.
     fn time_step(&mut self, now: Instant) {
         if let (Some(began), Some(step)) = (self.began.take(), self.steps.last_mut()) {
             step.seconds = now.duration_since(began).as_secs_f64();

@@ -13,7 +13,7 @@ use crate::{blob::Blob, capability::Files as _, failure::Failure, parallel::on_a
 const TOGETHER: usize = 512;
 const LARGEST: u64 = 64 << 20;
 
-/// For fewer files than this, it is not worth to sync whatever else was written to their file system.
+/// For fewer files than this, it is not worth syncing whatever else was written to their file system.
 const FEW: usize = 32;
 
 /// Files in parts that can be stored together: of one directory, not too many, not too large.

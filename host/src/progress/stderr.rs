@@ -58,7 +58,7 @@ fn write_all() {
 pub struct Stderr;
 
 impl Stderr {
-    /// Waits until all that was written is out, or until nobody has read any of it for so long.
+    /// Waits until all that was written is out, or until nobody has read any of it for this long.
     pub fn settle(self, patience: Duration) {
         let mut queue = queue();
         while queue.bytes > 0 {

@@ -27,7 +27,7 @@ const FIN: u64 = 3;
 /// No packet of BuildKit's is longer.
 const PACKET_BYTES: usize = 64 * 1024;
 
-/// Packets are sent together until they are so long.
+/// Packets are sent together until they are this long.
 const TOGETHER: usize = 64 * 1024;
 
 /// The context was not sent: the connection broke, or a file could not be read.

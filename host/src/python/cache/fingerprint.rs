@@ -61,7 +61,7 @@ pub(super) fn is_settled(path: &Path, began: SystemTime) -> bool {
     }
 }
 
-/// Whether at least so long lies between a time, which anybody may have set, and another.
+/// Whether at least this span lies between a time, which anybody may have set, and another.
 pub(super) fn is_before(time: SystemTime, span: Duration, other: SystemTime) -> bool {
     time.checked_add(span).is_some_and(|time| time < other)
 }
