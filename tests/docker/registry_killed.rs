@@ -90,6 +90,18 @@ fn a_push_to_one_that_stays_away_publishes_nothing() {
     }
 }
 
+/// As one does that was killed while it wrote the manifest: it takes what it believes to have, and keeps a half one.
+#[test]
+fn what_a_registry_has_lost_was_not_pushed() {
+    let (registry, proxy) = killable();
+    let (project, name) = built(&proxy);
+    project.folder.run(&["push"]).ok();
+    pushed(&project, &registry, &name);
+    registry.lose(project.storage()["digest"].as_str().unwrap());
+    proxy.fail(&["PUT", "/manifests/"], 1, Fault::Answer("503 Service Unavailable"));
+    project.folder.run(&["push"]).fails(75, &[&name, "attempt 2 of 4"]);
+}
+
 #[test]
 fn a_pull_outlives_a_restart() {
     let (registry, proxy) = killable();

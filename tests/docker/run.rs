@@ -99,19 +99,6 @@ fn a_reader_that_does_not_read_stops_no_timeout() {
         assert_eq!(containers(&project.name), [""; 0]);
     }
 }
-
-/// As in `flowhold run flow | head -0`.
-#[test]
-fn a_reader_that_has_gone_away_ends_the_flow() {
-    let project = Project::of_script("", "while True:\n    print('x')\n");
-    project.build(&["--no-push"]);
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let done = project.folder.command(&["run", "flow"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!((done.status.code(), String::from_utf8(done.stderr).unwrap()), (Some(141), String::new()));
-    assert_eq!(containers(&project.name), [""; 0]);
-}
-
 #[test]
 fn a_flow_that_takes_too_long_is_stopped() {
     let project = Project::of_script("", include_str!("flows/sleeping.py"));

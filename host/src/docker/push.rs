@@ -1,5 +1,7 @@
 //! Pushing an image to its registry.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use bollard::BollardRequest;
 use bollard::query_parameters::CreateImageOptions;
 
@@ -24,7 +26,26 @@ impl Daemon {
             });
         }
         let last_progress = LastProgress::new();
-        let push = self.patiently(&last_progress, || self.push_now(&name, &last_progress));
+        let attempts = AtomicU32::new(0);
+        let push = async {
+            let push = || {
+                attempts.fetch_add(1, Ordering::Relaxed);
+                self.push_now(&name, &last_progress)
+            };
+            let digest = self.patiently(&last_progress, push).await?;
+            // A registry that was killed while it wrote a manifest may keep a half one, and say that it has it.
+            if attempts.into_inner() > 1 && self.published(reference).await?.as_ref() != Some(&digest) {
+                return Err(DockerError::Registry {
+                    operation: "push",
+                    reference: name.full(),
+                    registry: name.registry().to_owned(),
+                    message: format!("the registry took {digest}, and does not have it under that name"),
+                    fault: Fault::Busy,
+                    present: false,
+                });
+            }
+            Ok(digest)
+        };
         self.watched(Operation::Push, reference, push).await
     }
 
