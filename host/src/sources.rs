@@ -105,7 +105,12 @@ pub(crate) async fn look(
     let mut inputs = Inputs::default();
     for source in sources.iter().filter(|source| wanted(source)) {
         match &source.origin {
-            Origin::Object(_) => {}
+            Origin::Object((path, _)) => {
+                let file = folder.join(path);
+                inputs.add_file(&file);
+                // Its modules are beside it.
+                inputs.add_listing(parent_of(&file), Listing::Modules);
+            }
             Origin::Flow(path) => inputs.add_file(&folder.join(path)),
             Origin::File(path) => inputs.add_tree(Path::new(path)),
         }
@@ -148,11 +153,6 @@ pub(crate) async fn look(
     let open = sources.iter().any(|source| !source.pinned);
     if requests.is_empty() && !(python.is_some() && open) {
         return look;
-    }
-    for PickleRequest { file, .. } in &requests {
-        look.inputs.add_file(file);
-        // Its modules are beside it.
-        look.inputs.add_listing(parent_of(file), Listing::Modules);
     }
     if let Err((request, failure)) = look.pickle(&requests, &at, folder, python, pickling, granted).await {
         let index = request.and_then(|request| at.get(request)).or(at.first()).copied().unwrap_or(0);

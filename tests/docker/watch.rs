@@ -90,6 +90,20 @@ fn what_a_flow_imports_and_reads_is_watched() {
     runs(&watching.report(), "third");
 }
 
+#[test]
+fn a_flow_that_is_gone_is_waited_for() {
+    let folder = folder("def flow(): print(1)\n");
+    let mut watching = Watching::new(&folder, &[]);
+    watching.report();
+    watching.says("watching", 1);
+    fs::rename(folder.path().join("flow.py"), folder.path().join("away.py")).unwrap();
+    watching.says("error[missing-file]", 1);
+    watching.says("watching", 2);
+    save(&folder, "flow.py", "def flow(): print(2)\n");
+    assert_eq!(watching.report()["plan"], plan(&folder));
+    assert_eq!(printed(&folder), "2\n");
+}
+
 /// Nobody touched what the flow reads from now on.
 #[test]
 fn what_is_read_for_the_first_time_has_not_changed() {
