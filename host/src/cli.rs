@@ -22,7 +22,7 @@ mod watch;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use flowhold::{Engine, Failure, Host, host, progress};
+use flowhold::{Engine, Failure, Host, Sources, host, progress};
 use tokio_util::sync::CancellationToken;
 
 /// Storage for workflow flows, and the most transparent way to turn them into container images.
@@ -212,7 +212,7 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
 
 /// A host for specs of the user's own, which may name whatever the user may read and run.
 fn user_host() -> host::Builder {
-    Host::builder().sources(Arc::new(|_| true))
+    Host::builder().sources(Sources::All)
 }
 
 /// A host with the Docker daemon, and what is cancelled by Ctrl-C or SIGTERM.

@@ -23,6 +23,11 @@ impl Failure {
         self
     }
 
+    /// A path that nobody has granted.
+    pub(crate) fn not_granted(path: impl fmt::Display) -> Self {
+        Self::input("not-granted", format!("{path} was not granted"))
+    }
+
     /// What the operating system says of a path.
     pub fn of_path(path: impl fmt::Display, error: &io::Error) -> Self {
         let (code, help) = match error.kind() {

@@ -87,7 +87,7 @@ impl Grants {
                 let within = if within.as_os_str().is_empty() { PathBuf::from(".") } else { within };
                 Ok((&grant.dir, within))
             }
-            _ => Err(Failure::input("not-granted", format!("{} was not granted", path.display()))
+            _ => Err(Failure::not_granted(path.display())
                 .with_help("a local storage has its flows in its own directory, and reads no others")),
         }
     }

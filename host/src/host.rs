@@ -25,7 +25,7 @@ use crate::{
     limits::Limits,
     policy::Policy,
     python::{PickleJob, WarmPython},
-    sources::{Pickling, SourceGrant},
+    sources::{Pickling, Sources},
 };
 
 /// The core as a component, before it is compiled: what `flowhold component` writes.
@@ -69,7 +69,7 @@ pub struct Builder {
     docker: Arc<dyn Docker>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    sources: SourceGrant,
+    sources: Sources,
     memory_limit: usize,
     deadline: Option<Duration>,
     component: Option<Vec<u8>>,
@@ -84,7 +84,7 @@ impl Default for Builder {
             docker: Arc::new(NoDocker),
             clock: Arc::new(System),
             random: Arc::new(System),
-            sources: Arc::new(|_| false),
+            sources: Sources::default(),
             memory_limit: 1 << 30,
             deadline: None,
             component: None,
@@ -101,21 +101,21 @@ impl Builder {
         self
     }
 
-    /// Lets plans be of the sources to which `granted` says yes; without this, only of specs that name none, or say all
-    /// about theirs. It is the component that asks for them, and its spec may be a stranger's.
+    /// Lets plans be of these sources; by default only of specs that name none, or say all about theirs. It is the
+    /// component that asks for them, and its spec may be a stranger's.
     ///
     /// ```no_run
     /// # use std::{path::Path, sync::Arc};
-    /// use flowhold::{Host, Sought};
+    /// use flowhold::{Host, Sought, Sources};
     ///
     /// let below = Path::new("/srv/tenants/acme");
-    /// let host = Host::builder().sources(Arc::new(move |sought| match sought {
+    /// let host = Host::builder().sources(Sources::Granted(Arc::new(move |sought| match sought {
     ///     Sought::File(path) => path.starts_with(below),
     ///     Sought::Python(_) => false,
-    /// }));
+    /// })));
     /// ```
     #[must_use]
-    pub fn sources(mut self, granted: SourceGrant) -> Self {
+    pub fn sources(mut self, granted: Sources) -> Self {
         self.sources = granted;
         self
     }
@@ -273,7 +273,7 @@ impl Host {
             component,
             policies,
             ticks,
-            sources: Arc::clone(&settings.sources),
+            sources: settings.sources.clone(),
             pickling: Pickling::default(),
             inputs: Inputs::default(),
             job: None,
@@ -301,7 +301,7 @@ pub struct Session {
     /// What each call may take.
     ticks: Option<u32>,
     /// What plans may be of.
-    pub(crate) sources: SourceGrant,
+    pub(crate) sources: Sources,
     pub(crate) pickling: Pickling,
     /// What the last plan was made from, and what Python was asked for.
     pub(crate) inputs: Inputs,

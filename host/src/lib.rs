@@ -30,5 +30,5 @@ pub use failure::{Failure, FailureKind};
 pub use files::Access;
 pub use host::{Host, Session};
 pub use planning::{Plan, SpecText};
-pub use sources::{Need, Sought, SourceGrant};
+pub use sources::{Need, Sought, SourceGrant, Sources};
 pub use storages::{Format, NewFlow, Storage};

@@ -2,7 +2,7 @@
 //!
 //! Plans and verdicts travel from one component to the other as they are: this file knows neither's fields.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use wasmtime::{
     Config, Engine, Module, OptLevel, RegallocAlgorithm, Store, StoreLimits, StoreLimitsBuilder, Trap, UpdateDeadline,
@@ -20,7 +20,6 @@ use crate::{
     failure::{Failure, FailureKind},
     limits::TABLE_ELEMENTS,
     planning::{Plan, call},
-    sources::may_read,
 };
 
 /// No policy is larger, in bytes.
@@ -122,10 +121,10 @@ impl Session {
         let mut policies = Vec::new();
         for name in named {
             let (core, path, by_name) = (self.component.clone(), folder.join(&name), name.clone());
-            let granted = Arc::clone(&self.sources);
+            let granted = self.sources.clone();
             // Compiling takes a while, and others may be waiting in this thread.
             let compiled = tokio::task::spawn_blocking(move || {
-                may_read(&path, &granted)?;
+                granted.may_read(&path)?;
                 Policy::read(&core, &by_name, &path)
             })
             .await;

@@ -70,15 +70,42 @@ pub enum Sought<'a> {
 /// Says whether plans may be of it.
 pub type SourceGrant = Arc<dyn Fn(Sought<'_>) -> bool + Send + Sync>;
 
-/// Refuses a file that was not granted.
-pub(crate) fn may_read(path: &Path, granted: &SourceGrant) -> Result<(), Failure> {
-    let place = fs::canonicalize(path).unwrap_or_else(|_| from_everywhere(path));
-    if granted(Sought::File(&place)) { Ok(()) } else { Err(not_granted(path)) }
+/// What plans may be of.
+#[derive(Clone, Default)]
+pub enum Sources {
+    /// Only of specs that name none, or say all about theirs.
+    #[default]
+    None,
+    /// Of whatever is granted.
+    Granted(SourceGrant),
+    /// Of whatever a spec names: the user's own may do so.
+    All,
 }
 
-fn not_granted(path: &Path) -> Failure {
-    Failure::input("not-granted", format!("{} was not granted", path.display()))
-        .with_help("tell those who made the host program, or name what it grants")
+impl Sources {
+    /// Refuses a file that was not granted.
+    pub(crate) fn may_read(&self, path: &Path) -> Result<(), Failure> {
+        // Where links lead is looked up only for those who ask: there may be many files.
+        let place = || fs::canonicalize(path).unwrap_or_else(|_| from_everywhere(path));
+        self.may(path, |granted| granted(Sought::File(&place())))
+    }
+
+    fn may_run(&self, python: &Path) -> Result<(), Failure> {
+        self.may(python, |granted| granted(Sought::Python(python)))
+    }
+
+    fn may(&self, path: &Path, ask: impl FnOnce(&SourceGrant) -> bool) -> Result<(), Failure> {
+        let may = match self {
+            Self::None => false,
+            Self::Granted(granted) => ask(granted),
+            Self::All => true,
+        };
+        if may {
+            return Ok(());
+        }
+        Err(Failure::not_granted(path.display())
+            .with_help("tell those who made the host program, or name what it grants"))
+    }
 }
 
 /// How flows are pickled.
@@ -99,7 +126,7 @@ pub(crate) async fn look(
     python: Option<&str>,
     pickling: &Pickling,
     need: Need,
-    granted: &SourceGrant,
+    granted: &Sources,
 ) -> Findings {
     let wanted = |source: &Source| need == Need::Build || !source.pinned;
     let mut inputs = Inputs::default();
@@ -122,7 +149,7 @@ pub(crate) async fn look(
         let (Origin::Object((path, _)) | Origin::Flow(path) | Origin::File(path)) = &source.origin;
         // That of `files` is absolute.
         let path = folder.join(path);
-        if let Err(failure) = may_read(&path, granted) {
+        if let Err(failure) = granted.may_read(&path) {
             return Found::Failed(failure);
         }
         match &source.origin {
@@ -172,7 +199,7 @@ impl Findings {
         folder: &Path,
         python: Option<&str>,
         pickling: &Pickling,
-        granted: &SourceGrant,
+        granted: &Sources,
     ) -> Result<(), (Option<usize>, Failure)> {
         let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
         let temporary = tempfile::tempdir().map_err(own)?;
@@ -182,9 +209,7 @@ impl Findings {
             configuration_of(&path).iter().for_each(|path| self.inputs.add_file(path));
         }
         let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
-        if !granted(Sought::Python(interpreter.program())) {
-            return Err((None, not_granted(interpreter.program())));
-        }
+        granted.may_run(interpreter.program()).map_err(|failure| (None, failure))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();
         self.job = Some(PickleJob { interpreter: interpreter.clone(), files });
         if let Some(lines) = &pickling.printed {

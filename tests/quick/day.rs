@@ -49,7 +49,7 @@ fn all_day() {
     let factor = std::env::var("FLOWHOLD_LOAD").map_or(1, |factor| factor.parse::<usize>().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let host = Host::builder().sources(std::sync::Arc::new(|_| true)).build().unwrap();
+        let host = Host::builder().sources(flowhold::Sources::All).build().unwrap();
         let mut planner = host.session().await.unwrap();
         let (first, then) = SESSIONS;
         for _ in 0..first {

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::symlink, path::Path, sync::Arc};
 
-use flowhold::{Failure, Host, Need, Sought, SourceGrant, SpecText};
+use flowhold::{Failure, Host, Need, Sought, Sources, SpecText};
 use flowhold_tests::Folder;
 
 use crate::guest::wait;
@@ -23,22 +23,21 @@ fn folder() -> Folder {
 }
 
 /// What is wrong with a spec in `inside`, if anything is: the first of it.
-fn plan(folder: &Folder, lines: &str, granted: Option<&SourceGrant>) -> Result<(), Failure> {
+fn plan(folder: &Folder, lines: &str, granted: Sources) -> Result<(), Failure> {
     let spec = SpecText { text: lines.to_owned(), folder: folder.path().join("inside") };
-    let host = granted.into_iter().fold(Host::builder(), |host, granted| host.sources(Arc::clone(granted)));
     wait(async {
-        let mut session = host.build()?.session().await?;
+        let mut session = Host::builder().sources(granted).build()?.session().await?;
         let plan = session.plan(&spec, None, Need::Build).await?;
         session.need_plan(plan).await
     })
 }
 
-fn below(place: &Path) -> SourceGrant {
+fn below(place: &Path) -> Sources {
     let place = place.canonicalize().unwrap();
-    Arc::new(move |sought| match sought {
+    Sources::Granted(Arc::new(move |sought| match sought {
         Sought::File(path) => path.starts_with(&place),
         Sought::Python(_) => false,
-    })
+    }))
 }
 
 #[test]
@@ -46,7 +45,7 @@ fn what_is_not_granted_is_neither_read_nor_run() {
     let folder = folder();
     let files = |path: &str| format!("{DOCKER}files = {{ {:?} = \"/opt/x\" }}\n", folder.path().join(path));
     let flow = |path: &str| format!("[[flows]]\npath = {path:?}\n");
-    let (inside, everything): (_, SourceGrant) = (below(&folder.path().join("inside")), Arc::new(|_| true));
+    let inside = below(&folder.path().join("inside"));
     for (lines, refused) in [
         (flow("flow.py"), None),
         (files("inside/tree"), None),
@@ -56,9 +55,9 @@ fn what_is_not_granted_is_neither_read_nor_run() {
         // Its file is granted, and Python is not.
         (format!("{}object = \"flow\"\n", flow("flow.py")), Some("flows[0]")),
     ] {
-        let nowhere = plan(&folder, &lines, None).unwrap_err();
+        let nowhere = plan(&folder, &lines, Sources::None).unwrap_err();
         assert_eq!(nowhere.code, "not-granted", "{lines}");
-        match (plan(&folder, &lines, Some(&inside)), refused) {
+        match (plan(&folder, &lines, inside.clone()), refused) {
             (Err(failure), Some(field)) => {
                 assert_eq!(failure.code, "not-granted", "{lines}");
                 assert!(failure.field.unwrap().starts_with(field), "{lines}");
@@ -66,11 +65,11 @@ fn what_is_not_granted_is_neither_read_nor_run() {
             (done, refused) => assert!(done.is_ok() && refused.is_none(), "{lines}: {done:?}"),
         }
         assert!(!folder.path().join("inside/flow.py.ran").exists(), "{lines}");
-        plan(&folder, &lines, Some(&everything)).unwrap();
+        plan(&folder, &lines, Sources::All).unwrap();
     }
     assert!(folder.path().join("inside/flow.py.ran").exists());
     // What isn't granted isn't told either: whether there is such a file.
-    assert_eq!(plan(&folder, &flow("/none.py"), Some(&inside)).unwrap_err().code, "not-granted");
+    assert_eq!(plan(&folder, &flow("/none.py"), inside).unwrap_err().code, "not-granted");
 }
 
 #[test]
@@ -80,7 +79,7 @@ fn no_policy_is_read_that_is_not_granted() {
     let spec = format!("policies = [\"../outside/deny.wasm\"]\n{DOCKER}");
     for (place, words) in [("inside", "was not granted"), ("", "it is not WebAssembly")] {
         let granted = below(&folder.path().join(place));
-        let failure = plan(&folder, &spec, Some(&granted)).unwrap_err();
+        let failure = plan(&folder, &spec, granted).unwrap_err();
         assert!(failure.message.contains(words), "{failure:?}");
     }
 }
