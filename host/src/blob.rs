@@ -385,10 +385,18 @@ fn open_regular(path: &Path) -> io::Result<File> {
 /// # Errors
 /// The operating system's; `InvalidInput` if it is no regular file; that it is larger.
 pub(crate) fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    read_at_most(open_regular(path)?, largest)
+}
+
+/// What there is to read, unless it is larger.
+///
+/// # Errors
+/// The operating system's; that it is larger.
+pub fn read_at_most(reader: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path)?.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    reader.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is larger than {} MiB", largest >> 20)));
+        return Err(io::Error::other(format!("it is larger than {} MiB", largest >> 20)));
     }
     Ok(bytes)
 }

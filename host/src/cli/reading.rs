@@ -2,7 +2,7 @@
 
 use std::{io::Read, path::Path};
 
-use flowhold::Failure;
+use flowhold::{Failure, blob::read_at_most};
 
 /// No spec is larger, and none is read into memory that is.
 pub(crate) const LARGEST: u64 = 64 << 20;
@@ -22,13 +22,9 @@ pub(crate) fn read_some(path: &Path, largest: u64) -> std::io::Result<Vec<u8>> {
     limited(std::fs::File::open(path)?, largest)
 }
 
-/// What there is to read, unless it is larger.
+/// What there is to read, unless it is larger, without a byte order mark.
 pub(crate) fn limited(reader: impl Read, largest: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(largest + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > largest {
-        return Err(std::io::Error::other(format!("it is larger than {} MiB", largest >> 20)));
-    }
+    let mut bytes = read_at_most(reader, largest)?;
     if bytes.starts_with("\u{feff}".as_bytes()) {
         // Editors of Windows mark so what is UTF-8.
         bytes.drain(..3);
