@@ -127,6 +127,8 @@ macro_rules! codes {
 codes! {
     /// The text is neither TOML nor JSON.
     Error Syntax = "syntax",
+    /// A serialized storage or a preview where a spec should be.
+    Error NotASpec = "not-a-spec",
     /// A key that no spec has.
     Error UnknownKey = "unknown-key",
     /// A key that appears twice (JSON; in TOML it is a syntax error).

@@ -177,7 +177,12 @@ impl Spec {
 
 fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     reader.elsewhere = keys::places();
-    let mut table = reader.table(&Field { path: String::new(), node })?;
+    let whole = Field { path: String::new(), node };
+    if let Some((what, help)) = what_else(node) {
+        reader.report(Code::NotASpec, &whole, format!("this is a {what}, not a spec"), Some(help));
+        return None;
+    }
+    let mut table = reader.table(&whole)?;
     let storage = table.field("storage").and_then(|field| reader.table(&field));
     let (storage, python) = match storage {
         Some(table) => read_storage(reader, table),
@@ -191,6 +196,22 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     let mut places = Vec::new();
     collect_places("", node, &mut places, &mut { PLACES });
     Some(Spec { storage, python, flows, policies, has_flows, places, index: OnceCell::new() })
+}
+
+/// What a document is that people take for a spec, and what it is good for: every key of it would be a fault.
+fn what_else(node: &Node) -> Option<(&'static str, &'static str)> {
+    let Value::Table(entries) = &node.value else { return None };
+    let value = |key: &str| entries.iter().find(|(name, _)| name == key).map(|(_, node)| &node.value);
+    match value("type") {
+        // A spec has its type in [storage], and in lower case.
+        Some(Value::String(kind)) if StorageKind::of_original(kind).is_some() => {
+            Some(("serialized storage", "flowhold run, ls and get take it with --storage"))
+        }
+        _ if value("dockerfile").is_some() && value("plan").is_some() => {
+            Some(("preview", "flowhold preview takes it with --since, to see which steps of a spec run again"))
+        }
+        _ => None,
+    }
 }
 
 /// Each has its own memory and time.

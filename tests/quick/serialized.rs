@@ -99,8 +99,17 @@ fn a_storage_is_no_spec_and_a_spec_is_no_storage() {
     let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.py\"\n");
     folder.write("a.py", "x");
     folder.run(&["build", "--progress", "none"]).ok();
-    let told = folder.run(&["check", "-f", "storage.json"]).fails(1, &["storage.json is a storage", "--storage"]);
-    assert_eq!(told.stderr.matches("error").count(), 1, "{told:#?}");
+    let preview = folder.run(&["preview", "--format", "json"]).ok().stdout;
+    folder.write("preview.json", preview);
+    folder.run(&["serialize", "storage.json", "--to", "snapshot", "-o", "storage.bin"]).ok();
+    for (file, what) in [
+        ("storage.json", "a serialized storage"),
+        ("preview.json", "a preview"),
+        ("storage.bin", "a snapshot of a storage"),
+    ] {
+        let told = folder.run(&["check", "-f", file]).fails(1, &[file, what, "not a spec"]);
+        assert_eq!(told.stderr.matches("error").count(), 1, "{told:#?}");
+    }
     folder.run(&["run", "a", "--storage", "flowhold.toml"]).fails(1, &["flowhold.toml is a spec", "flowhold build"]);
 }
 

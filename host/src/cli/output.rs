@@ -79,8 +79,7 @@ pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Whether these are the bytes of a serialized storage: a snapshot begins with a word and a zero, and a storage in JSON
-/// has its `type` at the top, where a spec has its tables.
+/// Whether these are the bytes of a serialized storage: one in JSON has its `type` at the top, where a spec has its tables.
 pub(crate) fn is_storage(bytes: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     enum Kind {
@@ -94,7 +93,12 @@ pub(crate) fn is_storage(bytes: &[u8]) -> bool {
         #[serde(rename = "type")]
         _kind: Kind,
     }
-    bytes.starts_with(b"flowhold\0") || serde_json::from_slice::<Typed>(bytes).is_ok()
+    is_snapshot(bytes) || serde_json::from_slice::<Typed>(bytes).is_ok()
+}
+
+/// Whether a snapshot begins like this.
+pub(crate) fn is_snapshot(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"flowhold\0")
 }
 
 /// Whether it stands for standard output.

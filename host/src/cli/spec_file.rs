@@ -43,9 +43,10 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
         failure
     };
     let bytes = read_some(&path, LARGEST).map_err(failure)?;
-    if output::is_storage(&bytes) {
-        let message = format!("{} is a storage, and not the spec of one", path.display());
-        let help = "--storage names it to the commands that use a storage";
+    // The core tells other storages from specs, but this is no text.
+    if output::is_snapshot(&bytes) {
+        let message = format!("{} is a snapshot of a storage, not a spec", path.display());
+        let help = "flowhold run, ls and get take it with --storage";
         return Err(Failure::input("not-a-spec", message).with_help(help));
     }
     let folder = absolute(&path).map_err(failure)?;

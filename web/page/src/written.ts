@@ -1,13 +1,6 @@
-/** JSON that Flowhold writes and that is no spec: it is told from one, and what it is good for is said. */
+/** JSON that Flowhold writes and that is dropped where a spec could be. */
 
 export type Written = "storage" | "preview";
-
-export const WHAT: Record<Written, string> = {
-  storage: "is a serialized storage, not a spec",
-  preview: "is a preview, not a spec",
-};
-
-export const STORAGE_HELP = "flowhold run, ls and get take it with --storage";
 
 export function written(text: string): Written | null {
   if (!/^\s*\{/.test(text) || !/"(?:__version__|dockerfile)"/.test(text)) return null;

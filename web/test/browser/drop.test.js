@@ -280,7 +280,7 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
   await page.shows('notice', 'Nothing was pinned: it has no plan of an image');
   await page.shows('forecast', 'steps are cached');
   // In place of the spec, they are one problem.
-  for (const [text, wanted] of [[storage, `this ${said}`], [preview, 'this is a preview, not a spec: add its file to the page']]) {
+  for (const [text, wanted] of [[storage, `this ${said}`], [preview, 'this is a preview, not a spec: flowhold preview takes it with --since']]) {
     await page.write(text);
     await page.shows('status', '1 error. No plan yet.');
     await page.shows('why-no-plan', wanted);

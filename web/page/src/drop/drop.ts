@@ -4,7 +4,7 @@ import { byId, setText } from "../dom";
 import type { Insertion, Recognised } from "../planner/protocol";
 import { dismiss, notify, type Notice } from "../view/notices";
 import { bytes, count, reason } from "../wording";
-import { STORAGE_HELP, WHAT, written } from "../written";
+import { written } from "../written";
 import { DIRECTORY_MODE, FILE_MODE, SOMEWHERE, nothing, total, type Addition, type Entry } from "./additions";
 import { fromInput, fromTransfer, type Collection, type Picked } from "./collect";
 import type { Contents } from "./contents";
@@ -113,9 +113,9 @@ export class Drop {
     const kind = isSpec ? (written(text) ?? "spec") : await this.#target.recognise(text, name);
     signal.throwIfAborted();
     if (kind === "storage") {
-      refuse(`${name} ${WHAT[kind]}: ${STORAGE_HELP}`);
+      refuse(`${name} is a serialized storage, not a spec: flowhold run, ls and get take it with --storage`);
     } else if (kind === "preview") {
-      tell(`${name} ${WHAT[kind]}: pinned, it says which steps of this spec run again.`, {
+      tell(`${name} is a preview, not a spec: pinned, it says which steps of this spec run again.`, {
         label: "Pin it",
         run: () => (dismiss("drop"), this.#target.pin(text)),
       });

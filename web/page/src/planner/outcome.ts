@@ -11,7 +11,6 @@ import {
   type Preview,
 } from "flowhold";
 import { Places, parent, type Range } from "../fields";
-import { STORAGE_HELP, WHAT, written } from "../written";
 import type { Content, LineFields, Outcome, PlanRequest, Problem, Step } from "./protocol";
 import { rows } from "./tree";
 
@@ -26,7 +25,7 @@ const UNJUDGED = "unjudged-plan";
 const POLICY_FAILED = "policy-failed";
 
 /** The code of a text that Flowhold wrote, and that is no spec. */
-const NO_SPEC = "no-spec";
+const NOT_A_SPEC = "not-a-spec";
 
 /** The code of what a plan can't be compared with. */
 export const INVALID_PREVIEW = "invalid-preview";
@@ -61,11 +60,6 @@ export function outcome(request: PlanRequest, options: Options): Outcome {
 
 /** What keeps any plan from being made, such as a file that can't be loaded, is a problem like any other. */
 function planned(text: string, options: Options): Preview {
-  const kind = written(text);
-  if (kind) {
-    const help = kind === "storage" ? STORAGE_HELP : "add its file to the page to see which steps of a spec run again";
-    return unplanned({ code: NO_SPEC, severity: "error", field: "", message: `this ${WHAT[kind]}`, help });
-  }
   try {
     return preview(text, options);
   } catch (error) {
@@ -214,7 +208,7 @@ function totals({ context }: Preview): Outcome["context"] {
 function content({ view, text, folds }: PlanRequest, result: Preview, options: Options): Content {
   if (view === "context") return { view, rows: rows(result.context, folds) };
   if (view === "dockerfile" || view === "image") return { view };
-  if (result.diagnostics[0]?.code === NO_SPEC) return { view, json: null, message: whyNoPlan(result) };
+  if (result.diagnostics[0]?.code === NOT_A_SPEC) return { view, json: null, message: whyNoPlan(result) };
   try {
     return { view, json: view === "spec" ? resolve(text, options) : serialize(text, options), message: "" };
   } catch (error) {
