@@ -155,7 +155,8 @@ fn get_writes_a_new_file_only() {
 fn what_can_not_be_added() {
     let folder = folder();
     folder.write("below/x", "");
-    folder.run(&["add", "none.py"]).fails(1, &["none.py", "check the path"]);
+    let told = folder.run(&["add", "none.py"]).fails(1, &["none.py", "check the path"]);
+    assert!(!told.stderr.contains("spec"), "{told:#?}");
     folder.run(&["add", "none.py:flow"]).fails(1, &["none.py", "check the path"]);
     folder.run(&["add", "below"]).fails(1, &["directory"]);
     folder.run(&["add", "etl.py:no-name"]).fails(1, &["no-name"]);

@@ -88,14 +88,19 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let mut session = user_host().build()?.session().await?;
     let interrupt = exit::on_signal();
     let plan = planning::plan(&mut session, &spec, arguments.python.as_deref(), Need::Build, &interrupt).await?;
-    // Nobody wrote the spec that the field is of.
-    session.need_plan(plan).await.map_err(|failure| Failure { field: None, ..failure })?;
+    session.need_plan(plan).await.map_err(without_spec)?;
     session.grant(&directory, Access::Write)?;
     let added = exit::until(&interrupt, ADDING, session.add_planned(plan)).await?;
     if arguments.format == Format::Json {
         return console::json(&json!({ "name": added.0, "location": added.1 }));
     }
     console::text(&added.1)
+}
+
+/// A failure for people who wrote no spec.
+fn without_spec(failure: Failure) -> Failure {
+    let help = if failure.code == "missing-file" { Some("check the path".to_owned()) } else { failure.help };
+    Failure { field: None, help, ..failure }
 }
 
 pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {

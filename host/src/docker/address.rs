@@ -168,7 +168,7 @@ mod tests {
         let path = folder.path().to_str().unwrap();
         let far = [("DOCKER_CONFIG", path), ("DOCKER_CONTEXT", "far")];
         let error = find(None, &far).unwrap_err();
-        assert!(error.contains("docker context far") && error.contains("meta.json"), "{error}");
+        assert!(error.contains("the docker context 'far'"), "{error}");
         assert_eq!(find(Some("unix:///s"), &far).unwrap(), "unix:///s");
         assert_eq!(find(None, &[far[0], far[1], ("DOCKER_HOST", "tcp://host:1")]).unwrap(), "tcp://host:1");
     }

@@ -29,8 +29,7 @@ pub(super) struct ContextError {
 
 impl From<ContextError> for DockerError {
     fn from(error: ContextError) -> Self {
-        let address = format!("of the docker context {}", clean(&error.name));
-        Self::Address { address, reason: words(&error.reason) }
+        Self::NoContext { name: clean(&error.name).into_owned(), reason: words(&error.reason) }
     }
 }
 
@@ -63,7 +62,10 @@ pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Cont
     let file = folder.join("contexts/meta").join(&id).join("meta.json");
     let wrong = |reason: String| ContextError { name: name.clone(), reason };
     let meta = read_regular(&file, cli_config::LARGEST);
-    let meta = meta.map_err(|error| wrong(format!("{}: {}", file.display(), of_system(&error))))?;
+    let meta = meta.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => wrong("there is none of that name".to_owned()),
+        _ => wrong(format!("{}: {}", file.display(), of_system(&error))),
+    })?;
     let meta: Meta = serde_json::from_slice(&meta)
         .map_err(|error| wrong(format!("{} is not what docker writes: {error}", file.display())))?;
     let address = meta.endpoints.get("docker").map(|endpoint| endpoint.host.clone()).unwrap_or_default();
@@ -105,7 +107,8 @@ mod tests {
         write(&format!("contexts/tls/{id}/docker/ca.pem"), "");
         assert_eq!(chosen(None), far(Some(folder.path().join(format!("contexts/tls/{id}/docker")))));
         assert_eq!(chosen(Some("default")), Ok(None));
-        assert!(chosen(Some("gone")).is_err_and(|error| error.name == "gone" && error.reason.contains("meta.json")));
+        let gone = DockerError::from(chosen(Some("gone")).unwrap_err());
+        assert_eq!(gone.to_string(), "the docker context 'gone' can't be used: there is none of that name");
         write("config.json", r#"{"auths":{"#);
         assert_eq!(chosen(None), Ok(None));
     }

@@ -13,6 +13,9 @@ pub(crate) enum DockerError {
     /// The address of the daemon can't be used.
     #[error("the docker address '{address}' can't be used: {reason}")]
     Address { address: String, reason: String },
+    /// The docker command line has no such context, or a broken one.
+    #[error("the docker context '{name}' can't be used: {reason}")]
+    NoContext { name: String, reason: String },
     /// Nobody answers, or somebody who is no docker daemon.
     #[error("no docker daemon at {address}: {reason}")]
     NoDaemon { address: String, reason: String },
@@ -131,6 +134,7 @@ impl DockerError {
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
             Self::Address { .. }
+            | Self::NoContext { .. }
             | Self::Reference { .. }
             | Self::NoImage { .. }
             | Self::Platform { .. }
@@ -167,6 +171,11 @@ impl DockerError {
             Self::Address { .. } => {
                 "give unix:///path, tcp://host:port or https://host:port, as base_url or in DOCKER_HOST, and the \
                  certificates' folder in DOCKER_CERT_PATH"
+                    .to_owned()
+            }
+            Self::NoContext { .. } => {
+                "`docker context ls` lists them; DOCKER_CONTEXT or `docker context use` chose this one, and base_url \
+                 and DOCKER_HOST come before it"
                     .to_owned()
             }
             Self::NoDaemon { address, .. } if address.starts_with("https://") => {
