@@ -74,7 +74,7 @@ pub enum Segment {
 pub enum Builder {
     /// BuildKit.
     Buildkit,
-    /// The builder of old, which any daemon has.
+    /// The legacy builder, which any daemon has.
     #[default]
     Classic,
 }

@@ -18,9 +18,12 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Of what a diagnostic or a parser reports: their codes are the user's to mend, but for one.
+    /// Of what a diagnostic or a parser reports.
     fn of(code: Code) -> Self {
-        if code == Code::NoReadings { Self::Unavailable } else { Self::Input }
+        match code {
+            Code::NoReadings | Code::NoPython | Code::NoCloudpickle => Self::Unavailable,
+            _ => Self::Input,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     flow_name::FlowName,
     json::{Json, Object},
     resolve::{ResolvedSpec, ResolvedStorage},
+    serialized::{self, Contents},
 };
 
 /// What a storage may ask its host for.
@@ -135,6 +136,18 @@ impl Storage {
         }
     }
 
+    /// The file of the spec that a Docker storage was built from, as far as that is known.
+    pub fn spec(&self) -> Option<&str> {
+        if let Self::Docker(docker) = self { docker.spec.as_deref() } else { None }
+    }
+
+    /// Remembers that file, if this is a Docker storage.
+    pub fn set_spec(&mut self, file: String) {
+        if let Self::Docker(docker) = self {
+            docker.spec = Some(file);
+        }
+    }
+
     /// Flow name -> location.
     pub const fn flows(&self) -> &FlowMap {
         match self {
@@ -236,20 +249,33 @@ impl Storage {
             ("digest", report.digest.as_ref().into()),
             ("pushed", report.pushed.into()),
             ("flows", self.flows().into()),
-            ("storage", crate::serialized::to_value(self)?),
+            ("storage", serialized::to_value(self, Contents::Included)?),
             ("steps", report.steps.iter().collect()),
         ]);
         Ok(format!("{report:#}"))
     }
 
-    /// The Docker storage that this is.
+    /// Pulls the base image, and returns its reference.
     ///
     /// # Errors
-    /// If it is another; `what` says in the message what it lacks.
-    pub fn docker(&mut self, what: &str) -> Result<&mut DockerStorage, Failure> {
+    /// If it is no Docker storage, or the daemon can't pull the image.
+    pub fn pull_image(&mut self, docker: &dyn Docker) -> Result<String, Failure> {
+        self.docker("no base image")?.pull_image(docker)
+    }
+
+    /// Pushes the built image, and returns its reference.
+    ///
+    /// # Errors
+    /// If it is no Docker storage, has no registry, or the daemon can't push the image.
+    pub fn push_image(&mut self, docker: &dyn Docker) -> Result<String, Failure> {
+        self.docker("no image")?.push_image(docker)
+    }
+
+    /// The Docker storage that this is; of another, `lacks` says what it hasn't.
+    fn docker(&mut self, lacks: &str) -> Result<&mut DockerStorage, Failure> {
         match self {
             Self::Docker(docker) => Ok(docker),
-            other => Err(unsupported(other.kind(), what, "it belongs to docker storages")),
+            other => Err(unsupported(other.kind(), lacks, "it belongs to docker storages")),
         }
     }
 }

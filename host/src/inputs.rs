@@ -100,6 +100,12 @@ impl Inputs {
         self.trees.insert(from_everywhere(path));
     }
 
+    /// Whether a path is in what goes into the image: one of `files`, or below one.
+    pub fn is_copied(&self, path: &Path) -> bool {
+        let path = from_everywhere(path);
+        self.trees.iter().any(|tree| path.starts_with(tree))
+    }
+
     /// All that are among others.
     pub fn extend(&mut self, other: Self) {
         self.files.extend(other.files);

@@ -8,8 +8,8 @@ use crate::{
     Session,
     bindings::exports::flowhold::storage::planning::{ArchiveSegment, ContextEntry, Facts, ForecastStep, Image},
     blob::Blob,
-    failure::{Diagnostic, Failure, FailureKind, Severity},
-    sources::{self, Found, Need},
+    failure::{Diagnostic, Failure},
+    sources::{self, Need},
 };
 
 /// The text of a spec and the folder that its paths are relative to.
@@ -25,8 +25,6 @@ pub struct SpecText {
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub(crate) resource: ResourceAny,
-    /// Set where something that is needed is missing, rather than wrong.
-    unavailable: bool,
 }
 
 /// Calls a method of a resource; a guest that breaks is a failure.
@@ -52,10 +50,6 @@ impl Session {
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
         let python = python.or(stated.as_deref());
         let look = sources::look(&sources, &spec.folder, python, &self.pickling, need, &self.sources).await;
-        let unavailable = look
-            .found
-            .iter()
-            .any(|found| matches!(found, Found::Failed(failure) if failure.kind == FailureKind::Unavailable));
         (self.inputs, self.job) = (look.inputs, look.job);
         policies.iter().for_each(|policy| self.inputs.add_file(&spec.folder.join(policy)));
         let table = &mut self.store.data_mut().table;
@@ -71,7 +65,7 @@ impl Session {
         };
         let resource = call!(self.flowhold_storage_planning.spec.call_plan(handle, &facts))?;
         self.release(handle).await?;
-        let plan = Plan { resource, unavailable };
+        let plan = Plan { resource };
         let policies = self.judges(policies, &spec.folder).await;
         self.judge(plan, policies).await?;
         Ok(plan)
@@ -99,45 +93,55 @@ impl Session {
     /// Everything there is to say about the spec.
     ///
     /// # Errors
-    /// Only if the core itself breaks; so for all that follow, unless they say more.
+    /// Only if the core itself breaks.
     pub async fn diagnostics(&mut self, plan: Plan) -> Result<Vec<Diagnostic>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_diagnostics(plan.resource))
     }
 
-    /// What keeps a plan from being carried out, if anything does: its first error.
+    /// Whether the plan can be carried out.
     ///
     /// # Errors
-    /// That failure.
+    /// What keeps it from that: the first error of the spec.
     pub async fn need_plan(&mut self, plan: Plan) -> Result<(), Failure> {
-        let all = self.diagnostics(plan).await?;
-        let mut errors = all.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-        let Some(first) = errors.next() else { return Ok(()) };
-        let kind = if plan.unavailable { FailureKind::Unavailable } else { FailureKind::Input };
-        let Diagnostic { code, field, message, help, .. } = first;
-        Err(Failure { kind, code, field: Some(field).filter(|field| !field.is_empty()), message, help })
+        call!(self.flowhold_storage_planning.plan.call_ready(plan.resource))?
     }
 
     /// The plan digest; none while a diagnostic is an error.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
     pub async fn digest(&mut self, plan: Plan) -> Result<Option<String>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_digest(plan.resource))
     }
 
     /// The Dockerfile; none for storages without image.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
     pub async fn dockerfile(&mut self, plan: Plan) -> Result<Option<String>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_dockerfile(plan.resource))
     }
 
     /// What the build context holds.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
     pub async fn context(&mut self, plan: Plan) -> Result<Vec<ContextEntry>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_context(plan.resource))
     }
 
     /// The image's reference as far as it is known; none for storages without image.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
     pub async fn image(&mut self, plan: Plan) -> Result<Option<Image>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_image(plan.resource))
     }
 
     /// Flow name and location.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
     pub async fn planned_flows(&mut self, plan: Plan) -> Result<Vec<(String, String)>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_flows(plan.resource))
     }

@@ -83,6 +83,22 @@ impl Session {
         call!(self.flowhold_storage_storages.storage.call_name(storage.0))?
     }
 
+    /// The file of the spec that a Docker storage was built from, without its folder, as far as it is known.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn spec(&mut self, storage: Storage) -> Result<Option<String>, Failure> {
+        call!(self.flowhold_storage_storages.storage.call_spec(storage.0))
+    }
+
+    /// Has a Docker storage remember the file of its spec.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn set_spec(&mut self, storage: Storage, file: &str) -> Result<(), Failure> {
+        call!(self.flowhold_storage_storages.storage.call_set_spec(storage.0, file))
+    }
+
     /// Flow name and location, in the order in which they were added.
     ///
     /// # Errors

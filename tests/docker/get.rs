@@ -65,9 +65,18 @@ fn inside_the_image_it_reads_the_file() {
 #[test]
 fn an_image_without_the_flow_is_told() {
     let project = project();
-    docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &project.reference()]).ok();
     let arguments = ["get", "script", "--storage", "storage.json"];
+    // It says that it is of the plan, and has lost the flow.
+    let dockerfile = format!("FROM {}\nRUN rm /root/.prefect/script.prefect\n", project.reference());
+    project.folder.write("other/Dockerfile", dockerfile);
+    let other = project.folder.path().join("other");
+    docker(&["build", "--tag", &project.reference(), other.to_str().unwrap()]).ok();
     project.folder.run(&arguments).fails(1, &["/root/.prefect/script.prefect", &project.reference()]);
+    // Another image has its name.
+    docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &project.reference()]).ok();
+    for command in [&arguments[..], &["run", "script"]] {
+        project.folder.run(command).fails(1, &["is not that of the plan", &project.reference(), "build again"]);
+    }
     forget(&project.reference());
     project.folder.run(&arguments).fails(1, &[&project.reference()]);
 }

@@ -62,6 +62,57 @@ fn an_image_that_is_gone_cannot_be_pushed_or_run() {
     assert_eq!(registry::digest(&project.reference()), None);
 }
 
+/// As on another machine than the one that has built it.
+#[test]
+fn what_was_pushed_is_pulled_by_those_who_use_it() {
+    let project = Project::of_script("", HELLO);
+    project.build(&[]);
+    let script = std::fs::read_to_string(project.folder.path().join("flow.py")).unwrap();
+    for (command, code, printed) in
+        [(["run", "flow"].as_slice(), 7, "hello nobody\n"), (&["get", "flow", "--storage", "storage.json"], 0, &script)]
+    {
+        forget(&project.reference());
+        let done = project.folder.run(command);
+        assert_eq!((done.code, done.stdout.as_str()), (code, printed), "{done:#?}");
+        assert!(has_image(&project.reference()));
+    }
+}
+
+/// Two specs of one folder write one storage.json: nobody gets the other's image for it.
+#[test]
+fn the_storage_of_another_spec_is_not_used() {
+    let project = Project::of_script("", HELLO);
+    let text = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    project.folder.write("staging.toml", text.replace(":v1", ":staging").replace("\"v1\"", "\"staging\""));
+    project.build(&["--no-push", "-f", "staging.toml"]);
+    assert_eq!(project.storage()["spec"], "staging.toml");
+    let built = project.try_build(&["--no-push"]).ok();
+    assert!(built.stderr.contains("was built from staging.toml, and now is from flowhold.toml"), "{built:#?}");
+    for command in [["run", "flow", "-f", "staging.toml"].as_slice(), &["push", "-f", "staging.toml"]] {
+        let told = ["was built from \"flowhold.toml\"", "staging.toml again", "-o"];
+        project.folder.run(command).fails(1, &told);
+    }
+    assert_eq!(registry::digest(&project.reference()), None);
+    for command in [["run", "flow", "-f", "flowhold.toml"].as_slice(), &["run", "flow"]] {
+        assert_eq!(project.folder.run(command).code, 7);
+    }
+}
+
+/// Else each build would have another plan, and nothing would say why.
+#[test]
+fn the_storage_that_is_written_into_files_is_told() {
+    let project = Project::of_script("", HELLO);
+    let folder = project.folder.path().to_str().unwrap();
+    let text = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    project
+        .folder
+        .write("flowhold.toml", text.replace("[[flows]]", &format!("files.{} = \"/srv\"\n[[flows]]", quoted(folder))));
+    let told = project.try_build(&["--no-push"]).ok().stderr;
+    assert!(told.contains("warning[output-in-files]"), "{told}");
+    let told = project.try_build(&["--no-push", "-o", "/dev/null"]).ok().stderr;
+    assert!(!told.contains("warning[output-in-files]"), "{told}");
+}
+
 #[test]
 fn the_base_image_is_pulled() {
     let base = format!("{}/tests/{}:base", environment("FLOWHOLD_TEST_REGISTRY"), unique());

@@ -146,6 +146,10 @@ impl wit::GuestPlan for GuestPlan {
         self.0.borrow_mut().judge(&policy, verdicts.map_err(failure_from_host));
     }
 
+    fn ready(&self) -> Result<(), diagnostics::Failure> {
+        self.0.borrow().ready().map(|_| ()).map_err(failure_to_host)
+    }
+
     fn spec(&self) -> Result<String, diagnostics::Failure> {
         let preview = self.0.borrow();
         let resolved = preview.ready().map_err(failure_to_host)?;

@@ -69,6 +69,14 @@ impl wit::GuestStorage for GuestStorage {
         self.0.borrow().name().map_err(failure_to_host)
     }
 
+    fn spec(&self) -> Option<String> {
+        self.0.borrow().spec().map(str::to_owned)
+    }
+
+    fn set_spec(&self, file: String) {
+        self.0.borrow_mut().set_spec(file);
+    }
+
     fn flows(&self) -> Vec<(String, String)> {
         let storage = self.0.borrow();
         storage.flows().iter().map(|(name, location)| (name.to_string(), location.to_owned())).collect()
@@ -124,13 +132,11 @@ impl wit::GuestStorage for GuestStorage {
     }
 
     fn pull_image(&self) -> Result<String, diagnostics::Failure> {
-        let mut storage = self.0.borrow_mut();
-        storage.docker("no base image").and_then(|docker| docker.pull_image(&Host)).map_err(failure_to_host)
+        self.0.borrow_mut().pull_image(&Host).map_err(failure_to_host)
     }
 
     fn push_image(&self) -> Result<String, diagnostics::Failure> {
-        let mut storage = self.0.borrow_mut();
-        storage.docker("no image").and_then(|docker| docker.push_image(&Host)).map_err(failure_to_host)
+        self.0.borrow_mut().push_image(&Host).map_err(failure_to_host)
     }
 
     fn serialize(&self) -> Result<String, diagnostics::Failure> {

@@ -31,6 +31,10 @@ pub struct DockerStorage {
     /// Of a storage that was read from JSON, the bytes are in the image alone.
     pub(crate) contents: NameMap<Content>,
     pub(crate) built: Option<Built>,
+    /// The file of the spec that it was built from, without its folder.
+    pub spec: Option<String>,
+    /// Settings that were read from JSON and that nothing can be done with.
+    pub(crate) unusable: Vec<Diagnostic>,
     pub(crate) extra: Extra,
 }
 
@@ -47,8 +51,18 @@ pub struct Built {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvRunner {
     base_url: Option<String>,
-    image: String,
+    image: Image,
     command: Vec<String>,
+}
+
+/// The image of a storage, as those need it who use what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Image {
+    reference: String,
+    /// The plan that it was built from, as far as that is known.
+    plan: Option<Digest>,
+    is_in_registry: bool,
+    platform: Option<String>,
 }
 
 impl DockerStorage {
@@ -64,6 +78,7 @@ impl DockerStorage {
 
     /// `registry/image_name:image_tag`; an error while name or tag is missing.
     pub fn name(&self) -> Result<ImageReference, Failure> {
+        self.usable(|field| field != "prefect_version")?;
         let (Some(name), Some(tag)) = (&self.settings.image_name, &self.settings.image_tag) else {
             let missing = match (&self.settings.image_name, &self.settings.image_tag) {
                 (None, None) => "image name and image tag",
@@ -74,6 +89,14 @@ impl DockerStorage {
                 .with_help("give it one, or build: a build chooses what is missing"));
         };
         image::join(self.settings.registry_url.as_ref(), name, tag).map_err(Failure::explained)
+    }
+
+    /// An error if one of these settings can't be used.
+    fn usable(&self, is_needed: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        match self.unusable.iter().find(|one| is_needed(&one.field)) {
+            Some(one) => Err(one.clone().into()),
+            None => Ok(()),
+        }
     }
 
     /// Adds a flow, and returns its location in the image. An error if the name, or its slug, is taken.
@@ -113,24 +136,39 @@ impl DockerStorage {
         if let Some(blob) = self.added(location)? {
             return Ok(blob);
         }
-        let image = self.name()?.to_string();
-        docker
-            .connect(self.settings.base_url.as_deref())?
-            .copy_out(&image, location)?
-            .ok_or_else(|| Failure::input(Code::FlowNotFound, format!("the image {image} has no file {location}")))
+        let image = self.image()?;
+        let daemon = docker.connect(self.settings.base_url.as_deref())?;
+        image.have(daemon.as_ref())?;
+        daemon.copy_out(&image.reference, location)?.ok_or_else(|| {
+            Failure::input(Code::FlowNotFound, format!("the image {} has no file {location}", image.reference))
+        })
+    }
+
+    fn image(&self) -> Result<Image, Failure> {
+        Ok(Image {
+            reference: self.name()?.to_string(),
+            plan: self.built.as_ref().map(|built| built.plan),
+            is_in_registry: self.settings.registry_url.is_some(),
+            platform: self.settings.building.platform.as_ref().map(ToString::to_string),
+        })
     }
 
     /// A runner for the flow at a location.
     pub fn get_env_runner(&self, location: &str) -> Result<EnvRunner, Failure> {
-        let format = self.format(self.map.at(location)?);
-        let command = ["python", "-u", "-c", RUNNER, location, format.as_str()].map(str::to_owned).to_vec();
-        Ok(EnvRunner { base_url: self.settings.base_url.clone(), image: self.name()?.to_string(), command })
+        let name = self.map.at(location)?;
+        let mut command = ["python", "-u", "-c", RUNNER, location].map(str::to_owned).to_vec();
+        // JSON that has been through the original says nothing of formats: then the first byte tells.
+        command.extend(self.formats.get(name.as_str()).map(|format| format.as_str().to_owned()));
+        Ok(EnvRunner { base_url: self.settings.base_url.clone(), image: self.image()?, command })
     }
 
     /// The plan as settings and flows are now. Every flow's bytes must be known at least by size and digest.
     pub fn plan(&self) -> Result<(BuildPlan, Vec<Diagnostic>), Failure> {
+        self.usable(|_| true)?;
         let mut flows = Vec::with_capacity(self.map.len());
         for (name, _) in self.map.iter() {
+            // The original stores some that no file of ours can be named after.
+            name.as_str().parse::<FlowName>().map_err(Failure::explained)?;
             let content = self.contents.get(name.as_str()).cloned().ok_or_else(|| no_content(name))?;
             flows.push(Flow { name: name.clone(), format: self.format(name), content });
         }
@@ -266,9 +304,22 @@ impl DockerStorage {
 impl EnvRunner {
     /// Runs the flow with this environment, and returns its exit code. The host passes its output through.
     pub fn run(&self, env: Vec<(String, String)>, timeout: Option<u64>, docker: &dyn Docker) -> Result<i64, Failure> {
-        let (image, command) = (self.image.clone(), self.command.clone());
-        let run = ContainerRun { image, command, env, timeout_seconds: timeout };
-        docker.connect(self.base_url.as_deref())?.run(&run)
+        let daemon = docker.connect(self.base_url.as_deref())?;
+        self.image.have(daemon.as_ref())?;
+        let (image, command) = (self.image.reference.clone(), self.command.clone());
+        daemon.run(&ContainerRun { image, command, env, timeout_seconds: timeout })
+    }
+}
+
+impl Image {
+    /// Pulls it if the daemon lacks it and a registry may have it. An error if it is another build's.
+    fn have(&self, daemon: &dyn Daemon) -> Result<(), Failure> {
+        let reference = &self.reference;
+        if self.is_in_registry && daemon.image(reference)?.is_none() {
+            let pulled = daemon.pull(reference, self.platform.as_deref());
+            pulled.map_err(|failure| failure.while_doing(&format!("pulling {reference}")))?;
+        }
+        check_plan(daemon, reference, self.plan.as_ref())
     }
 }
 
@@ -294,18 +345,23 @@ fn publish(
 
 /// Pushes an image, if it is that of the plan, as far as that is known: another build may have taken its name.
 fn push_plan(daemon: &dyn Daemon, reference: &str, plan: Option<&Digest>) -> Result<Option<String>, Failure> {
-    let check = || match (plan, daemon.image(reference)?) {
-        (Some(plan), Some(image)) if !image.labels.contains(&plan_label(plan)) => {
+    check_plan(daemon, reference, plan)?;
+    let digest = daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
+    // It may have taken minutes.
+    check_plan(daemon, reference, plan)?;
+    Ok(digest)
+}
+
+/// An error if the daemon's image of that name is another plan's.
+fn check_plan(daemon: &dyn Daemon, reference: &str, plan: Option<&Digest>) -> Result<(), Failure> {
+    let Some(plan) = plan else { return Ok(()) };
+    match daemon.image(reference)? {
+        Some(image) if !image.labels.contains(&plan_label(plan)) => {
             let message = format!("the image {reference} is not that of the plan {plan}: another build took its name");
             Err(Failure::input(Code::PlanMismatch, message).with_help("build again, or give it a name of its own"))
         }
         _ => Ok(()),
-    };
-    check()?;
-    let digest = daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
-    // It may have taken minutes.
-    check()?;
-    Ok(digest)
+    }
 }
 
 fn plan_label(plan: &Digest) -> (String, String) {

@@ -114,6 +114,23 @@ impl Arguments {
             };
             console::show(&[warning], &spec.name);
         }
+        if session.inputs().is_copied(&path) {
+            let warning = Diagnostic {
+                code: "output-in-files".to_owned(),
+                severity: Severity::Warning,
+                field: "storage.files".to_owned(),
+                message: format!("{} is in it, and each build writes it: each will have another plan", path.display()),
+                help: Some("name another file with -o, or a smaller directory in files".to_owned()),
+                line: None,
+                policy: None,
+            };
+            console::show(&[warning], &spec.name);
+        }
+        if let Some(file) = spec_file::path(self.spec.file.as_deref(), self.path.as_deref()) {
+            let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.tell_of_another_spec(session, &path, &file).await?;
+            session.set_spec(storage, &file).await?;
+        }
         let is_local = store::grant_directory(session, storage).await?;
         let building = session.build(storage, push, self.expect_plan.as_deref());
         // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
@@ -129,10 +146,30 @@ impl Arguments {
             Format::Json => report,
             Format::Human => summary(&report, written.is_ok().then_some(&path)),
         };
+        // Where the storage goes to stdout, nothing else does.
+        if self.format == Format::Human && output::is_stdout(&path) {
+            console::note(&report);
+            return written;
+        }
         let read = console::report(&report)?;
         written?;
         if self.watch && !read {
             return Err(exit::interrupted("nobody reads the reports any more"));
+        }
+        Ok(())
+    }
+}
+
+impl Arguments {
+    /// Two specs of one folder write one storage.json. The one that is gone is told of.
+    async fn tell_of_another_spec(&self, session: &mut Session, path: &Path, file: &str) -> Result<(), Failure> {
+        if self.output.is_some() || !path.is_file() {
+            return Ok(());
+        }
+        let Ok(before) = session.deserialize(&store::read_file(path)?).await else { return Ok(()) };
+        if let Some(other) = session.spec(before).await?.filter(|other| other != file) {
+            let (path, other) = (path.display(), clean(&other).into_owned());
+            console::note(&format!("note: {path} was built from {other}, and now is from {file}; -o keeps both"));
         }
         Ok(())
     }

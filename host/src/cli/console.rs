@@ -42,15 +42,24 @@ fn to_stdout(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Resul
 
 /// Writes a result of any size that is not for people.
 pub(crate) fn stream(mut from: impl Read) -> Result<ExitCode, Failure> {
+    may_be_binary()?;
+    to_stdout(|out| io::copy(&mut from, out).map(|_| ())).map(|_| ExitCode::SUCCESS)
+}
+
+fn may_be_binary() -> Result<(), Failure> {
     if io::stdout().is_terminal() {
         return Err(Failure::input("terminal", "stdout is a terminal, and this is no text")
             .with_help("write it to a file or a program: … > FILE"));
     }
-    to_stdout(|out| io::copy(&mut from, out).map(|_| ())).map(|_| ExitCode::SUCCESS)
+    Ok(())
 }
 
-/// Writes a flow's bytes, to a terminal, too: most are text.
+/// Writes a flow's bytes; to a terminal, only text.
 pub(crate) fn flow(content: &Blob) -> Result<ExitCode, Failure> {
+    // Pickles begin so, and no text does.
+    if content.read(0, 1).is_ok_and(|first| *first == [0x80]) {
+        may_be_binary()?;
+    }
     to_stdout(|out| content.copy_to(out)).map(|_| ExitCode::SUCCESS)
 }
 

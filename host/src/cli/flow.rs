@@ -81,8 +81,12 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let split = arguments.flow.rsplit_once(':').filter(|_| !folder.join(&arguments.flow).exists());
     let (path, object) = split.map_or((arguments.flow.as_str(), None), |(path, object)| (path, Some(object)));
     flow.insert("path".to_owned(), json!(path));
-    object.map(|object| flow.insert("object".to_owned(), json!(object)));
-    arguments.name.as_ref().map(|name| flow.insert("name".to_owned(), json!(name)));
+    if let Some(object) = object {
+        flow.insert("object".to_owned(), json!(object));
+    }
+    if let Some(name) = &arguments.name {
+        flow.insert("name".to_owned(), json!(name));
+    }
     let spec = json!({ "storage": { "type": "local", "directory": directory }, "flows": [flow] });
     let spec = SpecText { text: spec.to_string(), folder };
     let mut session = user_host().build()?.session().await?;
@@ -107,6 +111,9 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
     let mut session = Host::builder().build()?.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
     let flows = session.flows(storage).await?;
+    if flows.is_empty() {
+        store::tell_of_none(&arguments.store);
+    }
     if arguments.format == Format::Json {
         let flows: Map<_, _> = flows.into_iter().map(|(name, location)| (name, Value::String(location))).collect();
         return console::json(&json!({ "flows": flows }));
@@ -121,7 +128,8 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     let (host, interrupt) = docker_host(Host::builder(), super::Mode::None)?;
     let mut session = host.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
-    let location = store::locate(&mut session, storage, &arguments.location).await?;
+    let location = store::locate(&mut session, storage, &arguments.location).await;
+    let location = location.inspect_err(|_| store::tell_of_none(&arguments.store))?;
     let docker = session.kind(storage).await? == "docker";
     let blob = if docker && store::is_inside_image(&mut session, &location).await? {
         session.get_flow(storage, &location).await?.content
@@ -138,6 +146,9 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     let mut session = Host::builder().build()?.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
     let contained = session.contains(storage, &arguments.name).await?;
+    if !contained {
+        store::tell_of_none(&arguments.store);
+    }
     match arguments.format {
         Format::Json => console::json(&json!({ "name": arguments.name, "contained": contained }))?,
         Format::Human => console::text(&contained.to_string())?,

@@ -42,8 +42,8 @@ pub(crate) struct Arguments {
     /// The spec whose storage.json is meant, where neither of these is given
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// An environment variable for the flow; may be given several times
-    #[arg(short, long, value_name = "K=V", value_parser = variable)]
+    /// An environment variable for the flow; without a value, it is taken from here. May be given several times
+    #[arg(short, long, value_name = "K[=V]", value_parser = variable)]
     env: Vec<(String, String)>,
     /// Stop the flow after this time, such as 30s or 10m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -59,7 +59,11 @@ pub(crate) struct Arguments {
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("it must be NAME=VALUE".to_owned()),
+        None if !text.is_empty() => match std::env::var(text) {
+            Ok(value) => Ok((text.to_owned(), value)),
+            Err(_) => Err(format!("it must be NAME=VALUE, or a variable that is set here, and {text} is not")),
+        },
+        _ => Err("it must be NAME=VALUE, or the NAME of a variable that is set here".to_owned()),
     }
 }
 
@@ -102,10 +106,17 @@ async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, F
     if let Some(file) = &arguments.storage {
         return store::open_file(session, file).await;
     }
-    match built(arguments)? {
-        Some(storage) => store::open_file(session, &storage).await,
-        None => store::open_directory(session, arguments.directory.as_deref()).await,
+    if let Some(file) = built(arguments)? {
+        let storage = store::open_file(session, &file).await?;
+        store::is_of(session, storage, arguments.file.as_deref()).await?;
+        return Ok(storage);
     }
+    if arguments.directory.is_none() && Path::new(spec_file::NAME).is_file() {
+        console::note(
+            "note: flowhold.toml is not built yet (`flowhold build`); the flow is looked for in ~/.prefect/flows",
+        );
+    }
+    store::open_directory(session, arguments.directory.as_deref()).await
 }
 
 /// The storage that was built from a spec, if that is the one that is meant.

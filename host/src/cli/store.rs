@@ -8,19 +8,30 @@ use std::{
 use flowhold::{Access, Failure, Session, Storage, files::absolute};
 
 use super::{
-    StoreArguments,
+    StoreArguments, console,
     reading::{self, LARGEST_STORAGE},
     spec_file,
 };
 
-/// A file that every image of ours has: whoever sees it is inside one.
-const MANIFEST: &str = "/opt/flowhold/manifest.json";
+/// Files that every image of ours has, and of the original's: whoever sees one is inside an image.
+const INSIDE: [&str; 2] = ["/opt/flowhold/manifest.json", "/root/.prefect/healthcheck.py"];
 
 /// Opens the storage file or directory of the arguments.
 pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> Result<Storage, Failure> {
     match &arguments.storage {
         Some(file) => open_file(session, file).await,
         None => open_directory(session, arguments.directory.as_deref()).await,
+    }
+}
+
+/// Says where else a flow may be that was not found.
+pub(crate) fn tell_of_none(arguments: &StoreArguments) {
+    let Ok(directory) = local_directory(arguments.directory.as_deref()) else { return };
+    if arguments.storage.is_none() && !directory.is_dir() {
+        console::note(&format!("note: there is no directory {}", directory.display()));
+    }
+    if arguments.storage.is_none() && arguments.directory.is_none() && Path::new("storage.json").is_file() {
+        console::note("note: --storage storage.json looks in what was built here");
     }
 }
 
@@ -36,6 +47,19 @@ pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Stor
         "invalid-storage" => Failure { message: format!("{}: {}", file.display(), failure.message), ..failure },
         _ => failure,
     })
+}
+
+/// Refuses the storage beside a spec if another spec was built there since.
+pub(crate) async fn is_of(session: &mut Session, storage: Storage, spec: Option<&Path>) -> Result<(), Failure> {
+    let Some(spec) = spec.and_then(Path::file_name).map(|name| name.to_string_lossy()) else { return Ok(()) };
+    match session.spec(storage).await? {
+        Some(other) if other != spec => {
+            let message = format!("the storage.json beside {spec} was built from {other:?}");
+            let help = format!("build {spec} again, each with a file of its own: -o; --storage names it");
+            Err(Failure::input("other-spec", message).with_help(help))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The bytes of a storage that should have been built.
@@ -107,9 +131,9 @@ fn home() -> Result<PathBuf, Failure> {
     home.ok_or_else(|| no_home().with_help("set HOME, or give --directory"))
 }
 
-/// Inside an image of ours, grants the flows that are in it.
+/// Inside an image, grants the flows that are in it.
 pub(crate) async fn is_inside_image(session: &mut Session, location: &str) -> Result<bool, Failure> {
-    let inside = Path::new(MANIFEST).is_file() && Path::new(location).is_file();
+    let inside = INSIDE.iter().any(|path| Path::new(path).is_file()) && Path::new(location).is_file();
     if let (true, Some(folder)) = (inside, Path::new(location).parent()) {
         session.grant(folder, Access::Read)?;
     }

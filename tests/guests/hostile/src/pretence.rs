@@ -114,6 +114,10 @@ impl GuestPlan for Obeyed {
         None
     }
 
+    fn ready(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn spec(&self) -> Result<String, Failure> {
         Ok(String::new())
     }
@@ -176,6 +180,14 @@ impl GuestStorage for Unused {
     }
 
     fn name(&self) -> Result<String, Failure> {
+        panic!("not called")
+    }
+
+    fn spec(&self) -> Option<String> {
+        panic!("not called")
+    }
+
+    fn set_spec(&self, _: String) {
         panic!("not called")
     }
 
