@@ -36,12 +36,23 @@ impl FlowName {
     /// systems allow.
     pub const MOST_SLUG_BYTES: usize = 240;
 
+    /// The name of a flow that a storage has already: the original takes any text, and what is stored is to be found.
+    /// The slug is empty where [`FlowName::from_str`] refuses the text: no file can be named after it.
+    pub(crate) fn of_stored(text: &str) -> Result<Self, FlowNameError> {
+        match text.parse() {
+            Err(FlowNameError::Empty) => Err(FlowNameError::Empty),
+            Err(_) => Ok(Self { text: text.into(), slug: "".into() }),
+            Ok(name) => Ok(name),
+        }
+    }
+
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What the flow's file is named after. Two names may share one slug.
+    /// What the flow's file is named after. Two names may share one slug. Empty for some names that the original has
+    /// stored.
     pub fn slug(&self) -> &str {
         &self.slug
     }

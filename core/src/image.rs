@@ -75,17 +75,25 @@ impl FromStr for RegistryUrl {
         // version, and a mistake is likelier.
         let domain_end = if first == "localhost" || first.contains(['.', ':']) { first.len() } else { 0 };
         let (domain, path) = text.split_at(domain_end);
-        if !domain.is_empty() {
+        if domain.is_empty() {
+            check_path(path, text)?;
+        } else {
             check_domain(domain)?;
-        }
-        match path.strip_prefix('/') {
-            Some(path) if !domain.is_empty() => check_path(path, text)?,
-            None if !domain.is_empty() => {}
-            _ => check_path(path, text)?,
+            if let Some(path) = path.strip_prefix('/') {
+                check_path(path, text)?;
+            }
         }
         check_length(text, text)?;
         Ok(Self { text: text.to_owned(), domain_end })
     }
+}
+
+/// The registry that a name begins with, and the rest of it; none where it begins with none.
+pub(crate) fn split(text: &str) -> Option<(RegistryUrl, ImageName)> {
+    let (domain, name) = text.split_once('/')?;
+    let registry: RegistryUrl = domain.parse().ok()?;
+    registry.domain()?;
+    Some((registry, name.parse().ok()?))
 }
 
 impl FromStr for ImageName {

@@ -21,26 +21,66 @@ use crate::{
     },
 };
 
-/// What a serialized storage says beyond what we know.
+/// What a serialized storage says beyond what we know, or in other words than ours.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extra {
     /// `__version__`, if it was read from somewhere.
     version: Option<Json>,
-    fields: Object,
+    fields: Vec<ReadField>,
+}
+
+/// A field as it was read, which it stays for as long as ours says the same.
+#[derive(Debug, Clone, PartialEq)]
+struct ReadField {
+    key: String,
+    read: Json,
+    /// What we would write; none where we would leave it out.
+    ours: Option<Json>,
+}
+
+impl Extra {
+    /// Of a storage that was read from these fields.
+    fn of(storage: &Storage, read: &Object) -> Result<Self, Failure> {
+        let Json::Object(written) = to_value(storage, Contents::LeftOut)? else { return Ok(Self::default()) };
+        let is_kept = |key: &str, value: &Json| match key {
+            "type" | "__version__" => false,
+            // There is one way to say where they are, or what.
+            "flows" if written.get(key).is_some() => false,
+            _ => written.get(key) != Some(value),
+        };
+        let fields = read.0.iter().filter(|(key, value)| is_kept(key, value)).map(|(key, value)| ReadField {
+            key: key.clone(),
+            read: value.clone(),
+            ours: written.get(key).cloned(),
+        });
+        Ok(Self { version: read.get("__version__").cloned(), fields: fields.collect() })
+    }
+
+    fn restore(&self, fields: &mut Object) {
+        for ReadField { key, read, ours } in &self.fields {
+            if fields.get(key) == ours.as_ref() {
+                fields.put(key, read.clone());
+            }
+        }
+    }
 }
 
 /// JSON for people: two spaces of indent.
 pub fn to_json(storage: &Storage) -> Result<String, Failure> {
-    Ok(format!("{:#}", to_value(storage)?))
+    Ok(format!("{:#}", to_value(storage, Contents::Included)?))
+}
+
+/// What becomes of the flows of a Bytes storage.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// They are in the JSON, as base64.
+    Included,
+    /// They are kept elsewhere.
+    LeftOut,
 }
 
 /// The JSON of a storage as a value.
-pub fn to_value(storage: &Storage) -> Result<Json, Failure> {
-    value_of(storage, true)
-}
-
-/// With `contents`, a Bytes storage's flows are in it as base64; without, none are.
-pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failure> {
+pub(crate) fn to_value(storage: &Storage, contents: Contents) -> Result<Json, Failure> {
     let extra = extra_of(storage);
     let mut fields = Object::default();
     fields.put("type", storage.kind().original());
@@ -51,7 +91,6 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
                 fields.put(key, Json::Null);
             }
             fields.put("flows", docker.flows());
-            fields.put("prefect_version", Json::Null);
             write_docker(docker, &mut fields);
         }
         Storage::Local(local) => {
@@ -63,7 +102,7 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
         Storage::Memory(_) => {}
         Storage::Bytes(bytes) => {
             let mut flows = Vec::new();
-            if contents {
+            if contents == Contents::Included {
                 for (flow, content) in bytes.contents()? {
                     flows.push((flow.name.to_string(), BASE64_STANDARD.encode(content).into()));
                 }
@@ -72,13 +111,7 @@ pub(crate) fn value_of(storage: &Storage, contents: bool) -> Result<Json, Failur
             write_formats(&mut fields, no_pickles(bytes.all().iter().map(|flow| (&flow.name, flow.format))));
         }
     }
-    // Of what was null, some is written by us now.
-    let ours = fields.0.len();
-    for (key, value) in &extra.fields.0 {
-        if fields.0[..ours].iter().all(|(name, _)| name != key) {
-            fields.0.push((key.clone(), value.clone()));
-        }
-    }
+    extra.restore(&mut fields);
     Ok(fields.into())
 }
 
@@ -94,6 +127,7 @@ fn write_docker(docker: &DockerStorage, fields: &mut Object) {
         |content: &Content| Json::object(vec![("size", content.size.into()), ("sha256", content.sha256.hex().into())]);
     let contents = docker.contents.entries().iter().map(|(name, one)| (name.to_string(), content(one)));
     fields.put_some("contents", (!docker.contents.entries().is_empty()).then(|| Object(contents.collect())));
+    fields.put_some("spec", docker.spec.as_ref());
     if let Some(built) = &docker.built {
         fields.put("plan", built.plan.to_string());
         fields.put("digest", built.digest.as_ref());
@@ -166,7 +200,7 @@ fn read(
     let kind_text = reader.text(&kind)?;
     drop(table.field("__version__"));
     let mut storage = match StorageKind::of_original(kind_text) {
-        Some(StorageKind::Docker) => Storage::Docker(Box::new(read_docker(reader, &mut table)?)),
+        Some(StorageKind::Docker) => Storage::Docker(Box::new(read_docker(reader, &mut table, values)?)),
         Some(StorageKind::Local) => Storage::Local(read_local(reader, &mut table)?),
         Some(StorageKind::Memory) => Storage::Memory(MemoryStorage::default()),
         Some(StorageKind::Bytes) => Storage::Bytes(read_bytes(reader, &mut table, payloads)?),
@@ -176,23 +210,10 @@ fn read(
             return None;
         }
     };
-    let Json::Object(Object(all)) = values else { return None };
-    let rest = table.rest();
-    let (mut unknown, mut fields) = (rest.iter(), Vec::new());
-    let mut next = unknown.next();
-    for (key, value) in all {
-        // In one order.
-        let is_unknown = next.is_some_and(|(name, _)| name == key);
-        if is_unknown {
-            next = unknown.next();
-        }
-        // What says nothing would be left out by us.
-        let says_nothing = matches!(value, Json::Null) || matches!(value, Json::Array(items) if items.is_empty());
-        if is_unknown || says_nothing {
-            fields.push((key.clone(), value.clone()));
-        }
-    }
-    let extra = Extra { version: values.get("__version__").cloned(), fields: Object(fields) };
+    let Json::Object(fields) = values else { return None };
+    let extra = Extra::of(&storage, fields)
+        .map_err(|failure| reader.report(Code::InvalidStorage, &field, failure.message, None));
+    let extra = extra.ok()?;
     match &mut storage {
         Storage::Docker(docker) => docker.extra = extra,
         Storage::Local(local) => local.extra = extra,
@@ -202,8 +223,30 @@ fn read(
     Some(storage)
 }
 
-fn read_docker(reader: &mut Reader, table: &mut Table<'_>) -> Option<DockerStorage> {
-    let settings = DockerSettings::read(reader, table);
+/// The original never looks at these when it loads a storage. What we can't use of them is told to those who need it.
+const USED_LATER: [&str; 4] = ["registry_url", "image_name", "image_tag", "prefect_version"];
+
+fn read_docker(reader: &mut Reader, table: &mut Table<'_>, values: &Json) -> Option<DockerStorage> {
+    let before = reader.diagnostics.len();
+    let mut settings = DockerSettings::read(reader, table);
+    let found = reader.diagnostics.split_off(before);
+    let is_used_later = |one: &Diagnostic| one.code != Code::WrongType && USED_LATER.contains(&one.field.as_str());
+    let (mut unusable, now): (Vec<_>, Vec<_>) = found.into_iter().partition(is_used_later);
+    reader.diagnostics.extend(now);
+    for key in USED_LATER {
+        let text = values.get(key).and_then(Json::as_str).unwrap_or_default();
+        if text.is_empty() {
+            // For the original, that is none.
+            unusable.retain(|one| one.field != key);
+        } else if key == "image_name"
+            && settings.registry_url.is_none()
+            && let Some((registry, name)) = crate::image::split(text)
+        {
+            // The original's runner knows no other way to say where the image is.
+            unusable.retain(|one| one.field != key);
+            (settings.registry_url, settings.image_name) = (Some(registry), Some(name));
+        }
+    }
     let (map, formats) = read_flows(reader, table)?;
     let mut contents = NameMap::default();
     if let Some(field) = table.field("contents") {
@@ -217,8 +260,9 @@ fn read_docker(reader: &mut Reader, table: &mut Table<'_>) -> Option<DockerStora
     }
     let plan = table.field("plan").and_then(|field| reader.parse::<Digest>(&field));
     let digest = table.field("digest").and_then(|field| reader.text(&field).map(str::to_owned));
+    let spec = table.field("spec").and_then(|field| reader.text(&field).map(str::to_owned));
     let built = plan.map(|plan| Built { plan, digest });
-    Some(DockerStorage { settings, map, formats, contents, built, extra: Extra::default() })
+    Some(DockerStorage { settings, map, formats, contents, built, spec, unusable, extra: Extra::default() })
 }
 
 fn read_local(reader: &mut Reader, table: &mut Table<'_>) -> Option<LocalStorage> {
@@ -246,7 +290,7 @@ fn read_bytes(
     }
     let formats = read_formats(reader, table)?;
     for (key, bytes) in payloads.into_iter().flatten() {
-        match key.parse::<FlowName>() {
+        match FlowName::of_stored(&key) {
             Ok(name) => contents.push((name, bytes)),
             Err(error) => {
                 // No field has it.
@@ -290,5 +334,5 @@ fn read_formats(reader: &mut Reader, table: &mut Table<'_>) -> Option<NameMap<Fo
 }
 
 fn name(reader: &mut Reader, key: &str, field: &Field<'_>) -> Option<FlowName> {
-    key.parse().map_err(|error: FlowNameError| reader.refuse(field, &error)).ok()
+    FlowName::of_stored(key).map_err(|error: FlowNameError| reader.refuse(field, &error)).ok()
 }

@@ -39,7 +39,7 @@ fn several_flows_go_into_one_image() {
             "hello": "/root/.prefect/hello.prefect",
         })
     );
-    assert!(report["storage"]["prefect_version"].is_null());
+    assert!(report["storage"].get("prefect_version").is_none());
     for (flow, code, stdout, stderr) in [
         ("callables", 0, "hello Ž\n", ""),
         ("monthly report", 0, "report: monthly report\n", ""),

@@ -54,6 +54,74 @@ fn unknown_fields_survive() {
     }
 }
 
+/// The original checks nothing when it loads a storage. All of this it runs.
+#[test]
+fn what_the_original_takes_loads_and_stays_as_it_is() {
+    let folder = Folder::new();
+    let docker = |more: Value| {
+        let mut value = json!({ "type": "Docker", "__version__": "0.6.6", "registry_url": null, "image_name": "etl",
+            "image_tag": "v1", "flows": { "etl": "/root/.prefect/etl.prefect" }, "prefect_version": "0.6.6" });
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        value
+    };
+    let odd = ["🚀", "..", "a\nb", "\0", "&amp;", &"x".repeat(300)];
+    let locations: serde_json::Map<_, _> = odd.iter().map(|name| ((*name).to_owned(), json!("/f.prefect"))).collect();
+    let payloads: serde_json::Map<_, _> = odd.iter().map(|name| ((*name).to_owned(), json!("gAVOLg=="))).collect();
+    let mut all = vec![
+        json!({ "type": "Local", "__version__": "0.6.6", "directory": "/srv/flows", "flows": locations }),
+        json!({ "type": "Bytes", "__version__": "0.6.6", "flows": payloads }),
+    ];
+    all.extend(
+        [
+            json!({ "flows": locations }),
+            json!({ "registry_url": "", "image_name": "", "image_tag": "" }),
+            json!({ "registry_url": "localhost:5000/acme/" }),
+            json!({ "registry_url": "https://gcr.io/p" }),
+            json!({ "image_name": "localhost:5000/acme/etl" }),
+            json!({ "image_name": "gcr.io/p/etl" }),
+            json!({ "image_name": "My-Flow", "image_tag": "a b" }),
+            json!({ "prefect_version": "HEAD~1" }),
+            json!({ "prefect_version": "v0.6.6" }),
+            json!({ "prefect_version": "0.6.6+75.g1234" }),
+        ]
+        .map(docker),
+    );
+    for value in all {
+        folder.write("storage.json", value.to_string());
+        assert_eq!(folder.json(&["serialize", "storage.json"]), value);
+        folder.run(&["serialize", "storage.json", "--to", "snapshot", "-o", "snapshot"]).ok();
+        assert_eq!(folder.json(&["serialize", "snapshot"]), value);
+        let listed = folder.json(&["ls", "--storage", "storage.json", "--format", "json"]);
+        for name in value["flows"].as_object().unwrap().keys().filter(|name| !name.contains('\0')) {
+            assert!(listed["flows"][name].is_string(), "{name:?} {listed}");
+            folder.run(&["contains", name, "--storage", "storage.json"]).ok();
+        }
+    }
+    // What can't be used of it is told to whoever needs it.
+    for (more, words) in [
+        (json!({ "registry_url": "https://gcr.io/p" }), "starts with \"https://\""),
+        (json!({ "image_name": "My-Flow" }), "upper-case"),
+        (json!({ "image_name": "" }), "no image name"),
+    ] {
+        folder.write("storage.json", docker(more).to_string());
+        folder.run(&["run", "etl", "--storage", "storage.json"]).fails(1, &[words, "help:"]);
+    }
+    // What is no text is damage.
+    folder.write("storage.json", docker(json!({ "image_name": 5 })).to_string());
+    folder.run(&["ls", "--storage", "storage.json"]).fails(1, &["image_name must be a string"]);
+}
+
+/// The original's schema refuses null there, and takes a storage that does not say.
+#[test]
+fn an_unknown_prefect_is_not_written() {
+    let folder = Folder::with_spec("[storage]\ntype = \"docker\"\n[[flows]]\npath = \"a.py\"\n");
+    folder.write("a.py", "x");
+    let storage = folder.json(&["serialize", "flowhold.toml"]);
+    let keys: Vec<_> = storage.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys[..5], ["type", "__version__", "registry_url", "image_name", "image_tag"]);
+    assert!(!keys.contains(&"prefect_version"), "{storage}");
+}
+
 /// A slip of the hand costs nobody a flow or a spec.
 #[test]
 fn only_a_storage_takes_the_place_of_something() {
@@ -189,9 +257,9 @@ fn what_is_no_storage() {
         (r#"{"type": "Nope"}"#, "\"Nope\""),
         (r#"{"type": "Docker", "flows": 1}"#, "flows must be a table"),
         (r#"{"type": "Docker", "flows": {"a": 1}}"#, "flows.a must be a string"),
-        (r#"{"type": "Docker", "flows": {"..": "/x"}}"#, "\"..\""),
+        (r#"{"type": "Docker", "flows": {"": "/x"}}"#, "name is empty"),
         (r#"{"type": "Docker", "flows": {"a": "/x", "a": "/y"}}"#, "flows.a appears twice"),
-        (r#"{"type": "Docker", "registry_url": "https://x"}"#, "https://"),
+        (r#"{"type": "Docker", "base_image": "https://x"}"#, "https://"),
         (r#"{"type": "Local", "directory": 1}"#, "directory must be a string"),
         (r#"{"type": "Bytes", "flows": {"a": "%%%"}}"#, "flows.a is not base64"),
     ];
