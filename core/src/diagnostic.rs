@@ -63,7 +63,7 @@ impl Diagnostic {
         Self::of(code, field.into(), message.into())
     }
 
-    /// Apart from `new`, which is compiled anew for every kind of text.
+    /// `new` without its type parameters, so that it is compiled once.
     #[inline(never)]
     fn of(code: Code, field: String, message: String) -> Self {
         let help = code.help().map(str::to_owned);
@@ -81,7 +81,7 @@ impl Diagnostic {
         self.helped(help.into())
     }
 
-    /// Apart from `with_help`, so that a text is copied in one place.
+    /// `with_help` without its type parameter.
     #[inline(never)]
     fn helped(mut self, help: Option<&str>) -> Self {
         self.help = help.map(str::to_owned).or(self.help);
@@ -255,7 +255,7 @@ impl Code {
                 "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"
             }
             Self::SourceChanged => "leave out what the spec states of it, to take it as it is now",
-            Self::HostFault => "tell those who made the host program",
+            Self::HostFault => "report this to the authors of the host program",
             _ => return None,
         })
     }

@@ -34,6 +34,9 @@ import zipfile
 CACHE = "/dev/shm/flowhold"
 SECRETS = "/dev/shm/flowhold-secrets"
 
+# Exit codes that say whether trying again may help.
+UNAVAILABLE, TRY_AGAIN = 69, 75
+
 # What pip calls its settings, and what uv calls them.
 SETTINGS = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
@@ -301,26 +304,41 @@ def with_uv(program, requirements, kept, scratch):
             first = install + ["--config-file", settings.name]
             where = {name: value for name, value in environment.items() if name not in INDEXES}
         code, reason = call_uv(first, where)
-    if code != 0 and used:
+    if code != 0 and used and not unavailable(reason):
         # Not with those settings: uv (0.13) heeds them more than this option.
         print("the packages may be newer than what earlier builds were told; asking again", flush=True)
         code, reason = call_uv(install + ["--refresh"], environment)
     if code != 0:
-        say(": ".join(["the requirements could not be installed"] + reason))
-    return code
+        say(": ".join(["the requirements could not be installed"] + reason[:1] + reason[1:][-1:]))
+    return unavailable(reason) or code
 
 
 def call_uv(command, environment):
-    """Its exit code, and of its error the headline and the innermost cause."""
+    """Its exit code, and its error: a headline, and what caused it, from the outermost to the innermost."""
     reason = []
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as running:
         for line in running.stderr:
             sys.stderr.buffer.write(line)
             sys.stderr.flush()
-            told = re.match(r" *(error|cause|Caused by): (.*)", line.decode("utf-8", "replace"))
-            if told:
-                reason[0 if told.group(1) == "error" else 1:] = [told.group(2)]
+            line = line.decode("utf-8", "replace").rstrip()
+            told = re.match(r" *(error|cause|Caused by): (.*)", line)
+            if told and told.group(1) == "error":
+                reason = [told.group(2)]
+            elif told:
+                reason.append(told.group(2))
+            elif reason and line.startswith("    "):
+                reason[-1] += " " + line.strip()
     return running.returncode, reason
+
+
+def unavailable(reason):
+    """What the exit code is of an error that is the index's, by sysexits.h; None of any other."""
+    causes = "\n".join(reason).lower()
+    if re.search(r"tcp connect error|dns error|\(connect\)", causes):
+        return UNAVAILABLE
+    if re.search(r"error sending request|timed out|\b(429|5\d\d) [a-z]", causes):
+        return TRY_AGAIN
+    return None
 
 
 def translated():

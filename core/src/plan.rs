@@ -121,6 +121,32 @@ struct Planner<'s> {
 
 impl Planner<'_> {
     fn run(&mut self) -> Option<BuildPlan> {
+        let (instructions, flows) = self.instructions()?;
+        self.check_layers(&instructions);
+        let (dockerfile, source_map) = dockerfile::render(&instructions, Mounts::Needed);
+        self.check_lines(&dockerfile, &source_map);
+        let context = std::mem::take(&mut self.context);
+        let platform = self.settings.building.platform.as_ref();
+        let is_seen = context.iter().all(ContextEntry::is_seen);
+        let digest = is_seen.then(|| {
+            let content = dockerfile::render(&instructions, Mounts::None).0;
+            digest::of_image(&content, platform, &context)
+        });
+        Some(BuildPlan {
+            digest,
+            instructions,
+            platform: platform.map(ToString::to_string),
+            requirements: std::mem::take(&mut self.requirements),
+            dockerfile,
+            source_map,
+            context,
+            image: self.image(digest.as_ref()),
+            flows,
+        })
+    }
+
+    /// The instructions, by how rarely things change, and where the flows will be. Fills the context on the way.
+    fn instructions(&mut self) -> Option<(Vec<Sourced>, FlowMap)> {
         let mut instructions = vec![self.base()?];
         // Maps have no order: a plan has one, whatever a spec's was.
         let mut variables: Vec<_> = self.settings.env_vars.iter().collect();
@@ -140,42 +166,28 @@ impl Planner<'_> {
         instructions.extend(self.manifest(&locations));
         instructions.extend(self.copy_flows());
         instructions.extend(self.health_check());
+        Some((instructions, locations))
+    }
+
+    fn check_layers(&mut self, instructions: &[Sourced]) {
         let layers = instructions.iter().filter(|one| makes_layer(&one.instruction)).count();
         if layers > MAX_LAYERS {
-            let message = format!("{layers} layers are more than an image can have, and each of files makes one");
+            let message = format!(
+                "the image would have {layers} layers, and Docker takes at most {MAX_LAYERS}: each of files makes one"
+            );
             let help = "put the files into one directory and copy that";
             self.diagnostics.push(Diagnostic::new(Code::TooManyLayers, "storage.files", message).with_help(help));
         }
-        let (dockerfile, source_map) = dockerfile::render(&instructions, Mounts::Needed);
-        self.check_lines(&dockerfile, &source_map);
-        let context = std::mem::take(&mut self.context);
-        let seen = context.iter().all(ContextEntry::is_seen);
-        let digest = seen.then(|| {
-            let content = dockerfile::render(&instructions, Mounts::None).0;
-            digest::of_image(&content, self.settings.building.platform.as_ref(), &context)
-        });
-        let image = self.image(digest.as_ref());
-        let requirements = std::mem::take(&mut self.requirements);
-        let platform = self.settings.building.platform.as_ref().map(ToString::to_string);
-        Some(BuildPlan {
-            digest,
-            instructions,
-            platform,
-            requirements,
-            dockerfile,
-            source_map,
-            context,
-            image,
-            flows: locations,
-        })
     }
 
     fn check_lines(&mut self, dockerfile: &str, source_map: &[SourceLine]) {
         for (index, line) in dockerfile.lines().enumerate().filter(|(_, line)| line.len() > LONGEST_LINE) {
             let source = source_map.iter().find(|source| source.line as usize == index + 1);
             let field = source.map_or("", |source| source.field.as_str());
-            let message =
-                format!("the Dockerfile would have a line of {} bytes, and Docker takes {LONGEST_LINE}", line.len());
+            let message = format!(
+                "the Dockerfile would have a line of {} bytes, and Docker takes at most {LONGEST_LINE}",
+                line.len()
+            );
             let help = "put long texts into a file (files = { … })";
             self.diagnostics.push(Diagnostic::new(Code::LineTooLong, field, message).with_help(help));
         }
@@ -215,16 +227,21 @@ impl Planner<'_> {
             // Where the destination is a directory of the base image, the file goes into it by this name.
             ('/', base)
         };
-        let context_path = format!("files/{index}{separator}{}", safe(name));
+        let name = if separator == '/' && name.len() <= 255 { name.to_owned() } else { safe(name) };
+        let context_path = format!("files/{index}{separator}{name}");
         let by = Rc::from(field.as_str());
         for entry in entries {
             let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
             let target = format!("{}{below}", destination.trim_end_matches('/'));
             self.take(target, &by, entry.kind == EntryKind::Directory);
             let path = format!("{context_path}{below}");
-            self.context.push(ContextEntry { path, mode: entry.mode, kind: entry.kind.clone() });
+            self.context.push(ContextEntry {
+                path,
+                mode: entry.mode & mode_bits(&entry.kind),
+                kind: entry.kind.clone(),
+            });
         }
-        let source = if is_directory { format!("{context_path}/") } else { context_path };
+        let source = if is_directory { format!("{context_path}/") } else { literal(&context_path) };
         sourced(why::FILES, Instruction::Copy { source, destination }, [field])
     }
 
@@ -300,29 +317,17 @@ impl Planner<'_> {
         (!self.flows.is_empty()).then(|| sourced(why::HEALTH_CHECK, run, ["flows".to_owned()]))
     }
 
+    /// The name, as far as it is known before a build.
     fn image(&mut self, digest: Option<&Digest>) -> ImageChoice {
         let settings = self.settings;
-        let (mut name, mut tag) = (settings.image_name.clone(), settings.image_tag.clone());
-        match settings.naming {
-            Naming::Uuid => {}
-            Naming::Flow => {
-                if let [only] = self.flows {
-                    name = name.or_else(|| only.name.slug().parse::<ImageName>().ok());
-                } else if name.is_none() || tag.is_none() {
-                    let message = format!(
-                        "naming = \"flow\" names an image after its only flow, and there are {}",
-                        self.flows.len()
-                    );
-                    let help = "give image_name and image_tag, or another naming";
-                    self.diagnostics
-                        .push(Diagnostic::new(Code::NamingNeedsOneFlow, "storage.naming", message).with_help(help));
-                }
-            }
-            Naming::Plan => {
-                let own = if let [only] = self.flows { only.name.slug() } else { "flows" };
-                name = name.or_else(|| own.parse::<ImageName>().ok());
-                tag = tag.or_else(|| digest?.hex().parse::<ImageTag>().ok());
-            }
+        let (chosen_name, chosen_tag) = self.chosen(digest);
+        let name = settings.image_name.clone().or(chosen_name);
+        let tag = settings.image_tag.clone().or(chosen_tag);
+        if settings.naming == Naming::Flow && self.flows.len() != 1 && (name.is_none() || tag.is_none()) {
+            let message =
+                format!("naming = \"flow\" names an image after its only flow, and there are {}", self.flows.len());
+            let help = "give image_name and image_tag, or another naming";
+            self.diagnostics.push(Diagnostic::new(Code::NamingNeedsOneFlow, "storage.naming", message).with_help(help));
         }
         let reference = match (&name, &tag) {
             (Some(name), Some(tag)) => self.reference(name, tag),
@@ -339,6 +344,16 @@ impl Planner<'_> {
             name: name.map(|name| name.to_string()),
             tag: tag.map(|tag| tag.to_string()),
             reference: reference.map(|reference| reference.to_string()),
+        }
+    }
+
+    /// What naming makes of name and tag where they are left out, without the clock and randomness of a build.
+    fn chosen(&self, digest: Option<&Digest>) -> (Option<ImageName>, Option<ImageTag>) {
+        let slug = if let [only] = self.flows { Some(only.name.slug()) } else { None };
+        match self.settings.naming {
+            Naming::Uuid => (None, None),
+            Naming::Flow => (slug.and_then(|slug| slug.parse().ok()), None),
+            Naming::Plan => (slug.unwrap_or("flows").parse().ok(), digest.and_then(|digest| digest.hex().parse().ok())),
         }
     }
 
@@ -398,6 +413,18 @@ mod why {
         "All flows in one layer, however many, and the last thing copied: flows change most often.";
     pub(super) const HEALTH_CHECK: &str =
         "Checks Python's version and loads every flow: if one can't be loaded, there is no image.";
+}
+
+/// The permission bits that an entry keeps in an image. Of set-user-id and set-group-id, the classic builder drops those
+/// of files, and one plan is one image.
+const fn mode_bits(kind: &EntryKind) -> u32 {
+    if matches!(kind, EntryKind::Directory) { 0o7777 } else { 0o777 }
+}
+
+/// A path as a source of `COPY`, which reads patterns, and may read here-documents. Beside the file there is no other that
+/// this one could match.
+fn literal(path: &str) -> String {
+    path.replace(['*', '?', '[', '\\', '<'], "?")
 }
 
 /// A file name that needs no quoting anywhere.

@@ -135,7 +135,8 @@ impl Preview {
         let field = field.unwrap_or_default();
         match verdicts {
             Ok(verdicts) if verdicts.len() > MOST_VERDICTS => {
-                let message = format!("{policy} gave {} verdicts, and {MOST_VERDICTS} are taken", verdicts.len());
+                let message =
+                    format!("{policy} gave {} verdicts; at most {MOST_VERDICTS} are accepted", verdicts.len());
                 self.report(Diagnostic::new(Code::PolicyFailed, field, message));
             }
             Ok(verdicts) => verdicts.into_iter().for_each(|verdict| self.take(policy, &field, verdict)),

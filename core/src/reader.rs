@@ -51,7 +51,7 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     }
 }
 
-/// Nobody reads more bytes of faults than this: of what follows, the first error is told.
+/// Findings beyond so many bytes are dropped, except the first error.
 const MOST: usize = 1 << 20;
 
 /// A text without what it quotes, or what is between that.
@@ -66,7 +66,7 @@ impl Reader {
         self.add(code, field, message.into(), help);
     }
 
-    /// Apart from `report`, which is compiled anew for every kind of text.
+    /// `report` without its type parameter, so that it is compiled once.
     #[inline(never)]
     fn add(&mut self, code: Code, field: &Field<'_>, mut message: String, mut help: Option<&str>) {
         if let Value::String(text) = &field.node.value

@@ -112,7 +112,8 @@ impl Resolver<'_> {
             let finding = if flow.path.is_some() { findings.next() } else { None };
             flows.extend(self.flow(flow, finding.unwrap_or(Finding::Skipped)));
         }
-        self.check_names(&flows);
+        let are_files = matches!(self.spec.storage.kind(), StorageKind::Docker | StorageKind::Local);
+        self.check_names(&flows, are_files);
         if !self.spec.has_flows {
             self.report(Code::NoFlows, "flows", "the spec has no flows");
         }
@@ -211,11 +212,13 @@ impl Resolver<'_> {
         }
     }
 
-    fn check_names(&mut self, flows: &[ResolvedFlow]) {
-        let mut slugs = BTreeMap::<&str, &ResolvedFlow>::new();
+    fn check_names(&mut self, flows: &[ResolvedFlow], are_files: bool) {
+        let mut places = BTreeMap::<&str, &ResolvedFlow>::new();
         for one in flows {
             let name = &one.flow.name;
-            let Some(other) = slugs.insert(name.slug(), one) else { continue };
+            // In memory, a flow's location is its name.
+            let place = if are_files { name.slug() } else { name.as_str() };
+            let Some(other) = places.insert(place, one) else { continue };
             let field = format!("{}.name", one.field);
             if other.flow.name == *name {
                 let error = FlowMapError::Duplicate { name: name.to_string() };
@@ -249,8 +252,10 @@ impl Resolver<'_> {
     ) -> ResolvedStorage {
         for (file, finding) in settings.files.iter_mut().zip(findings) {
             let field = crate::reader::join_path("storage.files", &file.source);
+            file.entries.iter_mut().for_each(leave_out_bytecode);
             if let Finding::File(found) = finding {
-                let entries = self.entries(&field, found);
+                let mut entries = self.entries(&field, found);
+                leave_out_bytecode(&mut entries);
                 if let Some(stated) = file.entries.as_ref().filter(|stated| **stated != entries) {
                     let at = stated.iter().zip(&entries).take_while(|(stated, found)| stated == found).count();
                     let json = |entries: &[FileEntry]| entries.get(at).map(|entry| entry.to_json().to_string());
@@ -432,6 +437,13 @@ impl ResolvedFlow {
         fields.put("sha256", self.flow.content.sha256.hex());
         fields.into()
     }
+}
+
+/// Python makes these folders wherever it imports something. No other Python takes what is in them, as it says when its
+/// source was written, and an image says of all its files that they were written at the same moment.
+fn leave_out_bytecode(entries: &mut Vec<FileEntry>) {
+    let is_bytecode = |path: &ContextPath| path.as_str().split('/').any(|part| part == "__pycache__");
+    entries.retain(|entry| !entry.path.as_ref().is_some_and(is_bytecode));
 }
 
 #[cfg(test)]

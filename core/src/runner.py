@@ -57,7 +57,12 @@ def load_pickle(file):
     # A pickle that refers to `__main__` must not find this program there. What was pickled by value says that it is of
     # `__flow__`, and until 3.9 typing.get_type_hints() insists on finding that.
     sys.modules["__flow__"] = new_main()
-    flow = pickle.load(file)
+    try:
+        flow = pickle.load(file)
+    except BaseException:
+        sys.stderr.write("flowhold: the flow can't be loaded. It needs the packages, and the minor version of Python, that "
+                         "it was pickled with; this is Python %d.%d\n" % sys.version_info[:2])
+        raise
     run = getattr(flow, "run", None)
     return lambda: finish(run() if callable(run) else flow())
 

@@ -344,7 +344,12 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     let message = format!("{text:?} is not the address of a Docker daemon");
-    let help = format!("it begins with one of {}", SCHEMES.join(", "));
+    let help = if text.starts_with("ssh://") {
+        "forward its socket, and name that: `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, unix:///tmp/docker.sock"
+            .to_owned()
+    } else {
+        format!("it begins with one of {}", SCHEMES.join(", "))
+    };
     reader.report(Code::InvalidValue, field, message, Some(&help));
     None
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     daemon::text_inside,
-    project::{Project, quoted},
+    project::{BUILDERS, Project, quoted},
 };
 
 /// Path -> mode and content, target or nothing, of all that is below the arguments.
@@ -36,15 +36,23 @@ print(json.dumps(found))
 
 /// Builds with these files, source -> destination, and looks at paths in the image.
 fn built(files: &[(String, &str)], paths: &[&str]) -> (Project, Value) {
+    let project = with_files(files);
+    project.build(&["--no-push"]);
+    let tree = tree(&project, paths);
+    (project, tree)
+}
+
+fn with_files(files: &[(String, &str)]) -> Project {
     let lines: Vec<String> = files
         .iter()
         .map(|(source, destination)| format!("files.{} = {}", quoted(source), quoted(destination)))
         .collect();
-    let project = Project::of_script(&lines.join("\n"), "print('ran')\n");
-    project.build(&["--no-push"]);
+    Project::of_script(&lines.join("\n"), "print('ran')\n")
+}
+
+fn tree(project: &Project, paths: &[&str]) -> Value {
     let text = text_inside(&project.reference(), &[&["python", "-c", TREE], paths].concat());
-    let tree = serde_json::from_str(&text).unwrap();
-    (project, tree)
+    serde_json::from_str(&text).unwrap()
 }
 
 fn name(path: &Path) -> String {
@@ -87,16 +95,35 @@ fn names_need_not_be_plain() {
 #[test]
 fn a_directory_of_the_base_takes_a_file_by_its_name() {
     let folder = Folder::new();
-    let [tool, other] = ["tool.sh", "b.sh"].map(|file| name(&folder.write(file, "tool")));
-    let (_project, tree) =
-        built(&[(tool, "/usr/local/bin"), (other, "/data/other")], &["/usr/local/bin/tool.sh", "/data"]);
-    assert_eq!((&tree["/usr/local/bin/tool.sh"][1], &tree["/data/other"][1]), (&json!("tool"), &json!("tool")));
+    let long = "x".repeat(255);
+    let directories = ["/etc", "/home", "/tmp", "/usr/local/bin", "/usr/local/lib", "/var", "/sbin"];
+    let names = [
+        "plain.sh",
+        "ünï Ж 日本 🦀.txt",
+        "$HOME ${PATH} <<EOF",
+        "br[a-c]ket.txt",
+        "star*?.txt",
+        "back\\slash\\",
+        long.as_str(),
+    ];
+    let files: Vec<_> = names.iter().zip(directories).map(|(file, to)| (name(&folder.write(file, file)), to)).collect();
+    for builder in BUILDERS {
+        let project = with_files(&files);
+        project.build_by(builder, &["--no-push"]);
+        let paths: Vec<_> = names.iter().zip(directories).map(|(file, to)| format!("{to}/{file}")).collect();
+        let found = tree(&project, &paths.iter().map(String::as_str).collect::<Vec<_>>());
+        for (path, file) in paths.iter().zip(names) {
+            assert_eq!(found[path][1], file, "{builder} {found:#}");
+        }
+    }
 }
 
 #[test]
 fn modes_are_kept() {
-    const MODES: [(u32, &str); 5] = [
+    const MODES: [(u32, &str); 6] = [
         (0o755, "-rwxr-xr-x"),
+        // The classic builder would drop these bits, and a plan is one image.
+        (0o4755, "-rwxr-xr-x"),
         (0o600, "-rw-------"),
         (0o444, "-r--r--r--"),
         (0o640, "-rw-r-----"),

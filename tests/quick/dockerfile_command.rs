@@ -82,11 +82,13 @@ fn the_flags_of_docker_build_are_told() {
         "more.json",
         r#"{ "storage": { "type": "docker", "base_image": "python:3.9", "platform": "linux/arm64", "network": "host",
              "build_args": { "HTTP_PROXY": "http://it's" }, "secrets": [{ "id": "TOKEN", "env": "MY_TOKEN" },
-             { "id": "netrc", "file": "my netrc" }], "cache_from": ["r.example/a:1"], "python_dependencies": ["six"] } }"#,
+             { "id": "netrc", "file": "my netrc" }], "cache_from": ["r.example/a:1"], "cache_to": "inline",
+             "python_dependencies": ["six"] } }"#,
     );
     let folder_path = folder.path().display();
     let flags = format!(
-        " --platform linux/arm64 --network host --build-arg 'HTTP_PROXY=http://it'\\''s' --secret id=TOKEN,env=MY_TOKEN \
+        " --platform linux/arm64 --network host --build-arg 'HTTP_PROXY=http://it'\\''s' \
+         --build-arg BUILDKIT_INLINE_CACHE=1 --secret id=TOKEN,env=MY_TOKEN \
          --secret 'id=netrc,src={folder_path}/my netrc' --cache-from r.example/a:1\n"
     );
     let more = folder.run(&["dockerfile", "more", "-f", "more.json"]).ok();

@@ -154,6 +154,7 @@ impl Explain for ReferenceError {
                 let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
                 match parts.as_slice() {
                     [] => "write a name such as \"etl\"",
+                    [tag] if tag.starts_with(':') => return Some(format!("write a name before it: \"etl{tag}\"")),
                     parts => return Some(format!("write {:?}, or a name between the slashes", parts.join("/"))),
                 }
             }
@@ -489,7 +490,7 @@ mod tests {
             ("/a", "image name \"/a\" has an empty part".to_owned(), "write \"a\", or a name between the slashes"),
             ("a/", "image name \"a/\" has an empty part".to_owned(), "write \"a\", or a name between the slashes"),
             ("/", "image name \"/\" has an empty part".to_owned(), "write a name such as \"etl\""),
-            (":v1", "image name \":v1\" has an empty part".to_owned(), "write \":v1\", or a name between the slashes"),
+            (":v1", "image name \":v1\" has an empty part".to_owned(), "write a name before it: \"etl:v1\""),
             ("-a", format!("image name part \"-a\" {COMPONENT}"), "write \"a\""),
             ("a..b", format!("image name part \"a..b\" {COMPONENT}"), "write \"a-b\""),
             ("a___b", format!("image name part \"a___b\" {COMPONENT}"), "write \"a-b\""),

@@ -82,7 +82,10 @@ pub enum JoinError {
 
 impl Explain for JoinError {
     fn code(&self) -> Code {
-        Code::RegistryRule
+        match self {
+            Self::Reference(error) => error.code(),
+            Self::Depth { .. } | Self::RegistryInName { .. } => Code::RegistryRule,
+        }
     }
 
     fn help(&self) -> Option<String> {

@@ -60,5 +60,6 @@ impl TakenPaths {
 
 fn clash(path: &str, one: &str, other: &str) -> Diagnostic {
     let message = format!("{path} in the image would be written by {one} and by {other}");
-    Diagnostic::new(Code::PathClash, other, message).with_help("give one of them another destination")
+    Diagnostic::new(Code::PathClash, other, message)
+        .with_help("give one of them another destination; one that ends in / is a directory, into which a file goes")
 }

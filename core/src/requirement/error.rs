@@ -113,9 +113,8 @@ impl Explain for RequirementError {
             }
             Self::PipOption { option, .. } => match option.as_str() {
                 "--pre" => "set PIP_PRE in env_vars instead, or ask for a pre-release, such as \"name>=2.0rc1\"",
-                "-r" | "--requirement" | "-c" | "--constraint" => {
-                    "write the requirements of that file into python_dependencies"
-                }
+                "-r" | "--requirement" => "write the requirements of that file into python_dependencies",
+                "-c" | "--constraint" => "set PIP_CONSTRAINT in env_vars instead, to a URL or a file of the base image",
                 "-e" | "--editable" => "write \"name @ URL\"; a folder of the base image is \"name @ file:///…\"",
                 "--hash" => "leave the hash out and pin the version, such as \"name==1.2.3\"",
                 _ => "write the requirement without options; most have a PIP_… variable for env_vars",
@@ -124,7 +123,7 @@ impl Explain for RequirementError {
             Self::EnvironmentVariable { .. } => {
                 "write the value; pip would replace the variable, so the requirement would not mean one thing"
             }
-            Self::MissingName { .. } => "write \"name @ URL\"; a file in the image is \"name @ file:///path\"",
+            Self::MissingName { .. } => "write \"name @ URL\"; a file of the base image is \"name @ file:///path\"",
             Self::BadUrl { url, .. } => {
                 if url.parse::<Version>().is_ok() {
                     return Some(format!("a version is written \"=={url}\""));

@@ -21,8 +21,14 @@ impl Facts {
         Self { findings: spec.sources().iter().map(|_| Finding::Skipped).collect(), ..Self::default() }
     }
 
-    /// A path of the spec's as an absolute one, as far as the host says what it begins at.
+    /// A path of the spec's as an absolute one, as far as the host says what it begins at, and without `.` and `..`: two
+    /// spellings are one place.
     pub(super) fn absolute(&self, path: &str) -> String {
+        let path = self.joined(path);
+        if path.starts_with('/') { without_dots(&path) } else { path }
+    }
+
+    fn joined(&self, path: &str) -> String {
         let place = |root: &Option<String>, rest: &str| match root {
             Some(root) => format!("{}/{rest}", root.trim_end_matches('/')),
             None => path.to_owned(),
@@ -34,6 +40,19 @@ impl Facts {
             _ => place(&self.folder, path.strip_prefix("./").unwrap_or(path)),
         }
     }
+}
+
+/// By the text alone, as the original does it.
+fn without_dots(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// What the user's Python is.

@@ -187,8 +187,7 @@ impl LocalStorage {
         let flows = self.staged.clone();
         let plan = plan::flows_digest(&flows);
         check_expected(plan, expect)?;
-        let mut missing = Vec::new();
-        let mut steps = Vec::new();
+        let (mut missing, mut steps, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
         if !flows.is_empty() {
             // First, so that a host that lets one at a time into a directory has two builds of one spec take turns.
             files.create_directory(&self.directory)?;
@@ -206,16 +205,37 @@ impl LocalStorage {
                 None => (flow.name.slug().to_owned(), Format::of(&stored.read(0, 1)?)),
             };
             if (name.as_str(), format) != (flow.name.as_str(), flow.format) || Content::of(stored)? != flow.content {
-                return Err(self.taken(&flow.name, &location, files)?);
+                conflicts.push(self.taken(&flow.name, &location, files)?);
+                continue;
             }
             steps.push(step(&location, true));
             self.remember(flow, location)?;
+        }
+        if !conflicts.is_empty() {
+            return Err(self.conflict(conflicts));
         }
         let locations = missing.iter().map(|flow| plan::location(&self.directory, &flow.name));
         steps.extend(locations.map(|location| step(&location, false)));
         self.store(missing, files)?;
         self.staged.clear();
         Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps })
+    }
+
+    /// All conflicts of a build in one.
+    fn conflict(&self, mut conflicts: Vec<Failure>) -> Failure {
+        const TOLD: usize = 20;
+        let first = conflicts.remove(0);
+        if conflicts.is_empty() {
+            return first;
+        }
+        let mut messages: Vec<_> = conflicts.into_iter().map(|one| one.message).collect();
+        let more = messages.split_off(messages.len().min(TOLD)).len();
+        messages.insert(0, first.message.clone());
+        if more > 0 {
+            messages.push(format!("and {more} more"));
+        }
+        Failure { message: messages.join("; "), ..first }
+            .with_help(format!("remove their files from {}, or give the flows other names", self.directory))
     }
 
     fn taken(&self, name: &FlowName, location: &str, files: &dyn Files) -> Result<Failure, Failure> {

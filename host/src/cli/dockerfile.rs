@@ -94,6 +94,10 @@ fn flags(resolved: &Value) -> String {
     for (name, value) in storage["build_args"].as_object().into_iter().flatten() {
         add("build-arg", &format!("{name}={}", value.as_str().unwrap_or_default()));
     }
+    if storage["cache_to"].is_string() {
+        // The only value that there is: the cache is in the image.
+        add("build-arg", "BUILDKIT_INLINE_CACHE=1");
+    }
     for secret in storage["secrets"].as_array().into_iter().flatten() {
         let word = |key: &str| secret[key].as_str();
         let source = word("env").map(|name| format!("env={name}")).or_else(|| Some(format!("src={}", word("file")?)));

@@ -47,8 +47,8 @@ impl Address {
         }
         let reason = match scheme {
             "unix" if !cfg!(unix) => "there are no unix sockets on this system",
-            "unix" if !place.starts_with('/') => "the path of the socket must be absolute",
-            "unix" => return Ok(Self::Unix(place.to_owned())),
+            // The original writes its default without the slash of the root.
+            "unix" => return Ok(Self::Unix(format!("/{}", place.trim_start_matches('/')))),
             "npipe" if !cfg!(windows) => "named pipes are for Windows",
             "npipe" => return Ok(Self::Pipe(place.to_owned())),
             "tcp" | "http" | "https" => return Self::over_tcp(scheme, place, certificates, variable, folder),
@@ -225,7 +225,7 @@ mod tests {
             ("fd://", Err("nothing follows")),
             ("ftp://host", Err("unknown")),
             ("/var/run/docker.sock", Err("no scheme")),
-            ("unix://relative.sock", Err("absolute")),
+            ("unix://var/run/docker.sock", Ok("unix:///var/run/docker.sock")),
         ] {
             match (find(Some(given), &[("DOCKER_CONFIG", "/none")]), found) {
                 (Ok(address), Ok(expected)) => assert_eq!(address, expected),

@@ -26,8 +26,8 @@ pub enum PythonError {
     Import { request: usize, program: String, file: PathBuf, line: Option<u32>, last_line: String },
     #[error("there is no `{object}` in {}: {last_line}", file.display())]
     NoObject { request: usize, file: PathBuf, object: String, near: Vec<String>, last_line: String },
-    #[error("`{object}` in {} can't be run: it is a `{kind}` without run(), and can't be called", file.display())]
-    NotRunnable { request: usize, file: PathBuf, object: String, kind: String, near: Vec<String> },
+    #[error("`{object}` in {} can't be run: {why}", file.display())]
+    NotRunnable { request: usize, file: PathBuf, object: String, why: String, near: Vec<String> },
     #[error("`{object}` in {} can't be pickled, because of `{part}`: {last_line}", file.display())]
     NotPicklable { request: usize, file: PathBuf, object: String, part: String, last_line: String },
     #[error("Python died while it pickled {} ({status}): {last_line}", file.display())]
@@ -50,7 +50,7 @@ impl PythonError {
             Reason::Unreadable => Self::Unreadable { request, file, last_line },
             Reason::Import { line } => Self::Import { request, program, file, line, last_line },
             Reason::NoObject { near } => Self::NoObject { request, file, object, near, last_line },
-            Reason::NotRunnable { near } => Self::NotRunnable { request, file, object, kind: last_line, near },
+            Reason::NotRunnable { near } => Self::NotRunnable { request, file, object, why: last_line, near },
             Reason::Unwritten { errno } => Self::Unwritten(io::Error::from_raw_os_error(errno)),
             Reason::NotPicklable { part } => Self::NotPicklable { request, file, object, part, last_line },
         }

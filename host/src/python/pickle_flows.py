@@ -116,6 +116,23 @@ class Hooks:
     def __init__(self):
         self.ids, self.hashes, self.trace = StableIds(), StableHashes(), Trace()
         sys.meta_path.insert(0, self.hashes)
+        write_no_bytecode_but(self.trace.is_installed)
+
+
+def write_no_bytecode_but(is_installed):
+    """Of modules that are not installed. Their folder is the user's, and may be one of `files`: to plan it must not be to
+    change it."""
+    from importlib.machinery import SourceFileLoader
+
+    original = getattr(SourceFileLoader, "_cache_bytecode", None)
+    if original is None:
+        return
+
+    def cache_bytecode(loader, source, bytecode, data):
+        if is_installed(source):
+            original(loader, source, bytecode, data)
+
+    SourceFileLoader._cache_bytecode = cache_bytecode
 
 
 def import_ahead(path, installed):
@@ -243,8 +260,14 @@ class FlowFile:
             except BaseException as error:
                 raise Refusal(kind="no_object", message=describe(error), near=near(found, part, found is self.module))
         if not runnable(found):
+            kind = type(found).__name__
+            why = "it is a class" if isinstance(found, type) else "`%s` has no run(), and can't be called" % kind
             others = [other for other in public(self.module) if is_flow(getattr(self.module, other))]
-            raise Refusal(kind="not_runnable", message=type(found).__name__, near=others[:5])
+            raise Refusal(kind="not_runnable", message=why, near=others[:5])
+        needed = needed_arguments(found)
+        if needed:
+            why = "it needs the argument %s, and a flow is run without any" % " and ".join(needed)
+            raise Refusal(kind="not_runnable", message=why, near=[])
         return found
 
     def pickle(self, flow, name, cloudpickle, ids):
@@ -621,10 +644,24 @@ def home(module):
 
 
 def runnable(found):
+    """Whether it can be run: an object with `run`, or a callable, but no class, of which the flow is an object."""
     try:
-        return callable(found) or callable(getattr(found, "run", None))
+        return not isinstance(found, type) and (callable(found) or callable(getattr(found, "run", None)))
     except BaseException:
         return False
+
+
+def needed_arguments(flow):
+    """Those that have no default. Flows are run without any."""
+    import inspect
+
+    run = getattr(flow, "run", None)
+    try:
+        parameters = inspect.signature(run if callable(run) else flow).parameters.values()
+    except (TypeError, ValueError):  # there is none to read
+        return []
+    return [one.name for one in parameters
+            if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
 
 
 def is_flow(found):

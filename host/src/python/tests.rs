@@ -286,8 +286,16 @@ async fn objects_that_are_no_flows_are_told_apart() {
     let error = refusal(source, "daily.none").await;
     assert!(error.to_string().ends_with("AttributeError: 'Flow' object has no attribute 'none'"), "{error}");
     let error = refusal(source, "number").await;
-    assert!(error.to_string().contains("it is a `int` without run()"), "{error}");
+    assert!(error.to_string().contains("can't be run: `int` has no run()"), "{error}");
     assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    let error = refusal(source, "Flow").await;
+    assert!(error.to_string().ends_with("can't be run: it is a class"), "{error}");
+    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    for source in ["def flow(a, *b, c, d=1, **e): pass", "class Flow:\n  def run(self, a, *, c): pass\nflow = Flow()\n"]
+    {
+        let error = refusal(source, "flow").await;
+        assert!(error.to_string().contains("it needs the argument a and c, and a flow is run without any"), "{error}");
+    }
     let error = refusal("import threading\nlock = threading.Lock()\ndef flow(): lock.locked()\n", "flow").await;
     let PythonError::NotPicklable { part, last_line, .. } = &error else { panic!("{error}") };
     assert_eq!(part, "flow -> lock");
