@@ -125,6 +125,39 @@ fn a_name_is_taken_once() {
     assert_eq!(folder.json(&["ls", "--format", "json"])["flows"].as_object().unwrap().len(), 1);
 }
 
+#[test]
+fn all_names_that_are_taken_are_told_at_once() {
+    let names: Vec<_> = (0..25).map(|number| format!("flow-{number:02}")).collect();
+    let flows = names.iter().map(|name| format!("[[flows]]\npath = \"{name}.py\"\n")).collect::<String>();
+    let folder = Folder::with_spec(&format!("[storage]\ndirectory = \"d\"\n{flows}"));
+    names.iter().for_each(|name| drop(folder.write(&format!("{name}.py"), "before")));
+    folder.run(&["build"]).ok();
+    // All but the last.
+    names[..24].iter().for_each(|name| drop(folder.write(&format!("{name}.py"), "after")));
+    let told =
+        folder.run(&["build"]).fails(1, &["\"flow-00\"", "\"flow-20\"", "; and 3 more", "remove their files from /"]);
+    assert_eq!(told.stderr.matches("name conflict").count(), 21, "{told:#?}");
+    assert_eq!(fs::read_to_string(folder.path().join("d/flow-00.prefect")).unwrap(), "before");
+}
+
+#[test]
+fn where_else_a_flow_may_be_is_told() {
+    let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.py\"\n");
+    folder.write("a.py", "print('ran')");
+    let note = "note: there is no directory";
+    let built = "note: --storage storage.json looks in what was built here";
+    let told = folder.run(&["run", "a"]).fails(1, &["note: flowhold.toml is not built yet (`flowhold build`)"]);
+    assert!(!told.stderr.contains(built), "{told:#?}");
+    let told = folder.run(&["ls"]).ok();
+    assert!(told.stderr.contains(note) && !told.stderr.contains(built), "{told:#?}");
+    folder.run(&["build"]).ok();
+    assert!(folder.run(&["ls"]).ok().stderr.contains(built));
+    folder.run(&["get", "a"]).fails(1, &[built]);
+    folder.run(&["contains", "a"]).fails(1, &[built]);
+    assert_eq!(folder.run(&["contains", "a", "--storage", "storage.json"]).ok().stderr, "");
+    assert_eq!(folder.run(&["run", "a"]).ok().stdout, "ran\n");
+}
+
 /// Files that nobody told Flowhold of, as the original leaves them.
 #[test]
 fn files_of_others_are_listed_by_slug_and_never_overwritten() {

@@ -94,6 +94,25 @@ fn every_line_of_the_dockerfile_names_a_field() {
 }
 
 #[test]
+fn bytecode_is_in_no_plan() {
+    let folder = Folder::with_spec("");
+    let source = folder.path().join("lib");
+    let files = format!("[storage]\ntype = \"docker\"\nfiles = {{ {:?} = \"/opt/lib\" }}\n", source.to_str().unwrap());
+    folder.write("flowhold.toml", files);
+    folder.write("lib/deep/a.py", "");
+    let paths = |plan: &Value| {
+        let context = plan["context"].as_array().unwrap().iter();
+        context.map(|entry| entry["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = folder.json(&["preview", "--format", "json"]);
+    folder.write("lib/deep/__pycache__/a.cpython-39.pyc", "x");
+    folder.write("lib/__pycache__/b.cpython-39.pyc", "x");
+    let after = folder.json(&["preview", "--format", "json"]);
+    assert_eq!((&after["plan"], paths(&after)), (&before["plan"], paths(&before)));
+    assert!(paths(&after).iter().any(|path| path.ends_with("deep/a.py")), "{after:#}");
+}
+
+#[test]
 fn the_resolved_spec_is_the_same_plan_with_its_files_gone() {
     let folder = folder();
     let plan = folder.json(&["preview", "--format", "json"])["plan"].clone();

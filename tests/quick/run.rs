@@ -50,6 +50,11 @@ fn environment_variables_reach_the_flow() {
     let done =
         folder.run(&["run", "flow", "--directory", "d", "-e", "A=1", "-e", "B=x=y \"$HOME\"", "--env", "C="]).ok();
     assert_eq!(done.stdout, "1 x=y \"$HOME\" \n");
+    // Those that are here need no value on the command line, where everybody may see it.
+    let mut command = folder.command(&["run", "flow", "--directory", "d", "-e", "A", "-e", "B", "-e", "C=3"]);
+    let done = Done::of(command.env("A", "from here").env("B", "").output().unwrap()).ok();
+    assert_eq!(done.stdout, "from here  3\n");
+    folder.run(&["run", "flow", "--directory", "d", "-e", "NO_SUCH"]).fails(2, &["NAME=VALUE", "NO_SUCH is not"]);
 }
 
 #[test]

@@ -175,6 +175,15 @@ def two(who=helper.WHO): print('two of', who)
     assert_eq!(pickled[2].name, None);
 }
 
+/// It may be one of `files`, and to plan is not to change.
+#[tokio::test]
+async fn no_bytecode_is_written_into_the_users_folders() {
+    let folder = folder(&[("flows.py", "import beside\ndef flow(): return beside.x\n"), ("beside.py", "x = 1\n")]);
+    let wanted = requests(&folder, &[("flows.py", "flow")]);
+    PYTHON.pickle(&wanted, folder.path(), &mut Inputs::default()).await.unwrap();
+    assert!(!folder.path().join("__pycache__").exists());
+}
+
 #[tokio::test]
 async fn what_one_file_does_reaches_no_other() {
     let flows = "
