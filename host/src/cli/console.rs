@@ -43,8 +43,8 @@ fn to_stdout(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Resul
 /// Writes a result of any size that is not for people.
 pub(crate) fn stream(mut from: impl Read) -> Result<ExitCode, Failure> {
     if io::stdout().is_terminal() {
-        return Err(Failure::input("terminal", "stdout is a terminal, and this is no text")
-            .with_help("write it to a file or a program: … > FILE"));
+        return Err(Failure::input("terminal", "stdout is a terminal, and this is not text")
+            .with_help("send it to a file or a program: … > FILE"));
     }
     to_stdout(|out| io::copy(&mut from, out).map(|_| ())).map(|_| ExitCode::SUCCESS)
 }
