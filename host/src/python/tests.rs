@@ -282,12 +282,12 @@ async fn objects_that_are_no_flows_are_told_apart() {
     let source = "class Flow:\n  def run(self): pass\ndaily = Flow()\nnumber = 3\n";
     let error = refusal(source, "dialy").await;
     assert!(matches!(error, PythonError::NoObject { .. }), "{error}");
-    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    assert_eq!(error.help().as_deref(), Some("there is \"daily\""));
     let error = refusal(source, "daily.none").await;
     assert!(error.to_string().ends_with("AttributeError: 'Flow' object has no attribute 'none'"), "{error}");
     let error = refusal(source, "number").await;
-    assert!(error.to_string().contains("it is a `int` without run()"), "{error}");
-    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    assert!(error.to_string().contains("its type \"int\" has no run()"), "{error}");
+    assert_eq!(error.help().as_deref(), Some("there is \"daily\""));
     let error = refusal("import threading\nlock = threading.Lock()\ndef flow(): lock.locked()\n", "flow").await;
     let PythonError::NotPicklable { part, last_line, .. } = &error else { panic!("{error}") };
     assert_eq!(part, "flow -> lock");
