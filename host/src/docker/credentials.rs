@@ -364,7 +364,7 @@ mod tests {
             let text = error.to_string();
             assert!(text.len() < 1000);
             assert!(
-                text.contains("'docker-credential-store' failed for 'r.example'") && text.contains(reason),
+                text.contains("\"docker-credential-store\" failed for \"r.example\"") && text.contains(reason),
                 "{text}"
             );
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -388,9 +388,9 @@ mod tests {
             assert_eq!(find(config, "r.example", &[]).unwrap(), None, "{config}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let nowhere = Source { folder: Some(tempfile::tempdir().unwrap().path().join("gone")), helpers: None };
+        let nowhere = CredentialStore { folder: Some(tempfile::tempdir().unwrap().path().join("gone")), helpers: None };
         assert_eq!(runtime.block_on(nowhere.find("r.example")).unwrap(), None);
-        assert_eq!(runtime.block_on(Source::default().find("r.example")).unwrap(), None);
+        assert_eq!(runtime.block_on(CredentialStore::default().find("r.example")).unwrap(), None);
     }
 
     #[test]
