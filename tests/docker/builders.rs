@@ -1,4 +1,4 @@
-//! BuildKit and the classic builder: the same spec, the same image, and errors that say as much.
+//! BuildKit and the classic builder: the same spec makes the same image, and errors are equally clear.
 
 use std::{
     collections::BTreeMap,
@@ -57,8 +57,8 @@ fn settings(image: &str) -> Value {
     names.iter().map(|name| ((*name).to_owned(), config[name].take())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A base image with a layer that no other has. Builds that do the same at the same time are told of each other's steps,
-/// and BuildKit of 20.10 may not find afterwards what they did.
+/// A base image with a layer that no other has. BuildKit tells builds that do the same at the same time of each other's
+/// steps, and that of 20.10 may not find their results in its cache afterwards.
 fn own_base() -> String {
     let name = unique();
     let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
@@ -163,7 +163,7 @@ fn progress_looks_the_same() {
         format!("base_image = {}\nlocal_image = true\npython_dependencies = [\"iniconfig==2.0.0\"]", quoted(&base));
     for builder in BUILDERS {
         let project = Project::of_script(&storage, "print(1)\n");
-        // Bytes of its own, so that something is done.
+        // Bytes that no other build has, so that nothing comes from a cache.
         project.folder.write("flow.py", format!("print({})\n", quoted(&project.name)));
         let done = project.try_build_by(builder, &["--no-push", "--progress", "json"]).ok();
         let events: Vec<Value> = done.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -182,7 +182,7 @@ fn progress_looks_the_same() {
 /// A build by a daemon that answers it like this.
 #[track_caller]
 fn answered(build: impl Into<Option<String>>, code: i32, words: &[&str]) {
-    let address = fake::daemon(build.into());
+    let address = fake::Daemon { build: build.into(), ..fake::Daemon::default() }.start();
     let storage = format!("base_url = \"tcp://{address}\"\nlocal_image = true\nbase_image = \"python:3.9\"");
     let project = Project::of_script(&storage, "print(1)\n");
     let start = Instant::now();

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{daemon::building, project::Project};
 
-/// An hour, and so far that it is before 1970.
+/// An hour, and back to before 1970.
 const BACK: [i64; 2] = [-3600, -2_000_000_000];
 
 /// A clock for some commands: `clock.c`, which gives their time another offset.
@@ -29,7 +29,7 @@ impl Clock {
         assert!(compiler.status().unwrap().success());
         let clock = Self { folder };
         clock.set(0);
-        // Python's own words, for whether it works.
+        // What Python says the time is shows whether the offset works.
         let told = |offset| {
             clock.set(offset);
             let mut python = Command::new(environment("FLOWHOLD_TEST_BASE_PYTHON"));
@@ -45,7 +45,7 @@ impl Clock {
         self.folder.path().join("offset")
     }
 
-    /// So many seconds off, from now on. In one step, so that nobody reads half a number.
+    /// Sets the offset in seconds. The file is replaced in one step, so that nobody reads half a number.
     fn set(&self, offset: i64) {
         let next = self.folder.write("next", offset.to_string());
         fs::rename(next, self.file()).unwrap();
@@ -68,7 +68,7 @@ fn flows_are_added_and_none_is_lost() {
     let add = |name: &str| clock.run(&folder, &["add", "a.py", "--name", name, "--directory", "d"]);
     let names: Vec<String> = (0..20).map(|number| format!("Flow {number:02}")).collect();
     for (number, name) in names.iter().enumerate() {
-        // Back and forth, and at last back.
+        // Back and forth, and in the end back.
         clock.set([0, BACK[0], 86400, BACK[1]][number % 4]);
         add(name).ok();
         add(name).fails(1, &["name conflict"]);
@@ -114,7 +114,7 @@ fn a_timeout_ends_all_the_same() {
     Done::of(clock.rules(&mut command).output().unwrap()).fails(75, &["--timeout"]);
     assert_eq!(fs::read_to_string(clock.file()).unwrap(), "-7200");
 
-    // In a container, whose clock nobody moves: that of the command which waits for it is.
+    // The container's own clock isn't moved, only that of the command which waits for it.
     let project = Project::of_script("", "import time\nprint('started', flush=True)\ntime.sleep(3600)\n");
     project.build(&["--no-push"]);
     clock.set(0);
@@ -136,29 +136,29 @@ fn value(clock: &Clock, folder: &Folder, name: &str) -> String {
     done.stdout
 }
 
-/// Writes a file that was changed so many seconds ago.
+/// Writes a file whose last change was `ago` seconds ago.
 fn write(folder: &Folder, name: &str, text: &str, ago: u64) {
     let path = folder.write(name, text);
     let file = File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(ago)).unwrap();
-    // Nobody can set when that was done.
+    // The time of this change itself can't be set.
     std::thread::sleep(Duration::from_millis(100));
 }
 
 #[test]
 fn no_pickle_is_kept_of_what_was_edited_since() {
     let (clock, folder) = (Clock::new(), Folder::new());
-    // The value is in the pickle, and how often it was pickled is in a file that nobody reads.
+    // The value is in the pickle; how often it was pickled is counted in a file that no flow reads.
     let flow = "from value import VALUE\n\
                 with open('times', 'a') as times: times.write('x')\n\
                 def flow(value=VALUE): print(value)\n";
     write(&folder, "flow.py", flow, 10_000);
     write(&folder, "value.py", "VALUE = 'one'\n", 10_000);
-    // One that comes later could be what the flow imports.
+    // Made now: a directory that is added later could be what the flow imports.
     fs::create_dir(folder.path().join("d")).unwrap();
     let times = || fs::read(folder.path().join("times")).unwrap().len();
     assert_eq!((value(&clock, &folder, "a"), times()), ("one\n".to_owned(), 1));
-    // It is kept, also for those who come before it was made.
+    // The pickle is used even by commands whose clock shows a time before it was made.
     clock.set(-7200);
     assert_eq!((value(&clock, &folder, "b"), times()), ("one\n".to_owned(), 1));
     // Edited to the same size while the clock is back: older than what was read before, and than the pickle.

@@ -24,7 +24,7 @@ fn project(storage: &str) -> Project {
     Project::of_script(&if storage.is_empty() { url } else { storage.to_owned() }, "print('x')\n")
 }
 
-/// Runs with this configuration of docker's, and with the folder's own programs before all others.
+/// Runs the binary with this configuration of docker's, and with the programs in the folder before all others.
 fn with_config(project: &Project, config: Option<&str>, arguments: &[&str]) -> Done {
     let folder = project.folder.path();
     if let Some(config) = config {

@@ -13,7 +13,7 @@ pub(crate) fn client(arguments: &[&str]) -> Command {
     command
 }
 
-/// Ids of the processes in whose `cmdline` or `environ` that text is.
+/// Ids of the processes that have this text in their `cmdline` or `environ`.
 pub(crate) fn processes(file: &str, text: &str) -> Vec<String> {
     let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap_or_default());
     let numbers = all.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
@@ -35,8 +35,8 @@ pub(crate) fn docker(arguments: &[&str]) -> Done {
     Done::of(client(arguments).output().unwrap())
 }
 
-/// Shared by all that build, and had alone by who removes an image: dockerd 20.10 would take a layer of the same content
-/// from under its classic builder.
+/// Shared by commands that build, exclusive for removing an image: otherwise dockerd 20.10 removes a layer of the same
+/// content that its classic builder is using.
 static BUILDING: RwLock<()> = RwLock::new(());
 
 /// Runs a command that builds.
@@ -86,8 +86,8 @@ pub(crate) fn has_image(image: &str) -> bool {
     docker(&["image", "inspect", image]).code == 0
 }
 
-/// Ids of the containers, running or not, that have this value in their environment. All tests share one daemon: the
-/// value tells whose they are, also those in which the daemon runs the steps of a build.
+/// Ids of the containers, running or not, that have this value in their environment. All tests share one daemon: by the
+/// value a test knows its own containers, also those in which the daemon runs the steps of a build.
 pub(crate) fn containers(mark: &str) -> Vec<String> {
     let all = docker(&["ps", "--all", "--quiet", "--no-trunc"]).ok().stdout;
     let ids: Vec<&str> = all.lines().collect();

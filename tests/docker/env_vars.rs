@@ -72,6 +72,6 @@ fn variables_given_to_a_run_win_and_are_not_interpreted() {
         let run = project.folder.run(&[&["run", "flow"], arguments].concat()).ok();
         assert_eq!(run.stdout, expected, "{arguments:?}");
     }
-    // A name alone says nothing.
+    // A name alone is refused.
     project.folder.run(&["run", "flow", "-e", "WHO"]).fails(2, &["NAME=VALUE"]);
 }

@@ -33,22 +33,32 @@ fn answer(mut connection: TcpStream, status: &str, body: &str) -> std::io::Resul
     )
 }
 
-/// A daemon with BuildKit that has every image, and answers every build with these lines; without any, something before
-/// it lets no session through.
-pub(crate) fn daemon(build: Option<String>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let build: Option<Arc<str>> = build.map(Arc::from);
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            let build = build.clone();
-            std::thread::spawn(move || answer_as_daemon(connection, build.as_deref()).ok());
-        }
-    });
-    format!("localhost:{}", address.port())
+/// A daemon with BuildKit that has every image.
+#[derive(Default)]
+pub(crate) struct Daemon {
+    /// The lines that answer every build; without any, something before the daemon lets no session through.
+    pub(crate) build: Option<String>,
+    /// The lines that answer every pull and every push.
+    pub(crate) transfer: &'static str,
 }
 
-fn answer_as_daemon(mut connection: TcpStream, build: Option<&str>) -> std::io::Result<()> {
+impl Daemon {
+    /// Starts it, and returns host and port. It ends with the tests.
+    pub(crate) fn start(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let daemon = Arc::new(self);
+        std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let daemon = Arc::clone(&daemon);
+                std::thread::spawn(move || answer_as_daemon(connection, &daemon).ok());
+            }
+        });
+        format!("localhost:{}", address.port())
+    }
+}
+
+fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection.try_clone()?);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -57,16 +67,18 @@ fn answer_as_daemon(mut connection: TcpStream, build: Option<&str>) -> std::io::
         line.clear();
     }
     if first.starts_with("POST /session ") {
-        if build.is_none() {
+        if daemon.build.is_none() {
             return write!(connection, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
         write!(connection, "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")?;
-        // Nothing is asked of the client, until it goes.
+        // The client is asked for nothing; wait until it closes the connection.
         return std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ());
     }
     let body = match first.split([' ', '?']).nth(1).unwrap_or_default() {
         "/version" => "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\",\"Arch\":\"amd64\"}",
-        "/build" => build.unwrap_or_default(),
+        "/build" => daemon.build.as_deref().unwrap_or_default(),
+        "/images/create" => daemon.transfer,
+        path if path.starts_with("/images/") && path.ends_with("/push") => daemon.transfer,
         path if path.starts_with("/images/") => "{\"Id\":\"sha256:1\"}",
         _ => "OK",
     };
@@ -83,4 +95,23 @@ pub(crate) fn nobody() -> String {
     // Closed at once; ports are given out in turn, so that nobody gets it so soon.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("localhost:{}", listener.local_addr().unwrap().port())
+}
+
+/// Gives every request an answer without end, and returns host and port. It ends with the tests.
+pub(crate) fn endless() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut written = write!(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"");
+                while written.is_ok() {
+                    // Slowly: a client that keeps all of it must not fill this machine's memory.
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    written = connection.write_all(&[b'x'; 1 << 20]);
+                }
+            });
+        }
+    });
+    format!("localhost:{}", address.port())
 }

@@ -27,7 +27,7 @@ impl Remote {
         Self::at(&environment("FLOWHOLD_TEST_REGISTRY"), 4)
     }
 
-    /// In another registry, of so many MiB.
+    /// One of this many MiB in another registry.
     pub(crate) fn at(registry: &str, mebibytes: u64) -> Self {
         let path = format!("tests/{}:base", unique());
         let name = format!("{registry}/{path}");
@@ -42,12 +42,12 @@ impl Remote {
         assert!(made.success());
         docker(&["import", tar.to_str().unwrap(), &name]).ok();
         docker(&["push", &name]).ok();
-        // Whatever builds meanwhile has no layer of it.
+        // Otherwise the daemon would have its layers.
         docker(&["image", "rm", &name]).ok();
         Self(path)
     }
 
-    /// Gets it through the proxy; the daemon forgets it afterwards.
+    /// Pulls it through the proxy; the daemon forgets it afterwards.
     pub(crate) fn pull(&self, proxy: &Proxy) -> Done {
         let name = format!("{}/{}", proxy.address, self.0);
         let project = Project::of_script(&format!("base_image = {}", quoted(&name)), SCRIPT);
@@ -78,7 +78,7 @@ pub(crate) fn published_at(registry: &str, name: &str) -> Option<String> {
     registry::digest(&format!("{registry}/{path}"))
 }
 
-/// Checks each row at the same time as the others: most of the time goes by in waiting.
+/// Checks all rows at the same time: most of the time is spent waiting.
 fn side_by_side<T: Send>(rows: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
     let check = &check;
     thread::scope(|scope| rows.into_iter().for_each(|row| drop(scope.spawn(move || check(row)))));
@@ -89,7 +89,7 @@ const SLOWLY: &str = "429 Too Many Requests\r\nRetry-After: 1";
 
 #[test]
 fn a_pull_that_fails_in_passing_is_tried_again() {
-    // Of some of these the daemon says nothing, but asks again by itself.
+    // Some of these the daemon doesn't report, but retries by itself.
     side_by_side([Fault::Answer(BUSY), Fault::Answer(SLOWLY), Fault::Cut(0), Fault::Cut(100)], |fault| {
         let (proxy, remote) = (Proxy::new(), Remote::new());
         proxy.fail(&["/manifests/"], 1, fault);
@@ -98,7 +98,7 @@ fn a_pull_that_fails_in_passing_is_tried_again() {
     });
 }
 
-/// The daemon itself does so.
+/// It is the daemon itself that asks again.
 #[test]
 fn the_rest_of_a_layer_is_asked_for() {
     let (proxy, remote) = (Proxy::new(), Remote::new());
@@ -111,7 +111,7 @@ fn the_rest_of_a_layer_is_asked_for() {
 #[test]
 fn a_push_that_fails_in_passing_is_tried_again() {
     let mut rows = vec![Fault::Answer(BUSY), Fault::Answer(SLOWLY), Fault::Cut(0)];
-    // containerd asks again by itself, says nothing, and sends no manifest twice.
+    // containerd retries by itself without a word, and sends no manifest twice.
     let by_itself = has_images_in_containerd();
     if by_itself {
         rows.truncate(1);
@@ -127,7 +127,7 @@ fn a_push_that_fails_in_passing_is_tried_again() {
     });
 }
 
-/// Longer than the patience with a registry that gets nothing done.
+/// The push takes longer than Flowhold's patience with a registry that makes no progress.
 #[test]
 fn a_long_push_is_tried_again_too() {
     let proxy = Proxy::new();
@@ -206,7 +206,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
         }
     }
     let code = child.wait().unwrap().code();
-    // Either it had what it needed before, and then the build is a build; or it says what is missing.
+    // Either BuildKit had what it needed before, and the build succeeds; or it says what is missing.
     assert!(matches!(code, Some(0 | 1)), "{said}");
     assert!(if code == Some(0) { has_image(&project.reference()) } else { said.contains(&base) }, "{said}");
     assert_eq!(code == Some(0), project.storage_text() != BEFORE);
@@ -224,7 +224,7 @@ fn one_spec_built_twice_at_the_same_time() {
         assert_eq!(reports[0]["plan"], reports[1]["plan"]);
         let image = reports[0]["image"].as_str().unwrap();
         assert_eq!(reports[1]["image"], image);
-        // Each may have built an image of its own, and the tag is that of whoever pushed last.
+        // Each may have built an image of its own; the tag then stands for the one that was pushed last.
         let pushed = reports.each_ref().map(|report| report["digest"].clone());
         assert!(pushed.contains(&project.storage()["digest"]));
         assert!(pushed.contains(&registry::digest(image).unwrap().into()));

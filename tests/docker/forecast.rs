@@ -19,7 +19,7 @@ fn is_step(name: &str, builder: &str) -> bool {
     words.iter().any(|word| name.starts_with(word)) || builder == "0" && name.starts_with("ENV ")
 }
 
-/// Builds, changes something, and compares what was foreseen with what is done. Returns what was foreseen.
+/// Builds, changes something, builds again, and compares the forecast with what was done. Returns the forecast.
 fn foreseen(project: &Project, builder: &str, change: impl FnOnce()) -> Vec<bool> {
     project.folder.write("old.json", project.folder.run(&["preview", "--format", "json"]).ok().stdout);
     project.build_by(builder, &["--no-push"]);
@@ -31,7 +31,7 @@ fn foreseen(project: &Project, builder: &str, change: impl FnOnce()) -> Vec<bool
     let line = |step: &Value| lines[usize::try_from(step["line"].as_u64().unwrap()).unwrap() - 1];
     let of_builder = cached(&preview["forecast"], |step| is_step(line(step), builder));
     let foreseen = cached(&preview["forecast"], |_| true);
-    // BuildKit copies onto what is there, whatever the variables are: it keeps more than is foreseen.
+    // BuildKit's copies don't depend on variables, so it keeps more than the forecast says.
     let kept = |(foreseen, done): (bool, bool)| foreseen == done || builder == "1" && done;
     let as_foreseen = of_builder.len() == done.len() && of_builder.iter().copied().zip(done.iter().copied()).all(kept);
     assert!(as_foreseen, "{builder}: {done:?}\n{:#}\n{report:#}", preview["forecast"]);

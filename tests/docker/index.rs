@@ -23,12 +23,12 @@ with zipfile.ZipFile(path, 'w') as wheel:
     wheel.writestr(info + 'RECORD', ''.join(file + ',,\\n' for file in files))
 ";
 
-/// What a package's wheel is called.
+/// The file name of a package's wheel.
 pub(crate) fn wheel_name(package: &str, version: &str) -> String {
     format!("{}-{version}-py3-none-any.whl", package.replace('-', "_"))
 }
 
-/// What is in it.
+/// The bytes of a wheel.
 pub(crate) fn wheel(package: &str, version: &str) -> Vec<u8> {
     let folder = flowhold_tests::Folder::new();
     let path = folder.path().join("wheel");
@@ -40,7 +40,7 @@ pub(crate) fn wheel(package: &str, version: &str) -> Vec<u8> {
 
 /// It ends with the tests.
 pub(crate) struct Index {
-    /// To be given to installers, by builds in the network of this machine.
+    /// Its address for installers, in builds that use the network of this machine.
     pub(crate) url: String,
     behind: Arc<Mutex<Behind>>,
 }
@@ -76,7 +76,7 @@ impl Index {
         behind.files.insert(file, wheel(package, version));
     }
 
-    /// What it has been asked for since the last time, but for what it doesn't have.
+    /// The paths that were asked for since the last call, except those that it doesn't have.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.behind.lock().unwrap().asked)
     }

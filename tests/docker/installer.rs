@@ -5,10 +5,10 @@ use flowhold_tests::environment;
 use crate::{
     daemon::docker,
     index::{Index, wheel_name},
-    project::{Project, Tagged, quoted, unique},
+    project::{BUILDERS, Project, Tagged, quoted, unique},
 };
 
-/// Prints what an image has of installers and of builds, one path a line, and who installed `six`.
+/// Prints what installers and builds left in an image, and what installed `six`.
 const LOOK: &str = "
 import glob, importlib.util, os, shutil
 found = [shutil.which('uv'), *glob.glob('/tmp/*'), *glob.glob('/var/tmp/*'), *glob.glob('/dev/shm/*')]
@@ -23,7 +23,7 @@ print('bytecode', bytecode)
 print('left', sorted(path for path in found if path))
 ";
 
-/// A storage with `six`, and lines of one's own.
+/// A storage with `six` as its dependency, and these further lines.
 fn with_six(more: &str) -> Project {
     Project::of_script(&format!("python_dependencies = [\"six==1.16.0\"]\n{more}"), LOOK)
 }
@@ -57,7 +57,27 @@ fn what_can_not_be_installed_is_told_in_the_installers_words() {
     }
 }
 
-/// Both ways to get uv, each on its own: else one would hide that the other has ceased to work.
+#[test]
+fn an_index_that_is_not_there_is_unavailable_and_asked_once() {
+    for builder in BUILDERS {
+        let project =
+            with_six("env_vars.UV_DEFAULT_INDEX = \"http://127.0.0.1:1/simple\"\nenv_vars.UV_HTTP_RETRIES = \"0\"");
+        let told = project.try_build_by(builder, &["--no-push"]).fails(69, &["127.0.0.1:1", "refused"]);
+        assert!(!told.stderr.contains("asking again"), "{told:#?}");
+    }
+}
+
+/// All of what a resolver concludes: the last sentence is about what the user wrote.
+#[test]
+fn why_requirements_contradict_each_other_is_told_to_the_end() {
+    let project =
+        Project::of_script("python_dependencies = [\"six<1.16\", \"python-dateutil==2.9.0\", \"six>=1.17\"]", LOOK);
+    let told = project.try_build(&["--no-push"]).fails(1, &["Because", "requirements are unsatisfiable"]);
+    let headline = told.stderr.lines().find(|line| line.starts_with("error")).unwrap_or_default().to_owned();
+    assert!(headline.contains("requirements are unsatisfiable"), "{headline}");
+}
+
+/// Both ways to get uv, each on its own: otherwise one would hide that the other no longer works.
 const GET_UV: &str = "
 import subprocess, sys
 sys.path.insert(0, '/src')
@@ -118,14 +138,14 @@ fn a_module_that_a_spec_puts_in_anothers_place_is_the_one_that_runs() {
     assert_eq!(patched.folder.run(&["run", "flow"]).ok().stdout, "mine\n");
 }
 
-/// Of another user than root, neither the cache nor secrets are.
+/// The cache and the secrets of a step belong to root, unless the Dockerfile says otherwise.
 #[test]
 fn a_base_image_may_have_a_user_of_its_own() {
     let (index, package) = (Index::new(), unique());
     index.publish(&package, "1.0");
     let base = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), format!("{}:base", unique()));
     let folder = flowhold_tests::Folder::new();
-    // As others have it, too: 12345 has nothing but its home, and root's is closed.
+    // As images of others do: user 12345 has nothing but its home, and root's home is closed.
     folder.write(
         "Dockerfile",
         format!("FROM {}\nRUN mkdir /me && chown 12345 /me && chmod 700 /root\nENV HOME=/me\nUSER 12345\n", base.0),
@@ -179,7 +199,7 @@ fn what_flows_import_is_compiled_and_no_tests() {
          print([os.listdir(tests) for tests in glob.glob(site.getsitepackages()[0] + '/{name}_more/tests')])\n"
     );
     let project = built_from(&[&index], &[&package, "six"], &script);
-    // Made to be compared with the times of their modules, and not with their digests.
+    // The bytecode is checked against its module's time, not its digest.
     assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, "True 0\nFalse 0\n[['long.py']]\n");
 }
 
@@ -197,7 +217,7 @@ fn a_dependency_more_is_all_that_an_index_is_asked_for() {
         asked.iter().filter(|path| names.iter().any(|name| path[1..].contains(name))).count()
     };
     assert!(of(&one) == 0 && of(&other) > 0, "{asked:?}");
-    // It is asked again where what it has told isn't enough.
+    // The index is asked again if its earlier answers aren't enough.
     index.publish(&one, "1.1");
     build_from(&index, &[&format!("{one}==1.1")]);
 }

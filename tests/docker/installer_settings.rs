@@ -1,4 +1,5 @@
-//! The installer alone, in images with settings of their own: what it is told by whom, and by which program it obeys.
+//! The installer alone, in images with settings of their own: which settings it takes from where, and whether uv or pip
+//! then installs.
 
 use flowhold_tests::{Done, Folder, environment};
 
@@ -9,7 +10,7 @@ use crate::{
     tls::certify,
 };
 
-/// `install REQUIREMENT [uv | pip]` does so, `installed PACKAGE` says by whom and which.
+/// `install REQUIREMENT [uv | pip]` installs it, `installed PACKAGE` prints its installer and its version.
 const COMMANDS: &str = r#"
 set -e
 install() { echo "$1" > /tmp/requirements; shift; python -B /work/install.py /tmp/requirements "$@"; }
@@ -49,7 +50,7 @@ impl Containers {
         docker(&arguments)
     }
 
-    /// Who installed a package that only the index has, and which version; after these commands.
+    /// What installed a package that only the index has, after these commands, and which version of it.
     fn installed(&self, variables: &[&str], before: &str, more: &str) -> String {
         let package = unique();
         self.index.publish(&package, "1.0");
@@ -110,7 +111,7 @@ fn uv_is_told_what_pip_is() {
     assert!(done.code == 1 && done.stdout.contains("uv does not know the setting PIP_PRE"), "{done:?}");
 }
 
-/// As uv has it: were it otherwise, whoever publishes a higher version anywhere would replace a private package.
+/// As uv does by default: otherwise anybody could replace a private package by publishing a higher version elsewhere.
 #[test]
 fn what_an_extra_index_has_is_taken_from_there() {
     let (containers, private, package) = (Containers::new(), Index::new(), unique());
@@ -170,25 +171,6 @@ fn what_has_failed_is_said_without_advice_that_does_not_help() {
     assert!(done.code == 1 && last.contains(": Because none-such-package was not found"), "{done:?}");
 }
 
-/// An index that speaks TLS with a certificate by an authority of its own, and the installer.
-const OVER_TLS: &str = r#"
-mkdir -p /index/simple/$PACKAGE
-cp /work/$WHEEL /index/simple/$PACKAGE/
-echo "<a href=\"$WHEEL\">$WHEEL</a>" > /index/simple/$PACKAGE/index.html
-python -c '
-import functools, http.server, ssl, subprocess, sys
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/index")
-server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain("/work/server.pem", "/work/server-key.pem")
-server.socket = context.wrap_socket(server.socket, server_side=True)
-import threading
-threading.Thread(target=server.serve_forever, daemon=True).start()
-import os
-os.environ["PIP_INDEX_URL"] = "https://localhost:%d/simple" % server.server_address[1]
-sys.exit(subprocess.call(["python", "-B", "/work/install.py", "/tmp/requirements", "uv"]))'
-"#;
-
 #[test]
 fn uv_trusts_whom_pip_does() {
     let containers = Containers::new();
@@ -196,7 +178,8 @@ fn uv_trusts_whom_pip_does() {
     let package = unique();
     let wheel_name = wheel_name(&package, "1.0");
     containers.folder.write(&wheel_name, wheel(&package, "1.0"));
-    let install = format!("echo {package} > /tmp/requirements; PACKAGE={package} WHEEL={wheel_name}; {OVER_TLS}");
+    containers.folder.write("tls_index.py", include_str!("tls_index.py"));
+    let install = format!("python -B /work/tls_index.py {package} {wheel_name}");
     let nobody = "unset PIP_CERT REQUESTS_CA_BUNDLE CURL_CA_BUNDLE";
     for before in [
         "PIP_CERT=/work/ca.pem",

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM, a closed terminal, and a reader that has gone: in the middle of everything that takes long.
+//! Ctrl-C, SIGTERM, a closed terminal, and a reader that is gone: in the middle of everything that takes long.
 
 use std::{
     io::{BufRead, BufReader},
@@ -30,7 +30,7 @@ fn an_interrupted_build_leaves_nothing_behind() {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        // Of the variables, only those of installers are set in that step's container.
+        // Only the installers' variables are set in that step's container.
         let mark = format!("{}_PROXY", unique().replace('-', "_"));
         let storage = format!(
             "python_dependencies = [\"slow @ http://{}:{port}/slow-1.0.tar.gz\"]\n\
@@ -46,13 +46,13 @@ fn an_interrupted_build_leaves_nothing_behind() {
         let _connection = wait_for("pip connects", || listener.accept().ok());
         let step = format!("{mark}=1");
         assert!(!processes("environ", &step).is_empty());
-        // BuildKit's are no containers of Docker.
+        // BuildKit's containers are not Docker's, and not listed.
         assert_eq!(containers(&mark).len(), usize::from(builder == "0"));
         send(signal, child.id());
         let done = Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
         assert_eq!(done.stdout, "");
         wait_until_clean(&mark);
-        // The connection need not say so: its network may be gone before.
+        // The connection may stay open without a word: the container's network may be gone first.
         wait_for("the step's processes have ended", || processes("environ", &step).is_empty().then_some(()));
         assert_eq!(project.storage_text(), BEFORE);
         assert!(!has_image(&project.reference()));
@@ -126,7 +126,7 @@ fn an_interrupted_run_leaves_no_container() {
 #[test]
 fn a_reader_that_has_gone_ends_the_run() {
     let project = endless();
-    // As in `flowhold run flow | head -1`; and a terminal that is closed, which nobody can be told any more.
+    // As in `flowhold run flow | head -1`; and a closed terminal, to which no error can be written any more.
     for terminal in [false, true] {
         let mut child = project.watched(&["run", "flow"]).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());

@@ -1,5 +1,5 @@
-//! Daemons that are killed in the middle, that hang, or whose disk is full. Each is a dockerd of its own: the others are
-//! to live on.
+//! Daemons that are killed in the middle, that hang, or whose disk is full. Each test starts its own dockerd: that of
+//! the other tests must go on.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ impl Dockerd {
         Self::with(|_| Vec::new())
     }
 
-    /// One whose images are on a disk of so many bytes, written like `20m`.
+    /// One whose images are on a disk of this size, such as `20m`.
     fn on_disk_of(size: &str) -> Self {
         Self::with(|folder| {
             let disk = folder.join("docker");
@@ -40,9 +40,9 @@ impl Dockerd {
         })
     }
 
-    /// One whose folder is prepared, and what else it is told.
+    /// One whose folder is prepared by `prepare`, with further arguments.
     pub(crate) fn with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
-        // In the environment's own folder, which is deleted as a whole, and whose processes all are ended.
+        // In the test environment's folder: when the environment stops, it ends all processes in there, and deletes it.
         let socket = environment("DOCKER_HOST");
         let state = socket.strip_prefix("unix://").and_then(|path| Path::new(path).parent()).unwrap();
         let folder = state.join(unique());
@@ -107,7 +107,7 @@ impl Dockerd {
         project.watched(arguments).env("DOCKER_HOST", self.address()).spawn().unwrap()
     }
 
-    /// All containers, images without a name, and volumes.
+    /// Ids of all containers, images without a name, and volumes.
     fn leftovers(&self) -> Vec<String> {
         let lists = [
             &["ps", "--all", "--quiet"][..],
@@ -133,13 +133,13 @@ impl Drop for Dockerd {
             Command::new("kill").args(["-KILL", &pid]).status().ok();
         }
         wait_for("its processes have ended", || processes(&self.folder).is_empty().then_some(()));
-        // Only where it is a disk.
+        // Only if the folder is a mount.
         Command::new("umount").arg("--quiet").arg(self.folder.join("docker")).stderr(Stdio::null()).status().ok();
         fs::remove_dir_all(&self.folder).ok();
     }
 }
 
-/// Those with a folder on their command line.
+/// Ids of the processes with this folder on their command line.
 fn processes(folder: &Path) -> Vec<String> {
     // With the slash: other folders begin with the same name.
     daemon::processes("cmdline", &format!("{}/", folder.display()))
@@ -288,7 +288,7 @@ fn a_full_disk_ends_a_build() {
     );
     project.folder.write("storage.json", BEFORE);
     for builder in BUILDERS {
-        // While the daemon takes the context; and while it copies what it took.
+        // While the daemon receives the context; and while it copies what it received.
         for mebibytes in [600, 250] {
             file.set_len(mebibytes << 20).unwrap();
             let mut command = project.watched(&["build", "--no-push"]);
@@ -300,7 +300,7 @@ fn a_full_disk_ends_a_build() {
                 dockerd.docker(&["image", "prune", "--force"]).ok();
             }
             assert_eq!(dockerd.leftovers(), Vec::<String>::new(), "{builder} {mebibytes}");
-            // Else what it took so far would fill the disk for good.
+            // Otherwise what it received so far would fill the disk for good.
             if has_images_in_containerd() {
                 dockerd.docker(&["builder", "prune", "--all", "--force"]).ok();
             }

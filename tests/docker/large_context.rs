@@ -17,13 +17,13 @@ use crate::{
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// A project of these lines whose image has a folder as `/data`.
+/// A project with these lines in `[storage]`, and a folder that becomes `/data` in its image.
 fn with(data: &Folder, storage: &str) -> Project {
     let files = format!("{storage}\nfiles.{} = \"/data\"", quoted(data.path().to_str().unwrap()));
     Project::of_script(&files, "print('x')\n")
 }
 
-/// The sizes in the last event about a context: what was sent, and of how much.
+/// The sizes in the last event about a context: bytes sent, and bytes in all.
 fn sent(done: &Done) -> (u64, u64) {
     let mut events = done.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let last = events.rfind(|event| event["event"] == "context" && event["complete"] == true).unwrap();

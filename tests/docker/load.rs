@@ -1,4 +1,4 @@
-//! Much at once, and much one after the other. `FLOWHOLD_LOAD` multiplies it, for those who have an hour.
+//! Many builds at once, and many runs one after the other. `FLOWHOLD_LOAD` multiplies the runs, for those who have an hour.
 
 use std::process::Stdio;
 

@@ -9,10 +9,10 @@ use crate::{
     registry,
 };
 
-/// Script, and no name or tag in the spec.
+/// A script, and no name or tag in the spec.
 fn unnamed(storage: &str) -> Project {
     let project = Project::of_script(&format!("image_name = \nimage_tag = \n{storage}"), "");
-    // The plan is nobody else's.
+    // No other test has this plan.
     project.folder.write("flow.py", format!("print({})\n", quoted(&project.name)));
     project
 }
@@ -70,7 +70,7 @@ fn a_flow_can_name_its_image() {
     assert_eq!(given.build(&["--no-push"])["image"], given.reference());
 }
 
-/// With a tag of one's own, the registry may have an earlier plan's image under it.
+/// Under a tag that the spec names, the registry may have an earlier plan's image.
 #[test]
 fn a_plan_under_a_tag_of_ones_own_is_pushed() {
     let project = unnamed("naming = \"plan\"\nimage_tag = \"v1\"");
@@ -103,7 +103,7 @@ fn a_plan_is_built_and_pushed_once() {
     assert!(digest.is_some());
     assert_eq!(second["digest"].as_str(), digest.as_deref());
 
-    // In the registry too: nothing is left to do, which is said, and it counts as pushed.
+    // In the registry too: there is nothing to do, the output says so, and it counts as pushed.
     let done = project.try_build(&[]).ok();
     let third = done.json();
     assert!(third["steps"].as_array().unwrap().iter().all(|step| step["cached"] == true), "{third:#}");
@@ -111,7 +111,7 @@ fn a_plan_is_built_and_pushed_once() {
     let said = third["steps"].to_string() + &done.stderr;
     assert!(said.contains("already"), "{done:#?}");
     assert!(!done.stderr.contains("step 1"), "{done:#?}");
-    // People have to be told as well.
+    // The summary for people says so, too.
     let human = project.folder.run(&["build"]).ok();
     assert!((human.stdout + &human.stderr).contains("already"));
 

@@ -1,4 +1,4 @@
-//! The original, Prefect 0.6.6: its flows in our images, our files in its hands, its files in ours.
+//! The original, Prefect 0.6.6: its flows in our images, and each one's files read by the other.
 
 use std::process::Command;
 
@@ -38,7 +38,7 @@ fn its_flows_run_in_our_image() {
     assert_eq!(report["storage"]["prefect_version"], "0.6.6");
     let version = "import importlib.metadata as m; print(m.version('prefect'), m.version('cloudpickle'))";
     assert_eq!(text_inside(&project.reference(), &["python", "-c", version]), "0.6.6 1.2.2\n");
-    // Loading the flows, the health check has dask write its settings: not into the image.
+    // When the health check loads the flows, dask writes its settings: these must not get into the image.
     let left = "import os; print([path for path in ('/root/.config', '/root/.cache') if os.path.exists(path)])";
     assert_eq!(text_inside(&project.reference(), &["python", "-c", left]), "[]\n");
     let run = project.folder.run(&["run", "ETL: daily"]).ok();

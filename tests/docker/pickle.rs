@@ -81,14 +81,14 @@ fn the_default_base_is_the_python_that_pickled() {
     assert!(dockerfile.starts_with("FROM python:3.9\n"), "{dockerfile}");
 }
 
-/// Python has looked around in the working directory before anybody listens.
+/// Python looks into the working directory before our script can watch it.
 #[test]
 fn a_module_that_appears_beside_a_flow_in_the_working_directory_counts() {
     let (folder, stored) = (flowhold_tests::Folder::new(), flowhold_tests::Folder::new());
     let flow = "try:\n    from local_settings import X\nexcept ImportError:\n    X = 0\n\
                 def flow(x=X, made=__import__('os').urandom(16)):\n    print(x)\n";
     let flow = folder.write("etl.py", flow);
-    // What was written just now would not be kept.
+    // No pickle is kept of a file that was written just now.
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
     fs::File::options().write(true).open(flow).unwrap().set_modified(hour_ago).unwrap();
     settle();
@@ -133,8 +133,8 @@ fn an_interrupted_pickling_leaves_no_python() {
             let Some(process) = process else { panic!("{command:?}: {:?}", child.wait_with_output()) };
             send(signal, child.id());
             wait_for("it ends", || child.try_wait().unwrap());
-            Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while the spec was read"]);
-            // One that has ended has no command line any more, even if nobody has asked for its end.
+            Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while reading the spec"]);
+            // A process that has ended has no command line any more, even before its parent has waited for it.
             let command_line = || fs::read(Path::new("/proc").join(&process).join("cmdline")).unwrap_or_default();
             wait_for("Python has ended", || command_line().is_empty().then_some(()));
             project.has_no_temporary_files();

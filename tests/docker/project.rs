@@ -1,4 +1,4 @@
-//! A folder with a spec, whose images nobody else builds. They stay in the daemon, which ends with the tests.
+//! A folder with a spec, whose images no other test builds. They stay in the daemon, which ends with the tests.
 
 use std::{
     process::{Command, Stdio},
@@ -30,7 +30,7 @@ impl Project {
         Self::named(unique(), storage, flows)
     }
 
-    /// One with a name that another one has.
+    /// One with the given name, which another project may have, too.
     pub(crate) fn named(name: String, storage: &str, flows: &[&str]) -> Self {
         let mut lines = vec!["type = \"docker\"".to_owned(), format!("env_vars.MARK = {}", quoted(&name))];
         for (key, value) in [

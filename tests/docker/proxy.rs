@@ -1,4 +1,4 @@
-//! A registry with faults: it passes on what the real one says, except where a test has it do otherwise.
+//! A registry with faults: a proxy that passes on what the real one says, unless a test demands a fault.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -21,7 +21,7 @@ pub(crate) struct Proxy {
     behind: Arc<Behind>,
 }
 
-/// What is behind a proxy, and what it does with it.
+/// The registry behind a proxy, and the faults to come.
 struct Behind {
     registry: String,
     rules: Mutex<Vec<Rule>>,
@@ -42,7 +42,7 @@ struct Rule {
 pub(crate) enum Fault {
     /// Status and headers of the answer that is given instead.
     Answer(&'static str),
-    /// The real answer ends after so many bytes.
+    /// The real answer ends after this many bytes.
     Cut(usize),
     /// Each piece of the real answer takes this long.
     Slow(Duration),
@@ -50,7 +50,7 @@ pub(crate) enum Fault {
     Stall(Sender<()>),
     /// Something happens first, and then this status and headers are the answer.
     After(Arc<dyn Fn() + Send + Sync>, &'static str),
-    /// Something happens when a part has gone through: of what is sent, or else of the answer.
+    /// Something happens when part of the request's body, or else of the answer, has passed.
     During(Arc<dyn Fn() + Send + Sync>),
 }
 
@@ -78,7 +78,7 @@ impl Proxy {
                     return;
                 }
                 let behind = Arc::clone(&behind);
-                // Who goes away in the middle is what many tests are about.
+                // Many tests break connections in the middle, so errors are expected.
                 thread::spawn(move || serve(connection, &behind).ok());
             }
         });
@@ -87,17 +87,17 @@ impl Proxy {
     /// Connections are refused from now on, as they are where no process listens.
     pub(crate) fn close(&self) {
         self.behind.closed.store(true, Ordering::SeqCst);
-        // It looks when a connection comes.
+        // The thread looks at the flag when a connection comes.
         while TcpStream::connect(&self.address).is_ok() {}
     }
 
-    /// They are taken again, at the same address.
+    /// Connections are accepted again, at the same address.
     pub(crate) fn open(&self) {
         self.behind.closed.store(false, Ordering::SeqCst);
         self.listen(TcpListener::bind(&self.address).unwrap());
     }
 
-    /// The next so many requests of this kind fail.
+    /// The next `times` requests of this kind fail.
     pub(crate) fn fail(&self, parts: &'static [&'static str], times: usize, fault: Fault) {
         self.behind.rules.lock().unwrap().push(Rule { parts, left: times, used: 0, fault });
     }
@@ -161,7 +161,7 @@ fn serve(client: TcpStream, behind: &Behind) -> io::Result<()> {
         && sends
     {
         let read = reader.read(&mut piece)?;
-        // Never all of it: a manifest is short, and must not be stored before.
+        // Never all of it: a manifest is short, and the registry must not store it before the fault.
         let (first, rest) = piece[..read].split_at(read / 2);
         to_registry.write_all(first)?;
         act();
@@ -171,7 +171,7 @@ fn serve(client: TcpStream, behind: &Behind) -> io::Result<()> {
     let mut to_client = client.try_clone()?;
     let mut passed = 0;
     loop {
-        // One that was killed resets its connections, which ends the answer, too.
+        // A registry that was killed resets its connections, which ends the answer, too.
         let mut read = registry.read(&mut piece).unwrap_or(0);
         match fault {
             Some(Fault::Cut(at)) => read = read.min(at - passed),
@@ -198,7 +198,7 @@ fn refuse(mut client: TcpStream, mut reader: BufReader<TcpStream>, headers: &str
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<u64>().ok())?
     });
-    // Who closes with something unread takes the answer back.
+    // Closing a connection with something unread would discard the answer.
     io::copy(&mut (&mut reader).take(length.unwrap_or(0)), &mut io::sink())?;
     write!(client, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
     client.shutdown(Shutdown::Write)?;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     daemon::{docker, forget, has_image},
+    fake,
     project::{Project, quoted, unique},
     registry,
 };
@@ -24,7 +25,20 @@ fn an_image_is_pushed_later() {
     assert!(has_image(&project.reference()));
 }
 
-/// What has its name now may be another build's.
+/// Old daemons, and proxies in front of a daemon, report errors without `errorDetail`.
+#[test]
+fn an_error_without_detail_is_an_error() {
+    let transfer = "{\"status\":\"Waiting\",\"id\":\"0123456789ab\"}\n{\"error\":\"denied: not yours\"}";
+    let build = Some("{\"id\":\"moby.image.id\",\"aux\":{\"ID\":\"sha256:1\"}}\n".to_owned());
+    let daemon = fake::Daemon { build, transfer }.start();
+    let storage = format!("base_url = \"tcp://{daemon}\"\nbase_image = \"localhost:1/base:1\"\nlocal_image = true");
+    let project = Project::of_script(&storage, HELLO);
+    project.folder.run(&["pull"]).fails(69, &["pull of \"localhost:1/base:1\" failed: denied: not yours"]);
+    let pushed = format!("push of {:?} failed: denied: not yours", project.reference());
+    project.try_build_by("1", &[]).fails(69, &[&pushed, "docker login"]);
+}
+
+/// Another build may have given the image's name to its own image.
 #[test]
 fn only_the_image_of_the_plan_is_pushed() {
     let project = Project::of_script("", HELLO);
@@ -123,7 +137,7 @@ fn the_base_image_is_pulled() {
     assert_eq!(project.folder.json(&["pull", "--format", "json"]), json!({ "image": base }));
     assert!(has_image(&base));
 
-    // What is wrong with a spec is told as by a build.
+    // A wrong spec is reported as by `build`.
     let wrong = Project::of_script("base_image = \"Python\"\nimagename = \"a\"", HELLO);
     let told = |command: &str| wrong.folder.run(&[command]).fails(1, &["invalid-reference", "unknown-key"]).stderr;
     assert_eq!(told("pull"), told("build"));

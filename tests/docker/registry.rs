@@ -43,7 +43,7 @@ impl Registry {
         Self { folder, process: Mutex::new(process), address }
     }
 
-    /// Where it keeps what it is given.
+    /// Where it keeps its data.
     pub(crate) fn data(&self) -> PathBuf {
         data(&self.folder)
     }
@@ -62,8 +62,8 @@ impl Registry {
         *self.process.lock().unwrap() = process;
     }
 
-    /// Whether it has an image in whole: the manifest with this digest and all that it names, each with the bytes that
-    /// its own digest says.
+    /// Whether it has all of an image: the manifest with this digest and all blobs that it names, each with the bytes
+    /// of its digest.
     pub(crate) fn has_whole(&self, digest: &str) -> bool {
         let manifest = self.blob(digest).map(|path| fs::read(path).unwrap());
         let manifest = manifest.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).unwrap_or_default();
@@ -126,8 +126,8 @@ pub(crate) fn digest(reference: &str) -> Option<String> {
     (status == 200).then(|| header(&headers, "Docker-Content-Digest"))
 }
 
-/// Puts a list of images in the place of an image of this platform: itself, and one for `linux/other` that has, besides,
-/// this variable in its environment.
+/// Puts a list of images in the place of an image of this platform: itself, and one for `linux/other` that has,
+/// besides, this variable in its environment.
 pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
     let (repository, tag) = apart(reference);
     let get = |path: &str| {

@@ -10,10 +10,10 @@ use crate::{
     registry::Registry,
 };
 
-/// MiB: more than the kernel holds of what the registry has sent, and nobody has received.
+/// MiB: more than the kernel buffers between the registry and the daemon.
 const LARGE: u64 = 32;
 
-/// A registry of the test's own, and what is in front of it.
+/// A registry of the test's own, and the proxy in front of it.
 fn killable() -> (Arc<Registry>, Arc<Proxy>) {
     let registry = Registry::new();
     let proxy = Proxy::of(&registry.address);
@@ -26,7 +26,7 @@ pub(crate) fn pushes() -> [&'static [&'static str]; 2] {
     [layer, &["PUT", "/manifests/"]]
 }
 
-/// It is killed in the middle of the next request of this kind, and started again.
+/// The registry is killed in the middle of the next request of this kind, and started again.
 fn restarts(registry: &Arc<Registry>, proxy: &Proxy, parts: &'static [&'static str]) {
     let registry = Arc::clone(registry);
     let restart = move || {
@@ -36,7 +36,7 @@ fn restarts(registry: &Arc<Registry>, proxy: &Proxy, parts: &'static [&'static s
     proxy.fail(parts, 1, Fault::During(Arc::new(restart)));
 }
 
-/// It is killed in the middle of the next request of this kind, and nobody listens any more.
+/// The registry is killed in the middle of the next request of this kind, and stays away.
 fn goes(registry: &Arc<Registry>, proxy: &Arc<Proxy>, parts: &'static [&'static str]) {
     let (registry, other) = (Arc::clone(registry), Arc::clone(proxy));
     let go = move || {
@@ -90,7 +90,7 @@ fn a_push_to_one_that_stays_away_publishes_nothing() {
     }
 }
 
-/// As one does that was killed while it wrote the manifest: it takes what it believes to have, and keeps a half one.
+/// Like a registry that was killed while it wrote the manifest: it believes that it has the manifest, and keeps half.
 #[test]
 fn what_a_registry_has_lost_was_not_pushed() {
     let (registry, proxy) = killable();

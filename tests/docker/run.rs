@@ -22,7 +22,7 @@ fn exit_codes_and_streams_are_the_flows_own() {
         ("high", "import sys; sys.exit(255)", 255, "", ""),
         ("words", "import sys; sys.exit('so long')", 1, "", "so long\n"),
         ("raises", "raise ValueError('boom')", 1, "", "ValueError: boom\n"),
-        // As process 1 of its container it would not be ended by its own signal: an init has to be that.
+        // As process 1 of its container, its own signal would not end it: there has to be an init.
         ("ended", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 143, "", ""),
         ("unicode", "print('žluť 🦀'); print('no end', end='')", 0, "žluť 🦀\nno end", ""),
         ("large", "print('x' * 1000000)", 0, &("x".repeat(1_000_000) + "\n"), ""),
@@ -42,7 +42,7 @@ fn exit_codes_and_streams_are_the_flows_own() {
     wait_until_clean(&project.name);
 }
 
-/// What a flow writes on both streams comes in whole lines, wherever both go.
+/// What a flow writes on both streams comes in whole lines, even if both go to one place.
 #[test]
 fn lines_stay_whole() {
     let script = "import sys\nfor i in range(300):\n    print('out', i, 'a', 'b')\n    print('err', i, 'a', 'b', file=sys.stderr)\n";
@@ -74,7 +74,7 @@ fn lines_are_seen_while_the_flow_runs() {
     stderr.read_line(&mut aside).unwrap();
     assert_eq!((line.as_str(), aside.as_str()), ("first\n", "first on the side\n"));
 
-    // It waits for this, so its lines have come before its end.
+    // The flow waits for this file, so its lines have come before its end.
     let [container] = containers(&project.name).try_into().unwrap();
     docker(&["exec", &container, "touch", "/tmp/go"]).ok();
     line.clear();
@@ -84,7 +84,7 @@ fn lines_are_seen_while_the_flow_runs() {
     wait_until_clean(&project.name);
 }
 
-/// Nobody reads what it prints, which is more than a pipe holds.
+/// The flow prints more than a pipe holds, and nobody reads it.
 #[test]
 fn a_reader_that_does_not_read_stops_no_timeout() {
     let project = Project::of_script("", "print('x' * 1_000_000)\nwhile True:\n    pass\n");
@@ -106,7 +106,7 @@ fn a_flow_that_takes_too_long_is_stopped() {
     let run = project.folder.run(&["run", "flow", "--timeout", "2s"]).fails(75, &["2", "--timeout"]);
     assert_eq!(run.stdout, "sleeping\n");
     assert_eq!(containers(&project.name), [""; 0]);
-    // Time enough changes nothing.
+    // A timeout that is long enough changes nothing.
     let quick = Project::of_script("", "raise SystemExit(4)");
     quick.build(&["--no-push"]);
     assert_eq!(quick.folder.run(&["run", "flow", "--timeout", "10m"]).code, 4);
@@ -131,7 +131,7 @@ fn a_signal_stops_the_flow_and_removes_its_container() {
     }
 }
 
-/// A flow that says what it is sent, and cleans up for as long as it is let.
+/// A flow that says that it has started, and takes some seconds to clean up.
 fn cleaning(seconds: u32) -> Project {
     let script = format!(
         "import time\nprint('started', flush=True)\ntry:\n    time.sleep(600)\nfinally:\n    print('cleaning', flush=True)\n    \
@@ -177,7 +177,7 @@ fn what_cleans_up_for_too_long_is_killed_and_so_it_is_by_a_second_signal() {
         assert_eq!(line, expected);
         send("-INT", child.id());
     }
-    // The daemon itself would have killed it only after its grace, and would not have removed it.
+    // The daemon alone would have killed it only after the grace, and would not have removed it.
     Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
     assert_eq!(containers(&project.name), [""; 0]);
 }
@@ -187,7 +187,7 @@ fn an_unknown_flow_is_told_with_those_that_are_there() {
     let project = Project::of_script("", "print('x')");
     project.build(&["--no-push"]);
     project.folder.run(&["run", "other"]).fails(1, &["\"other\"", "flow"]);
-    // By its location it is known, too.
+    // A location names the flow, too.
     project.folder.run(&["run", "/root/.prefect/flow.prefect"]).ok();
     wait_for("nothing is left", || containers(&project.name).is_empty().then_some(()));
 }

@@ -14,7 +14,7 @@ use crate::{
 
 const PASSWORD: &str = "pa55word-that-nobody-sees";
 
-/// Builds with this in the variable INDEX, and lines for people on stderr.
+/// Builds with this value in the variable INDEX, and plain progress on stderr.
 fn build(project: &Project, index: Option<&str>) -> Done {
     let mut command = project.folder.command(&["build", "--no-push", "--format", "json", "--progress", "plain"]);
     command.env_remove("INDEX");
@@ -26,7 +26,7 @@ fn build(project: &Project, index: Option<&str>) -> Done {
 
 #[test]
 fn a_secret_is_used_and_told_nowhere() {
-    // Nobody answers at its address: the installers complain.
+    // Nothing listens at its address: the installers complain.
     let address = crate::fake::nobody();
     let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }]";
     for installer in ["uv", "pip"] {
@@ -50,7 +50,7 @@ fn a_secret_is_in_no_image() {
     let history = docker(&["history", "--no-trunc", &project.reference()]).ok().stdout;
     assert!(history.contains("RUN") && !has(history.as_bytes()), "{history}");
     assert!(!has(project.storage_text().as_bytes()));
-    // Another password makes no other plan.
+    // With another password, the plan is the same.
     project.folder.write("my netrc", "machine nobody.example login me password other");
     assert_eq!(project.build(&["--no-push"])["plan"], plan);
 }
@@ -59,10 +59,10 @@ fn a_secret_is_in_no_image() {
 fn a_secret_that_is_not_there() {
     let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }]";
     let project = Project::of_script(storage, "print(1)\n");
-    build(&project, None).fails(1, &["'PIP_INDEX_URL'", "INDEX is not set", "set the variable"]);
-    build(&project, Some("")).fails(1, &["'PIP_INDEX_URL'", "INDEX is empty"]);
+    build(&project, None).fails(1, &["\"PIP_INDEX_URL\"", "INDEX is not set", "set the variable"]);
+    build(&project, Some("")).fails(1, &["\"PIP_INDEX_URL\"", "INDEX is empty"]);
     let project = Project::of_script(&storage.replace("env = \"INDEX\"", "file = \"missing\""), "print(1)\n");
-    build(&project, None).fails(1, &["'PIP_INDEX_URL'", "missing"]);
+    build(&project, None).fails(1, &["\"PIP_INDEX_URL\"", "missing"]);
     project.try_build_by("0", &[]).fails(1, &["BuildKit"]);
 }
 
@@ -109,7 +109,7 @@ fn a_cache_in_a_registry_is_asked_with_the_users_credentials() {
     let with_cache = spec.replace("[storage]", &format!("[storage]\ncache_from = [{}]", quoted(&cache)));
     project.folder.write("flowhold.toml", with_cache);
     let build = |config: Option<&str>, more: &str| {
-        // What the daemon has in its own cache, it asks no registry for.
+        // What is in the daemon's own cache, it asks no registry for.
         project.folder.write("flow.py", format!("print('{} {more}')\n", project.name));
         let mut command = project.folder.command(&["build", "--no-push", "--progress", "plain"]);
         if let Some(config) = config {
@@ -120,13 +120,13 @@ fn a_cache_in_a_registry_is_asked_with_the_users_credentials() {
     let trouble = format!("importing cache manifest from {cache}");
     let refused = build(None, "one");
     assert!(refused.contains(&trouble) && refused.contains("401"), "{refused}");
-    // With them it is known that there is none yet: that is told as well, and the build goes on.
+    // With credentials, BuildKit finds out that there is no such image yet: that is reported, and the build goes on.
     let missing = build(Some(config), "two");
     assert!(missing.contains(&trouble) && missing.contains("not found"), "{missing}");
     let image = format!("{}:v1", project.name);
     let tagged = Tagged::new(&image, cache.clone());
     docker(&["--config", config, "push", &cache]).ok();
-    // One that the daemon has itself it would not ask for either.
+    // Nor would it ask for an image that it has itself.
     drop(tagged);
     let found = build(Some(config), "three");
     assert!(!found.contains(&trouble), "{found}");

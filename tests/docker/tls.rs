@@ -1,4 +1,4 @@
-//! A dockerd that takes nothing but TLS, and only from those whose certificate it knows.
+//! A dockerd that accepts only TLS, and only clients whose certificate it knows.
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
@@ -56,7 +56,7 @@ fn who_has_the_certificates_builds_and_runs() {
     let script = "import os\nprint('hello,', os.environ['WHO'])\n";
     let host = format!("tcp://localhost:{port}");
     for builder in BUILDERS {
-        // As the docker command line is told.
+        // The variables of the docker command line.
         let environment = [("DOCKER_HOST", host.as_str()), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_BUILDKIT", builder)];
         let project = Project::of_script("network = \"none\"", script);
         run(&project, &["build"], &environment).ok();
@@ -69,18 +69,18 @@ fn who_has_the_certificates_builds_and_runs() {
     };
     run(&secured("127.0.0.1"), &["build"], &[]).ok();
 
-    // Another name than the certificate's.
+    // A host name other than the certificate's.
     run(&secured("127.0.0.2"), &["build"], &[]).fails(69, &["https://127.0.0.2", "not valid for name"]);
-    // Nobody that the daemon knows.
+    // A client that the daemon doesn't know.
     fs::remove_file(own.join("cert.pem")).unwrap();
     fs::remove_file(own.join("key.pem")).unwrap();
     run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "ertificate", "DOCKER_CERT_PATH"]);
-    // Somebody who trusts others, or nobody.
+    // A client that trusts another authority, or none.
     openssl(&own, "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other -keyout other.pem -out ca.pem");
     run(&secured("127.0.0.1"), &["build"], &[]).fails(69, &["https://127.0.0.1", "DOCKER_CERT_PATH"]);
     fs::remove_file(own.join("ca.pem")).unwrap();
     run(&secured("127.0.0.1"), &["build"], &[]).fails(1, &["ca.pem", "DOCKER_CERT_PATH"]);
-    // In the clear.
+    // Without TLS.
     let plain = Project::of_script("network = \"none\"", script);
     run(&plain, &["build"], &[("DOCKER_HOST", &host)]).fails(69, &["HTTPS"]);
 }

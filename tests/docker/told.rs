@@ -1,8 +1,8 @@
-//! Secrets, wherever they are given, and everything that Flowhold and the daemon tell afterwards.
+//! Secrets, wherever they are given, and everything that Flowhold and the daemon show afterwards.
 //!
-//! What a spec has in plain text stays in what repeats the spec: the resolved spec, the storage, the Dockerfile, and
-//! the image if it is for the image. `literal-secret` warns of it. Nobody else repeats it, and what comes from elsewhere
-//! is told nowhere at all.
+//! A secret in plain text in a spec is in everything that repeats the spec: the resolved spec, the storage, the
+//! Dockerfile, and the image if it is meant for the image. `literal-secret` warns of it. Nothing else shows it, and a
+//! secret from elsewhere is shown nowhere at all.
 
 use std::process::{Command, Stdio};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const PASSWORD: &str = "pa55word-that-nobody-sees";
-/// `me:` and that, as base64 has it: so it is in Docker's configuration.
+/// The same with `me:` before it in base64, as in Docker's configuration.
 const AUTH: &str = "bWU6cGE1NXdvcmQtdGhhdC1ub2JvZHktc2Vlcw==";
 
 #[track_caller]
@@ -27,7 +27,7 @@ fn untold(what: &str, text: &[u8]) {
     }
 }
 
-/// Runs a command of which neither stream may tell anything.
+/// Runs a command, and checks that neither stream shows a secret.
 #[track_caller]
 fn quiet(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> Done {
     let mut command = project.folder.command(arguments);
@@ -37,7 +37,7 @@ fn quiet(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> D
     done
 }
 
-/// All ways to look at a spec without building it, but those that repeat it.
+/// All ways to look at a spec without building it, except those that repeat it.
 const LOOKS: [&[&str]; 6] = [
     &["check"],
     &["check", "--format", "json"],
@@ -54,7 +54,8 @@ const BUILDS: [&[&str]; 3] = [
     &["build", "--no-push", "--progress", "none"],
 ];
 
-/// The saved image: its configuration with history and labels, and all layers. What is packed in there is looked at, too.
+/// Looks for secrets in the saved image: its configuration with history and labels, and all layers, unpacking what is
+/// packed in them.
 #[track_caller]
 fn image_is_quiet(project: &Project) {
     let image = project.reference();
@@ -63,7 +64,7 @@ fn image_is_quiet(project: &Project) {
     let saved = python.args(["-c", include_str!("saved.py")]).stdin(save.stdout.take().unwrap()).output().unwrap();
     assert!(save.wait().unwrap().success() && saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
     let text = String::from_utf8_lossy(&saved.stdout);
-    // What is there is found: a variable, a label, a step, and the content of a flow.
+    // Whatever is in the image is found: a variable, a label, a step, and the content of a flow.
     for there in [project.name.as_str(), "io.flowhold.plan", "health_check.py", SCRIPT] {
         assert!(text.contains(there), "{there}");
     }
@@ -74,56 +75,69 @@ fn image_is_quiet(project: &Project) {
 
 const SCRIPT: &str = "print('a flow that is found')\n";
 
-#[test]
-fn what_a_build_needs_is_in_nothing_that_it_makes() {
-    let variables = [("INDEX", format!("http://me:{PASSWORD}@localhost/simple"))];
-    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let netrc = format!("machine localhost login me password {PASSWORD}\n");
-    let proxy = format!("build_args = {{ HTTPS_PROXY = \"http://me:{PASSWORD}@localhost:1\" }}");
-    for (storage, builders, literal) in [
-        ("secrets = [{ id = \"EXTRA\", env = \"INDEX\" }]", &BUILDERS[..1], false),
-        ("secrets = [{ id = \"netrc\", file = \"netrc\" }]", &BUILDERS[..1], false),
-        (&proxy, &BUILDERS[..], true),
-    ] {
-        for builder in builders {
-            // A step that has the secret, or may have it.
-            let project = Project::of_script(&format!("{storage}\npython_dependencies = []"), SCRIPT);
-            project.folder.write("netrc", &netrc);
-            project.folder.write("config/config.json", json!({ "auths": { "nobody": { "auth": AUTH } } }).to_string());
-            let config = project.folder.path().join("config");
-            let mut variables = variables.clone();
-            variables.extend([("DOCKER_BUILDKIT", *builder), ("DOCKER_CONFIG", config.to_str().unwrap())]);
-            for look in LOOKS {
+/// How a spec gives a secret.
+#[derive(Clone, Copy, PartialEq)]
+enum Given {
+    /// It says where the secret is.
+    ByName,
+    /// It has the secret in plain text.
+    Literally,
+}
+
+/// Looks at a spec with a secret, builds it in every way, and looks for the secret in all that comes of it.
+#[track_caller]
+fn check_secret(storage: &str, given: Given, builder: &str) {
+    // A step that has the secret, or may have it.
+    let project = Project::of_script(&format!("{storage}\npython_dependencies = []"), SCRIPT);
+    project.folder.write("netrc", format!("machine localhost login me password {PASSWORD}\n"));
+    project.folder.write("config/config.json", json!({ "auths": { "nobody": { "auth": AUTH } } }).to_string());
+    let config = project.folder.path().join("config");
+    let index = format!("http://me:{PASSWORD}@localhost/simple");
+    let variables =
+        [("INDEX", index.as_str()), ("DOCKER_BUILDKIT", builder), ("DOCKER_CONFIG", config.to_str().unwrap())];
+    for look in LOOKS {
+        quiet(&project, &variables, look).ok();
+    }
+    let plan = quiet(&project, &variables, LOOKS[3]).json()["plan"].clone();
+    for build in BUILDS {
+        if given == Given::ByName || !build.contains(&"json") {
+            quiet(&project, &variables, build).ok();
+        }
+    }
+    let report = building(project.folder.command(BUILDS[1]).envs(variables)).ok();
+    untold("progress", report.stderr.as_bytes());
+    let mut report = report.json();
+    match given {
+        Given::ByName => {
+            untold("storage.json", project.storage_text().as_bytes());
+            for look in [&["preview", "--format", "spec"][..], &["serialize", "flowhold.toml"]] {
                 quiet(&project, &variables, look).ok();
             }
-            let plan = quiet(&project, &variables, LOOKS[3]).json()["plan"].clone();
-            for build in BUILDS {
-                if !literal || !build.contains(&"json") {
-                    quiet(&project, &variables, build).ok();
-                }
-            }
-            let report = building(project.folder.command(BUILDS[1]).envs(variables.iter().copied())).ok();
-            untold("progress", report.stderr.as_bytes());
-            let mut report = report.json();
-            if literal {
-                // The storage repeats the spec.
-                report["storage"]["build_args"].take();
-                assert!(quiet(&project, &variables, LOOKS[0]).stderr.contains("literal-secret"));
-            } else {
-                untold("storage.json", project.storage_text().as_bytes());
-                for look in [&["preview", "--format", "spec"][..], &["serialize", "flowhold.toml"]] {
-                    quiet(&project, &variables, look).ok();
-                }
-            }
-            untold("the report", report.to_string().as_bytes());
-            image_is_quiet(&project);
-            // It isn't in the digest either, where a guess could be tried.
-            let text = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
-            project.folder.write("flowhold.toml", text.replace(PASSWORD, "other"));
-            project.folder.write("netrc", "machine localhost login me password other\n");
-            let variables = [("INDEX", "http://me:other@localhost/simple")];
-            assert_eq!(quiet(&project, &variables, LOOKS[3]).json()["plan"], plan);
         }
+        Given::Literally => {
+            // The storage repeats the spec.
+            report["storage"]["build_args"].take();
+            assert!(quiet(&project, &variables, LOOKS[0]).stderr.contains("literal-secret"));
+        }
+    }
+    untold("the report", report.to_string().as_bytes());
+    image_is_quiet(&project);
+    // It isn't in the digest either, where a guess could be tried.
+    let text = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    project.folder.write("flowhold.toml", text.replace(PASSWORD, "other"));
+    project.folder.write("netrc", "machine localhost login me password other\n");
+    let variables = [("INDEX", "http://me:other@localhost/simple")];
+    assert_eq!(quiet(&project, &variables, LOOKS[3]).json()["plan"], plan);
+}
+
+#[test]
+fn what_a_build_needs_is_in_nothing_that_it_makes() {
+    let [buildkit, _] = BUILDERS;
+    check_secret("secrets = [{ id = \"EXTRA\", env = \"INDEX\" }]", Given::ByName, buildkit);
+    check_secret("secrets = [{ id = \"netrc\", file = \"netrc\" }]", Given::ByName, buildkit);
+    let proxy = format!("build_args = {{ HTTPS_PROXY = \"http://me:{PASSWORD}@localhost:1\" }}");
+    for builder in BUILDERS {
+        check_secret(&proxy, Given::Literally, builder);
     }
 }
 
@@ -138,7 +152,7 @@ fn a_step_that_fails_does_not_tell_the_passwords_of_a_spec() {
     for storage in [&index, &dependency, &proxy] {
         for builder in BUILDERS {
             for installer in ["uv", "pip"] {
-                // A version that nobody has kept.
+                // A version that is in no cache.
                 let more =
                     if storage.contains("python_dependencies") { "" } else { "python_dependencies = [\"six==1.2\"]" };
                 let more = format!(
@@ -188,7 +202,7 @@ fn an_address_that_can_not_be_used_is_told_without_its_password() {
 
 #[test]
 fn a_login_is_told_by_nobody() {
-    // Nobody is there, somebody refuses, or it is no registry.
+    // Nothing listens, the registry refuses, or it is not a registry.
     for server in [
         fake::nobody(),
         fake::server("401 Unauthorized", "{\"errors\":[{\"code\":\"UNAUTHORIZED\"}]}"),
@@ -206,7 +220,7 @@ fn a_login_is_told_by_nobody() {
             }
         }
     }
-    // On the way there: one whose layers are taken.
+    // While pushing: to a registry that accepts the layers.
     let (project, variables) = (Project::of_script("", SCRIPT), Folder::new());
     project.build(&["--no-push"]);
     let registry = environment("FLOWHOLD_TEST_REGISTRY");
@@ -227,6 +241,6 @@ fn what_a_run_is_given_is_told_by_nobody() {
     quiet(&project, &[], &run).fails(1, &[&project.reference()]);
     let nobody = format!("tcp://{}", fake::nobody());
     quiet(&project, &[("DOCKER_HOST", &nobody)], &run).fails(69, &["start docker"]);
-    // As a variable of the environment in which it runs.
+    // As a variable of the environment in which Flowhold runs.
     quiet(&project, &[("DOCKER_HOST", &nobody), ("TOKEN", PASSWORD)], &["run", "flow"]).fails(69, &["start docker"]);
 }

@@ -44,7 +44,7 @@ fn a_local_base_image_is_never_pulled() {
     assert!(!has_image(&tagged.0));
 }
 
-/// Also where the daemon takes what there is.
+/// Also if the daemon accepts an image for another platform.
 #[test]
 fn a_base_image_of_another_platform() {
     let storage = format!("{}\nplatform = \"linux/arm64\"", base(&environment("FLOWHOLD_TEST_BASE_IMAGE")));
@@ -110,7 +110,8 @@ fn no_daemon() {
     let socket = format!("unix://{}/missing.sock", folder.path().display());
     let nobody = format!("tcp://{}", fake::nobody());
     let silent = format!("http://{}", fake::server("200 OK", "It works!"));
-    for address in [&socket, &nobody, &silent] {
+    let endless = format!("http://{}", fake::endless());
+    for address in [&socket, &nobody, &silent, &endless] {
         let project = Project::of_script(&format!("base_url = {}", quoted(address)), SCRIPT);
         let place = address.split_once("://").unwrap().1;
         for arguments in [&["build"][..], &["pull"]] {
@@ -149,7 +150,7 @@ fn the_address_of_the_spec_goes_before_that_of_the_environment() {
     let output = project.folder.command(&["build"]).env("DOCKER_HOST", nobody).output().unwrap();
     flowhold_tests::Done::of(output).ok();
     assert!(has_image(&project.reference()) && registry::digest(&project.reference()).is_some());
-    // For the image to be removed, and without the spec: the storage remembers the address.
+    // Without the spec: the storage remembers the address.
     project.build(&[]);
     let output = project.folder.command(&["run", "flow"]).env("DOCKER_HOST", nobody).output().unwrap();
     flowhold_tests::Done::of(output).ok();

@@ -45,15 +45,15 @@ fn an_edited_flow_is_built_pushed_and_run() {
     settle();
     let mut watching = Watching::new(&project.folder, &[]);
     let first = watching.report();
-    for (times, word) in ["second", "third"].into_iter().enumerate() {
-        watching.says("watching", times + 1);
+    for word in ["second", "third"] {
+        watching.rests();
         write(word);
         let report = watching.report();
         assert_ne!(report["digest"], first["digest"]);
         assert_eq!((&report["pushed"], &report["plan"]), (&true.into(), &plan(&project.folder)));
         assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, format!("\"{word}\"\n"));
     }
-    watching.says("watching", 3);
+    watching.rests();
     let done = watching.end().fails(130, &["changed: flow.py"]);
     assert_eq!(done.stdout, "", "a report that nobody asked for");
 }
@@ -73,19 +73,19 @@ fn what_a_flow_imports_and_reads_is_watched() {
         assert_eq!(printed(&folder), format!("{word}\n"));
     };
     runs(&watching.report(), "first");
-    watching.says("watching", 1);
+    watching.rests();
     save(&folder, "word.txt", "second");
     runs(&watching.report(), "second");
-    watching.says("watching", 2);
+    watching.rests();
     save(&folder, "word.txt", "bad");
-    watching.says("AssertionError", 1);
-    watching.says("watching", 3);
+    watching.says("AssertionError");
+    watching.rests();
     save(&folder, "word.txt", "good");
     runs(&watching.report(), "good");
-    watching.says("watching", 4);
+    watching.rests();
     save(&folder, "helper.py", "import none_such\n");
-    watching.says("No module named 'none_such'", 1);
-    watching.says("watching", 5);
+    watching.says("No module named 'none_such'");
+    watching.rests();
     save(&folder, "helper.py", "WORD = 'third'\n");
     runs(&watching.report(), "third");
 }
@@ -95,16 +95,16 @@ fn a_flow_that_is_gone_is_waited_for() {
     let folder = folder("def flow(): print(1)\n");
     let mut watching = Watching::new(&folder, &[]);
     watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     fs::rename(folder.path().join("flow.py"), folder.path().join("away.py")).unwrap();
-    watching.says("error[missing-file]", 1);
-    watching.says("watching", 2);
+    watching.says("error[missing-file]");
+    watching.rests();
     save(&folder, "flow.py", "def flow(): print(2)\n");
     assert_eq!(watching.report()["plan"], plan(&folder));
     assert_eq!(printed(&folder), "2\n");
 }
 
-/// Nobody touched what the flow reads from now on.
+/// The flow begins to read a file that has not changed.
 #[test]
 fn what_is_read_for_the_first_time_has_not_changed() {
     let folder = folder("WORD = 'first'\ndef flow(): print(WORD)\n");
@@ -112,20 +112,20 @@ fn what_is_read_for_the_first_time_has_not_changed() {
     settle();
     let mut watching = Watching::new(&folder, &[]);
     watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     let reading = "import os\nWORD = open(os.path.join(os.path.dirname(__file__), 'word.txt')).read()\n";
     save(&folder, "flow.py", &format!("{reading}def flow(): print(WORD)\n"));
     assert_eq!(watching.report()["plan"], plan(&folder));
-    watching.says("watching", 2);
-    // What follows is the next thing that it sees.
+    watching.rests();
+    // The next edit is the next change that it reports.
     save(&folder, "word.txt", "third");
     watching.report();
-    watching.says("watching", 3);
+    watching.rests();
     let said = watching.end().stderr;
     assert_eq!(said.matches("changed: ").count(), 2, "{said}");
 }
 
-/// A package that sees whether it is imported early stands for all that import otherwise then.
+/// The flow notices that a package was imported early; it stands for all that behave differently then.
 #[test]
 fn a_new_python_has_the_last_word() {
     let flow = |word: &str| {
@@ -134,18 +134,18 @@ fn a_new_python_has_the_last_word() {
     let folder = folder(&flow("first"));
     let mut watching = Watching::new(&folder, &[]);
     let first = watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     save(&folder, "flow.py", &flow("second"));
     let (guess, second) = (watching.report(), watching.report());
     assert!(first["plan"] != guess["plan"] && guess["plan"] != second["plan"]);
     assert_eq!(second["plan"], plan(&folder));
     assert_eq!(printed(&folder), "False second\n");
-    watching.says("pickled differently", 1);
-    watching.says("watching", 2);
-    // No guesses any more.
+    watching.says("pickled differently");
+    watching.rests();
+    // From now on, a new Python is awaited each time.
     save(&folder, "flow.py", &flow("third"));
     assert_eq!(watching.report()["plan"], plan(&folder));
-    watching.says("watching", 3);
+    watching.rests();
     assert_eq!(watching.end().stdout, "");
 }
 
@@ -156,15 +156,15 @@ fn no_python_is_left_behind() {
     let arguments = ["build", "--watch", "--format", "json"];
     let mut watching = Watching::of(folder.command(&arguments).env("FLOWHOLD_TEST_MARK", &mark));
     watching.report();
-    watching.says("watching", 1);
-    // Itself, and the Python that waits.
+    watching.rests();
+    // The command itself, and the Python that waits.
     wait_for("Python waits", || (processes("environ", &mark).len() == 2).then_some(()));
-    watching.end().fails(130, &["interrupted while files were watched"]);
+    watching.end().fails(130, &["interrupted while watching files"]);
     wait_for("Python ends", || processes("environ", &mark).is_empty().then_some(()));
     assert!(fs::read_to_string(folder.path().join("storage.json")).unwrap().contains("flow"));
 }
 
-/// And where it fails, what was built is not taken for good.
+/// If the new Python fails, what was built does not count as built.
 #[test]
 fn what_a_new_python_refuses_is_not_confirmed() {
     let flow = |word: &str| {
@@ -174,17 +174,17 @@ fn what_a_new_python_refuses_is_not_confirmed() {
     };
     let folder = folder(&flow("first"));
     let mut watching = Watching::new(&folder, &[]);
-    watching.says("AssertionError", 1);
-    watching.says("watching", 1);
+    watching.says("AssertionError");
+    watching.rests();
     save(&folder, "flow.py", &flow("second"));
     watching.report();
-    watching.says("AssertionError", 2);
-    watching.says("what was built is not confirmed", 1);
-    watching.says("watching", 2);
-    // The same content, and it is not said that all is as it was built.
+    watching.says("AssertionError");
+    watching.says("the build could not be confirmed");
+    watching.rests();
+    // With the same content again, it must not say that there is nothing to do.
     save(&folder, "flow.py", &flow("second"));
-    watching.says("AssertionError", 3);
-    watching.says("watching", 3);
+    watching.says("AssertionError");
+    watching.rests();
     let done = watching.end();
     assert!(!done.stderr.contains("nothing to do"), "{done:?}");
 }
@@ -199,14 +199,14 @@ fn what_is_installed_is_noticed() {
     };
     let packages = |python: &str| run(python, &["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]);
     let mut watching = Watching::new(&folder, &[]);
-    watching.says("there is no Python", 1);
-    watching.says("watching", 1);
+    watching.says("there is no Python");
+    watching.rests();
     run(&python(), &["-m", "venv", "--without-pip", "env"]);
-    watching.says("cloudpickle", 1);
+    watching.says("cloudpickle");
     let env = folder.path().join("env/bin/python");
     let own = packages(env.to_str().unwrap());
     folder.write(&format!("{}/shared.pth", own.trim()), packages(&python()));
-    watching.says("No module named 'rows'", 1);
+    watching.says("No module named 'rows'");
     folder.write(&format!("{}/rows.py", own.trim()), "WORD = 'installed'\n");
     assert_eq!(watching.report()["plan"], plan(&folder));
     assert_eq!(printed(&folder), "installed\n");
@@ -219,16 +219,16 @@ fn builds_that_change_what_they_are_made_of_come_to_an_end() {
          json.dump(state + 1, open('state.json', 'w'))\ndef flow(): print(state)\n",
     );
     let mut watching = Watching::new(&folder, &[]);
-    watching.says("each build changes state.json", 1);
+    watching.says("each build changes state.json");
     let said = watching.said().matches("changed: state.json\n").count();
     sleep(Duration::from_secs(1));
     assert_eq!(watching.said().matches("changed: state.json\n").count(), said);
     save(&folder, "flow.py", "def flow(): print('edited')\n");
-    while watching.report()["plan"] != plan(&folder) {}
+    watching.report_until(|report| report["plan"] == plan(&folder));
     assert_eq!(printed(&folder), "edited\n");
 }
 
-/// Also one that comes when the file has been read already.
+/// Also an edit that comes after the file was read, while it is executed.
 #[test]
 fn the_last_edit_is_built() {
     let flow = |word: &str| {
@@ -237,7 +237,7 @@ fn the_last_edit_is_built() {
     let folder = folder(&flow("first"));
     let mut watching = Watching::new(&folder, &[]);
     watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     let began = folder.path().join("began.txt");
     for (earlier, later) in [("second", "third"), ("fourth", "fifth")] {
         fs::remove_file(&began).unwrap();
@@ -245,7 +245,7 @@ fn the_last_edit_is_built() {
         wait_for("it is executed", || began.exists().then_some(()));
         save(&folder, "flow.py", &flow(later));
         let last = plan(&folder);
-        while watching.report()["plan"] != last {}
+        watching.report_until(|report| report["plan"] == last);
         assert_eq!(printed(&folder), format!("{later}\n"));
     }
 }
@@ -265,34 +265,34 @@ fn a_folder_that_holds_its_own_spec_is_built_once() {
     let mut command = project.folder.command(&arguments);
     let mut watching = Watching::saying_to(log, &mut command);
     let first = watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     save(&project.folder, "code/data/deep/rows.csv", "2");
     assert_ne!(watching.report()["plan"], first["plan"]);
-    watching.says("watching", 2);
-    // At once: directories are content, too.
+    watching.rests();
+    // All at once by a rename: directories are content, too.
     let elsewhere = Folder::new();
     elsewhere.write("more/still/rows.csv", "3");
     fs::rename(elsewhere.path().join("more"), project.folder.path().join("code/more")).unwrap();
     assert_ne!(watching.report()["plan"], first["plan"]);
-    watching.says("watching", 3);
+    watching.rests();
     sleep(Duration::from_secs(1));
     let done = watching.end();
     assert_eq!((done.stdout.as_str(), done.stderr.matches("changed: ").count()), ("", 2), "{done:?}");
 }
 
-/// What failed may have given the image's name to another one.
+/// The failed build may have given the image's name to another image.
 #[test]
 fn a_failed_build_is_not_the_one_before() {
     let project = Project::of_script("", "print('x')\n");
     settle();
     let mut watching = Watching::new(&project.folder, &[]);
     watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     let spec = fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
     let registry = environment("FLOWHOLD_TEST_REGISTRY");
     save(&project.folder, "flowhold.toml", &spec.replace(&format!("{registry}/tests"), "localhost:1/tests"));
-    watching.says("error: ", 1);
-    watching.says("watching", 2);
+    watching.says("error: ");
+    watching.rests();
     save(&project.folder, "flowhold.toml", &spec);
     assert_eq!(watching.report()["pushed"], true);
 }

@@ -1,5 +1,5 @@
-//! The component asks for our interfaces and for nothing else: no `wasi:*`, no `env`. They have a version, and each item
-//! of them is documented.
+//! The component asks for our interfaces and for nothing else: no `wasi:*`, no `env`. They have a version, and each
+//! item of them is documented.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A day's work of a process that lives on: flows are added, and specs are planned and forgotten, again and again.
+//! A day's work of one long-lived process: flows are added, and specs are planned and forgotten, again and again.
 //! `FLOWHOLD_LOAD` multiplies it: with 100 that is more than one of each every second for 24 hours.
 #![expect(clippy::print_stdout, reason = "figures for who wants to see them")]
 
@@ -7,22 +7,22 @@ use std::{fs, process::Command};
 use flowhold::{Access, Format, Host, Need, NewFlow, Session, SpecText, blob::Blob};
 use flowhold_tests::{Done, Folder};
 
-/// So many flows are added by a session, and go with it.
+/// How many flows a session adds; their directory goes with it.
 const FLOWS: usize = 100;
-/// So many sessions before it is looked what the process uses, and after.
+/// How many sessions run before the process's use of resources is first measured, and then until the second time.
 const SESSIONS: (usize, usize) = (4, 10);
 
-/// Set for the process that does the work: in this one, other tests run.
+/// Set for the process that does the work, as other tests run in this one.
 const WORKS: &str = "FLOWHOLD_TEST_DAY";
 
-/// What a process uses of memory, of which the kernel tells pages, and how many files and threads.
+/// What a process uses: memory, which the kernel counts in pages, files and threads.
 fn used() -> [usize; 3] {
     let memory = fs::read_to_string("/proc/self/statm").unwrap();
     let count = |directory| fs::read_dir(directory).unwrap().count();
     [memory.split(' ').nth(1).unwrap().parse().unwrap(), count("/proc/self/fd"), count("/proc/self/task")]
 }
 
-/// A session adds flows to a directory, and another one, which lives on, plans with each and forgets the plan.
+/// A session adds flows to a directory; another one, which stays, plans with each of them and forgets the plan.
 async fn work(host: &Host, planner: &mut Session) {
     let folder = Folder::new();
     let mut session = host.session().await.unwrap();
@@ -61,7 +61,7 @@ fn all_day() {
         }
         let after = used();
         println!("{} flows: {before:?}, then {after:?}", FLOWS * then * factor);
-        // A leak would be as many times as large as there are sessions.
+        // A leak would grow with the number of sessions.
         let grown = before.iter().zip(&after).any(|(before, after)| *after > before + before / 4);
         assert!(!grown, "pages, files and threads: {before:?}, then {after:?}");
     });

@@ -5,7 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use flowhold_tests::Folder;
 use serde_json::Value;
 
-/// Lines for `[storage]` of a Docker spec with an image name and a good flow: code, field, and words of message or help.
+/// Lines for `[storage]` of a Docker spec with an image name and a good flow: code, field, and words of message or
+/// help.
 const STORAGE: &[(&str, &str, &str, &[&str])] = &[
     (r#"baseimage = "x""#, "unknown-key", "storage.baseimage", &["did you mean base_image?"]),
     (
@@ -154,7 +155,7 @@ fn folder(spec: &str) -> Folder {
     folder
 }
 
-/// What is not as expected of a spec with one mistake; none if all is.
+/// What a spec with one mistake reports other than expected; none if all is as expected.
 fn fault(spec: &str, code: &str, field: &str, words: &[&str]) -> Option<String> {
     let folder = folder(spec);
     let done = folder.run(&["check", "--format", "json"]).fails(1, &[]);
@@ -176,7 +177,7 @@ fn fault(spec: &str, code: &str, field: &str, words: &[&str]) -> Option<String> 
     if let Some(word) = words.iter().find(|word| !text.contains(**word)) {
         return Some(format!("{spec}\n  {word:?} is not in {text:?}"));
     }
-    // People see the same, and the line.
+    // The human format shows the same, and the line.
     let line = error["line"].as_u64().unwrap();
     let place = format!("flowhold.toml:{line} ({field})");
     let human = folder.run(&["check"]).fails(1, &[&format!("error[{code}]"), &place]);
@@ -185,7 +186,7 @@ fn fault(spec: &str, code: &str, field: &str, words: &[&str]) -> Option<String> 
     None
 }
 
-/// Every wrong row is told, not just the first.
+/// Every wrong row is reported, not just the first.
 #[track_caller]
 fn none_of(faults: impl Iterator<Item = Option<String>>) {
     let faults: Vec<_> = faults.flatten().collect();
@@ -204,13 +205,13 @@ fn mistakes_in_the_storage() {
 fn a_registry_is_looked_at_before_there_is_a_name() {
     let spec = "[storage]\ntype = \"docker\"\nregistry_url = \"gcr.io\"\n[[flows]]\npath = \"a.py\"\n";
     none_of([fault(spec, "registry-rule", "storage.registry_url", &["Google"])].into_iter());
-    // And not before a name that is wrong is mended.
+    // And not before a wrong name is corrected.
     let wrong = spec.replace("gcr.io\"", "docker.io\"\nimage_name = \"Acme/etl\"");
     let said = folder(&wrong).run(&["check"]).fails(1, &["invalid-reference"]);
     assert!(!said.stderr.contains("registry-rule"), "{said:#?}");
 }
 
-/// What is wrong in many places is told in some: neither paths nor words are worth more memory than there is.
+/// Of many mistakes, some are reported: neither their paths nor their words may use up the memory.
 #[test]
 fn many_and_long_mistakes_take_little_memory() {
     let long = "K".repeat(50_000);
@@ -234,7 +235,7 @@ fn mistakes_in_the_flows() {
     none_of(FLOWS.iter().map(|(flows, code, field, words)| fault(flows, code, field, words)));
 }
 
-/// A preview takes what the spec states; a build looks.
+/// A preview takes what the spec states; a build looks at the files themselves.
 #[test]
 fn a_file_that_is_not_what_was_stated() {
     let entry = format!("{{ mode = 384, size = 1, sha256 = {:?} }}", "1".repeat(64));
@@ -318,7 +319,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
         "storage.env_vars.PIP_EXTRA_INDEX_URL",
         "s3cret",
     ),
-    // These are errors too, which don't repeat it either.
+    // These are errors besides, whose messages don't repeat the secret either.
     (r#"registry_url = "https://me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "https://me:s3cret@shared.example.com/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
@@ -329,7 +330,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
         "storage.python_dependencies[0]",
         "s3cret",
     ),
-    // Nor do errors that quote it in part, or escaped.
+    // Nor do errors repeat it in part, or escaped.
     (
         r#"python_dependencies = ["mypkg @ git+https://ghp_0123456789abcdefghijABCDEFGHIJ012345@github.com/acme/x.git;python_version>'3'"]"#,
         "storage.python_dependencies[0]",
@@ -344,7 +345,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
     (r#"env_vars = { A_TOKEN = "s3cret\nx" }"#, "storage.env_vars.A_TOKEN", "s3cret"),
 ];
 
-/// The same for what only resembles one.
+/// What only resembles a secret.
 const HARMLESS: &[&str] = &[
     r#"env_vars = { TOKENIZERS_PARALLELISM = "false", MAX_TOKENS = "100", TOKEN_URL = "https://example.com/token" }"#,
     r#"env_vars = { DB_PASSWORD_FILE = "/run/secrets/db", DB_PASSWORD = "/run/secrets/db", USE_TOKEN = "true", A_TOKEN = "" }"#,
@@ -374,7 +375,7 @@ fn secrets_are_pointed_at_and_not_repeated() {
         }
         let (human, preview) = (folder.run(&["check"]), folder.run(&["preview"]));
         assert_eq!(found.code, human.code, "{line}");
-        // Whoever asks for the Dockerfile gets it, with all that is in it.
+        // The Dockerfile itself is printed with everything that is in it.
         let all = [found.stdout, found.stderr, human.stdout, human.stderr, preview.stderr].concat();
         all.contains(secret).then(|| format!("{line}\n  is repeated: {all}"))
     }));

@@ -1,5 +1,5 @@
-//! Directories of flows on disks that are full, read-only, closed, elsewhere or gone. Each disk is a real one: a mount of
-//! memory in a mount namespace of its own, which ends with the command.
+//! Directories of flows on disks that are full, read-only, closed, elsewhere or gone. Each disk is a real one: a mount
+//! of memory in a mount namespace of its own, which ends with the command.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
@@ -23,7 +23,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// What was stored before is still read, nothing unfinished stays, and with room there is no need to repair anything.
+/// What was stored before can still be read, nothing unfinished stays, and with more room nothing needs repair.
 #[test]
 fn full() {
     let fill = "
@@ -42,7 +42,7 @@ fn full() {
     ";
     let folder = folder();
     let done = with_disk(&folder, "size=512k", fill).ok();
-    // 512 KiB are four flows and their notes. Of the fifth, the note may have had room: nobody reads it.
+    // 512 KiB hold four flows and their notes. There may have been room for the fifth one's note: nothing reads that.
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let notes: String = (0..4).map(|n| format!("flow-{n}.json ")).collect();
     let location = folder.path().canonicalize().unwrap().join("disk/flows/flow-0.prefect");
@@ -90,7 +90,7 @@ fn read_only() {
     assert_eq!(done.stderr.matches("help: take a path that can be written to").count(), 3, "{done:#?}");
 }
 
-/// Where it runs as root, it gives up the right to go where it may not.
+/// Run by root, it gives up root's right to bypass permissions.
 fn without_privileges(folder: &Folder, arguments: &[&str]) -> Done {
     let mut command = Command::new("setpriv");
     let give_up = "-dac_override,-dac_read_search";
@@ -143,7 +143,7 @@ fn removed_underneath() {
         let text = format!("{failure:?}");
         assert!(text.contains("etl.prefect: its directory is not there") && text.contains("try again"), "{text}");
         assert!(session.flows(storage).await.unwrap().is_empty());
-        // Trying again, as it says: a new session finds the place anew.
+        // Trying again, as the help says: a new session opens the directory again.
         let mut session = Host::builder().files(&directory, Access::Write).build().unwrap().session().await.unwrap();
         let storage = session.local(directory.to_str().unwrap()).await.unwrap();
         session.add_flow(storage, flow()).await.unwrap();
@@ -151,7 +151,7 @@ fn removed_underneath() {
     assert_eq!(folder.run(&["get", "etl", "--directory", "d"]).ok().stdout, "x");
 }
 
-/// A session that lives on after it has added a flow, and one that could not add its own, are in nobody's way.
+/// Neither a session that goes on after it has added a flow, nor one that could not add its own, blocks another.
 #[test]
 fn sessions_take_turns() {
     let folder = folder();
@@ -195,7 +195,7 @@ fn elsewhere() {
         assert_eq!(folder.run(&["get", flow, "--directory", directory]).ok().stdout, "print('hello')\n", "{directory}");
     }
     folder.run(&["add", "etl.py", "--directory", "dangling"]).fails(1, &["dangling: ", "help: "]);
-    // A link in a flow's place is not followed to where it leads, nor replaced.
+    // A link in a flow's place is neither followed nor replaced.
     symlink("../etl.py", folder.path().join("real/taken.prefect")).unwrap();
     symlink("gone", folder.path().join("real/gone.prefect")).unwrap();
     for name in ["taken", "gone"] {
@@ -206,7 +206,7 @@ fn elsewhere() {
     assert_eq!(fs::read_to_string(folder.path().join("etl.py")).unwrap(), "print('hello')\n");
 }
 
-/// As the original leaves them: nothing but its files, which are pickles, and whatever else is in a directory.
+/// A directory as the original leaves it: its files, which are pickles, without notes, among other files.
 #[test]
 fn of_the_original() {
     let folder = folder();

@@ -63,7 +63,7 @@ fn split(arguments: &str) -> Vec<String> {
 /// The first two are the reference's own examples.
 #[test]
 fn examples_of_the_reference() {
-    /// None where it is no list of pairs.
+    /// None if it is not a list of pairs.
     type Pairs = Option<&'static [(&'static str, &'static str)]>;
     let cases: [(&str, Pairs); 5] = [
         (

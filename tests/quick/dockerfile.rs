@@ -27,7 +27,7 @@ enum Read {
     Run(Vec<String>),
 }
 
-/// What a spec says, before it is one.
+/// What is written into a spec.
 #[derive(Debug, Clone)]
 struct Wanted {
     base: String,
@@ -156,7 +156,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
     let file = (name(), vec(name(), 0..3), option::of(name()));
     (base, btree_map(variable, value, 0..6), vec(file, 0..5), vec(requirement, 0..4), flows).prop_map(
         |(base, variables, files, requirements, flows)| {
-            // A directory of its own for each file: clashes are another test's matter.
+            // Each file gets its own directory, so that none clash.
             let files = files.into_iter().enumerate().map(|(index, (base, below, name))| {
                 let below: String = below.iter().map(|name| format!("/{name}")).collect();
                 (base, format!("/data/{index}{below}"), name)

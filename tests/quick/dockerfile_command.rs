@@ -72,7 +72,7 @@ fn its_result_as_json() {
     assert_eq!(folder().json(&["dockerfile", "out", "--format", "json"])["path"], "out/Dockerfile");
 }
 
-/// What no Dockerfile says, `docker build` must be told.
+/// What a Dockerfile can't express, `docker build` needs as flags.
 #[test]
 fn the_flags_of_docker_build_are_told() {
     let folder = folder();

@@ -1,4 +1,5 @@
-//! What reaches the disk, and in which order: read from the system calls that strace (Debian's package of that name) sees.
+//! What reaches the disk, and in which order: read from the system calls that strace (Debian's package of that name)
+//! sees.
 
 use std::{
     fs,
@@ -69,12 +70,12 @@ fn a_flow_is_synced_before_it_has_its_name_and_before_it_is_reported() {
     }
 }
 
-/// Where files can't be without a name, they have one that nobody looks for, and the order is the same.
+/// Where files can't be without a name, they get a temporary one, and the order is the same.
 #[test]
 fn so_it_is_where_files_need_names() {
     let folder = folder();
     fs::create_dir(folder.path().join("d")).unwrap();
-    // As without /proc; a file system that lacks O_TMPFILE goes the same way from there.
+    // As without /proc; without O_TMPFILE, the same happens from there on.
     let options = ["-e", CALLS, "-e", "inject=linkat:error=ENOENT:when=1"];
     let (done, calls) = traced(&folder, &options, &["add", "etl.py", "--directory", "d"]);
     done.ok();
@@ -92,7 +93,7 @@ fn so_it_is_where_files_need_names() {
     assert_eq!(fs::read_dir(folder.path().join("d")).unwrap().count(), 1);
 }
 
-/// A spec of so many flows, every other with a note.
+/// A spec of `count` flows, every other with a note.
 fn with_flows(count: usize) -> Folder {
     let name = |n| if n % 2 == 0 { format!("flow-{n}") } else { format!("Flow {n}") };
     let flows: String = (0..count).map(|n| format!("[[flows]]\npath = \"etl.py\"\nname = \"{}\"\n", name(n))).collect();
@@ -127,11 +128,11 @@ fn many_are_synced_together_before_any_has_its_name() {
     after(&calls, now, &["write(1<"]);
 }
 
-/// Of one that is killed, each flow is there as a whole or not at all; the next build stores the rest.
+/// If the build is killed, each flow is there as a whole or not at all; the next build stores the rest.
 #[test]
 fn killed_while_many_are_stored() {
     const FLOWS: usize = 34;
-    // Not at each: there are hundreds.
+    // Not at each call: there are hundreds.
     const STRIDE: usize = 7;
     let (mut kills, mut partial) = (0, 0);
     for call in ["mkdirat", "openat", "write", "syncfs", "linkat", "fsync"] {
@@ -173,8 +174,8 @@ fn killed_while_many_are_stored() {
     assert!(kills > 20 && partial >= FLOWS / STRIDE, "{kills} {partial}");
 }
 
-/// A file that can't be named as the others are is made anew, by its name. Where a file system can't be synced as a
-/// whole, or something else than the flows keeps it from that, each is synced by itself.
+/// A file that can't be linked to its name like the others is written again under its name. Where a file system can't
+/// be synced as a whole, each file is synced by itself.
 #[test]
 fn what_many_do_otherwise_one_can_do_alone() {
     const FLOWS: usize = 40;
@@ -209,7 +210,7 @@ fn a_storage_file_is_synced_before_it_takes_the_place_of_the_last() {
     after(&calls, renamed, &["fsync(", &root, "= 0"]);
 }
 
-/// Not by time, but by what is done: the same calls beside 100,000 flows as beside none.
+/// Not measured by time, but by system calls: the same beside 100,000 flows as in an empty directory.
 #[test]
 fn adding_does_the_same_however_many_flows_there_are() {
     let calls = |flows: usize| {
@@ -263,7 +264,7 @@ fn killed_at_each_step() {
             kills += 1;
             let again = folder.run(&arguments);
             assert_eq!(again.code, i32::from(names.len() == 2), "{call} {when}: {again:#?}");
-            // Another flow of that slug gets its own name, even after a note of the one that was cut off.
+            // Another flow with that slug gets its own name, even if the killed writer has left a note.
             if names.len() == 1 {
                 fs::remove_file(folder.path().join("d/my-flow.prefect")).unwrap();
                 folder.run(&["add", "etl.py", "--name", "my-flow", "--directory", "d"]).ok();

@@ -43,7 +43,7 @@ fn inputs_that_are_kept_hold() {
         assert!(!inputs.is_empty(), "{name} has no inputs");
         for input in inputs {
             check(&input);
-            // A spec costs most: its places are taken in steps.
+            // Specs take longest, so only some of their places are tried.
             for at in (0..input.len()).step_by(1 + input.len() / 300) {
                 check(&input[..at]);
                 let mut changed = input.clone();

@@ -93,7 +93,7 @@ fn names_that_are_made_harmless() {
     }
 }
 
-/// Locations come from whoever asks: only those of the storage's own flows are read.
+/// Callers may give any location: only those of the storage's own flows are read.
 #[test]
 fn locations_outside_of_the_storage() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! `init` writes a spec that is one, and never over anything.
+//! `init` writes a valid spec, and never overwrites anything.
 
 use flowhold_tests::Folder;
 
@@ -11,7 +11,7 @@ fn the_template_is_a_spec_without_flows() {
     assert_eq!(codes, ["no-flows"]);
 }
 
-/// Every commented line of the template is one that its user may take the comment from.
+/// Every commented line of the template is valid when uncommented.
 #[test]
 fn the_template_uncommented_is_a_docker_spec() {
     let folder = Folder::new();

@@ -42,7 +42,7 @@ fn what_was_added_is_listed_found_and_read() {
         assert_eq!(folder.run(&["get", flow]).ok().stdout, SCRIPT, "{flow}");
     }
     assert_eq!(folder.run(&["contains", "Odd: é"]).ok().stdout, "true\n");
-    // Names are contained; locations and slugs are none.
+    // `contains` takes names; locations and slugs are not names.
     for other in ["odd-e", "Odd", etl.to_str().unwrap(), ""] {
         let done = folder.run(&["contains", other]).fails(1, &[]);
         assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("false\n", ""), "{other:?}");
@@ -50,7 +50,7 @@ fn what_was_added_is_listed_found_and_read() {
     assert_eq!(folder.json(&["contains", "etl", "--format", "json"]), json!({ "name": "etl", "contained": true }));
 }
 
-/// As people type them.
+/// Paths as people type them.
 #[test]
 fn directories_may_be_beside_and_above() {
     let folder = folder();
@@ -158,7 +158,7 @@ fn where_else_a_flow_may_be_is_told() {
     assert_eq!(folder.run(&["run", "a"]).ok().stdout, "ran\n");
 }
 
-/// Files that nobody told Flowhold of, as the original leaves them.
+/// Files that Flowhold did not write, as the original leaves them.
 #[test]
 fn files_of_others_are_listed_by_slug_and_never_overwritten() {
     let folder = folder();
@@ -197,7 +197,7 @@ fn what_can_not_be_added() {
     assert!(!folder.path().join(".prefect").exists());
 }
 
-/// Permission bits don't hold for root, so what can't be written to here is /proc, which holds for everyone.
+/// Permission bits don't stop root, so /proc is used, to which nobody can write.
 #[test]
 fn directories_that_can_not_be_used() {
     let folder = folder();

@@ -101,7 +101,7 @@ fn natively(text: &str, folder: &str) -> String {
 fn through_the_binary(text: &str) -> (String, String) {
     let folder = Folder::new();
     let mut command = folder.command(&["preview", "--format", "json", "-f", "-"]);
-    // The core is told this process's home natively.
+    // Natively, the core gets this process's home.
     command.env("HOME", std::env::home_dir().unwrap());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

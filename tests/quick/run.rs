@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use flowhold_tests::Folder;
+use flowhold_tests::{Done, Folder};
 
 fn with_flow(script: &str) -> Folder {
     let folder = Folder::new();
@@ -59,7 +59,7 @@ fn environment_variables_reach_the_flow() {
 
 #[test]
 fn a_flow_that_takes_too_long_is_ended() {
-    // It says who it is, so that the test can see it gone.
+    // The child prints its id, so that the test can see whether it is gone.
     let folder = with_flow("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n");
     let done = folder.run(&["run", "flow", "--directory", "d", "--timeout", "2s"]).fails(75, &["2s", "--timeout"]);
     let process = std::path::Path::new("/proc").join(done.stdout.trim());
@@ -92,7 +92,7 @@ fn send(signal: &str, child: &Child) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// Of a signal to flowhold alone, it tells the flow.
+/// A signal to flowhold alone is passed on to the flow.
 #[test]
 fn an_interrupted_flow_can_clean_up() {
     let folder = with_flow(
@@ -119,12 +119,12 @@ fn the_second_signal_kills_it() {
     output.read_line(&mut line).unwrap();
     assert_eq!(line, "cleaning\n");
     send("-INT", &child);
-    // Its end, as nobody else has its stdout.
+    // This ends with the flow, as no other process has its stdout.
     assert_eq!(output.read_to_string(&mut line).unwrap(), 0);
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// What a spec says of Python is meant from its folder, and what is typed from here.
+/// A Python in a spec is relative to the spec's folder, one on the command line to the current directory.
 #[test]
 fn the_specs_python_runs_its_flows() {
     let folder = Folder::new();

@@ -122,7 +122,7 @@ fn an_unknown_prefect_is_not_written() {
     assert!(!keys.contains(&"prefect_version"), "{storage}");
 }
 
-/// A slip of the hand costs nobody a flow or a spec.
+/// A mistyped `-o` overwrites neither a flow nor a spec.
 #[test]
 fn only_a_storage_takes_the_place_of_something() {
     let folder = Folder::with_spec("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.py\"\n");
@@ -211,7 +211,7 @@ fn what_is_written_to_stays_what_it_is() {
 
     assert_eq!(written_to("-").stdout, expected);
 
-    // What somebody has open is not replaced, and a file is, wherever it lies.
+    // A stream that is open is not replaced; a file is, wherever it lies.
     for output in ["/dev/stdout", "log"] {
         let command = format!("echo before > log && \"$FLOWHOLD_BIN\" serialize storage.json -o {output} >> log");
         assert!(Command::new("sh").args(["-c", &command]).current_dir(folder.path()).status().unwrap().success());
@@ -239,7 +239,7 @@ fn the_originals_flow_is_its_bytes() {
     let folder = Folder::new();
     folder.write("storage.json", value.to_string());
     folder.run(&["get", "etl", "--storage", "storage.json", "-o", "etl.pkl"]).ok();
-    // By another base64 than ours.
+    // Decoded by another base64 than ours.
     let script = "import base64, json, sys\nsys.exit(base64.b64decode(json.load(open('storage.json'))['flows']['etl']) != open('etl.pkl', 'rb').read())\n";
     let python =
         std::process::Command::new("python3").args(["-c", script]).current_dir(folder.path()).output().unwrap();

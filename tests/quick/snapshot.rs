@@ -55,7 +55,7 @@ fn every_truncation_is_refused() {
     let ends = [0, 1, 7, 8, 9, 10, 11, 12, bytes.len() / 2, bytes.len() - 2, bytes.len() - 1];
     for end in ends {
         folder.write("cut", &bytes[..end]);
-        // Nothing at all is an empty spec, which is one.
+        // An empty file is an empty spec, not a snapshot.
         if end > 0 {
             refused(folder.run(&["serialize", "cut"]));
         }
@@ -65,7 +65,7 @@ fn every_truncation_is_refused() {
     refused(folder.run(&["ls", "--storage", "cut"]));
 }
 
-/// A flipped bit may hit a flow's bytes, which mean what they mean; anything else must be noticed. Never a panic.
+/// A flipped bit in a flow's bytes can't be noticed; anywhere else it must be. Never a panic.
 #[test]
 fn flipped_bits_are_an_error_or_a_storage() {
     let (folder, bytes) = sample();
@@ -109,7 +109,7 @@ fn claims_of_size_are_not_believed() {
     }
 }
 
-/// Words for people, not a value of the decoder's, and what to do.
+/// The error has words for people, not the decoder's, and says what to do.
 #[test]
 fn damage_is_told_in_words() {
     let (folder, bytes) = sample();

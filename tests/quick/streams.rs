@@ -38,14 +38,14 @@ fn warnings_are_on_stderr() {
     for arguments in [RESULTS[1], RESULTS[2], RESULTS[4], RESULTS[5], RESULTS[8]] {
         folder.json(arguments);
     }
-    // What an error leaves on stdout is nothing.
+    // An error leaves nothing on stdout.
     folder.write("flowhold.toml", "[storage]\ntype = \"dokcer\"\n");
     for arguments in [RESULTS[0], RESULTS[2], RESULTS[3], RESULTS[5], &["build"], &["dockerfile", "out"]] {
         assert_eq!(folder.run(arguments).fails(1, &["dokcer"]).stdout, "", "{arguments:?}");
     }
 }
 
-/// With `--progress json`, whatever is told there: warnings, errors, notes.
+/// With `--progress json`, all of stderr is JSON: warnings, errors, notes.
 #[test]
 fn for_programs_stderr_is_json() {
     let docker = |more: &str| format!("[storage]\ntype = \"docker\"\nbase_url = \"tcp://localhost:1\"\n{more}");
@@ -119,7 +119,7 @@ fn nobody_to_tell_is_no_error_either() {
     assert!(done.code == 0 && done.stdout.starts_with("FROM "), "{done:#?}");
 }
 
-/// However slowly somebody reads, it all comes, and in order.
+/// However slowly stderr is read, everything comes, and in order.
 #[test]
 fn a_slow_reader_gets_everything() {
     let requirements = vec!["\"six\""; 2500].join(", ");

@@ -21,7 +21,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// A report is that of the plan that the folder has now.
+/// Checks that the report is about the folder's plan of now.
 #[track_caller]
 fn is_current(folder: &Folder, report: &Value) {
     assert_eq!(report["plan"], folder.json(&["preview", "--format", "json"])["plan"]);
@@ -29,12 +29,12 @@ fn is_current(folder: &Folder, report: &Value) {
     assert_eq!(report["storage"], serde_json::from_str::<Value>(&written).unwrap());
 }
 
-/// Ends it, and looks that it did no more than was asked for.
+/// Ends it, and checks that it built no more often than expected.
 #[track_caller]
 fn rounds(watching: Watching, times: usize) {
-    // Time for what nobody wants to happen.
+    // Time for a build too many.
     sleep(Duration::from_millis(500));
-    let done = watching.end().fails(130, &["interrupted while files were watched"]);
+    let done = watching.end().fails(130, &["interrupted while watching files"]);
     assert_eq!(done.stdout, "", "a report that nobody asked for");
     assert_eq!(done.stderr.matches("changed: ").count(), times, "{}", done.stderr);
 }
@@ -44,24 +44,24 @@ fn each_edit_is_built() {
     let folder = folder();
     let mut watching = Watching::new(&folder, &[]);
     is_current(&folder, &watching.report());
-    watching.says("watching", 1);
+    watching.rests();
     save(&folder, "flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
-    watching.says("watching", 2);
+    watching.rests();
     // In its place, and of the same length.
     folder.write("flow.py", "print(3)\n");
-    while watching.report()["plan"] != folder.json(&["preview", "--format", "json"])["plan"] {}
-    watching.says("watching", 3);
+    watching.report_until(|report| report["plan"] == folder.json(&["preview", "--format", "json"])["plan"]);
+    watching.rests();
     folder.write("other.py", "print('other')\n");
     save(&folder, "flowhold.toml", &format!("{SPEC}\n[[flows]]\npath = \"other.py\"\n"));
     let report = watching.report();
     assert_eq!(report["flows"].as_object().unwrap().len(), 2);
     is_current(&folder, &report);
-    // What the spec names since then is watched, too.
-    watching.says("watching", 4);
+    // What the spec names from then on is watched, too.
+    watching.rests();
     save(&folder, "other.py", "print('edited')\n");
     is_current(&folder, &watching.report());
-    watching.end().fails(130, &["changed: flow.py", "changed: other.py", "interrupted while files were watched"]);
+    watching.end().fails(130, &["changed: flow.py", "changed: other.py", "interrupted while watching files"]);
 }
 
 #[test]
@@ -69,24 +69,24 @@ fn what_is_wrong_is_said_and_watched() {
     let folder = folder();
     fs::remove_file(folder.path().join("flow.py")).unwrap();
     let mut watching = Watching::new(&folder, &[]);
-    watching.says("error[missing-file]", 1);
-    watching.says("watching", 1);
+    watching.says("error[missing-file]");
+    watching.rests();
     save(&folder, "flow.py", "print(1)\n");
     is_current(&folder, &watching.report());
-    watching.says("watching", 2);
+    watching.rests();
     save(&folder, "flowhold.toml", &SPEC.replace("bytes", "bites"));
-    watching.says("\"bites\"", 1);
-    watching.says("watching", 3);
+    watching.says("\"bites\"");
+    watching.rests();
     // The same as what was built: there is nothing to do.
     save(&folder, "flowhold.toml", SPEC);
-    watching.says("nothing to do", 1);
-    watching.says("watching", 4);
+    watching.says("nothing to do");
+    watching.rests();
     fs::remove_file(folder.path().join("flowhold.toml")).unwrap();
-    watching.says("flowhold init", 1);
-    watching.says("watching", 5);
+    watching.says("flowhold init");
+    watching.rests();
     save(&folder, "flowhold.toml", SPEC);
-    watching.says("nothing to do", 2);
-    watching.says("watching", 6);
+    watching.says("nothing to do");
+    watching.rests();
     rounds(watching, 5);
 }
 
@@ -95,23 +95,23 @@ fn what_is_wrong_is_said_and_watched() {
 fn what_is_not_there_yet_is_waited_for() {
     let folder = Folder::new();
     let mut watching = Watching::new(&folder, &[]);
-    watching.says("flowhold init", 1);
-    watching.says("watching", 1);
+    watching.says("flowhold init");
+    watching.rests();
     save(&folder, "flowhold.toml", &SPEC.replace("flow.py", "flows/deep/flow.py"));
-    watching.says("error[missing-file]", 1);
-    watching.says("watching", 2);
+    watching.says("error[missing-file]");
+    watching.rests();
     fs::create_dir_all(folder.path().join("flows/deep")).unwrap();
     save(&folder, "flows/deep/flow.py", "print(1)\n");
     is_current(&folder, &watching.report());
-    watching.says("watching", 3);
+    watching.rests();
     fs::rename(folder.path().join("flows"), folder.path().join("other")).unwrap();
-    watching.says("error[missing-file]", 2);
-    watching.says("watching", 4);
+    watching.says("error[missing-file]");
+    watching.rests();
     // Another directory of the same name, and it is watched in turn.
     fs::create_dir_all(folder.path().join("flows/deep")).unwrap();
     save(&folder, "flows/deep/flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
-    watching.says("watching", 5);
+    watching.rests();
     save(&folder, "flows/deep/flow.py", "print(3)\n");
     is_current(&folder, &watching.report());
 }
@@ -121,23 +121,23 @@ fn what_no_plan_is_made_of_is_not_watched() {
     let folder = folder();
     let mut watching = Watching::new(&folder, &[]);
     watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     folder.write("notes.txt", "");
     folder.write("deeper/flow.py", "print(0)\n");
     sleep(Duration::from_millis(300));
     save(&folder, "flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
-    watching.says("watching", 2);
+    watching.rests();
     rounds(watching, 1);
 }
 
-/// Names are in no plan digest.
+/// The plan digest doesn't depend on names.
 #[test]
 fn another_name_is_another_build() {
     let folder = folder();
     let mut watching = Watching::new(&folder, &[]);
     let first = watching.report();
-    watching.says("watching", 1);
+    watching.rests();
     save(&folder, "flowhold.toml", &SPEC.replace("bytes", "memory"));
     let second = watching.report();
     assert_eq!(second["storage"]["type"], "Memory");
@@ -157,10 +157,10 @@ fn what_is_behind_links_is_watched() {
     folder.write("real/flowhold.toml", SPEC.replace("flow.py", "project/../project/flow.py"));
     let mut watching = Watching::new(&folder, &[]);
     is_current(&folder, &watching.report());
-    watching.says("watching", 1);
+    watching.rests();
     save(&folder, "real/flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
-    watching.says("watching", 2);
+    watching.rests();
     save(&folder, "real/flowhold.toml", &SPEC.replace("flow.py", "real/flow.py").replace("bytes", "memory"));
     is_current(&folder, &watching.report());
 }
@@ -171,7 +171,7 @@ fn it_ends_when_nobody_reads() {
     let mut command = folder.command(&["build", "--watch", "--format", "json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
-    // Nothing is left to do meanwhile; whatever is edited now, it has to tell somebody.
+    // It has nothing to do now; the next edit makes it write a report.
     let mut number = 1;
     wait_for("it ends", || {
         number += 1;

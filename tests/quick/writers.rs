@@ -13,7 +13,7 @@ use std::{
 use flowhold_tests::{Done, Folder, wait_for};
 use serde_json::json;
 
-/// The script of a flow: large enough to be written and read in pieces, and each line of it says whose it is.
+/// The script of a flow: large enough to be written and read in pieces, with the flow's name in each line.
 fn script(name: &str) -> String {
     format!("print({name:?})\n").repeat(150_000 / name.len())
 }
@@ -157,7 +157,7 @@ fn builds_of_one_spec_all_succeed() {
     assert_eq!(leftovers(&folder), [""; 0]);
 }
 
-/// One that waits for another can be interrupted, by the first signal.
+/// A writer that waits for another can be interrupted, by the first signal.
 #[test]
 fn one_that_waits_can_be_interrupted() {
     let folder = Folder::with_spec("[storage]\ndirectory = \"d\"\n\n[[flows]]\npath = \"flow.py\"\n");
@@ -176,13 +176,13 @@ fn one_that_waits_can_be_interrupted() {
     });
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     wait_for("it ends", || child.try_wait().unwrap());
-    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while flows were added"]);
+    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while adding flows"]);
     drop(other);
     assert!(leftovers(&folder).is_empty());
     folder.run(&["build"]).ok();
 }
 
-/// One that is at work on many, too; another build stores the rest.
+/// So can one that is storing many flows; another build stores the rest.
 #[test]
 fn one_that_stores_many_can_be_interrupted() {
     const FLOWS: usize = 30_000;
@@ -196,7 +196,7 @@ fn one_that_stores_many_can_be_interrupted() {
     let child = folder.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("some are stored", || (stored() > 0).then_some(()));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while flows were added"]);
+    Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted while adding flows"]);
     assert!(stored() < FLOWS && leftovers(&folder).is_empty());
     folder.run(&["build"]).ok();
     assert_eq!(stored(), FLOWS);
@@ -211,7 +211,7 @@ fn what_a_killed_writer_had_reported_is_there() {
     let mut names: Vec<String> = Vec::new();
     let mut reported: Vec<String> = Vec::new();
     let mut killed = 0;
-    // How long one takes that nobody kills: the moments are spread over it, and twice as far.
+    // The time of a writer that isn't killed: the moments of killing are spread over twice that.
     folder.write("first.py", script("first"));
     let began = std::time::Instant::now();
     folder.run(&["add", "first.py", "--directory", "d"]).ok();

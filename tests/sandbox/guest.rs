@@ -51,13 +51,13 @@ pub(crate) async fn ordered(session: &mut Session, orders: &str) -> Plan {
     session.plan(&spec, None, Need::Preview).await.unwrap()
 }
 
-/// What came of each order.
+/// The result of each order.
 pub(crate) async fn obeyed(session: &mut Session, orders: &str) -> Result<Vec<String>, Failure> {
     let plan = ordered(session, orders).await;
     Ok(session.diagnostics(plan).await?.into_iter().map(|one| one.message).collect())
 }
 
-/// What came of one order, in a session of its own.
+/// The result of one order, in its own session.
 pub(crate) fn alone(host: &Host, order: &str) -> Result<String, Failure> {
     wait(async {
         let mut session = host.session().await.unwrap();

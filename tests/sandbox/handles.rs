@@ -1,4 +1,5 @@
-//! A handle is what the host gave, as long as it was not given back, and of no other kind. Else the guest is stopped.
+//! The only valid handles are those that the host gave, of that kind, and until they are given back. A guest that uses
+//! another is stopped.
 
 use std::sync::Arc;
 

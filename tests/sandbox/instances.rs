@@ -1,4 +1,4 @@
-//! Many instances: nothing of one is in another, and nothing of them stays.
+//! Many instances: none sees anything of another, and nothing of them stays.
 
 use std::{fs, process::Command};
 
@@ -40,7 +40,7 @@ fn a_hundred_at_once_say_what_one_says() {
 #[test]
 fn ten_thousand_leave_nothing_behind() {
     const ALONE: &str = "FLOWHOLD_TEST_ALONE";
-    // What a process holds can only be told where no other test runs in it.
+    // What a process holds can only be measured if no other test runs in it.
     if std::env::var_os(ALONE).is_none() {
         let mut alone = Command::new(std::env::current_exe().unwrap());
         alone.args(["--exact", "instances::ten_thousand_leave_nothing_behind", "--nocapture"]).env(ALONE, "1");

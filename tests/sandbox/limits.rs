@@ -1,4 +1,4 @@
-//! Memory, time and the size of what crosses the boundary have limits, and whoever breaks one harms nobody else.
+//! Memory, time and the size of what crosses the boundary have limits, and a guest that breaks one harms no other.
 
 use std::time::Duration;
 

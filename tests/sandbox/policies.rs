@@ -1,4 +1,4 @@
-//! Policies: an organisation's verdicts are diagnostics, and a policy that misbehaves stops no more than the build.
+//! Policies: their verdicts are diagnostics, and a policy that misbehaves stops the build, and nothing else.
 
 use std::sync::OnceLock;
 
@@ -23,7 +23,7 @@ fn hostile() -> &'static [u8] {
     BUILT.get_or_init(|| built("flowhold-hostile-policy"))
 }
 
-/// What the hostile policy's obedience comes to: diagnostics, and the plan digest.
+/// What comes of the hostile policy's orders: diagnostics, and the plan digest.
 fn ordered(host: &Host, order: &str) -> (Vec<Diagnostic>, Option<String>) {
     wait(async {
         let mut session = host.session().await.unwrap();

@@ -72,7 +72,7 @@ fn an_embedder_can_supply_each_capability() {
     }
 }
 
-/// One number more for each question.
+/// A number that grows by one with each question.
 #[derive(Default)]
 struct Counting(AtomicU64);
 

@@ -68,7 +68,7 @@ fn what_is_not_granted_is_neither_read_nor_run() {
         plan(&folder, &lines, Sources::All).unwrap();
     }
     assert!(folder.path().join("inside/flow.py.ran").exists());
-    // What isn't granted isn't told either: whether there is such a file.
+    // Whether a file exists that isn't granted isn't revealed either.
     assert_eq!(plan(&folder, &flow("/none.py"), inside).unwrap_err().code, "not-granted");
 }
 

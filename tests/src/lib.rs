@@ -67,7 +67,8 @@ impl Folder {
         path
     }
 
-    /// The binary, about to be run here: no colours, no configuration of whoever runs the tests.
+    /// The binary, about to be run here: without colours, and without the configuration of the person who runs the
+    /// tests.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env("HOME", self.path());
@@ -106,7 +107,7 @@ impl Done {
         self
     }
 
-    /// Itself, if it failed with this code and says all of these words on stderr, and nothing of a panic.
+    /// Itself, if it failed with this code, and its stderr has all of these words and no panic.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, code, "{self:#?}");

@@ -7,32 +7,34 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use crate::{Done, Folder, PATIENCE, wait_for};
 
-/// Builds that go on until this is ended, or dropped.
+/// A running `flowhold build --watch`, until this is ended or dropped.
 pub struct Watching {
     child: Child,
     reports: Receiver<String>,
-    /// The file with what it says to people, …
+    /// The file with what it says to people.
     said: PathBuf,
-    /// … which is outside of what it watches, unless it is said.
+    /// How much of that was waited for, in bytes.
+    heard: usize,
+    /// The folder of that file, unless the caller named the file: outside of what is watched.
     _outside: Option<tempfile::TempDir>,
 }
 
 impl Watching {
-    /// Begins with the folder's flowhold.toml.
+    /// Starts it for the folder's flowhold.toml.
     pub fn new(folder: &Folder, arguments: &[&str]) -> Self {
         Self::of(
             &mut folder.command(&[&["build", "--watch", "--format", "json", "--progress", "none"], arguments].concat()),
         )
     }
 
-    /// Begins with a command that was made ready.
+    /// Starts a command that was prepared.
     pub fn of(command: &mut Command) -> Self {
         let outside = tempfile::tempdir().unwrap();
         let mut watching = Self::saying_to(outside.path().join("stderr"), command);
@@ -47,7 +49,7 @@ impl Watching {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, reports) = channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Self { child, reports, said, _outside: None }
+        Self { child, reports, said, heard: 0, _outside: None }
     }
 
     /// The next report of a build.
@@ -57,13 +59,33 @@ impl Watching {
         serde_json::from_str(&line.unwrap_or_else(|error| panic!("{error}: {}", self.said()))).unwrap()
     }
 
-    /// Waits until it has said this so often.
+    /// The first report that is as expected, after any number of others.
     #[track_caller]
-    pub fn says(&mut self, words: &str, times: usize) {
-        wait_for(words, || {
+    pub fn report_until(&self, is_expected: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let report = self.report();
+            if is_expected(&report) {
+                return report;
+            }
+            assert!(start.elapsed() < PATIENCE, "no such report within {PATIENCE:?}: {}", self.said());
+        }
+    }
+
+    /// Waits until it says this, after all that was waited for before.
+    #[track_caller]
+    pub fn says(&mut self, words: &str) {
+        self.heard = wait_for(words, || {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.said());
-            (self.said().matches(words).count() >= times).then_some(())
+            let at = self.said()[self.heard..].find(words)?;
+            Some(self.heard + at + words.len())
         });
+    }
+
+    /// Waits until it has built, or has said why not, and watches again.
+    #[track_caller]
+    pub fn rests(&mut self) {
+        self.says("press Ctrl-C to stop");
     }
 
     /// What it has said up to now.
@@ -76,7 +98,7 @@ impl Watching {
         self.child.id()
     }
 
-    /// Interrupts it; its reports are those that nobody asked for.
+    /// Interrupts it; in `stdout` are the reports that were not taken before.
     pub fn end(mut self) -> Done {
         assert!(Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap().success());
         let status = wait_for("it ends", || self.child.try_wait().unwrap());
@@ -85,7 +107,8 @@ impl Watching {
     }
 }
 
-/// What was written a moment before it is read may have been written after it, and is looked at twice.
+/// Waits until what was just written looks settled: a file that changed a moment ago may change again in the same tick
+/// of its file system's clock, and is looked at twice.
 pub fn settle() {
     thread::sleep(Duration::from_millis(100));
 }

@@ -30,7 +30,7 @@ use super::{
   flowhold build --expect-plan sha256:…      only what that preview showed
   flowhold build --watch                     again whenever a flow, or what it is made of, is edited")]
 pub(crate) struct Arguments {
-    /// The folder of the spec, where a relative --file begins, too
+    /// The folder of the spec; a relative --file starts there, too
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]
     pub(super) spec: SpecArguments,
@@ -197,7 +197,7 @@ fn summary(report: &str, output: Option<&PathBuf>) -> String {
     }
     lines.push(format!("plan     {}", report["plan"].as_str().unwrap_or_default()));
     if report["storage"]["type"] == "Memory" {
-        console::note("note: a memory storage is gone when the process ends: nothing of its flows is written");
+        console::note("note: a memory storage is gone when the process ends: its flows are not written anywhere");
     }
     for (name, location) in report["flows"].as_object().into_iter().flatten() {
         lines.push(format!("flow     {}  {}", clean(name), location.as_str().unwrap_or_default()));

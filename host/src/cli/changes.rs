@@ -17,14 +17,15 @@ use flowhold::{
     inputs::{Identity, Inputs, State},
 };
 use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::io::Errno;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
 
-/// Editors and version control write in several steps: nothing may happen for this long, …
+/// Editors and version control write in several steps: they are taken to be done when nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(50);
-/// … or this has passed.
+/// The longest wait for that.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often in a row flows' own code may change what they are made of.
 const IN_A_ROW: usize = 2;
@@ -40,16 +41,30 @@ pub(crate) struct Changes {
     /// What counts always.
     own: Inputs,
     inputs: Inputs,
-    /// How those of the plan before were before the last plan, when that was, …
-    before: (Inputs, State),
-    began: SystemTime,
-    /// … how the plan saw them, and when it was made.
-    seen: State,
-    planned: SystemTime,
+    before: Before,
+    planned: Planned,
     /// How often in a row the flows' own code has changed something.
     in_a_row: usize,
     /// Written by each build.
     output: PathBuf,
+}
+
+/// What was known when the last plan was begun.
+struct Before {
+    /// The inputs of the plan before it.
+    inputs: Inputs,
+    /// How these were then.
+    state: State,
+    /// When that was.
+    began: SystemTime,
+}
+
+/// What the last plan was made from.
+struct Planned {
+    /// Its inputs, as it saw them.
+    state: State,
+    /// When it was done.
+    at: SystemTime,
 }
 
 /// What the operating system told.
@@ -85,10 +100,11 @@ impl Changes {
         // Links below a directory of `files` are taken as links.
         let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(hear, config).map_err(|error| not_watched(&error))?;
-        let (inputs, watched, now) = (own.clone(), BTreeMap::new(), SystemTime::now());
-        let (before, seen) = (<(Inputs, State)>::default(), State::default());
-        let (began, planned, in_a_row) = (now, now, 0);
-        Ok(Self { watcher, heard, watched, own, inputs, before, began, seen, planned, in_a_row, output })
+        let now = SystemTime::now();
+        let before = Before { inputs: Inputs::default(), state: State::default(), began: now };
+        let planned = Planned { state: State::default(), at: now };
+        let inputs = own.clone();
+        Ok(Self { watcher, heard, watched: BTreeMap::new(), own, inputs, before, planned, in_a_row: 0, output })
     }
 
     fn look(&self) -> State {
@@ -106,7 +122,7 @@ impl Changes {
 
     /// Before something is planned.
     pub(crate) fn begin(&mut self) {
-        (self.before, self.began) = ((self.inputs.clone(), self.look()), SystemTime::now() - STEP);
+        self.before = Before { inputs: self.inputs.clone(), state: self.look(), began: SystemTime::now() - STEP };
     }
 
     /// After it was planned: from now on, these count.
@@ -114,15 +130,16 @@ impl Changes {
     /// # Errors
     /// If some of them can't be watched; the others are.
     pub(crate) fn follow(&mut self, inputs: &Inputs) -> Result<(), Failure> {
-        self.planned = SystemTime::now() + STEP;
+        let at = SystemTime::now() + STEP;
         self.inputs = self.own.clone();
         self.inputs.extend(inputs.clone());
         let watched = self.watch();
-        self.seen = self.look();
+        let mut state = self.look();
         // Looked at after that: what is edited between the two is a difference as well.
-        let (known, before) = &self.before;
-        let meanwhile = before.differences(&self.look_at(known));
-        self.seen.go_back(&meanwhile, before, self.began);
+        let before = &self.before;
+        let meanwhile = before.state.differences(&self.look_at(&before.inputs));
+        state.go_back(&meanwhile, &before.state, before.began);
+        self.planned = Planned { state, at };
         watched
     }
 
@@ -165,7 +182,7 @@ impl Changes {
 
     /// Whether nothing has changed that the last plan would have to know of.
     pub(crate) fn are_none(&self) -> bool {
-        self.seen.differences(&self.look()).is_empty()
+        self.planned.state.differences(&self.look()).is_empty()
     }
 
     /// Waits until something has changed, and for a moment in which nothing more does.
@@ -179,16 +196,18 @@ impl Changes {
             }
             self.quiet().await;
             let now = self.look();
-            let paths = self.seen.differences(&now);
+            let paths = self.planned.state.differences(&now);
             if paths.is_empty() {
                 meanwhile = false;
                 continue;
             }
-            let by_itself = meanwhile && paths.iter().all(|path| now.is_written(path, self.began, self.planned));
+            let (began, planned) = (self.before.began, self.planned.at);
+            let by_itself = meanwhile && paths.iter().all(|path| now.is_written(path, began, planned));
             self.in_a_row = if by_itself { self.in_a_row + 1 } else { 0 };
             let by_itself = self.in_a_row > IN_A_ROW;
             if by_itself {
-                (self.in_a_row, self.seen) = (0, now);
+                self.in_a_row = 0;
+                self.planned.state = now;
             }
             return Changed { paths, meanwhile, by_itself };
         }
@@ -226,8 +245,9 @@ impl Changed {
 fn not_watched(error: &notify::Error) -> Failure {
     let limit = match &error.kind {
         ErrorKind::MaxFilesWatch => Some("fs.inotify.max_user_watches"),
-        // EMFILE
-        ErrorKind::Io(error) if error.raw_os_error() == Some(24) => Some("fs.inotify.max_user_instances"),
+        ErrorKind::Io(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+            Some("fs.inotify.max_user_instances")
+        }
         _ => None,
     };
     Failure {

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn component(arguments: Arguments) -> Result<ExitCode, Failure> {
     let interrupt = exit::on_signal();
-    exit::until_blocked(&interrupt, "the component was written", move || write(&arguments)).await
+    exit::until_blocked(&interrupt, "writing the component", move || write(&arguments)).await
 }
 
 fn write(arguments: &Arguments) -> Result<ExitCode, Failure> {

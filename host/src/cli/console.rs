@@ -48,8 +48,8 @@ pub(crate) fn stream(mut from: impl Read) -> Result<ExitCode, Failure> {
 
 fn may_be_binary() -> Result<(), Failure> {
     if io::stdout().is_terminal() {
-        return Err(Failure::input("terminal", "stdout is a terminal, and this is no text")
-            .with_help("write it to a file or a program: … > FILE"));
+        return Err(Failure::input("terminal", "stdout is a terminal, and this is not text")
+            .with_help("send it to a file or a program: … > FILE"));
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     }
     let flags = flags(&serde_json::from_str(&session.resolved_spec(plan).await?).unwrap_or_default());
     if !flags.is_empty() {
-        console::note(&format!("note: `docker build` has to be told what else the spec says:{flags}"));
+        console::note(&format!("note: `docker build` needs the rest of the spec as flags:{flags}"));
     }
     let archive = Pieces::of(session.archive(plan).await?);
     let archive = Interruptible { archive, interrupt: interrupt.clone() };
@@ -118,7 +118,7 @@ fn unpack(archive: Interruptible, dir: &Path) -> io::Result<()> {
     archive.unpack(dir)
 }
 
-const WRITING: &str = "the build context was written";
+const WRITING: &str = "writing the build context";
 
 /// The archive, until a signal comes.
 struct Interruptible {

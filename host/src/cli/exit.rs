@@ -13,8 +13,8 @@ use flowhold::{Failure, FailureKind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What is going on while flows are added to a directory.
-pub(crate) const ADDING: &str = "flows were added";
+/// What is interrupted while flows are added to a directory.
+pub(crate) const ADDING: &str = "adding flows";
 
 /// The exit code of a failure, by who can do something about it. 69 and 75 are those of `sysexits.h`.
 pub(crate) fn code(failure: &Failure) -> ExitCode {
@@ -95,12 +95,12 @@ pub(crate) fn interrupted(message: impl Into<String>) -> Failure {
 /// Does something that may be dropped at any moment, until a signal comes.
 pub(crate) async fn until<T>(
     interrupt: &CancellationToken,
-    meanwhile: &str,
+    doing: &str,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = interrupt.cancelled() => Err(interrupted(format!("interrupted while {meanwhile}"))),
+        () = interrupt.cancelled() => Err(interrupted(format!("interrupted while {doing}"))),
         done = work => done,
     }
 }
@@ -108,12 +108,12 @@ pub(crate) async fn until<T>(
 /// Does something that waits for whoever reads or writes at the other end, and is left alone when a signal comes.
 pub(crate) async fn until_blocked<T: Send + 'static>(
     interrupt: &CancellationToken,
-    meanwhile: &str,
+    doing: &str,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let stopped = |error| Failure::new(FailureKind::Unavailable, "stopped", format!("{error}"));
     let work = tokio::task::spawn_blocking(work);
-    until(interrupt, meanwhile, async { work.await.unwrap_or_else(|error| Err(stopped(error))) }).await
+    until(interrupt, doing, async { work.await.unwrap_or_else(|error| Err(stopped(error))) }).await
 }
 
 /// Registered once, so that no signal is missed in between.

@@ -138,7 +138,7 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     };
     match arguments.output.filter(|path| !output::is_stdout(path)) {
         Some(path) => save(&blob, &path),
-        None => exit::until_blocked(&interrupt, "the flow was written", move || console::flow(&blob)).await,
+        None => exit::until_blocked(&interrupt, "writing the flow", move || console::flow(&blob)).await,
     }
 }
 

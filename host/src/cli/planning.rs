@@ -47,7 +47,7 @@ pub(crate) async fn plan(
     let python = python.map(|chosen| python::path_of(chosen, Path::new("")).map_or(chosen.into(), from_here));
     let show = |line: String| console::note(&format!("    {}", flowhold::progress::clean(&line)));
     let planned = {
-        let planning = exit::until(interrupt, "the spec was read", session.plan(spec, python.as_deref(), need));
+        let planning = exit::until(interrupt, "reading the spec", session.plan(spec, python.as_deref(), need));
         tokio::pin!(planning);
         loop {
             tokio::select! {

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// A directory of flows
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// The spec whose storage.json is meant, where neither of these is given
+    /// The spec whose storage.json is taken if neither --storage nor --directory is given
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// An environment variable for the flow; without a value, it is taken from here. May be given several times
@@ -48,8 +48,8 @@ pub(crate) struct Arguments {
     /// Stop the flow after this time, such as 30s or 10m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// The Python that runs flows which are in no image [default: the spec's, else the active virtual environment's,
-    /// else python3]
+    /// The Python that runs flows that are not in an image [default: the spec's, else the active virtual
+    /// environment's, else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<String>,
     #[command(flatten)]
@@ -171,7 +171,7 @@ async fn here(
             stop(&mut child, false, &end.kill).await.map_err(no_python)?;
             let after = humantime::format_duration(timeout);
             return Err(Failure::new(FailureKind::Retry, "timeout", format!("the flow was stopped after {after}"))
-                .with_help("give it more with --timeout"));
+                .with_help("give it more time with --timeout"));
         }
         () = end.stop.cancelled() => {
             stop(&mut child, end.is_known_to_all(), &end.kill).await.map_err(no_python)?;

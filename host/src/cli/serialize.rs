@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// What to write
     #[arg(long, alias = "format", value_name = "FORMAT", default_value = "json")]
     to: Target,
-    /// Where to [default: standard output]
+    /// Where to write it [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The Python that pickles flows, if the input is a spec
@@ -56,7 +56,7 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
         Target::Json => (session.serialize(storage).await? + "\n").into_bytes(),
         Target::Snapshot => session.snapshot(storage).await?,
     };
-    exit::until_blocked(&interrupt, "the storage was written", move || match (arguments.output, arguments.to) {
+    exit::until_blocked(&interrupt, "writing the storage", move || match (arguments.output, arguments.to) {
         (Some(path), _) if !output::is_stdout(&path) => {
             output::write_storage(&path, &serialized).map(|()| ExitCode::SUCCESS)
         }

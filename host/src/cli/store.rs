@@ -40,7 +40,7 @@ pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Stor
     let bytes = read_built(file)?;
     open_bytes(session, &bytes).await.map_err(|failure| match failure.code.as_str() {
         "invalid-storage" if spec_file::as_spec(&bytes).is_some() => Failure {
-            message: format!("{} is a spec, and not the storage that is built from it", file.display()),
+            message: format!("{} is a spec, not the storage that is built from it", file.display()),
             ..failure
         }
         .with_help("`flowhold build` writes that: storage.json"),

@@ -22,6 +22,9 @@ use super::{
     store,
 };
 
+/// The code of the failure that no edit of a flow mends, so that there is nothing to wait for.
+const LOCAL: &str = "local";
+
 /// Builds, and builds again after each change, until it is interrupted.
 pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> {
     let Some(spec) = spec_file::path(arguments.spec.file.as_deref(), arguments.path.as_deref()) else {
@@ -39,10 +42,10 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> 
     let mut builds = Builds { arguments, interrupt, changes, last: None, job: None, warm: None, trusted: true };
     loop {
         builds.round().await?;
-        console::note(&format!("watching {} and what it names; Ctrl-C ends", spec.display()));
+        console::note(&format!("watching {} and what it names; press Ctrl-C to stop", spec.display()));
         let changed = loop {
             let next = builds.changes.next();
-            let changed = exit::until(&builds.interrupt, "files were watched", async { Ok(next.await) }).await?;
+            let changed = exit::until(&builds.interrupt, "watching files", async { Ok(next.await) }).await?;
             if !changed.by_itself {
                 break changed;
             }
@@ -82,8 +85,6 @@ enum Outcome {
     /// There was nothing to do.
     Same,
     Failed,
-    /// Whoever watches flows edits them, and a flow in a directory is never replaced.
-    Local,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +125,9 @@ impl Builds<'_> {
         (self.warm, self.trusted) = (None, false);
         if counts == Outcome::Failed {
             self.last = None;
-            console::note("note: what was built is not confirmed: a fresh Python, whose result counts, disagrees");
+            console::note(
+                "note: the build could not be confirmed: with a fresh Python, whose result counts, it failed",
+            );
         } else {
             console::note(
                 "note: a fresh Python, whose result counts, pickled differently; from now on, each build waits for one",
@@ -135,16 +138,12 @@ impl Builds<'_> {
     /// Plans, and builds what is not built; says what is wrong.
     async fn attempt(&mut self, attempt: Attempt, warm: Option<&Arc<WarmPython>>) -> Result<Outcome, Failure> {
         match self.build(attempt, warm).await {
-            Ok(Outcome::Local) => Err(Failure::input(
-                "local",
-                "--watch has nothing to build again: a local storage never replaces a flow",
-            )
-            .with_help("leave --watch out, or take another type of storage")),
-            Err(failure) if failure.kind != FailureKind::Interrupted => {
+            Err(failure) if failure.kind == FailureKind::Interrupted || failure.code == LOCAL => Err(failure),
+            Err(failure) => {
                 console::fail(&failure);
                 Ok(Outcome::Failed)
             }
-            ended => ended,
+            outcome => outcome,
         }
     }
 
@@ -172,7 +171,11 @@ impl Builds<'_> {
         }
         let storage = session.storage_of(plan).await?;
         if store::is_local(&mut session, storage).await? {
-            return Ok(Outcome::Local);
+            return Err(Failure::input(
+                LOCAL,
+                "--watch has nothing to build again: a local storage never replaces a flow",
+            )
+            .with_help("leave --watch out, or take another type of storage"));
         }
         // From here on, the image's name may be another image's.
         self.last = Some(Last { resolved, stands: false });

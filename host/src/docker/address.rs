@@ -52,7 +52,7 @@ impl Address {
             "npipe" if !cfg!(windows) => "named pipes are for Windows",
             "npipe" => return Ok(Self::Pipe(place.to_owned())),
             "tcp" | "http" | "https" => return Self::over_tcp(scheme, place, certificates, variable, folder),
-            "ssh" => "ssh is not supported, forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`",
+            "ssh" => "ssh is not supported; forward the socket instead: `ssh -L PATH:/var/run/docker.sock HOST`",
             _ => "its scheme is unknown",
         };
         Err(reason.to_owned())
@@ -65,7 +65,7 @@ impl Address {
         variable: impl Fn(&str) -> Option<String>,
         folder: Option<&Path>,
     ) -> Result<Self, String> {
-        // `tcp://` says nothing of TLS; who asks for it elsewhere must not be served in the clear.
+        // `tcp://` says nothing of TLS; where a variable or the context asks for it, nothing may go in the clear.
         let is_secure =
             scheme == "https" || scheme == "tcp" && (variable("DOCKER_TLS_VERIFY").is_some() || certificates.is_some());
         if scheme == "tcp" && !is_secure && variable("DOCKER_TLS").is_some() {
@@ -168,7 +168,7 @@ mod tests {
         let path = folder.path().to_str().unwrap();
         let far = [("DOCKER_CONFIG", path), ("DOCKER_CONTEXT", "far")];
         let error = find(None, &far).unwrap_err();
-        assert!(error.contains("the docker context 'far'"), "{error}");
+        assert!(error.contains("the docker context \"far\""), "{error}");
         assert_eq!(find(Some("unix:///s"), &far).unwrap(), "unix:///s");
         assert_eq!(find(None, &[far[0], far[1], ("DOCKER_HOST", "tcp://host:1")]).unwrap(), "tcp://host:1");
     }

@@ -1,30 +1,37 @@
 //! Building an image: with [BuildKit](super::buildkit), or here with the daemon's classic builder.
 //!
-//! The status is 200 whatever happens, and a daemon that is killed just stops talking. So
-//! a build has succeeded only if its image's id came, and the name it was given stands for that id.
+//! The status is 200 whatever happens, and a daemon that is killed just stops talking. So a build has succeeded only if
+//! its image's id came, and the name it was given stands for that id.
 
-use std::collections::HashMap;
-use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
-use bollard::errors::Error as Bollard;
-use bollard::models::BuildInfo;
-use bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder};
+use bollard::{
+    errors::Error as Bollard,
+    models::BuildInfo,
+    query_parameters::{BuildImageOptions, BuildImageOptionsBuilder},
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-use super::fault::named_at_once;
-use super::reference::Reference;
-use super::request_error::RequestError;
-use super::transcript::Transcript;
-use super::{Daemon, DockerError};
-use crate::blob::Blob;
-use crate::capability::{BuildOptions, Builder, BuiltImage};
-use crate::progress::{Event, Operation, Progress};
+use super::{
+    Daemon, DockerError, classic_transcript::ClassicTranscript, fault::named_at_once, reference::Reference,
+    request_error::RequestError,
+};
+use crate::{
+    blob::Blob,
+    capability::{BuildOptions, Builder, BuiltImage},
+    progress::{Event, Operation, Progress},
+};
 
-/// Context progress is told this often.
+/// How many bytes of the context are sent between two reports of that.
 const CONTEXT_BYTES: u64 = 1024 * 1024;
 
 impl Daemon {
@@ -33,8 +40,8 @@ impl Daemon {
     /// the results of its finished steps stay in the daemon's cache.
     ///
     /// # Errors
-    /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of
-    /// the half context; a step that fails as [`DockerError::BuildStep`].
+    /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of the half context; a
+    /// step that fails as [`DockerError::BuildStep`].
     pub(crate) async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<BuiltImage, DockerError> {
         let name = Reference::parse(&options.reference)?;
         let build = |archive| async {
@@ -69,7 +76,7 @@ impl Daemon {
         let sent = Sent::of(archive.iter().map(Blob::length).sum(), Arc::clone(&self.settings.progress));
         let body = counted(archive, archive_error.clone(), sent);
         let answer = self.docker.build_image(query(name, options), None, Some(bollard::body_try_stream(body)));
-        let mut transcript = Transcript::default();
+        let mut transcript = ClassicTranscript::default();
         let end = self.listen(answer, &mut transcript).await;
         transcript.end(Instant::now(), &*self.settings.progress);
         if matches!(end, Err(RequestError::Interrupted)) {
@@ -89,7 +96,7 @@ impl Daemon {
     async fn listen(
         &self,
         mut answer: impl Stream<Item = Result<BuildInfo, Bollard>> + Unpin,
-        transcript: &mut Transcript,
+        transcript: &mut ClassicTranscript,
     ) -> Result<(), RequestError> {
         while let Some(info) = self.next(&mut answer).await? {
             transcript.take(&info, Instant::now(), &*self.settings.progress)?;
@@ -97,8 +104,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// The id that came at a build's end; none if none came, or the name stands for another image and the daemon did not
-    /// say either that it was `tagged`.
+    /// The id that came at a build's end; none if none came, or the name stands for another image and the daemon did
+    /// not say either that it was `tagged`.
     pub(super) async fn named(
         &self,
         name: &Reference,
@@ -143,7 +150,7 @@ fn is_named_at_once(error: &DockerError) -> bool {
 pub(super) struct ArchiveError(Arc<Mutex<Option<io::Error>>>);
 
 impl ArchiveError {
-    /// The caller has to break off: a daemon that is told a proper end would build half a context.
+    /// The caller has to break off the request: if it ended properly, the daemon would build half a context.
     pub(super) fn keep(&self, error: io::Error) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
@@ -153,7 +160,7 @@ impl ArchiveError {
     }
 }
 
-/// How much of a context was sent, told now and then.
+/// How much of a context was sent, reported now and then.
 pub(super) struct Sent {
     bytes: AtomicU64,
     bytes_total: u64,
@@ -183,7 +190,7 @@ impl Sent {
     }
 }
 
-/// The archive as one stream; what passes through is told.
+/// The archive as one stream, which reports how much has passed.
 fn counted(
     archive: Vec<Blob>,
     archive_error: ArchiveError,

@@ -1,17 +1,14 @@
 //! Which builder a daemon has.
 
-use hyper::Request;
-use hyper::header::HeaderMap;
+use hyper::{Request, header::HeaderMap};
 
-use super::buildkit::Connection;
-use super::request_error::RequestError;
-use super::{Daemon, DaemonVersion, DockerError};
+use super::{Daemon, DaemonVersion, DockerError, connection::Connection, request_error::RequestError};
 use crate::capability::Builder;
 
 /// The first API whose daemons have BuildKit, without experiments.
 const WITH_BUILDKIT: (u32, u32) = (1, 39);
 
-/// With which people choose a builder for the docker command line, 0 or 1.
+/// The variable with which people choose a builder for the docker command line, 0 or 1.
 const VARIABLE: &str = "DOCKER_BUILDKIT";
 
 impl Daemon {
@@ -27,13 +24,12 @@ impl Daemon {
             let mut connection = Connection::open(&self.place).await?;
             Ok::<_, RequestError>(connection.send(Request::get("/_ping")).await?.headers().clone())
         };
-        let headers =
-            self.ask(ping).await.map_err(|error| error.into_error("say what it builds with", &self.address))?;
+        let headers = self.ask(ping).await.map_err(|error| error.into_error("report its builder", &self.address))?;
         Ok(preferred(&headers, &self.version))
     }
 }
 
-/// The values that Go takes for a truth. Any other says nothing.
+/// Go's spellings of true and false. Any other value is ignored.
 fn chosen(value: &str) -> Option<Builder> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(Builder::Buildkit),
@@ -42,8 +38,8 @@ fn chosen(value: &str) -> Option<Builder> {
     }
 }
 
-/// A daemon that is set to nothing, as those before 23 are, has both. Others that speak its API have the classic one
-/// at most, in words of their own.
+/// A Docker daemon that prefers neither, as those before version 23, has both. Others that speak its API have the
+/// classic one at most, and report its progress in words of their own.
 fn preferred(headers: &HeaderMap, version: &DaemonVersion) -> Builder {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let is_docker = header("server").is_some_and(|server| server.starts_with("Docker/"));
@@ -66,7 +62,7 @@ mod tests {
         for (headers, version, builder) in [
             // Heard from Docker 20.10.
             (&[("server", "Docker/20.10.24 (linux)")][..], linux((1, 41)), Builder::Buildkit),
-            // Not heard here, but known to be said.
+            // Not heard here, but known from elsewhere.
             (&[("builder-version", "2"), ("server", "Docker/28.0.0 (linux)")], linux((1, 48)), Builder::Buildkit),
             (&[("builder-version", "1"), ("server", "Docker/28.0.0 (linux)")], linux((1, 48)), Builder::Classic),
             (&[("server", "Docker/18.06.0 (linux)")], linux((1, 38)), Builder::Classic),

@@ -1,42 +1,37 @@
 //! Building an image with BuildKit.
 //!
-//! The request is our own, not bollard's: its BuildKit support costs 74 crates, and reads the build's end from text.
-//! Of the context the daemon is sent [what it doesn't have](file_sync) from earlier builds, and it answers with
+//! The request is our own, not bollard's: its BuildKit support costs 74 crates, and reads the build's end from text. Of
+//! the context the daemon is sent [what it doesn't have](file_sync) from earlier builds, and it answers with
 //! [reports](trace) in lines of JSON.
 
-mod connection;
 mod context;
 mod file_sync;
+mod masked_log;
 mod protobuf;
 mod session;
 mod trace;
 mod transcript;
 
-use std::io;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::Request;
 use serde_json::{Map, Value};
 
-use super::build::{ArchiveError, Sent};
-use super::reference::Reference;
-use super::request_error::RequestError;
-use super::secrets::Secrets;
-use super::{Daemon, DockerError};
-use crate::blob::Blob;
-use crate::capability::{BuildOptions, BuildSecret, BuiltImage};
-use connection::{broken, refusal};
-use context::Context;
+use super::{
+    Daemon, DockerError,
+    build::{ArchiveError, Sent},
+    connection::push_parameter,
+    reference::Reference,
+    secrets::Secrets,
+};
+use crate::{
+    blob::Blob,
+    capability::{BuildOptions, BuildSecret, BuiltImage},
+};
+use context::BuildContext;
 use file_sync::Shared;
 use session::{Answers, Session};
-use transcript::Transcript;
-
-pub(super) use connection::Connection;
-
-/// No line of an answer is longer: BuildKit's own messages aren't.
-const LINE_BYTES: usize = 16 * 1024 * 1024;
+use transcript::BuildkitTranscript;
 
 impl Daemon {
     pub(super) async fn build_with_buildkit(
@@ -46,7 +41,7 @@ impl Daemon {
         options: &BuildOptions,
     ) -> Result<BuiltImage, DockerError> {
         let (secrets, context) = self.read_inputs(archive, options.secrets.clone()).await?;
-        let mut transcript = Transcript::new(Arc::clone(&secrets));
+        let mut transcript = BuildkitTranscript::new(Arc::clone(&secrets));
         let archive_error = ArchiveError::default();
         let sent = Sent::of(context.bytes, Arc::clone(&self.settings.progress));
         let building = async {
@@ -58,13 +53,8 @@ impl Daemon {
             };
             let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
             let query = query(name, options, &session.id);
-            let mut connection = self.ask(Connection::open(&self.place)).await?;
-            let response = connection.send(Request::post(format!("/build?{query}"))).await?;
-            if !response.status().is_success() {
-                let (status, message) = self.ask(async { Ok::<_, RequestError>(refusal(response).await) }).await?;
-                return Err(RequestError::Answer { status, message });
-            }
-            each_line(response, |line| transcript.take(line, &*self.settings.progress)).await
+            let request = Request::post(format!("/build?{query}"));
+            self.each_line(request, |line| transcript.take(line, &*self.settings.progress)).await
         };
         // Dropping it closes the connections, which is what makes the daemon stop.
         let end = tokio::select! {
@@ -83,16 +73,16 @@ impl Daemon {
         }
     }
 
-    /// What a build is made of and what it may know, read by a thread of its own.
+    /// The build's secrets and context, read by a thread of its own.
     async fn read_inputs(
         &self,
         archive: Vec<Blob>,
         wanted: Vec<BuildSecret>,
-    ) -> Result<(Arc<Secrets>, Context), DockerError> {
+    ) -> Result<(Arc<Secrets>, BuildContext), DockerError> {
         let granted = Arc::clone(&self.settings.secrets);
         let reading = tokio::task::spawn_blocking(move || {
             let secrets = Secrets::read(&wanted, &*granted, |name| std::env::var_os(name))?;
-            Ok((Arc::new(secrets), Context::of(&archive).map_err(DockerError::Context)?))
+            Ok((Arc::new(secrets), BuildContext::of(&archive).map_err(DockerError::Context)?))
         });
         // A secret may be a pipe that nobody writes to.
         let read = tokio::select! {
@@ -102,30 +92,6 @@ impl Daemon {
         };
         read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))
     }
-}
-
-/// Gives each line of an answer to `take`, as it comes.
-async fn each_line(
-    mut answer: Response<Incoming>,
-    mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
-) -> Result<(), RequestError> {
-    let mut line = Vec::new();
-    while let Some(frame) = answer.body_mut().frame().await {
-        let frame = frame.map_err(|error| broken(&error))?;
-        let bytes = frame.data_ref().map(|bytes| &bytes[..]).unwrap_or_default();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(piece);
-            if line.ends_with(b"\n") {
-                if !line.trim_ascii().is_empty() {
-                    take(&line)?;
-                }
-                line.clear();
-            } else if line.len() > LINE_BYTES {
-                return Err(RequestError::Cut("a line of the answer has no end".to_owned()));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {
@@ -138,17 +104,7 @@ fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {
         arguments.push(("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned()));
     }
     let mut query = "version=2&dockerfile=Dockerfile".to_owned();
-    let mut add = |key: &str, value: &str| {
-        query.push('&');
-        query.push_str(key);
-        query.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => query.push(char::from(byte)),
-                _ => query.push_str(&format!("%{byte:02X}")),
-            }
-        }
-    };
+    let mut add = |key: &str, value: &str| push_parameter(&mut query, key, value);
     add("t", &name.full());
     add("labels", &object(&options.labels));
     add("buildargs", &object(&arguments));

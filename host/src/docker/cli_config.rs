@@ -1,19 +1,20 @@
 //! What the docker command line keeps for its user: the folder, and `config.json` in it.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
 use super::credentials::CredentialsError;
-use crate::blob::read_regular;
-use crate::failure::of_system;
+use crate::{blob::read_regular, failure::of_system};
 
 /// No file of docker's is larger, in bytes.
 pub(super) const LARGEST: u64 = 16 << 20;
 
-/// What is null is not there, as for docker itself.
+/// Null counts as missing, as for docker itself.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Config {
@@ -47,7 +48,7 @@ pub(super) fn file(folder: &Path) -> PathBuf {
 /// What the file says; none where it is missing or empty.
 ///
 /// # Errors
-/// If it can't be read, or is not what docker writes. Its content is not told.
+/// If it can't be read, or is not what docker writes. The error doesn't quote its content.
 pub(super) fn read(folder: &Path) -> Result<Option<Config>, CredentialsError> {
     let file = file(folder);
     let text = match read_regular(&file, LARGEST) {
@@ -57,7 +58,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Config>, CredentialsError> {
         Err(error) => return Err(CredentialsError::Unreadable { file, reason: of_system(&error) }),
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| {
-        // Only the place: serde's words may quote a value.
+        // Only the place: serde's message may quote a value.
         let reason = format!("not what docker writes, line {} column {}", error.line(), error.column());
         CredentialsError::Unreadable { file, reason }
     })

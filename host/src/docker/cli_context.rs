@@ -13,7 +13,7 @@ use crate::{blob::read_regular, failure::of_system, progress::clean};
 
 /// Where the daemon of a context is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Context {
+pub(super) struct CliContext {
     pub(super) name: String,
     pub(super) address: String,
     /// Its certificates, if it has any.
@@ -52,8 +52,8 @@ struct Endpoint {
 ///
 /// # Errors
 /// If it can't be read.
-pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Context>, ContextError> {
-    // That it is broken is told to whoever asks it for credentials.
+pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<CliContext>, ContextError> {
+    // If the configuration is broken, looking for credentials in it says so.
     let current = || cli_config::read(folder).ok().flatten()?.current_context;
     let Some(name) = named.or_else(current).filter(|name| !name.is_empty() && name != "default") else {
         return Ok(None);
@@ -73,7 +73,7 @@ pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<Cont
         return Err(wrong("it has no docker endpoint".to_owned()));
     }
     let certificates = folder.join("contexts/tls").join(&id).join("docker");
-    Ok(Some(Context { name, address, certificates: Some(certificates).filter(|path| path.is_dir()) }))
+    Ok(Some(CliContext { name, address, certificates: Some(certificates).filter(|path| path.is_dir()) }))
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
             r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"tcp://far:2376","SkipTLSVerify":false}}}"#,
         );
         let far = |certificates| {
-            Ok(Some(Context { name: "far".to_owned(), address: "tcp://far:2376".to_owned(), certificates }))
+            Ok(Some(CliContext { name: "far".to_owned(), address: "tcp://far:2376".to_owned(), certificates }))
         };
         assert_eq!(chosen(Some("far")), far(None));
         assert_eq!(chosen(None), Ok(None));
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(chosen(None), far(Some(folder.path().join(format!("contexts/tls/{id}/docker")))));
         assert_eq!(chosen(Some("default")), Ok(None));
         let gone = DockerError::from(chosen(Some("gone")).unwrap_err());
-        assert_eq!(gone.to_string(), "the docker context 'gone' can't be used: there is none of that name");
+        assert_eq!(gone.to_string(), r#"the docker context "gone" can't be used: there is none of that name"#);
         write("config.json", r#"{"auths":{"#);
         assert_eq!(chosen(None), Ok(None));
     }

@@ -1,18 +1,18 @@
 //! A container that is removed whatever happens.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use bollard::Docker;
-use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::{
+    Docker,
+    models::ContainerCreateBody,
+    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder},
+};
 
-use super::request_error::RequestError;
-use super::{ANSWER, Daemon, DockerError};
+use super::{ANSWER, Daemon, DockerError, request_error::RequestError};
 use crate::progress::Event;
 
-/// On every container that we make, with what it is for: what a killed flowhold leaves behind can
-/// be found with `docker ps -a --filter label=io.flowhold.run`.
+/// On every container that we create, with its purpose as value: what a killed flowhold leaves behind can be found with
+/// `docker ps -a --filter label=io.flowhold.run`.
 const LABEL: &str = "io.flowhold.run";
 
 /// After an interruption, how long to wait for the id of a container that is being made.
@@ -20,8 +20,8 @@ const LAST_WORD: Duration = Duration::from_secs(10);
 const REMOVAL: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 3;
 
-/// A container of ours. [`Daemon::remove`] takes it away; dropped unremoved (its operation's
-/// future was dropped), it is removed in the background as long as the runtime lives.
+/// A container of ours. [`Daemon::remove`] takes it away; dropped unremoved (its operation's future was dropped), it is
+/// removed in the background as long as the runtime lives.
 #[derive(Debug)]
 pub(super) struct Container {
     docker: Docker,
@@ -56,7 +56,7 @@ impl Daemon {
         let answer = tokio::select! {
             biased;
             () = self.settings.interrupt.cancelled() => {
-                // The daemon may be making it: only its answer tells that there is one to remove.
+                // The daemon may be creating it: only its answer tells whether there is one to remove.
                 match tokio::time::timeout(LAST_WORD, request).await {
                     Ok(Ok(made)) => self.remove(self.container(made.id)).await,
                     Ok(Err(_)) => {}
@@ -84,12 +84,14 @@ impl Daemon {
 
     fn may_be_left(&self, name: &str) {
         self.tell(Event::Message {
-            text: &format!("the daemon may still be making the container {name}: remove it with `docker rm -f {name}`"),
+            text: &format!(
+                "the daemon may still be creating the container {name}: remove it with `docker rm -f {name}`"
+            ),
         });
     }
 
-    /// Kills and removes the container. That is tried even after an interruption, and more than
-    /// once; what can't be removed is told, and no reason to hide how the operation itself ended.
+    /// Kills and removes the container. That is tried even after an interruption, and more than once. If it fails, that
+    /// is reported, and the operation's own result stays.
     pub(super) async fn remove(&self, mut container: Container) {
         container.removed = true;
         let mut reason = String::new();
@@ -97,7 +99,7 @@ impl Daemon {
             match tokio::time::timeout(REMOVAL, removal(&container.docker, &container.id)).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => match error {
-                    // Gone, or going.
+                    // It is gone, or being removed.
                     RequestError::Answer { status: 404 | 409, .. } => return,
                     error => reason = error.into_error("remove a container", &self.address).to_string(),
                 },
@@ -108,7 +110,7 @@ impl Daemon {
             }
         }
         self.tell(Event::Message {
-            text: &format!("container {} is left behind, remove it with `docker rm -f {0}`: {reason}", container.id),
+            text: &format!("container {} was left behind, remove it with `docker rm -f {0}`: {reason}", container.id),
         });
     }
 

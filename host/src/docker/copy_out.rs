@@ -1,26 +1,24 @@
 //! Copying a file out of an image without running anything in it.
 //!
-//! The daemon gives files of containers only, as a tar. The image is not ours, so neither is what
-//! the tar holds: one regular file is taken from it, under no name of its choosing.
+//! The daemon gives files of containers only, as a tar. The image is not ours, so neither is what the tar holds: one
+//! regular file is taken from it, under no name of its choosing.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::{
+    cell::Cell,
+    fs::File,
+    io::{self, Read, Write},
+};
 
-use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use bollard::{models::ContainerCreateBody, query_parameters::DownloadFromContainerOptionsBuilder};
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use tar::EntryType;
 use tokio::sync::mpsc;
 
-use super::container::Container;
-use super::reference::Reference;
-use super::request_error::RequestError;
-use super::{Daemon, DockerError};
+use super::{Daemon, DockerError, container::Container, reference::Reference, request_error::RequestError};
 use crate::{failure::of_system, progress::clean};
 
-/// What an archive may have besides the file, in bytes: paths are shorter.
+/// How many bytes an archive may have besides the file: paths are shorter.
 const HEADERS: u64 = 1 << 20;
 
 /// Chunks between the connection and the disk.
@@ -33,7 +31,7 @@ impl Daemon {
     /// If the path is no regular file (a link is not followed), or there is no place to store it.
     pub(crate) async fn copy_out(&self, image: &str, path: &str) -> Result<Option<File>, DockerError> {
         Reference::parse(image)?;
-        // Never started. An image without a command makes none without this.
+        // It is never started, but an image without a command needs one to become a container.
         let body = ContainerCreateBody { entrypoint: Some(vec!["/never-started".to_owned()]), ..Default::default() };
         let container = self.create("copy", image, body).await?;
         let result = self.download(&container, image, path).await;
@@ -105,7 +103,7 @@ fn extract(archive: impl Read) -> Result<File, Unfit> {
         EntryType::Directory => return Err(Unfit::Found("a directory".to_owned())),
         EntryType::Symlink => {
             let target = entry.link_name_bytes().unwrap_or_default();
-            return Err(Unfit::Found(format!("a symbolic link to '{}'", clean(&String::from_utf8_lossy(&target)))));
+            return Err(Unfit::Found(format!("a symbolic link to {:?}", clean(&String::from_utf8_lossy(&target)))));
         }
         _ => return Err(Unfit::Found("a special file".to_owned())),
     }
@@ -226,7 +224,7 @@ mod tests {
     fn anything_else_is_refused() {
         for (tar, expected) in [
             (archive(&[(EntryType::Directory, "d/", b""), (EntryType::Regular, "d/f", b"x")]), "a directory"),
-            (archive(&[(EntryType::Symlink, "l", b"/etc/passwd")]), "a symbolic link to '/etc/passwd'"),
+            (archive(&[(EntryType::Symlink, "l", b"/etc/passwd")]), "a symbolic link to \"/etc/passwd\""),
             (archive(&[(EntryType::Fifo, "f", b"")]), "a special file"),
             (archive(&[(EntryType::Regular, "a", b"x"), (EntryType::Regular, "b", b"y")]), "more than one file"),
             (archive(&[(EntryType::Regular, "a", b"hello")])[..514].to_vec(), "reading: "),

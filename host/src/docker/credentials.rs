@@ -1,25 +1,30 @@
 //! Credentials for a registry, from where `docker login` keeps them.
 //!
-//! The same places in the same order as the docker command line: the registry's own helper
-//! (`credHelpers`), the common store (`credsStore`), the file itself (`auths`). Written here
-//! because `docker_credential` 1.4 takes a missing file for a broken one, fails on the empty
-//! `auth` that a store leaves behind, and blocks the thread while a helper asks its user.
+//! The same places in the same order as the docker command line: the registry's own helper (`credHelpers`), the common
+//! store (`credsStore`), the file itself (`auths`). Written here because `docker_credential` 1.4 takes a missing file
+//! for a broken one, fails on the empty `auth` that a store leaves behind, and blocks the thread while a helper asks
+//! its user.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::cli_config::{self, Entry};
-use super::request_error::words;
+use super::{
+    cli_config::{self, Entry},
+    request_error::words,
+};
 use crate::failure::{FailureKind, of_system};
 
 /// Docker Hub's name in configuration files, older than its host's.
@@ -28,22 +33,23 @@ const HUB: &str = "https://index.docker.io/v1/";
 /// A helper may ask its user for a password; after this long nobody is there.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// No answer of a helper is longer, in bytes, nor are reasons quoted that are, in characters.
+/// No answer of a helper is longer, in bytes.
 const LARGEST: u64 = 64 << 10;
+/// Reasons are quoted up to this length, in characters.
 const LONGEST_REASON: usize = 500;
 
 /// Why credentials could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CredentialsError {
     /// The configuration file is there, but can't be read.
-    #[error("the docker configuration '{}' can't be read: {reason}", .file.display())]
+    #[error("the docker configuration {file:?} can't be read: {reason}")]
     Unreadable {
         file: PathBuf,
         /// Why not; never with the file's content.
         reason: String,
     },
     /// The configuration's entry for a registry makes no sense.
-    #[error("the credentials for '{registry}' in '{}' can't be understood: {reason}", .file.display())]
+    #[error("the credentials for {registry:?} in {file:?} can't be understood: {reason}")]
     Malformed {
         registry: String,
         file: PathBuf,
@@ -51,7 +57,7 @@ pub(crate) enum CredentialsError {
         reason: &'static str,
     },
     /// A credential helper did not do its work.
-    #[error("the credential helper '{helper}' failed for '{registry}': {reason}")]
+    #[error("the credential helper {helper:?} failed for {registry:?}: {reason}")]
     Helper { helper: String, registry: String, reason: String },
 }
 
@@ -65,16 +71,16 @@ impl CredentialsError {
 
     pub(super) fn help(&self) -> Option<String> {
         Some(match self {
-            Self::Unreadable { file, .. } => format!("mend or remove '{}'", file.display()),
+            Self::Unreadable { file, .. } => format!("mend or remove {file:?}"),
             Self::Malformed { registry, .. } => format!("run `docker login {registry}` again"),
             Self::Helper { helper, .. } => {
-                format!("install '{helper}', or remove it from credHelpers and credsStore in the docker configuration")
+                format!("install {helper:?}, or remove it from credHelpers and credsStore in the docker configuration")
             }
         })
     }
 }
 
-/// What a registry wants to know. Its `Debug` shows no secret.
+/// Who the user is to a registry. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) username: String,
@@ -93,14 +99,14 @@ impl fmt::Debug for Credentials {
 
 /// Where to look for credentials.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Source {
+pub(super) struct CredentialStore {
     /// The folder of `config.json`; `None` where the user has no home.
     pub(super) folder: Option<PathBuf>,
     /// The folder of the helpers, in place of the search path.
     helpers: Option<PathBuf>,
 }
 
-impl Source {
+impl CredentialStore {
     pub(super) fn of_user() -> Self {
         Self { folder: cli_config::folder(|name| std::env::var(name).ok()), helpers: None }
     }
@@ -136,7 +142,7 @@ impl Source {
             reason: words(&reason),
         };
         if name.contains(['/', '\\']) {
-            return Err(failed("a helper's name holds no path".to_owned()));
+            return Err(failed("a helper's name must not contain a path".to_owned()));
         }
         let program = self.helpers.as_deref().unwrap_or(Path::new("")).join(&helper);
         let server = server(registry);
@@ -163,7 +169,7 @@ async fn converse(program: &Path, server: &str) -> io::Result<Output> {
         .kill_on_drop(true)
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that needs no input may close it unread; its exit code tells all.
+        // A helper that needs no input may close it unread; whether that is an error, its exit code says.
         let _ = stdin.write_all(server.as_bytes()).await;
     }
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -171,9 +177,9 @@ async fn converse(program: &Path, server: &str) -> io::Result<Output> {
     Ok(Output { status: child.wait().await?, stdout, stderr })
 }
 
-/// Why a helper failed; none if all that is the matter is that it has nothing.
+/// Why a helper failed; none if it only has no credentials for this registry.
 fn complaint(output: Output) -> Option<String> {
-    // By convention the reason is on stdout; some write to stderr. A secret that came with it is not told.
+    // By convention the reason is on stdout; some write to stderr. A secret on stdout must not be repeated.
     let has_secret = serde_json::from_slice::<Answer>(&output.stdout).is_ok();
     let stdout = if has_secret { Vec::new() } else { output.stdout };
     let said = [stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).join("\n");
@@ -185,7 +191,7 @@ fn complaint(output: Output) -> Option<String> {
     Some(if said.is_empty() { output.status.to_string() } else { said })
 }
 
-/// What a helper writes, which is never more. One that goes on writing is told by its closed pipe.
+/// What a helper writes, up to the limit. One that goes on writing finds its pipe closed.
 async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
@@ -224,8 +230,8 @@ impl Entry {
         if let Some(auth) = self.auth.as_deref().map(str::trim).filter(|auth| !auth.is_empty()) {
             let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
             let bytes = GeneralPurpose::new(&STANDARD, lenient).decode(auth).map_err(|_| "auth is not base64")?;
-            let text = String::from_utf8(bytes).map_err(|_| "auth holds no text")?;
-            let (name, secret) = text.split_once(':').ok_or("auth holds no user:password")?;
+            let text = String::from_utf8(bytes).map_err(|_| "auth is not UTF-8")?;
+            let (name, secret) = text.split_once(':').ok_or("auth is not user:password")?;
             // Docker for Windows once padded with zeros.
             (username, password) = (name.to_owned(), secret.trim_end_matches('\0').to_owned());
         }
@@ -267,16 +273,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         for (name, script) in helpers {
-            // Written by another process: a file that this one holds open for writing can't be
-            // run as long as any thread's fork has inherited it.
+            // Written by another process: a file that this one holds open for writing can't be run as long as any
+            // thread's fork has inherited it.
             let path = folder.path().join(format!("docker-credential-{name}"));
             let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod 755 "$0""#;
             let status = std::process::Command::new("sh").arg("-c").arg(write).arg(path).arg(script).status();
             assert!(status.unwrap().success());
         }
-        let source = Source { folder: Some(folder.path().to_owned()), helpers: Some(folder.path().to_owned()) };
+        let store = CredentialStore { folder: Some(folder.path().to_owned()), helpers: Some(folder.path().to_owned()) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(source.find(registry))
+        runtime.block_on(store.find(registry))
     }
 
     fn pair(config: &str, registry: &str, helpers: &[(&str, &str)]) -> Option<(String, String)> {
@@ -358,7 +364,7 @@ mod tests {
             let text = error.to_string();
             assert!(text.len() < 1000);
             assert!(
-                text.contains("'docker-credential-store' failed for 'r.example'") && text.contains(reason),
+                text.contains("\"docker-credential-store\" failed for \"r.example\"") && text.contains(reason),
                 "{text}"
             );
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -366,7 +372,7 @@ mod tests {
         }
         let error = find(r#"{"credsStore":"gone"}"#, "r.example", &[]).unwrap_err();
         assert!(error.to_string().contains("docker-credential-gone") && error.help().unwrap().contains("credsStore"));
-        assert!(find(r#"{"credsStore":"../gone"}"#, "r.example", &[]).unwrap_err().to_string().contains("no path"));
+        assert!(find(r#"{"credsStore":"../gone"}"#, "r.example", &[]).unwrap_err().to_string().contains("must not contain a path"));
     }
 
     #[test]
@@ -382,9 +388,9 @@ mod tests {
             assert_eq!(find(config, "r.example", &[]).unwrap(), None, "{config}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let nowhere = Source { folder: Some(tempfile::tempdir().unwrap().path().join("gone")), helpers: None };
+        let nowhere = CredentialStore { folder: Some(tempfile::tempdir().unwrap().path().join("gone")), helpers: None };
         assert_eq!(runtime.block_on(nowhere.find("r.example")).unwrap(), None);
-        assert_eq!(runtime.block_on(Source::default().find("r.example")).unwrap(), None);
+        assert_eq!(runtime.block_on(CredentialStore::default().find("r.example")).unwrap(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The capability `docker` by a real daemon.
+//! The capability `docker`, with a real daemon.
 
 use std::sync::Arc;
 
@@ -44,18 +44,19 @@ impl capability::Docker for Engine {
     fn connect<'a>(&'a self, base_url: Option<&'a str>) -> Answer<'a, Arc<dyn capability::Daemon>> {
         Box::pin(async move {
             let daemon = Daemon::connect(base_url, self.settings.clone()).await?;
-            let connection = Connection { daemon, output: Arc::clone(&self.output) };
-            Ok(Arc::new(connection) as Arc<dyn capability::Daemon>)
+            let daemon = EngineDaemon { daemon, output: Arc::clone(&self.output) };
+            Ok(Arc::new(daemon) as Arc<dyn capability::Daemon>)
         })
     }
 }
 
-struct Connection {
+/// A daemon in terms of the capability.
+struct EngineDaemon {
     daemon: Daemon,
     output: Output,
 }
 
-impl capability::Daemon for Connection {
+impl capability::Daemon for EngineDaemon {
     fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<LocalImage>> {
         Box::pin(async move {
             let image = self.daemon.image(reference).await?;

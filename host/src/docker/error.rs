@@ -1,46 +1,44 @@
-//! What can go wrong with the daemon, sorted by who can mend it.
+//! What can go wrong with the daemon, and who can fix it.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use super::credentials::CredentialsError;
-use super::fault::Fault;
+use super::{credentials::CredentialsError, fault::Fault};
 use crate::failure::{FailureKind, of_system};
 
 /// Why an operation with the daemon did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DockerError {
     /// The address of the daemon can't be used.
-    #[error("the docker address '{address}' can't be used: {reason}")]
+    #[error("the docker address {address:?} can't be used: {reason}")]
     Address { address: String, reason: String },
     /// The docker command line has no such context, or a broken one.
-    #[error("the docker context '{name}' can't be used: {reason}")]
+    #[error("the docker context {name:?} can't be used: {reason}")]
     NoContext { name: String, reason: String },
-    /// Nobody answers, or somebody who is no docker daemon.
+    /// Nobody answers, or something that is not a docker daemon.
     #[error("no docker daemon at {address}: {reason}")]
     NoDaemon { address: String, reason: String },
-    /// Somebody is there, and has no answer now.
-    #[error("the docker daemon at {address} gives no answer: {reason}")]
+    /// A daemon is there, but has no answer now.
+    #[error("the docker daemon at {address} did not answer: {reason}")]
     NoAnswer { address: String, reason: String },
-    /// The socket is there, but not for us.
+    /// The socket is there, but we may not use it.
     #[error("permission denied on the docker socket {address}")]
     SocketDenied { address: String },
     /// The daemon lacks calls that we need.
-    #[error("the docker daemon at {address} speaks API {}.{}, {}.{} is needed", .found.0, .found.1, .needed.0, .needed.1)]
+    #[error("the docker daemon at {address} speaks API {}.{}; {}.{} is needed", .found.0, .found.1, .needed.0, .needed.1)]
     TooOld { address: String, found: (u32, u32), needed: (u32, u32) },
     /// Not a reference to an image.
-    #[error("'{reference}' is not an image reference: {reason}")]
+    #[error("{reference:?} is not an image reference: {reason}")]
     Reference { reference: String, reason: &'static str },
     /// The daemon doesn't have the image.
-    #[error("the daemon has no image '{reference}'")]
+    #[error("the daemon has no image {reference:?}")]
     NoImage { reference: String },
-    /// The base image is for other machines, and the daemon didn't mind.
-    #[error("'{reference}' is an image for {found}, not for {wanted}")]
+    /// The base image is for another platform, and the daemon accepted it.
+    #[error("{reference:?} is an image for {found}, not for {wanted}")]
     Platform { reference: String, wanted: String, found: String },
     /// A registry did not do what the daemon asked of it.
-    #[error("{operation} of '{reference}' failed: {message}")]
+    #[error("{operation} of {reference:?} failed: {message}")]
     Registry {
-        /// `pull`, `push` or `look-up`.
+        /// `pull`, `push` or `lookup`.
         operation: &'static str,
         reference: String,
         /// The registry's host, for the help line.
@@ -50,7 +48,7 @@ pub(crate) enum DockerError {
         /// The daemon has an image of that name, for a pull that failed.
         present: bool,
     },
-    /// The credentials for a registry could not be had.
+    /// The credentials for a registry could not be read.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// A step of the build failed.
@@ -77,33 +75,33 @@ pub(crate) enum DockerError {
         step: Option<String>,
     },
     /// The daemon has BuildKit, but something before it lets no session through.
-    #[error("no session with the daemon at {address}, in which BuildKit asks for the build's files: {reason}")]
+    #[error("no session with the daemon at {address}, which BuildKit needs to ask for the build's files: {reason}")]
     NoSession { address: String, reason: String },
     /// The classic builder can't do what is asked.
-    #[error("{what} needs BuildKit, and the daemon at {address} builds without")]
+    #[error("{what} needs BuildKit, and the daemon at {address} has none")]
     NeedsBuildkit { what: &'static str, address: String },
-    /// A secret for the build could not be had.
-    #[error("the secret '{id}' has no value: {place} {reason}")]
+    /// A secret for the build could not be read.
+    #[error("the secret {id:?} has no value: {place} {reason}")]
     Secret {
         id: String,
         place: String,
-        /// What is the matter there; never the value.
+        /// What is wrong there; never the value.
         reason: String,
     },
     /// The build context could not be read to its end.
     #[error("the build context could not be read: {}", of_system(.0))]
     Context(#[source] io::Error),
     /// A container could not be started.
-    #[error("a container of '{image}' could not be started: {message}")]
+    #[error("a container of {image:?} could not be started: {message}")]
     Start { image: String, message: String },
     /// A container ran longer than allowed; it has been removed.
-    #[error("the container of '{image}' did not end within {}", seconds(.after))]
+    #[error("the container of {image:?} did not end within {}", seconds(.after))]
     RunTimeout { image: String, after: Duration },
     /// The container's output could not be passed on; it has been removed.
     #[error("the output of the container could not be written: {}", of_system(.0))]
     Output(#[source] io::Error),
     /// A path in an image is there, but is not a file.
-    #[error("'{path}' in the image '{image}' is {found}, not a file")]
+    #[error("{path:?} in the image {image:?} is {found}, not a file")]
     NotAFile { image: String, path: String, found: String },
     /// A file from an image could not be stored.
     #[error("a file from the image can't be stored: {}", of_system(.0))]
@@ -111,14 +109,14 @@ pub(crate) enum DockerError {
     /// The daemon said no.
     #[error("the daemon refused to {operation}: {message}")]
     Refused {
-        /// A verb, and what it is done to.
+        /// A verb with its object: what the daemon was asked to do.
         operation: &'static str,
         /// The HTTP status, unless it was a success and the refusal came later.
         status: Option<u16>,
         message: String,
     },
     /// The daemon's answer ended in the middle, or made no sense.
-    #[error("the daemon's answer was cut short while it was to {operation}: {reason}")]
+    #[error("the daemon was asked to {operation}, and its answer was cut short: {reason}")]
     Cut { operation: &'static str, reason: String },
     /// The daemon took too long to answer.
     #[error("the daemon did not {operation} within {}", seconds(.after))]
@@ -129,7 +127,7 @@ pub(crate) enum DockerError {
 }
 
 impl DockerError {
-    /// Who can mend it.
+    /// Who can fix it.
     #[must_use]
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
@@ -174,8 +172,8 @@ impl DockerError {
                     .to_owned()
             }
             Self::NoContext { .. } => {
-                "`docker context ls` lists them; DOCKER_CONTEXT or `docker context use` chose this one, and base_url \
-                 and DOCKER_HOST come before it"
+                "`docker context ls` lists them; DOCKER_CONTEXT or `docker context use` chose this one; base_url \
+                 and DOCKER_HOST take precedence over it"
                     .to_owned()
             }
             Self::NoDaemon { address, .. } if address.starts_with("https://") => {
@@ -189,23 +187,25 @@ impl DockerError {
                     .to_owned()
             }
             Self::TooOld { .. } => "update docker to 17.06 or later".to_owned(),
-            Self::NeedsBuildkit { .. } => "take a docker of version 18.09 or later, its own setting `buildkit` not \
-                                           turned off, and leave DOCKER_BUILDKIT unset"
+            Self::NeedsBuildkit { .. } => "use Docker 18.09 or later, without its setting `buildkit` turned off, and \
+                                           leave DOCKER_BUILDKIT unset"
                 .to_owned(),
-            Self::NoSession { .. } => "let what stands before the daemon pass `POST /session` on, or take the classic \
-                                       builder: DOCKER_BUILDKIT=0"
+            Self::NoSession { .. } => "let whatever stands before the daemon pass on `POST /session`, or use the \
+                                       classic builder: DOCKER_BUILDKIT=0"
                 .to_owned(),
-            Self::Secret { .. } => "set the variable, or write the file; the value itself is in no spec".to_owned(),
+            Self::Secret { .. } => {
+                "set the variable, or write the file; the value itself does not belong in the spec".to_owned()
+            }
             Self::NoImage { reference } => format!("build it, or `docker pull {reference}`"),
             Self::Registry { present: true, operation: "pull", fault, .. } if *fault != Fault::DiskFull => {
                 "the daemon has an image of that name: set local_image = true to use it without pulling".to_owned()
             }
             Self::Registry { fault, registry, .. } => return fault.help(registry),
             Self::Credentials(error) => return error.help(),
-            Self::Platform { wanted, .. } => format!("take an image that there is for {wanted}, or another platform"),
+            Self::Platform { wanted, .. } => format!("choose an image that exists for {wanted}, or another platform"),
             Self::BuildStep { message, log, .. } if log.iter().chain([message]).any(|line| lacks_python(line)) => {
-                "the base image has no program `python`: take one that has, such as python:3.11, or put a link to its \
-                 python3 there"
+                "the base image has no program `python`: use one that has it, such as python:3.11, or add a link to its \
+                 python3"
                     .to_owned()
             }
             Self::BuildStep { log, .. } if !log.is_empty() => {
@@ -218,9 +218,9 @@ impl DockerError {
             }
             Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => return fault.help("the registry"),
             Self::BuildCut { .. } | Self::Cut { .. } | Self::NoAnswer { .. } => {
-                "look whether the daemon is still running, then try again".to_owned()
+                "check whether the daemon is still running, then try again".to_owned()
             }
-            Self::Start { .. } => "the image must hold the command that is to be run".to_owned(),
+            Self::Start { .. } => "the image must contain the command that is to be run".to_owned(),
             Self::RunTimeout { .. } => "give it more time with --timeout".to_owned(),
             Self::NotAFile { .. } => "name the file itself".to_owned(),
             _ => return None,

@@ -1,7 +1,7 @@
 //! What the daemon means by what it says.
 //!
-//! The daemon speaks in sentences, not codes: the same status 500 means a registry that is down, a
-//! wrong password, or a name that DNS doesn't know. [`Fault`] reads them, so that nobody else must.
+//! The daemon speaks in sentences, not codes: the same status 500 means a registry that is down, a wrong password, or a
+//! name that DNS doesn't know. [`Fault`] reads them, so that nobody else must.
 
 use crate::failure::FailureKind;
 
@@ -29,11 +29,11 @@ pub(crate) enum Fault {
 impl Fault {
     /// Reads the daemon's words; the status is that of its answer, if the words came with one.
     pub(super) fn of(status: Option<u16>, words: &str) -> Self {
-        // Without what is quoted: addresses, with whatever an image is called in them.
+        // Without quoted parts: these are addresses, and the image's name in them may be any word.
         let words = words.split('"').step_by(2).collect::<String>().trim().to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
-        // Ordered: "pull access denied, repository does not exist" is about access, and a DNS
-        // server that doesn't answer is slow before it is unreachable.
+        // Ordered: "pull access denied, repository does not exist" is about access, and a DNS server that doesn't
+        // answer is slow before it is unreachable.
         if says(&["no space left on device"]) {
             Self::DiskFull
         } else if says(&["invalid reference format", "not supported by buildkit"]) {
@@ -59,7 +59,7 @@ impl Fault {
         {
             Self::Denied
         } else if status == Some(404) || says(&["manifest unknown", "name unknown"]) || words.ends_with(": not found") {
-            // Before other words are looked for: the image may be called after one of them.
+            // Before the words below are looked for: the image's name may contain one of them.
             Self::Missing
         } else if says(&["x509:", "certificate", "server gave http response to https client"]) {
             Self::Untrusted
@@ -73,9 +73,9 @@ impl Fault {
             "internal server error",
             "bad gateway",
             "service unavailable",
-            // What registries say of a status 500, in the words of a daemon that keeps images in containerd.
+            // A registry's status 500, in the words of a daemon that keeps images in containerd.
             "error from registry: unknown error",
-            // The registry gave up what was sent so far, and all of it can be sent again.
+            // The registry discarded what was sent so far; all of it can be sent again.
             "blob upload unknown",
             "blob upload invalid",
         ]) || words == "eof"
@@ -93,7 +93,7 @@ impl Fault {
         ]) {
             Self::Unreachable
         } else if says(&["http 404 response", "not found", "no such image", "does not exist"])
-            // An answer without a body, and no 401, 403 or 429, as newer daemons tell it.
+            // How newer daemons report an answer without a body whose status is not 401, 403 or 429.
             || words == "unknown:"
         {
             Self::Missing
@@ -128,7 +128,7 @@ impl Fault {
                  daemon's insecure-registries"
             ),
             Self::Busy => "try again in a little while".to_owned(),
-            Self::DiskFull => "free some of the daemon's disk, for example with `docker system prune`".to_owned(),
+            Self::DiskFull => "free some space on the daemon's disk, for example with `docker system prune`".to_owned(),
             Self::Invalid | Self::Other => return None,
         })
     }
@@ -209,7 +209,7 @@ mod tests {
             (None, "error from registry: blob upload unknown to registry", Fault::Busy),
             (None, "error from registry: blob upload invalid", Fault::Busy),
             (None, "error from registry: unknown error", Fault::Busy),
-            // Not heard here, but known to be said.
+            // Not heard here, but known from elsewhere.
             (
                 Some(500),
                 "Get \"https://r.example/v2/\": dial tcp: lookup r.example: Temporary failure in name resolution",

@@ -1,20 +1,19 @@
 //! Pulling an image from its registry.
 
-use bollard::models::{CreateImageInfo, ProgressDetail};
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use hyper::Request;
 
-use super::reference::Reference;
-use super::request_error::RequestError;
-use super::retry::LastProgress;
-use super::{Daemon, DockerError};
-use crate::progress::{Event, Operation, Progress};
+use super::{
+    AUTH, Daemon, DockerError, connection::push_parameter, reference::Reference, request_error::RequestError,
+    retry::LastProgress,
+};
+use crate::progress::Operation;
 
 impl Daemon {
     /// Gets an image from its registry, newer or not: for this platform (`linux/arm64`), or else the daemon's own.
     ///
     /// # Errors
-    /// If the registry doesn't give it. That the daemon has an image of that name doesn't help:
-    /// it may be another one; but the error's help says so.
+    /// If the registry doesn't give it. That the daemon has an image of that name doesn't help, as it may be another
+    /// one; but the error's help mentions it.
     pub(crate) async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
         let last_progress = LastProgress::new();
@@ -28,19 +27,18 @@ impl Daemon {
         platform: Option<&str>,
         last_progress: &LastProgress,
     ) -> Result<(), DockerError> {
-        let credentials = self.registry_credentials(name).await?;
-        // Without a tag the daemon would pull them all.
-        let mut options = CreateImageOptionsBuilder::default().from_image(&name.repository).tag(name.version());
+        let auth = self.registry_auth(name).await?;
+        let mut query = String::new();
+        push_parameter(&mut query, "fromImage", &name.repository);
+        // Without a tag, the daemon would pull every tag.
+        push_parameter(&mut query, "tag", name.version());
         if let Some(platform) = platform {
-            options = options.platform(platform);
+            push_parameter(&mut query, "platform", platform);
         }
-        let mut stream = self.docker.create_image(Some(options.build()), None, Some(credentials));
-        loop {
-            match self.next(&mut stream).await {
-                Ok(Some(info)) => self.tell_transfer(&info, last_progress),
-                Ok(None) => break,
-                Err(error) => return Err(self.pull_error(name, error).await),
-            }
+        let request = Request::post(format!("/images/create?{query}")).header(AUTH, auth);
+        let pull = self.transfer(request, |line| self.tell_transfer(line, last_progress));
+        if let Err(error) = pull.await {
+            return Err(self.pull_error(name, error).await);
         }
         // A daemon that is killed ends the stream without a word.
         match self.image(&name.full()).await? {
@@ -56,20 +54,9 @@ impl Daemon {
         }
         error
     }
-
-    /// Passes a line of a pull or a push on.
-    pub(super) fn tell_transfer(&self, info: &CreateImageInfo, last_progress: &LastProgress) {
-        last_progress.hear(info.status.as_deref());
-        tell_transfer(
-            &*self.settings.progress,
-            info.id.as_deref(),
-            info.status.as_deref(),
-            info.progress_detail.as_ref(),
-        );
-    }
 }
 
-/// Of an image that isn't a list, older daemons take what there is, whatever was asked for.
+/// If a name stands for a single image instead of a list, older daemons take it whatever platform was asked for.
 fn check_platform(name: &Reference, found: Option<&str>, wanted: Option<&str>) -> Result<(), DockerError> {
     let (Some(found), Some(wanted)) = (found, wanted) else { return Ok(()) };
     // As the daemon reads them.
@@ -80,27 +67,4 @@ fn check_platform(name: &Reference, found: Option<&str>, wanted: Option<&str>) -
         return Ok(());
     }
     Err(DockerError::Platform { reference: name.full(), wanted: wanted.to_owned(), found: found.to_owned() })
-}
-
-/// The same, for lines of another type but of the same shape.
-pub(super) fn tell_transfer(
-    progress: &dyn Progress,
-    id: Option<&str>,
-    status: Option<&str>,
-    amount: Option<&ProgressDetail>,
-) {
-    let Some(status) = status.filter(|status| !status.is_empty()) else {
-        return;
-    };
-    let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
-    progress.event(match id {
-        // In the first line of a pull the id is a tag.
-        Some(id) if !status.starts_with("Pulling from") => Event::Layer {
-            id,
-            status,
-            current: bytes(amount.and_then(|amount| amount.current)),
-            total: bytes(amount.and_then(|amount| amount.total)),
-        },
-        _ => Event::Message { text: status },
-    });
 }

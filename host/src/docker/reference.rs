@@ -1,7 +1,7 @@
 //! An image reference, taken apart as far as the daemon's calls need it.
 //!
-//! Invariant: a [`Reference`] can be put into the path of a request and stays one segment of it
-//! (or several, but none that leads elsewhere). Which names are good is decided by the core.
+//! Invariant: a [`Reference`] can be put into the path of a request and stays one segment of it (or several, but none
+//! that leads elsewhere). Which names are good is decided by the core.
 
 use super::error::DockerError;
 
@@ -84,7 +84,7 @@ pub(super) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Whether a first part is a host, as the grammar of references has it: upper case, too, is in no other part.
+/// Whether a first part is a host by the grammar of references: only a host may have upper case.
 fn is_host(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost" || part.bytes().any(|byte| byte.is_ascii_uppercase())
 }

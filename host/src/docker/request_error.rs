@@ -1,23 +1,24 @@
-//! What became of one request, in terms of the connection. What that means for an operation is for
-//! the operation to say; here bollard's errors end.
+//! What became of one request, in terms of the connection. What that means for an operation is for the operation to
+//! say; here bollard's errors end.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use bollard::errors::Error as Bollard;
+use bollard::{errors::Error as Bollard, models::ErrorDetail};
 
 use super::error::DockerError;
-use crate::failure::of_system;
-use crate::progress::{clean, without_passwords};
+use crate::{
+    failure::of_system,
+    progress::{clean, without_passwords},
+};
 
 /// What a single request came to, before it is known what that means for the operation.
 #[derive(Debug)]
 pub(super) enum RequestError {
-    /// A status that is no success.
+    /// A status other than success.
     Answer { status: u16, message: String },
     /// An error in the middle of a stream whose status was 200.
     Stream(String),
-    /// The connection broke, or carried something that is no answer.
+    /// The connection broke, or carried something that is not an answer.
     Cut(String),
     /// No connection.
     Unreachable { reason: String, denied: bool },
@@ -32,7 +33,7 @@ pub(super) enum RequestError {
 }
 
 impl RequestError {
-    /// The status, if it was in place of an answer, and the words of a daemon that said no; else what it is.
+    /// The words of a daemon that refused, and the status if it refused at once. Any other error comes back as it is.
     pub(super) fn refusal(self) -> Result<(Option<u16>, String), Self> {
         match self {
             Self::Answer { status, message } => Ok((Some(status), message)),
@@ -41,7 +42,7 @@ impl RequestError {
         }
     }
 
-    /// The error where nothing better is known than that the daemon should `operation`.
+    /// The error of an operation that has no better words for it. The daemon was asked to `operation`.
     pub(super) fn into_error(self, operation: &'static str, address: &str) -> DockerError {
         match self {
             Self::Answer { status, message } => DockerError::Refused { operation, status: Some(status), message },
@@ -79,6 +80,14 @@ impl From<Bollard> for RequestError {
     }
 }
 
+/// The daemon's words about an error, if a line of its answer tells of one. Newer daemons say them twice.
+pub(super) fn line_error(error: Option<String>, detail: Option<ErrorDetail>) -> Option<String> {
+    let error = error.filter(|error| !error.is_empty());
+    let Some(detail) = detail else { return error };
+    let message = detail.message.filter(|message| !message.is_empty());
+    Some(message.or(error).unwrap_or_else(|| "the daemon gave no reason".to_owned()))
+}
+
 /// The daemon's words, fit for one line of a terminal and of an error, and without passwords.
 pub(super) fn words(text: &str) -> String {
     let lines: Vec<_> =
@@ -86,7 +95,7 @@ pub(super) fn words(text: &str) -> String {
     without_passwords(lines.join(" ").trim_end_matches('.')).into_owned()
 }
 
-/// The words of the error that all came from.
+/// The words of the error at the root.
 pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let root = causes(error).last().unwrap_or(error);
     words(&root.downcast_ref().map_or_else(|| root.to_string(), of_system))

@@ -1,20 +1,21 @@
-//! Trying again what a registry was too busy for, or was restarted in the middle of.
+//! Repeating what failed because a registry was busy, or was restarted in the middle.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use super::{Daemon, DockerError, Fault};
-use crate::failure::FailureKind;
-use crate::progress::Event;
+use crate::{failure::FailureKind, progress::Event};
 
-/// How long is waited before each further attempt. The daemon keeps what a registry asks for (`Retry-After`) to itself.
+/// The pauses before further attempts. What a registry asks for (`Retry-After`), the daemon doesn't pass on.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// After this long without progress there is no further attempt: of some errors the daemon tells only when it has tried
-/// again itself. A transfer that got on may have taken any time.
+/// After this long without progress there is no further attempt: some errors the daemon reports only after attempts of
+/// its own. A transfer that makes progress may take any time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// When a transfer last got on.
+/// When a transfer last made progress.
 pub(super) struct LastProgress(Mutex<Instant>);
 
 impl LastProgress {
@@ -22,7 +23,8 @@ impl LastProgress {
         Self(Mutex::new(Instant::now()))
     }
 
-    /// Takes note of what the daemon tells. That it waits before it tries again is no progress; it tells so each second.
+    /// Takes note of what the daemon says. That it waits before another attempt, which it says each second, is no
+    /// progress.
     pub(super) fn hear(&self, status: Option<&str>) {
         if !status.is_some_and(|status| status.starts_with("Retrying in ")) {
             self.restart();
@@ -39,8 +41,9 @@ impl LastProgress {
 }
 
 impl Daemon {
-    /// Does something that asks a registry, again if that was busy or cut the connection, and then also if nobody
-    /// listens: it may be starting. Everything else fails at once: a wrong password doesn't become right.
+    /// Does something for which a registry is asked, and repeats it if the registry was busy or cut the connection;
+    /// from then on also if it can't be reached, as it may be starting. Everything else fails at once: a wrong password
+    /// stays wrong.
     pub(super) async fn patiently<T, F>(
         &self,
         last_progress: &LastProgress,

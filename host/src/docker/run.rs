@@ -1,25 +1,20 @@
 //! Running a command in a container of an image, its output passed on as it comes.
 
-use std::future::Future;
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::Future, io, sync::Arc, time::Duration};
 
-use bollard::container::{AttachContainerResults, LogOutput};
-use bollard::errors::Error as Bollard;
-use bollard::models::{ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, StopContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+use bollard::{
+    container::{AttachContainerResults, LogOutput},
+    errors::Error as Bollard,
+    models::{ContainerCreateBody, HostConfig},
+    query_parameters::{
+        AttachContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions, StopContainerOptionsBuilder,
+        WaitContainerOptionsBuilder,
+    },
 };
 use futures_util::StreamExt;
 
-use super::container::Container;
-use super::reference::Reference;
-use super::request_error::RequestError;
-use super::{Daemon, DockerError};
-use crate::capability::ContainerRun;
-use crate::progress::Event;
+use super::{Daemon, DockerError, container::Container, reference::Reference, request_error::RequestError};
+use crate::{capability::ContainerRun, progress::Event};
 
 /// How long a command may take to end after it was told to.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -27,13 +22,13 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// After the command's end, how long its last output may be on its way.
 const LAST_OUTPUT: Duration = Duration::from_secs(10);
 
-/// So long, the rest of a line is waited for: what is written next on the other stream must not get into it.
+/// How long the rest of a line is waited for, so that what is written on the other stream doesn't get into it.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The beginning of a line is passed on once it has this many bytes.
 const LONG: usize = 64 << 10;
 
-/// After the grace, how long the daemon may take to kill.
+/// How long the daemon may take to kill the command after the grace.
 const KILLING: Duration = Duration::from_secs(2);
 
 /// Where output was written to.
@@ -44,15 +39,14 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes output as it comes, a line at a time unless its rest is long in coming, and as long as that takes. Its error
-/// ends the run.
+/// Takes output as it comes: whole lines, unless the rest of one is long in coming. It may block; its error ends the
+/// run.
 pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 impl Daemon {
-    /// Runs the command and returns its exit code. The container is gone when this returns, on
-    /// every path: at the command's end, at its timeout, interrupted, or when `output` fails. After a timeout or an
-    /// interruption it is sent SIGINT, has [`GRACE`] to clean up, and then is killed. Without a command it is the
-    /// image's own.
+    /// Runs the command and returns its exit code. The container is gone when this returns, on every path: at the
+    /// command's end, at its timeout, interrupted, or when `output` fails. After a timeout or an interruption it is
+    /// sent SIGINT, has [`GRACE`] to clean up, and then is killed. Without a command it is the image's own.
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
@@ -60,13 +54,13 @@ impl Daemon {
         Reference::parse(&run.image)?;
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         let body = ContainerCreateBody {
-            // As the entrypoint, a command needs no knowledge of the image's own.
+            // As the entrypoint, a command doesn't depend on the image's own.
             entrypoint: some(&run.command),
             env: Some(run.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             stop_signal: Some("SIGINT".to_owned()),
-            // A process 1 ignores the signals that it does not handle: a flow is not meant to be one.
+            // Process 1 ignores the signals that it does not handle, so the flow must be another process.
             host_config: Some(HostConfig { init: Some(true), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };
@@ -79,7 +73,7 @@ impl Daemon {
         end
     }
 
-    /// Runs it to its end, which is not always its own.
+    /// Waits for the command's end, or ends it at its timeout or an interruption.
     async fn attend(&self, container: &Container, run: &ContainerRun, output: &Output) -> Result<i64, DockerError> {
         let work = self.watch(container, &run.image, output);
         tokio::pin!(work);
@@ -131,7 +125,7 @@ impl Daemon {
     async fn stop(&self, container: &Container, work: impl Future<Output = Result<i64, DockerError>>) {
         let seconds = i32::try_from(GRACE.as_secs()).unwrap_or_default();
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
-        // It is the daemon that waits, and kills then. Should it not, the container is removed all the same.
+        // The daemon waits, and then kills. If it doesn't, the container is removed all the same.
         let stopped = async { tokio::join!(self.docker.stop_container(container.id(), Some(options)), work) };
         tokio::select! {
             () = self.settings.kill.cancelled() => {}
@@ -160,7 +154,7 @@ impl Daemon {
                         None => Ok(end.status_code),
                     }
                 }
-                // How bollard tells an exit code that isn't 0.
+                // How bollard reports an exit code other than 0.
                 Some(Err(Bollard::DockerContainerWaitError { error, code })) if error.is_empty() => Ok(code),
                 Some(Err(error)) => Err(RequestError::from(error).into_error(OPERATION, &self.address)),
                 None => Err(RequestError::Cut("the daemon closed the connection".to_owned())

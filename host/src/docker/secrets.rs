@@ -1,16 +1,20 @@
-//! Secrets of a build: read when it begins, given to BuildKit when a step asks, and taken out of all that is told.
+//! Secrets of a build: read when it begins, given to BuildKit when a step asks, and masked in everything that is shown.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt,
+    fs::File,
+    io::{self, Read},
+};
 
 use super::DockerError;
-use crate::capability::{BuildSecret, SecretSource};
-use crate::failure::of_system;
-use crate::progress::{MASK, url_users, without_passwords};
+use crate::{
+    capability::{BuildSecret, SecretSource},
+    failure::of_system,
+    progress::{MASK, url_users, without_passwords},
+};
 
 /// BuildKit takes no larger secret.
 const LARGEST: usize = 500 * 1024;
@@ -18,14 +22,14 @@ const LARGEST: usize = 500 * 1024;
 /// A line of a secret of several lines is masked by itself, unless it is as short as a bracket.
 const SHORTEST_LINE: usize = 6;
 
-/// A shorter password in a larger secret is found in too many words.
+/// A shorter password in a larger secret would mask parts of ordinary words.
 const SHORTEST_PASSWORD: usize = 4;
 
 /// The values of a build's secrets. Its `Debug` shows none.
 #[derive(Clone, Default)]
 pub(super) struct Secrets {
     values: BTreeMap<String, Vec<u8>>,
-    /// What must not be told, the longest first: one may hold another.
+    /// What must not be shown, the longest first: one may contain another.
     masked: Vec<String>,
 }
 
@@ -48,7 +52,7 @@ impl Secrets {
                 |place: String, reason: &str| DockerError::Secret { id: id.clone(), place, reason: reason.to_owned() };
             let place = match source {
                 SecretSource::Env(name) => format!("the environment variable {name}"),
-                SecretSource::File(path) => format!("the file '{path}'"),
+                SecretSource::File(path) => format!("the file {path:?}"),
             };
             if !granted(source) {
                 return Err(missing(place, "is kept from builds by this host"));
@@ -109,13 +113,13 @@ impl Secrets {
 
     /// How many bytes at the end of a text that is cut anywhere may be the beginning of a secret.
     pub(super) fn held_back(&self) -> usize {
-        // A secret of several lines is not looked for whole: its lines are.
+        // A secret of several lines is masked line by line.
         let longest = self.masked.iter().filter(|text| !text.contains('\n')).map(String::len).max();
         longest.unwrap_or_default().saturating_sub(1)
     }
 }
 
-/// Passwords in what holds more than one: the address of a package index, or a netrc.
+/// Passwords inside of secrets: in the addresses of package indexes, or a netrc.
 fn passwords(text: &str) -> impl Iterator<Item = &str> {
     let in_addresses = url_users(text).map(|(_, user)| user.split_once(':').map_or(user, |(_, password)| password));
     let words = text.split_whitespace();
@@ -155,15 +159,15 @@ mod tests {
         assert_eq!(read(SecretSource::File(file.display().to_string())).unwrap(), b"from a file\n");
         std::fs::write(&file, "").unwrap();
         let empty = read(SecretSource::File(file.display().to_string())).unwrap_err().to_string();
-        assert!(empty.contains("the secret 'a'") && empty.ends_with(" is empty"), "{empty}");
+        assert!(empty.contains("the secret \"a\"") && empty.ends_with(" is empty"), "{empty}");
         std::fs::write(&file, vec![b'x'; LARGEST + 1]).unwrap();
         assert!(read(SecretSource::File(file.display().to_string())).unwrap_err().to_string().contains("500 KiB"));
         let unset = read(SecretSource::Env("OTHER".to_owned())).unwrap_err();
-        assert_eq!(unset.to_string(), "the secret 'a' has no value: the environment variable OTHER is not set");
+        assert_eq!(unset.to_string(), "the secret \"a\" has no value: the environment variable OTHER is not set");
         let kept = Secrets::read(&[secret(SecretSource::Env("TOKEN".to_owned()))], |_| false, variable).unwrap_err();
         assert!(kept.to_string().ends_with("is kept from builds by this host"), "{kept}");
         let missing = read(SecretSource::File("/missing/file".to_owned())).unwrap_err().to_string();
-        assert!(missing.contains("the file '/missing/file'"), "{missing}");
+        assert!(missing.contains("the file \"/missing/file\""), "{missing}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! TLS to a daemon: whom it trusts and as whom it speaks, as the docker command line is told.
+//! TLS to a daemon: trusted authorities and our own certificate, from where the docker command line takes them.
 
 use std::{
     fmt,
@@ -25,9 +25,9 @@ use crate::{blob::read_regular, failure::of_system};
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Of the certificates in the folder that the user has chosen, else in docker's own: `ca.pem` is whom to trust;
-    /// `cert.pem` and `key.pem` are who we are, by default nobody. Where nobody has chosen, whom the system trusts is
-    /// trusted by default.
+    /// From the folder that the user has chosen, else docker's own: `ca.pem` has the authorities to trust, `cert.pem`
+    /// and `key.pem` our own certificate, if we have one. Without a chosen folder and without `ca.pem`, the authorities
+    /// are the system's.
     pub(super) fn of(chosen: Option<&Path>, own: Option<&Path>) -> Result<Self, String> {
         let file = |name: &str| chosen.or(own).map(|folder| folder.join(name));
         let mut roots = RootCertStore::empty();
@@ -59,7 +59,7 @@ impl Tls {
     /// A client of the daemon at `host`, which has a port.
     pub(super) fn client(&self, host: &str) -> Result<Docker, bollard::errors::Error> {
         let connector = HttpsConnectorBuilder::new().with_tls_config(self.0.as_ref().clone()).https_only();
-        // A daemon closes connections that wait, as we would learn when we speak.
+        // A daemon closes idle connections, which we would notice only at the next request.
         let client =
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector.enable_http1().build());
         let ask = move |request: BollardRequest| {
@@ -79,7 +79,7 @@ impl Tls {
 
 type Certificates = (PathBuf, Vec<CertificateDer<'static>>);
 
-/// What a file has of certificates, if it is there.
+/// The certificates in a file, if it is there.
 fn certificates(path: Option<PathBuf>) -> Result<Option<Certificates>, String> {
     let Some(path) = path else { return Ok(None) };
     let text = match read_regular(&path, cli_config::LARGEST) {

@@ -12,11 +12,11 @@ use super::{
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message of each variant names its fields")]
 pub enum PythonError {
-    #[error("there is no Python at `{program}`")]
+    #[error("there is no Python at {program:?}")]
     NotFound { program: String },
-    #[error("`{program}` is not a Python that can be used: {last_line}")]
+    #[error("{program:?} is not a Python that can be used: {last_line}")]
     Unusable { program: String, last_line: String },
-    #[error("the Python `{program}` lacks cloudpickle, which pickles flows: {last_line}")]
+    #[error("the Python {program:?} lacks cloudpickle, which pickles flows: {last_line}")]
     NoCloudpickle { program: String, last_line: String },
     #[error("can't read {}: {last_line}", file.display())]
     Unreadable { request: usize, file: PathBuf, last_line: String },
@@ -24,15 +24,15 @@ pub enum PythonError {
     NotUnicode { request: Option<usize>, file: PathBuf },
     #[error("executing {}{} failed: {last_line}", file.display(), at_line(*line))]
     Import { request: usize, program: String, file: PathBuf, line: Option<u32>, last_line: String },
-    #[error("there is no `{object}` in {}: {last_line}", file.display())]
+    #[error("there is no {object:?} in {}: {last_line}", file.display())]
     NoObject { request: usize, file: PathBuf, object: String, near: Vec<String>, last_line: String },
-    #[error("`{object}` in {} can't be run: {why}", file.display())]
+    #[error("{object:?} in {} can't be run: {why}", file.display())]
     NotRunnable { request: usize, file: PathBuf, object: String, why: String, near: Vec<String> },
-    #[error("`{object}` in {} can't be pickled, because of `{part}`: {last_line}", file.display())]
+    #[error("{object:?} in {} can't be pickled, because of `{part}`: {last_line}", file.display())]
     NotPicklable { request: usize, file: PathBuf, object: String, part: String, last_line: String },
     #[error("Python died while it pickled {} ({status}): {last_line}", file.display())]
     Crashed { request: usize, program: String, file: PathBuf, status: ExitStatus, last_line: String },
-    #[error("can't run `{program}`: {source}")]
+    #[error("can't run {program:?}: {source}")]
     Process { program: String, source: io::Error },
     #[error("can't write a pickle: {0}")]
     Unwritten(#[source] io::Error),
@@ -80,7 +80,7 @@ impl PythonError {
                 Some(format!("to see all of it, run: {} {}", quoted(program), quoted(&file.to_string_lossy())))
             }
             Self::NoObject { near, .. } | Self::NotRunnable { near, .. } if !near.is_empty() => {
-                Some(format!("there is `{}`", near.join("`, `")))
+                Some(format!("there is {}", near.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")))
             }
             Self::NotRunnable { .. } => Some("a flow has a run() method, or is a function".to_owned()),
             Self::NotPicklable { .. } => Some(

@@ -138,14 +138,14 @@ mod tests {
         assert_eq!(found(None, Some(Path::new(""))).unwrap(), Path::new("python3"));
         assert_eq!(found(None, None).unwrap(), Path::new("python3"));
         let error = found(Some("./none"), None).unwrap_err();
-        assert_eq!(error.to_string(), format!("there is no Python at `{}`", folder.path().join("./none").display()));
+        assert_eq!(error.to_string(), format!("there is no Python at {:?}", folder.path().join("./none")));
     }
 
     #[tokio::test]
     async fn a_name_that_is_nowhere_on_the_path_is_not_found() {
         let python = Interpreter::find(Some("no-such-python"), Path::new("/")).unwrap();
         let error = facts(&python).await.unwrap_err();
-        assert_eq!(error.to_string(), "there is no Python at `no-such-python`");
+        assert_eq!(error.to_string(), r#"there is no Python at "no-such-python""#);
         assert_eq!(error.request(), None);
     }
 }

@@ -261,7 +261,7 @@ class FlowFile:
                 raise Refusal(kind="no_object", message=describe(error), near=near(found, part, found is self.module))
         if not runnable(found):
             kind = type(found).__name__
-            why = "it is a class" if isinstance(found, type) else "`%s` has no run(), and can't be called" % kind
+            why = "it is a class" if isinstance(found, type) else 'its type "%s" has no run(), and it can\'t be called' % kind
             others = [other for other in public(self.module) if is_flow(getattr(self.module, other))]
             raise Refusal(kind="not_runnable", message=why, near=others[:5])
         needed = needed_arguments(found)

@@ -291,15 +291,15 @@ async fn objects_that_are_no_flows_are_told_apart() {
     let source = "class Flow:\n  def run(self): pass\ndaily = Flow()\nnumber = 3\n";
     let error = refusal(source, "dialy").await;
     assert!(matches!(error, PythonError::NoObject { .. }), "{error}");
-    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    assert_eq!(error.help().as_deref(), Some("there is \"daily\""));
     let error = refusal(source, "daily.none").await;
     assert!(error.to_string().ends_with("AttributeError: 'Flow' object has no attribute 'none'"), "{error}");
     let error = refusal(source, "number").await;
-    assert!(error.to_string().contains("can't be run: `int` has no run()"), "{error}");
-    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    assert!(error.to_string().contains("can't be run: its type \"int\" has no run()"), "{error}");
+    assert_eq!(error.help().as_deref(), Some("there is \"daily\""));
     let error = refusal(source, "Flow").await;
     assert!(error.to_string().ends_with("can't be run: it is a class"), "{error}");
-    assert_eq!(error.help().as_deref(), Some("there is `daily`"));
+    assert_eq!(error.help().as_deref(), Some("there is \"daily\""));
     for source in ["def flow(a, *b, c, d=1, **e): pass", "class Flow:\n  def run(self, a, *, c): pass\nflow = Flow()\n"]
     {
         let error = refusal(source, "flow").await;

@@ -17,7 +17,7 @@ use flowhold_core::{
 /// Names in every script that slugs are tested with.
 const NAMES: &str = include_str!("../../vectors/slug.json");
 
-/// The text of a spec of so many flows, with nothing left open: planning it needs no files.
+/// The text of a spec of this many flows, with nothing left open: planning it needs no files.
 pub fn spec(flows: usize) -> String {
     let mut text = String::from(
         "[storage]\ntype = \"docker\"\nregistry_url = \"localhost:5000/acme\"\nbase_image = \"python:3.9-slim\"\n\

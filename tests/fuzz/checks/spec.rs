@@ -13,7 +13,7 @@ fn preview(text: &str) -> Preview {
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let first = preview(text);
-    // What ends too early ends on the line after a line end.
+    // A text that ends too early has its error on the line after the last line end.
     let lines = u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
     for diagnostic in &first.diagnostics {
         assert!(diagnostic.line.is_none_or(|line| line >= 1 && line <= lines), "{diagnostic:?}");

@@ -1,5 +1,5 @@
-//! Any lines as what the classic builder says, a JSON object each. The host's reading of them is the real one; around it
-//! stands as much as it needs.
+//! Any lines as what the classic builder says, a JSON object each. The reader is the host's own; the modules that it needs
+//! are replaced by small ones here.
 
 use std::{sync::Mutex, time::Instant};
 
@@ -7,8 +7,11 @@ use bollard::models::BuildInfo;
 
 use crate::progress::{Event, Progress, without_passwords};
 
-#[path = "../../../host/src/docker/transcript.rs"]
-mod transcript;
+#[path = "../../../host/src/docker/classic_transcript.rs"]
+mod classic_transcript;
+
+#[path = "../../../host/src/docker/step_log.rs"]
+mod step_log;
 
 #[expect(dead_code, reason = "what people are told to do is not checked here")]
 #[path = "../../../host/src/docker/fault.rs"]
@@ -42,7 +45,7 @@ mod request_error {
     }
 }
 
-mod pull {
+mod transfer {
     pub(crate) fn tell_transfer<A>(_: &dyn super::Progress, _: Option<&str>, _: Option<&str>, _: Option<&A>) {}
 }
 
@@ -94,7 +97,7 @@ fn shown(text: &str) {
 
 pub(crate) fn check(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<BuildInfo>(line).ok());
-    let (mut transcript, told, now) = (transcript::Transcript::default(), Told::default(), Instant::now());
+    let (mut transcript, told, now) = (classic_transcript::ClassicTranscript::default(), Told::default(), Instant::now());
     let mut named = false;
     let end = lines.try_for_each(|info| {
         named |= info.aux.as_ref().is_some_and(|aux| aux.id.is_some());

@@ -40,8 +40,8 @@ fn floating_base(base: &BaseImage) -> Option<Verdict> {
         code: "no-latest".to_owned(),
         severity: Severity::Error,
         field: "storage.base_image".to_owned(),
-        message: format!("{} is another image every week", base.reference),
-        help: Some(format!("name a version, such as {}:3.11-slim, or a digest", base.repository)),
+        message: format!("{} is an image that can change without notice", base.reference),
+        help: Some(format!("name a version as its tag, {}:VERSION, or a digest", base.repository)),
     })
 }
 

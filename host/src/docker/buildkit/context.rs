@@ -3,8 +3,7 @@
 //! BuildKit compares what it has by size and time. The time of a file in our archives is made of its digest, to the
 //! second; here nanoseconds are added to it, which is 60 bits in all: another file has another time.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use tar::EntryType;
 
@@ -17,7 +16,7 @@ const SYMLINK: u32 = 1 << 27;
 const SPECIAL: [(u32, u32); 3] = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
 
 /// All that a build is sent.
-pub(super) struct Context {
+pub(super) struct BuildContext {
     /// In BuildKit's order, each behind the directory that it is in.
     pub(super) entries: Vec<Entry>,
     /// Of all files.
@@ -38,13 +37,13 @@ pub(super) struct Entry {
     pub(super) content: Option<Blob>,
 }
 
-impl Context {
+impl BuildContext {
     /// What is in a tar that comes in these pieces.
     ///
     /// # Errors
     /// If a file can't be read, its content is no piece of its own, or the tar has what no build context needs.
     pub(super) fn of(pieces: &[Blob]) -> io::Result<Self> {
-        // Of the files none is read: a tar says where the next header is.
+        // No file is read for that: a tar says where the next header is.
         let source = Pieces::of(pieces.to_vec());
         let starts: BTreeMap<u64, &Blob> = source.starts().zip(pieces).collect();
         let mut archive = tar::Archive::new(source);
@@ -66,7 +65,7 @@ impl Context {
         let dockerfile = |entry: &&Entry| entry.path == "Dockerfile";
         match directory {
             "dockerfile" => self.entries.iter().filter(dockerfile).collect(),
-            // Whether there are files to be left out of the context: there are not.
+            // BuildKit looks for files to leave out of the context: there are none.
             "context" if wanted == [".dockerignore"] => Vec::new(),
             "context" => self.entries.iter().collect(),
             _ => Vec::new(),
@@ -100,7 +99,7 @@ impl Entry {
                 };
                 let [_, _, _, _, a, b, c, d, ..] = content.sha256()?;
                 let nanoseconds = u64::from(u32::from_be_bytes([a, b, c, d])) % 1_000_000_000;
-                // As many seconds as Go's time takes.
+                // Go's time has room for this many seconds.
                 let seconds = header.mtime()?.checked_mul(1_000_000_000).filter(|time| *time < 1 << 62);
                 let time = seconds.ok_or_else(|| odd("a time", &path))? + nanoseconds;
                 Ok(Self { path, mode, size, time, target: String::new(), content: Some(content) })
@@ -130,7 +129,7 @@ fn utf8(bytes: &[u8]) -> io::Result<String> {
 }
 
 fn odd(what: &str, path: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the build context has {what} that no build takes: {path:?}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("the build context has {what} that no build accepts: {path:?}"))
 }
 
 /// BuildKit compares paths name by name: what is in a directory comes before what only begins like it.
@@ -172,8 +171,8 @@ mod tests {
         pieces
     }
 
-    fn context(entries: &[(EntryType, &str, u32, u64, &str)]) -> io::Result<Context> {
-        Context::of(&pieces(entries))
+    fn context(entries: &[(EntryType, &str, u32, u64, &str)]) -> io::Result<BuildContext> {
+        BuildContext::of(&pieces(entries))
     }
 
     #[test]
@@ -228,9 +227,9 @@ mod tests {
         for archive in [
             one(EntryType::Fifo, "a", 0),
             one(EntryType::Regular, "a", 1 << 33),
-            Context::of(&[Blob::in_memory(all)]),
-            Context::of(&whole),
-            Context::of(&[Blob::in_memory(vec![b'x'; 600])]),
+            BuildContext::of(&[Blob::in_memory(all)]),
+            BuildContext::of(&whole),
+            BuildContext::of(&[Blob::in_memory(vec![b'x'; 600])]),
         ] {
             archive.err().unwrap();
         }
@@ -247,7 +246,7 @@ mod tests {
                 *to = byte;
             }
             pieces[which] = Blob::in_memory(piece);
-            if let Ok(context) = Context::of(&pieces) {
+            if let Ok(context) = BuildContext::of(&pieces) {
                 let mut names = context.entries.iter().flat_map(|entry| entry.path.split('/'));
                 prop_assert!(names.all(|name| !matches!(name, "" | "." | "..")));
             }

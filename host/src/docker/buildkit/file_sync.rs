@@ -5,8 +5,7 @@
 //! number of each file that it wants, counted over all entries. We: its content in `DATA`, and an empty one behind it.
 //! BuildKit: `FIN`, and so do we.
 
-use std::collections::HashSet;
-use std::future::poll_fn;
+use std::{collections::HashSet, future::poll_fn};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -14,9 +13,11 @@ use h2::{RecvStream, SendStream};
 use hyper::header::HeaderMap;
 use tokio::sync::mpsc;
 
-use super::super::build::{ArchiveError, Sent};
-use super::context::{Context, Entry};
-use super::protobuf::{Value, fields, push_field, push_number};
+use super::{
+    context::{BuildContext, Entry},
+    protobuf::{Value, fields, push_field, push_number},
+};
+use crate::docker::build::{ArchiveError, Sent};
 
 // Types of packets.
 const STAT: u64 = 0;
@@ -48,7 +49,7 @@ enum FileRequest {
 
 /// A context that BuildKit may ask for.
 pub(super) struct Shared {
-    pub(super) context: Context,
+    pub(super) context: BuildContext,
     pub(super) sent: Sent,
     pub(super) archive_error: ArchiveError,
 }
@@ -207,8 +208,7 @@ mod tests {
     use hyper::{Request, Response};
 
     use super::*;
-    use crate::blob::Blob;
-    use crate::progress::Silent;
+    use crate::{blob::Blob, progress::Silent};
 
     /// The packets that BuildKit would get if it sent these bytes, and whether it was the end.
     async fn told(asked: Vec<u8>) -> (Vec<(u64, u64, Vec<u8>)>, bool) {
@@ -226,7 +226,7 @@ mod tests {
             archive.push(Blob::in_memory(vec![0; 512 - content.len()]));
         }
         archive.push(Blob::in_memory(vec![0; 1024]));
-        let context = Context::of(&archive).unwrap();
+        let context = BuildContext::of(&archive).unwrap();
         let sent = Sent::of(context.bytes, Arc::new(Silent));
         let shared = Shared { context, sent, archive_error: ArchiveError::default() };
 

@@ -8,22 +8,29 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
-use hyper::header::{HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use hyper::{
+    Request, Response, StatusCode,
+    header::{HeaderMap, HeaderValue},
+};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::address::Address;
-use super::super::credentials::Source;
-use super::super::request_error::RequestError;
-use super::super::secrets::Secrets;
-use super::connection::{Connection, broken, refusal};
-use super::file_sync::{Broken, Shared};
-use super::protobuf;
-use crate::progress::{Event, Progress};
+use super::{
+    file_sync::{Broken, Shared},
+    protobuf,
+};
+use crate::{
+    docker::{
+        address::Address,
+        connection::{Connection, broken, refusal},
+        credentials::CredentialStore,
+        request_error::RequestError,
+        secrets::Secrets,
+    },
+    progress::{Event, Progress},
+};
 
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
@@ -43,7 +50,7 @@ const UNIMPLEMENTED: u8 = 12;
 /// What BuildKit is given.
 pub(super) struct Answers {
     pub(super) secrets: Arc<Secrets>,
-    pub(super) credentials: Arc<Source>,
+    pub(super) credentials: Arc<CredentialStore>,
     pub(super) context: Shared,
     pub(super) progress: Arc<dyn Progress>,
 }
@@ -185,11 +192,15 @@ impl Answers {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::super::build::{ArchiveError, Sent};
-    use super::super::context::Context;
     use super::*;
-    use crate::capability::{BuildSecret, SecretSource};
-    use crate::progress::Silent;
+    use crate::{
+        capability::{BuildSecret, SecretSource},
+        docker::{
+            build::{ArchiveError, Sent},
+            buildkit::context::BuildContext,
+        },
+        progress::Silent,
+    };
 
     #[tokio::test]
     async fn only_what_the_build_was_given_is_answered() {
@@ -197,13 +208,13 @@ mod tests {
         let auth = r#"{"auths":{"localhost:5000":{"auth":"bWU6c2VjcmV0"}}}"#;
         std::fs::write(folder.path().join("config.json"), auth).unwrap();
         let secret = BuildSecret { id: "token".to_owned(), source: SecretSource::Env("TOKEN".to_owned()) };
-        let mut credentials = Source::default();
+        let mut credentials = CredentialStore::default();
         credentials.folder = Some(folder.path().to_owned());
         let answers = Answers {
             secrets: Arc::new(Secrets::read(&[secret], |_| true, |_| Some("hunter2".into())).unwrap()),
             credentials: Arc::new(credentials),
             context: Shared {
-                context: Context::of(&[]).unwrap(),
+                context: BuildContext::of(&[]).unwrap(),
                 sent: Sent::of(0, Arc::new(Silent)),
                 archive_error: ArchiveError::default(),
             },

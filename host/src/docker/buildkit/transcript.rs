@@ -1,21 +1,26 @@
 //! What BuildKit says: reports about vertices, from which steps, the image's id and the cause of a failure are read.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bollard::models::ErrorDetail;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::DockerError;
-use super::super::request_error::{RequestError, words};
-use super::super::secrets::Secrets;
-use super::super::transcript::{LINE_BYTES, StepLog, refused, step_fault};
-use super::trace::{self, Log, Part, Report, Vertex};
-use crate::capability::BuildStep;
-use crate::progress::{Event, Progress, clean, without_passwords};
+use super::{
+    masked_log::MaskedLog,
+    trace::{self, Log, Part, Report, Vertex},
+};
+use crate::{
+    capability::BuildStep,
+    docker::{
+        DockerError,
+        request_error::{RequestError, line_error, words},
+        secrets::Secrets,
+        step_log::{StepLog, refused, step_fault},
+    },
+    progress::{Event, Progress, clean},
+};
 
 /// No build has more; what is said of others is not kept.
 const VERTICES: usize = 1000;
@@ -25,7 +30,7 @@ const PREFIXES: [&str; 3] =
     ["failed to solve with frontend dockerfile.v0: ", "failed to solve: ", "failed to create LLB definition: "];
 
 /// What the daemon has said so far.
-pub(super) struct Transcript {
+pub(super) struct BuildkitTranscript {
     secrets: Arc<Secrets>,
     vertices: Vec<Known>,
     /// Places in `vertices`, by digest.
@@ -43,9 +48,7 @@ struct Known {
     vertex: Vertex,
     /// None for what BuildKit does between the steps.
     step: Option<Step>,
-    /// The beginning of a line whose end hasn't come.
-    line: Vec<u8>,
-    log: StepLog,
+    log: MaskedLog,
 }
 
 /// A step as its name says it: `[stage 2/5] RUN …`.
@@ -64,17 +67,11 @@ struct Line {
     id: String,
     aux: Value,
     stream: String,
-    error: String,
+    error: Option<String>,
     error_detail: Option<ErrorDetail>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ErrorDetail {
-    message: String,
-}
-
-impl Transcript {
+impl BuildkitTranscript {
     pub(super) fn new(secrets: Arc<Secrets>) -> Self {
         Self { secrets, vertices: Vec::new(), places: HashMap::new(), begun: Vec::new(), image_id: None, tagged: false }
     }
@@ -97,11 +94,7 @@ impl Transcript {
             return Err(RequestError::NoBuildkit);
         }
         self.tagged |= line.stream.starts_with("Successfully tagged ") && self.image_id.is_some();
-        match line.error_detail {
-            Some(detail) if !detail.message.is_empty() => Err(RequestError::Stream(detail.message)),
-            None if line.error.is_empty() => Ok(()),
-            _ => Err(RequestError::Stream(line.error)),
-        }
+        line_error(line.error, line.error_detail).map_or(Ok(()), |error| Err(RequestError::Stream(error)))
     }
 
     fn cause(&self, message: &str) -> String {
@@ -153,7 +146,7 @@ impl Transcript {
             progress.event(Event::Cached { index: count(begun + 1) });
         }
         if completed {
-            self.end_line(place, progress);
+            self.vertices[place].log.end_line(&self.secrets, progress);
         }
     }
 
@@ -198,47 +191,13 @@ impl Transcript {
 
     fn log(&mut self, log: &Log<'_>, progress: &dyn Progress) {
         let Some(place) = self.places.get(&log.vertex).copied() else { return };
-        let held_back = self.secrets.held_back();
-        for piece in log.bytes.split_inclusive(|byte| *byte == b'\n') {
-            // Long lines are taken in pieces, so that a step that writes no line end costs no memory.
-            for piece in piece.chunks(LINE_BYTES) {
-                let known = &mut self.vertices[place];
-                known.line.extend_from_slice(piece);
-                if known.line.ends_with(b"\n") {
-                    self.end_line(place, progress);
-                } else if known.line.len() >= LINE_BYTES + held_back {
-                    self.end_piece(place, held_back, progress);
-                }
-            }
-        }
-    }
-
-    /// Passes on what is there of a line.
-    fn end_line(&mut self, place: usize, progress: &dyn Progress) {
-        let known = &mut self.vertices[place];
-        let line = std::mem::take(&mut known.line);
-        let line = String::from_utf8_lossy(&line);
-        let line = without_secrets(&self.secrets, line.trim_end_matches(['\n', '\r']));
-        known.log.take(&line, progress);
-    }
-
-    /// Passes on the beginning of a line. Its end may be the beginning of a secret, and so waits for the rest of that,
-    /// behind what is masked already: a cut through a secret would be a cut through its mask.
-    fn end_piece(&mut self, place: usize, held_back: usize, progress: &dyn Progress) {
-        let known = &mut self.vertices[place];
-        let mut line = std::mem::take(&mut known.line);
-        let unfinished = line.split_off(unfinished(&line));
-        let line = String::from_utf8_lossy(&line);
-        let line = without_secrets(&self.secrets, &line);
-        let (told, held) = line.split_at(line.floor_char_boundary(line.len().saturating_sub(held_back)));
-        known.log.take(told, progress);
-        known.line = [held.as_bytes(), &unfinished].concat();
+        self.vertices[place].log.take(log.bytes, &self.secrets, progress);
     }
 
     /// Nothing more will come.
     pub(super) fn end(&mut self, progress: &dyn Progress) {
-        for place in 0..self.vertices.len() {
-            self.end_line(place, progress);
+        for known in &mut self.vertices {
+            known.log.end_line(&self.secrets, progress);
         }
     }
 
@@ -288,12 +247,13 @@ impl Transcript {
         if let Some(step) = &known.step {
             let fault = step_fault(status, &message, &step.instruction);
             let number = self.begun.iter().position(|begun| *begun == place).map_or(step.number, |at| count(at + 1));
+            let StepLog { lines, findings } = known.log.end();
             return DockerError::BuildStep {
                 step: format!("{number}/{total}"),
                 instruction: clean(&step.instruction).into_owned(),
                 message,
-                findings: std::mem::take(&mut known.log.findings),
-                log: std::mem::take(&mut known.log.lines).into(),
+                findings,
+                log: lines.into(),
                 fault,
             };
         }
@@ -331,27 +291,6 @@ impl Step {
     }
 }
 
-/// Where the unfinished character or escape sequence begins that a line ends with.
-fn unfinished(line: &[u8]) -> usize {
-    let character = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
-    let character = line.len() - character;
-    // A longer one is none.
-    let from = line.len().saturating_sub(64);
-    let escape = line[from..].iter().rposition(|byte| *byte == 0x1b).map(|at| from + at);
-    let parameters = |at: &usize| line[at + 1..].iter().skip(1).all(|byte| (0x20..0x40).contains(byte));
-    escape.filter(parameters).map_or(character, |escape| escape.min(character))
-}
-
-/// As a line may be told.
-fn without_secrets<'a>(secrets: &Secrets, line: &'a str) -> Cow<'a, str> {
-    if secrets.is_empty() {
-        return without_passwords(line);
-    }
-    // Also where something between its letters moves the cursor.
-    let shown = clean(&secrets.mask(StepLog::shown(line))).into_owned();
-    Cow::Owned(secrets.mask(&shown).into_owned())
-}
-
 /// How long it took, as far as that is known.
 fn seconds(vertex: &Vertex) -> f64 {
     vertex.completed.zip(vertex.started).map_or(0.0, |(completed, started)| (completed - started).max(0.0))
@@ -365,12 +304,13 @@ fn count(number: usize) -> u32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::fault::Fault;
-    use super::super::protobuf;
     use super::*;
-    use crate::capability::{BuildSecret, SecretSource};
-    use crate::failure::FailureKind;
-    use crate::progress::{Json, Silent};
+    use crate::{
+        capability::{BuildSecret, SecretSource},
+        docker::{buildkit::protobuf, fault::Fault, step_log::LINE_BYTES},
+        failure::FailureKind,
+        progress::{Json, Silent},
+    };
 
     // What Docker 20.10.24 answered, with `curl --data-binary @context.tar …/build?version=2&dockerfile=Dockerfile`.
     const BUILT: &str = include_str!("recorded/built.jsonl");
@@ -388,12 +328,16 @@ mod tests {
         Arc::new(Secrets::read(&secrets, |_| true, |value| Some(value.into())).unwrap())
     }
 
-    fn told(lines: &str, masked: &[&str]) -> (Transcript, Result<(), RequestError>) {
+    fn told(lines: &str, masked: &[&str]) -> (BuildkitTranscript, Result<(), RequestError>) {
         told_to(lines, masked, &Silent)
     }
 
-    fn told_to(lines: &str, masked: &[&str], progress: &dyn Progress) -> (Transcript, Result<(), RequestError>) {
-        let mut transcript = Transcript::new(secrets(masked));
+    fn told_to(
+        lines: &str,
+        masked: &[&str],
+        progress: &dyn Progress,
+    ) -> (BuildkitTranscript, Result<(), RequestError>) {
+        let mut transcript = BuildkitTranscript::new(secrets(masked));
         let end = lines.lines().try_for_each(|line| transcript.take(line.as_bytes(), progress));
         transcript.end(progress);
         (transcript, end)
@@ -414,7 +358,7 @@ mod tests {
         format!("{{\"id\":\"moby.buildkit.trace\",\"aux\":\"{}\"}}", STANDARD.encode(message))
     }
 
-    fn named(transcript: &Transcript) -> Vec<(String, bool)> {
+    fn named(transcript: &BuildkitTranscript) -> Vec<(String, bool)> {
         transcript.steps().into_iter().map(|step| (step.name, step.cached)).collect()
     }
 
@@ -459,7 +403,7 @@ mod tests {
         assert!(shown.ends_with(&end), "{shown}");
     }
 
-    fn shown(lines: &str, masked: &[&str]) -> (Transcript, String) {
+    fn shown(lines: &str, masked: &[&str]) -> (BuildkitTranscript, String) {
         #[derive(Clone, Default)]
         struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
         impl std::io::Write for Written {
@@ -576,56 +520,15 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_a_long_line_is_masked_wherever_it_lies() {
-        for secret in ["hunter2-secret", "häßliches Geheimnis", "x"] {
-            let begins = line(1, &[(1, "a"), (3, "[1/1] RUN cat"), (5, "")]);
-            for at in (0..2 * LINE_BYTES).step_by(LINE_BYTES).flat_map(|cut| cut.saturating_sub(24)..cut + 24) {
-                let text = format!("{}{secret}{}", "-".repeat(at), "+".repeat(2 * LINE_BYTES));
-                for cut in [0, LINE_BYTES + 7] {
-                    let (one, other) = text.split_at(text.floor_char_boundary(cut));
-                    let log = |text: &str| line(3, &[(1, "a"), (4, text)]);
-                    let (_, shown) = shown(&[begins.clone(), log(one), log(other)].join("\n"), &[secret]);
-                    let parts = shown.lines().filter_map(|line| {
-                        let event: serde_json::Value = serde_json::from_str(line).unwrap();
-                        event["line"].as_str().map(str::to_owned)
-                    });
-                    let told: String = parts.collect();
-                    assert_eq!(told, text.replace(secret, "***"), "{at}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_long_line_is_not_cut_in_an_escape_sequence() {
-        let begins = line(1, &[(1, "a"), (3, "[1/1] RUN cat"), (5, "")]);
-        let log = |text: &str| line(3, &[(1, "a"), (4, text)]);
-        let before = "-".repeat(LINE_BYTES + "hunter2-secret".len());
-        for cut in 0.."\u{1b}[1;31m".len() {
-            let (one, other) = "\u{1b}[1;31m".split_at(cut);
-            let (start, end) = (format!("{before}hunter2{one}"), format!("{other}-secret\n"));
-            let (_, shown) = shown(
-                &[begins.clone(), log(&start[start.len() - LINE_BYTES - 13..]), log(&end)].join("\n"),
-                &["hunter2-secret"],
-            );
-            assert!(!shown.contains("hunter2") && shown.contains("***"), "{cut}");
-        }
-    }
-
-    #[test]
     fn what_a_daemon_makes_up_costs_no_memory() {
-        let mut transcript = Transcript::new(secrets(&[]));
+        let mut transcript = BuildkitTranscript::new(secrets(&[]));
         let mut take = |line: String| transcript.take(line.as_bytes(), &Silent).unwrap();
         for number in 0..VERTICES * 2 {
             take(line(1, &[(1, &number.to_string()), (3, &format!("[{number}/1] RUN x"))]));
         }
-        for _ in 0..10 {
-            take(line(3, &[(1, "1"), (4, &"x".repeat(LINE_BYTES * 3))]));
-        }
         assert_eq!(transcript.vertices.len(), VERTICES);
-        assert!(transcript.vertices.iter().all(|known| known.line.len() <= LINE_BYTES));
         // Nor does one step under many digests.
-        let mut transcript = Transcript::new(secrets(&[]));
+        let mut transcript = BuildkitTranscript::new(secrets(&[]));
         for number in 0..VERTICES * 2 {
             let again = line(1, &[(1, &number.to_string()), (3, "[1/1] RUN x")]);
             transcript.take(again.as_bytes(), &Silent).unwrap();
@@ -663,7 +566,7 @@ mod tests {
             let mut answer = recorded[which % recorded.len()].as_bytes().to_vec();
             let at = at % answer.len();
             answer[at] = byte;
-            let mut transcript = Transcript::new(secrets(&["out"]));
+            let mut transcript = BuildkitTranscript::new(secrets(&["out"]));
             let mut lines = answer.split(|byte| *byte == b'\n');
             let end = lines.try_for_each(|line| transcript.take(line, &Silent));
             transcript.end(&Silent);

@@ -5,7 +5,7 @@ use crate::{
     handle::misuse,
 };
 
-/// Does what a line says, and tells what came of it.
+/// Does what a line says, and returns the result.
 pub(crate) fn obey(line: &str) -> String {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
@@ -27,7 +27,7 @@ pub(crate) fn obey(line: &str) -> String {
             told(opened.map(|blobs| blobs.len().to_string()))
         }
         "create" => told(files::create(rest, &files::Blob::new(b"evil")).map(|new| new.to_string())),
-        // So many that they are synced together.
+        // Enough of them to be synced together.
         "create-all" => {
             let evil = files::Blob::new(b"evil");
             let all: Vec<_> = (0..40).map(|at| (format!("{rest}{}", ".".repeat(at)), &evil)).collect();

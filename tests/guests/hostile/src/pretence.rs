@@ -1,4 +1,4 @@
-//! The core's interface, of which this guest has no more than the tests call.
+//! The core's interface, as far as the tests call it.
 
 use std::cell::RefCell;
 

@@ -1,31 +1,27 @@
-//! What the classic builder says, line by line: text for people, from which steps, the image's id
-//! and the cause of a failure are read.
+//! What the classic builder says, line by line: text for people, from which steps, the image's id and the cause of a
+//! failure are read.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use bollard::models::BuildInfo;
 
-use super::DockerError;
-use super::fault::Fault;
-use super::pull::tell_transfer;
-use super::request_error::{RequestError, words};
-use crate::capability::BuildStep;
-use crate::progress::{Event, Progress, clean, without_passwords};
-
-/// A failed step's error carries this many lines of what it wrote.
-const LOG_LINES: usize = 20;
-/// Longer lines are taken in pieces, so that a step that writes no line end costs no memory.
-pub(super) const LINE_BYTES: usize = 16 * 1024;
-/// What our own checks in the image start their lines with.
-const FINDING: &str = "flowhold: ";
+use super::{
+    DockerError,
+    request_error::{RequestError, words},
+    step_log::{LINE_BYTES, StepLog, refused, step_fault},
+    transfer::tell_transfer,
+};
+use crate::{
+    capability::BuildStep,
+    progress::{Event, Progress, clean, without_passwords},
+};
 
 /// No Dockerfile of ours has more: each is kept.
 const STEPS: u32 = 1000;
 
 /// What the builder has said so far.
 #[derive(Debug, Default)]
-pub(super) struct Transcript {
+pub(super) struct ClassicTranscript {
     pub(super) steps: Vec<BuildStep>,
     total: u32,
     began: Option<Instant>,
@@ -37,12 +33,12 @@ pub(super) struct Transcript {
     pub(super) tagged: bool,
 }
 
-impl Transcript {
+impl ClassicTranscript {
     pub(super) fn take(&mut self, info: &BuildInfo, now: Instant, progress: &dyn Progress) -> Result<(), RequestError> {
         if let Some(text) = &info.stream {
             self.text(text, now, progress);
         }
-        // What a `FROM` tells while it pulls.
+        // A `FROM` reports its pull.
         tell_transfer(progress, info.id.as_deref(), info.status.as_deref(), info.progress_detail.as_ref());
         if let Some(id) = info.aux.as_ref().and_then(|aux| aux.id.as_ref()) {
             self.image_id = Some(id.clone());
@@ -92,8 +88,8 @@ impl Transcript {
         }
     }
 
-    /// The total and the instruction, if the line begins the step that has to come next. A command
-    /// may write such a line too; it would have to guess the right numbers.
+    /// The total and the instruction, if the line begins the step that has to come next. A command may write such a
+    /// line too; it would have to guess the right numbers.
     fn next_step<'a>(&self, line: &'a str) -> Option<(u32, &'a str)> {
         let (numbers, name) = line.strip_prefix("Step ").or_else(|| line.strip_prefix("STEP "))?.split_once(':')?;
         let (index, total) = numbers.trim_end().split_once('/')?;
@@ -149,66 +145,7 @@ impl Transcript {
     }
 }
 
-/// The end of what a step wrote.
-#[derive(Debug, Default)]
-pub(super) struct StepLog {
-    pub(super) lines: VecDeque<String>,
-    /// What our own checks in the image said, without their prefix.
-    pub(super) findings: Vec<String>,
-}
-
-impl StepLog {
-    /// A progress bar rewrites its line; its last state is what counts.
-    pub(super) fn shown(line: &str) -> &str {
-        line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default()
-    }
-
-    /// Tells and keeps a line, unless it is empty.
-    pub(super) fn take(&mut self, line: &str, progress: &dyn Progress) {
-        let shown = Self::shown(line);
-        let text = clean(shown);
-        let text = text.trim_end();
-        if text.is_empty() {
-            return;
-        }
-        progress.event(Event::Log { line: shown });
-        if let Some(finding) = text.strip_prefix(FINDING)
-            && self.findings.len() < LOG_LINES
-        {
-            self.findings.push(finding.to_owned());
-        }
-        if self.lines.len() == LOG_LINES {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(text.to_owned());
-    }
-}
-
-/// A build that ended before its first step. There is only the Dockerfile to find fault with, and the daemon does so
-/// with status 500 as well as 400.
-pub(super) fn refused(status: Option<u16>, message: String) -> DockerError {
-    let of_dockerfile = message.to_lowercase().contains("dockerfile");
-    let fault = match Fault::of(status, &message) {
-        // It may well be the Dockerfile that it has no place for.
-        Fault::DiskFull if !of_dockerfile || message.trim_end().ends_with("no space left on device") => Fault::DiskFull,
-        Fault::Busy if !of_dockerfile => Fault::Busy,
-        _ => Fault::Invalid,
-    };
-    DockerError::BuildRefused { message, fault }
-}
-
-/// What the words about a failed step mean.
-pub(super) fn step_fault(status: Option<u16>, message: &str, instruction: &str) -> Fault {
-    match Fault::of(status, message) {
-        Fault::DiskFull => Fault::DiskFull,
-        // No other instruction speaks to a registry.
-        fault if instruction.to_ascii_uppercase().starts_with("FROM") && fault != Fault::Other => fault,
-        _ => Fault::Invalid,
-    }
-}
-
-/// The builder's words between the commands' output: names of containers and images that mean
-/// nothing to anybody.
+/// The builder's words between the commands' output: ids of containers and images, which mean nothing to people.
 fn is_the_builders_own(line: &str) -> bool {
     let openings = [" ---> Running in ", " ---> ", "Removing intermediate container ", "Successfully built "];
     let name = openings.iter().find_map(|opening| line.strip_prefix(opening));
@@ -224,11 +161,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::progress::{Json, Silent};
+    use crate::{
+        docker::{fault::Fault, step_log::LOG_LINES},
+        progress::{Json, Silent},
+    };
 
     /// Feeds recorded lines of a build, one second apart.
-    fn told(lines: &str) -> (Transcript, Result<(), RequestError>) {
-        let (mut transcript, start) = (Transcript::default(), Instant::now());
+    fn told(lines: &str) -> (ClassicTranscript, Result<(), RequestError>) {
+        let (mut transcript, start) = (ClassicTranscript::default(), Instant::now());
         for (at, line) in lines.lines().enumerate() {
             let info = serde_json::from_str(line).unwrap();
             let now = start + Duration::from_secs(at as u64);
@@ -327,7 +267,7 @@ mod tests {
     #[test]
     fn a_progress_bar_is_its_last_state() {
         let json = Json::new(Vec::new());
-        let mut transcript = Transcript::default();
+        let mut transcript = ClassicTranscript::default();
         transcript.text("Step 1/1 : RUN x\n 10%\r 50%\r100%\r\n", Instant::now(), &json);
         transcript.text(&"x".repeat(LINE_BYTES * 2), Instant::now(), &json);
         assert_eq!(transcript.log.lines[0], "100%");
@@ -369,7 +309,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_answer_can_be_taken(lines in answer()) {
-            let mut transcript = Transcript::default();
+            let mut transcript = ClassicTranscript::default();
             let json = Json::new(Vec::new());
             let now = Instant::now();
             let end = lines.iter().try_for_each(|line| {

@@ -1,0 +1,74 @@
+//! What pulls and pushes have in common: an answer in lines of JSON.
+//!
+//! The requests are our own, not bollard's: 0.21.1 drops `error` from such a line, which is all that proxies and old
+//! daemons say of one, and the layer's id from those of a push.
+
+use bollard::models::{ErrorDetail, ProgressDetail};
+use hyper::http::request::Builder;
+use serde::Deserialize;
+
+use super::{
+    Daemon,
+    connection::broken,
+    request_error::{RequestError, line_error, words},
+    retry::LastProgress,
+};
+use crate::progress::{Event, Progress};
+
+/// A line of the answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Line {
+    id: Option<String>,
+    pub(super) status: Option<String>,
+    progress_detail: Option<ProgressDetail>,
+    error: Option<String>,
+    error_detail: Option<ErrorDetail>,
+}
+
+impl Daemon {
+    /// Has the daemon pull or push an image, and gives `take` each line of its answer.
+    pub(super) async fn transfer(&self, request: Builder, mut take: impl FnMut(&Line)) -> Result<(), RequestError> {
+        let work = self.each_line(request, |line| {
+            let line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
+            take(&line);
+            line_error(line.error, line.error_detail).map_or(Ok(()), |error| Err(RequestError::Stream(words(&error))))
+        });
+        // Dropping it closes the connection, which is what makes the daemon stop.
+        tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
+            end = work => end,
+        }
+    }
+
+    /// Passes on a line of a pull or a push.
+    pub(super) fn tell_transfer(&self, line: &Line, last_progress: &LastProgress) {
+        let status = line.status.as_deref();
+        last_progress.hear(status);
+        tell_transfer(&*self.settings.progress, line.id.as_deref(), status, line.progress_detail.as_ref());
+    }
+}
+
+/// The same, for lines of another type but of the same shape.
+pub(super) fn tell_transfer(
+    progress: &dyn Progress,
+    id: Option<&str>,
+    status: Option<&str>,
+    amount: Option<&ProgressDetail>,
+) {
+    let Some(status) = status.filter(|status| !status.is_empty()) else {
+        return;
+    };
+    let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+    progress.event(match id {
+        // In the first line of a pull the id is a tag.
+        Some(id) if !status.starts_with("Pulling from") => Event::Layer {
+            id,
+            status,
+            current: bytes(amount.and_then(|amount| amount.current)),
+            total: bytes(amount.and_then(|amount| amount.total)),
+        },
+        _ => Event::Message { text: status },
+    });
+}
