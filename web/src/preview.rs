@@ -168,12 +168,9 @@ pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Pre
     to_js(fields).map(Ts::new_unchecked)
 }
 
-/// The names of the spec are good by now, so one that is not is the option's.
+/// The names in the spec are good by now, so a name that is not is the option's.
 fn unnamed(failure: Failure) -> Thrown {
-    if failure.code == Code::InvalidReference.as_str() {
-        return wrong_argument(format!("uuid must be a name for the image: {}", failure.message));
-    }
-    thrown(failure)
+    wrong_argument(format!("uuid must be a name for the image: {}", failure.message))
 }
 
 /// What is wrong with a spec, and what else there is to say about it.
