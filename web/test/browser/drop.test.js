@@ -96,7 +96,7 @@ browserTest('a directory, an empty file and 10 MB of noise', {}, async (visitor)
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(EMPTY);
   await page.drop(noise, empty, join(directory, 'deep'), flow);
-  await page.shows('notice', '4 added. Replace /path/to with the folder that they are in.');
+  await page.shows('notice', '4 added. Replace /path/to with the real path.');
   await page.shows('plan', /^sha256:/);
   await page.shows('status', 'No problems');
   const spec = await page.text();
@@ -245,7 +245,7 @@ browserTest('TOML and JSON that are no specs are files', {}, async (visitor) => 
   for (const [path, wanted] of /** @type {const} */ ([
     // It is in the spec by its name, whatever is in it.
     [file('settings.json', '{"storage": {"type": "memory"}}'), /^settings\.json brought up to date/],
-    [file('tables.json', '{"tables": []}'), /^tables\.json added\. Replace \/path\/to with the folder that it is in\./],
+    [file('tables.json', '{"tables": []}'), /^tables\.json added\. Replace \/path\/to with the real path\./],
     [file('pyproject.toml', '[project]\nname = "x"\n'), /^pyproject\.toml added/],
     [file('rows.json', `[${'0,'.repeat(600_000)}0]`), /^rows\.json added/],
     [file('broken.toml', '[storage\n'), /^broken\.toml added/],

@@ -218,8 +218,7 @@ function report({ added, replaced, refused }: Insertion, only?: string): void {
   if (total(added) > 0) done.push(`${only ?? total(added).toLocaleString("en")} added`);
   if (total(replaced) > 0) done.push(`${only ?? total(replaced).toLocaleString("en")} brought up to date`);
   const notes: string[] = [];
-  if (added.files > 0)
-    notes.push(`Replace ${SOMEWHERE} with the folder that ${added.files === 1 ? "it is" : "they are"} in.`);
+  if (added.files > 0) notes.push(`Replace ${SOMEWHERE} with the real path.`);
   if (added.files + replaced.files > 0) notes.push(MODES);
   if (refused.length === 0) {
     return tell([`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" "));
