@@ -64,7 +64,7 @@ function writeTypes(generated) {
   rmSync(generated);
 }
 
-/** What a panic would say is heard by nobody here: it becomes a trap, and all that makes its text is left out. */
+/** The message of a panic goes nowhere here: it becomes a trap, and the code that makes the message is left out. */
 function trapOnPanic(module) {
   const read = binaryen.readBinary(readFileSync(module));
   const functions = Array.from({ length: read.getNumFunctions() }, (_, index) => read.getFunctionByIndex(index));
@@ -76,8 +76,8 @@ function trapOnPanic(module) {
 }
 
 function optimize(module) {
-  const binaryen = dirname(createRequire(import.meta.url).resolve('binaryen/package.json'));
-  run(process.execPath, join(binaryen, 'bin', 'wasm-opt'), module, ...SMALLER, '--strip-producers', '--strip-target-features', '-o', `${module}.opt`);
+  const folder = dirname(createRequire(import.meta.url).resolve('binaryen/package.json'));
+  run(process.execPath, join(folder, 'bin', 'wasm-opt'), module, ...SMALLER, '--strip-producers', '--strip-target-features', '-o', `${module}.opt`);
   renameSync(`${module}.opt`, module);
 }
 

@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf, process::Stdio, rc::Rc};
 
 use flowhold::{Host, Need, SpecText};
-use flowhold_core::{json::Json, preview::Preview, resolve::Facts, spec::Spec};
+use flowhold_core::{diagnostic::Code, json::Json, preview::Preview, resolve::Facts, spec::Spec};
 use flowhold_tests::{Done, Folder};
 use proptest::{prelude::ProptestConfig, prop_assert_eq, proptest};
 use serde_json::Value;
@@ -24,12 +24,15 @@ const FIXTURES: &[(&str, &[&str])] = &[
     ("empty.toml", &["no-flows"]),
     ("flow-names.json", &["flow-name"]),
     ("invalid-values.toml", &["invalid-value", "python-unknown"]),
+    ("line-too-long.json", &["line-too-long"]),
+    ("literal-secret.toml", &["literal-secret"]),
     ("local-absolute.toml", &[]),
     ("local-home.toml", &[]),
     ("local-relative.toml", &[]),
     ("memory.json", &[]),
     ("missing-keys.json", &["missing-key"]),
     ("naming-needs-one-flow.toml", &["naming-needs-one-flow"]),
+    ("not-a-spec.json", &["not-a-spec"]),
     ("other-storage.toml", &["other-storage"]),
     ("path-clash.json", &["path-clash"]),
     ("paths.json", &["relative-file", "invalid-path"]),
@@ -49,34 +52,37 @@ const FIXTURES: &[(&str, &[&str])] = &[
     ("wrong-types.toml", &["wrong-type", "missing-key"]),
 ];
 
-/// What a preview can report without asking its host anything.
-const CODES_WITHOUT_HOST: &[&str] = &[
-    "syntax",
-    "unknown-key",
-    "duplicate-key",
-    "wrong-type",
-    "missing-key",
-    "invalid-value",
-    "other-storage",
-    "flow-name",
-    "duplicate-flow",
-    "slug-clash",
-    "no-flows",
-    "invalid-reference",
-    "registry-rule",
-    "floating-base-image",
-    "python-mismatch",
-    "python-unknown",
-    "invalid-requirement",
-    "repeated-requirement",
-    "invalid-prefect-version",
-    "invalid-variable",
-    "unused-build-arg",
-    "relative-file",
-    "invalid-path",
-    "path-clash",
-    "too-many-layers",
-    "naming-needs-one-flow",
+/// What no preview of a spec alone reports: it takes a source, a policy, readings, a daemon, an earlier plan or a storage.
+const NEEDS_HOST: &[Code] = &[
+    Code::NoReadings,
+    Code::PushWithoutRegistry,
+    Code::PlanMismatch,
+    Code::FlowNotFound,
+    Code::Unsupported,
+    Code::NoImageName,
+    Code::NoLocalImage,
+    Code::NeedsBuildkit,
+    Code::NoContent,
+    Code::UnseenSource,
+    Code::UnjudgedPlan,
+    Code::PolicyFailed,
+    Code::Verdict,
+    Code::SourceChanged,
+    Code::InvalidStorage,
+    Code::InvalidPreview,
+    Code::InvalidSnapshot,
+    Code::MissingFile,
+    Code::PermissionDenied,
+    Code::FileError,
+    Code::IsADirectory,
+    Code::NotADirectory,
+    Code::NotGranted,
+    Code::NoPython,
+    Code::NoCloudpickle,
+    Code::ImportFailed,
+    Code::NoObject,
+    Code::NotPickled,
+    Code::HostFault,
 ];
 
 fn specs() -> PathBuf {
@@ -166,8 +172,9 @@ fn no_fixture_is_forgotten_and_every_code_has_one() {
         std::fs::read_dir(specs()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
     assert_eq!(files, FIXTURES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-    for code in CODES_WITHOUT_HOST {
-        assert!(FIXTURES.iter().any(|(_, codes)| codes.contains(code)), "no fixture has {code}");
+    for code in Code::ALL {
+        let has_one = FIXTURES.iter().any(|(_, codes)| codes.contains(&code.as_str()));
+        assert_ne!(has_one, NEEDS_HOST.contains(code), "{code} belongs in a fixture or in NEEDS_HOST");
     }
 }
 

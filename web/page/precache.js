@@ -4,7 +4,7 @@ import { join, relative, resolve, sep } from "node:path";
 
 /**
  * Writes the service worker into the build, with the list of everything that was built and a version made of its bytes.
- * Policies are not in it: whoever hosts the page changes them.
+ * Policies are not in it: those who host the page change them.
  */
 export function precache(source) {
   let root;

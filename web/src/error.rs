@@ -21,7 +21,7 @@ extern "C" {
 /// What an error says besides its message.
 #[derive(tsify::Tsify)]
 pub struct ErrorDetails {
-    /// Who can do something about it: the input is wrong, something is not there, trying again may help, or stopped.
+    /// The input is wrong, something that is needed is not there, trying again may help, or it was stopped.
     #[tsify(type = "'input' | 'unavailable' | 'retry' | 'interrupted'")]
     pub kind: String,
     /// Stable, kebab-case: for programs.

@@ -17,7 +17,10 @@ use flowhold_core::{
 use js_sys::{Array, Function, JSON, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::*};
 
-use crate::error::{Thrown, thrown, wrong_argument};
+use crate::{
+    error::{Thrown, thrown, wrong_argument},
+    options::NAMES,
+};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -72,20 +75,17 @@ pub(crate) fn text_or_object(value: &JsValue, what: &str) -> Result<String, Thro
         return Ok(text);
     }
     if !value.is_object() || value.is_function() {
-        return Err(wrong_argument(format!("{what} is a text or an object")));
+        return Err(wrong_argument(format!("{what} must be a string or an object")));
     }
     let text = JSON::stringify(value)
-        .map_err(|error| wrong_argument(format!("{what} is JSON, and this is not: {}", said(&error))))?;
-    text.as_string().ok_or_else(|| wrong_argument(format!("{what} is JSON, and this is not")))
+        .map_err(|error| wrong_argument(format!("{what} can't be written as JSON: {}", said(&error))))?;
+    text.as_string().ok_or_else(|| wrong_argument(format!("{what} can't be written as JSON")))
 }
 
 /// What a JavaScript error says.
 pub(crate) fn said(error: &JsValue) -> String {
-    error.dyn_ref::<js_sys::Error>().map_or_else(|| "it can't be told why".to_owned(), |error| error.message().into())
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| "no reason was given".to_owned(), |error| error.message().into())
 }
-
-/// The options that there are. One that is misspelt, such as `policy`, must not be taken for one that is left out.
-const NAMES: [&str; 8] = ["files", "home", "folder", "python", "uuid", "now", "policies", "since"];
 
 /// Options, checked.
 #[derive(Default)]
@@ -141,11 +141,11 @@ impl Options {
             return Ok(Self::default());
         };
         if !input.is_object() {
-            return Err(wrong_argument("options are an object"));
+            return Err(wrong_argument("options must be an object"));
         }
         let keys = Reflect::own_keys(input).map_err(|error| unreadable("options", &error))?;
         if let Some(key) = keys.iter().filter_map(|key| key.as_string()).find(|key| !NAMES.contains(&key.as_str())) {
-            return Err(wrong_argument(format!("there is no option {key:?}, but {}", NAMES.join(", "))));
+            return Err(wrong_argument(format!("unknown option {key:?}; expected one of {}", NAMES.join(", "))));
         }
         let mut options = Self { home: text(input, "home")?, folder: text(input, "folder")?, ..Self::default() };
         for (path, given) in entries(input, "files", "{ path: bytes }")? {
@@ -154,16 +154,19 @@ impl Options {
         }
         for (name, policy) in entries(input, "policies", "{ name: function }")? {
             let policy =
-                policy.dyn_into().map_err(|_| wrong_argument(format!("policies[{name:?}] is not a function")))?;
+                policy.dyn_into().map_err(|_| wrong_argument(format!("policies[{name:?}] must be a function")))?;
             options.policies.push((name, policy));
         }
         if let Some(python) = field(input, "python")? {
             let version = text(&python, "version")?.filter(|version| version.parse::<PythonVersion>().is_ok());
-            let version = version.ok_or_else(|| wrong_argument("python has no version such as \"3.11\""))?;
+            let version = version.ok_or_else(|| wrong_argument("python must have a version, such as \"3.11\""))?;
             let (prefect, cloudpickle) = (text(&python, "prefect")?, text(&python, "cloudpickle")?);
             options.python = Some(PythonFacts { version, prefect, cloudpickle });
         }
         options.uuid = field(input, "uuid")?;
+        if options.uuid.as_ref().is_some_and(|uuid| !uuid.is_function() && uuid.as_string().is_none()) {
+            return Err(wrong_argument("uuid must be a string or a function"));
+        }
         options.now = number(input, "now")?;
         options.since = match field(input, "since")? {
             Some(since) => {
@@ -280,7 +283,7 @@ impl Random for Options {
     fn uuid(&self) -> String {
         let Some(uuid) = &self.uuid else { return String::new() };
         match uuid.dyn_ref::<Function>() {
-            // What is no text is no name, and reported as such.
+            // What is not a string is no name, and reported as such.
             Some(function) => {
                 function.call0(&JsValue::UNDEFINED).ok().and_then(|id| id.as_string()).unwrap_or_default()
             }
@@ -299,7 +302,7 @@ pub(crate) fn field(object: &JsValue, name: &str) -> Result<Option<JsValue>, Thr
 fn entries(object: &JsValue, name: &str, shape: &str) -> Result<Vec<(String, JsValue)>, Thrown> {
     let Some(members) = field(object, name)? else { return Ok(Vec::new()) };
     if !members.is_object() {
-        return Err(wrong_argument(format!("{name} are an object: {shape}")));
+        return Err(wrong_argument(format!("{name} must be an object: {shape}")));
     }
     let member = |entry: JsValue| {
         let entry: Array = entry.unchecked_into();

@@ -6,6 +6,7 @@
 pub mod edit;
 pub mod error;
 pub mod input;
+mod nothing;
 pub mod options;
 pub mod policies;
 pub mod preview;

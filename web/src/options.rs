@@ -1,31 +1,39 @@
-//! The TypeScript type of what a preview may know besides the spec. `input` reads it.
+//! The options of previews: their TypeScript type, and their names. `input` reads them.
 
-/// What a preview may know besides the spec.
-#[derive(tsify::Tsify)]
-pub struct Options {
-    /// By path, as the spec names it: `flows/etl.py`, `/abs/model.bin`, and `/abs/dir/below.txt` for a directory
-    /// `/abs/dir` in `files`. What is not given and not stated by the spec stays open.
-    #[tsify(optional, type = "Record<string, FileInput>")]
-    pub files: (),
-    /// The home directory, for `~`.
-    #[tsify(optional, type = "string")]
-    pub home: (),
-    /// The folder of the spec, for relative directories.
-    #[tsify(optional, type = "string")]
-    pub folder: (),
-    /// The Python that pickles the flows.
-    #[tsify(optional, type = "{ version: string; prefect?: string; cloudpickle?: string }")]
-    pub python: (),
-    /// Fills in names that only a build chooses; asked once for each if it is a function.
-    #[tsify(optional, type = "string | (() => string)")]
-    pub uuid: (),
-    /// The time for names that have it, in milliseconds since 1970; now by default.
-    #[tsify(optional, type = "number")]
-    pub now: (),
-    /// Policies that judge the plan, by the names that the spec has for them or by any other.
-    #[tsify(optional, type = "Record<string, Policy>")]
-    pub policies: (),
-    /// An earlier preview, or its JSON as `flowhold preview --format json` prints it: adds `forecast`.
-    #[tsify(optional, type = "string | Preview")]
-    pub since: (),
+/// Declares the type and the names at once. Documentation is given as attributes, as in `storages`.
+macro_rules! options {
+    ($($(#[doc = $doc:tt])+ $name:ident: $type:tt,)+) => {
+        /// What a preview may know besides the spec.
+        #[derive(tsify::Tsify)]
+        pub struct Options {
+            $(
+                $(#[doc = $doc])+
+                #[tsify(optional, type = $type)]
+                pub $name: (),
+            )+
+        }
+
+        /// The options that there are. One that is misspelt, such as `policy`, must not be taken for one that is left out.
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+options! {
+    #[doc = " By path, as the spec names it: `flows/etl.py`, `/abs/model.bin`, and `/abs/dir/below.txt` for a directory"]
+    #[doc = " `/abs/dir` in `files`. What is not given and not stated by the spec stays open."]
+    files: "Record<string, FileInput>",
+    #[doc = " The home directory, for `~`."]
+    home: "string",
+    #[doc = " The folder of the spec, for relative directories."]
+    folder: "string",
+    #[doc = " The Python that pickles the flows."]
+    python: "{ version: string; prefect?: string; cloudpickle?: string }",
+    #[doc = " Fills in names that only a build chooses; asked once for each if it is a function."]
+    uuid: "string | (() => string)",
+    #[doc = " The time for names that have it, in milliseconds since 1970; now by default."]
+    now: "number",
+    #[doc = " Policies that judge the plan, by the names that the spec has for them or by any other."]
+    policies: "Record<string, Policy>",
+    #[doc = " An earlier preview, or its JSON as `flowhold preview --format json` prints it: adds `forecast`."]
+    since: "string | Preview",
 }

@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use flowhold_core::{
-    capability::Segment, diagnostic::Code, dockerfile::Mounts, json::Json, preview, serialized, settings::EntryKind,
-    spec::Spec, storage::Storage,
+    capability::Segment, diagnostic::Code, dockerfile::Mounts, failure::Failure, json::Json, preview, serialized,
+    settings::EntryKind, spec::Spec, storage::Storage,
 };
 use js_sys::{Array, Uint8Array};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    error::{Thrown, thrown, to_js},
+    error::{Thrown, thrown, to_js, wrong_argument},
     input::{Options, OptionsInput, SpecInput, spec_text},
     policies::judge_all,
 };
@@ -157,7 +157,7 @@ impl Planned {
 pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Preview>, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;
     if options.uuid.is_some() {
-        preview.choose_names(&options, &options).map_err(thrown)?;
+        preview.choose_names(&options, &options).map_err(unnamed)?;
     }
     let mut fields = preview.to_json(options.since.as_ref());
     for (name, _) in &mut fields.0 {
@@ -166,6 +166,11 @@ pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Pre
         }
     }
     to_js(fields).map(Ts::new_unchecked)
+}
+
+/// The names in the spec are good by now, so a name that is not is the option's.
+fn unnamed(failure: Failure) -> Thrown {
+    wrong_argument(format!("uuid must be a name for the image: {}", failure.message))
 }
 
 /// What is wrong with a spec, and what else there is to say about it.

@@ -4,7 +4,7 @@ use flowhold_core::{
     blob::{Content, read_all},
     capability::refused,
     failure::Failure,
-    flow::{Flow as CoreFlow, FlowMapError, Format},
+    flow::{Flow as CoreFlow, Format},
     flow_name::FlowNameError,
     serialized, snapshot,
     spec::{Spec, StorageSpec},
@@ -20,6 +20,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     error::{Thrown, thrown, to_js, wrong_argument},
     input::{assign, bytes_of, field, said, spec_text, text, text_of, text_or_object},
+    nothing::Nothing,
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -172,7 +173,7 @@ fn docker(settings: Option<&JsValue>) -> Result<Storage, Thrown> {
     let storage = Object::new();
     if let Some(settings) = settings {
         if !settings.is_object() {
-            return Err(wrong_argument("the arguments of a storage are an object"));
+            return Err(wrong_argument("the arguments of a storage must be an object"));
         }
         assign(&storage, settings)
             .map_err(|error| wrong_argument(format!("the arguments can't be read: {}", said(&error))))?;
@@ -199,13 +200,13 @@ fn deserialize(serialized: &JsValue, kind: StorageKind) -> Result<Storage, Throw
     if storage.kind() == kind {
         Ok(storage)
     } else {
-        Err(wrong_argument(format!("this is a {} storage", storage.kind())))
+        Err(wrong_argument(format!("this is a {} storage, not a {kind} storage", storage.kind())))
     }
 }
 
 fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
     if !input.is_object() {
-        return Err(wrong_argument("a flow is an object: { name, content }"));
+        return Err(wrong_argument("a flow must be an object: { name, content }"));
     }
     let name = text(input, "name")?.ok_or_else(|| wrong_argument("the flow has no name"))?;
     let content = field(input, "content")?.ok_or_else(|| wrong_argument("the flow has no content"))?;
@@ -215,7 +216,7 @@ fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
             (bytes, format)
         }
         (None, Some(text)) => (text.into_bytes(), Format::Script),
-        (None, None) => return Err(wrong_argument("the content of a flow is a Uint8Array or a text")),
+        (None, None) => return Err(wrong_argument("the content of a flow must be a Uint8Array or a string")),
     };
     let format = match text(input, "format")? {
         Some(format) => format.parse().map_err(|error: WordError| thrown(Failure::explained(error)))?,
@@ -223,36 +224,6 @@ fn flow_of(input: &JsValue) -> Result<CoreFlow, Thrown> {
     };
     let name = name.parse().map_err(|error: FlowNameError| thrown(Failure::explained(error)))?;
     Ok(CoreFlow { name, format, content: Content::from_bytes(bytes) })
-}
-
-/// What `Storage::add_flow` does, as far as it needs no files: those of a Local storage are not in the module.
-fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
-    match storage {
-        Storage::Docker(docker) => docker.add_flow(flow),
-        Storage::Memory(memory) => memory.add_flow(flow),
-        Storage::Bytes(bytes) => bytes.add_flow(flow),
-        Storage::Local(local) if local.flows().contains(flow.name.as_str()) => {
-            Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into())
-        }
-        Storage::Local(_) => Err(refused("files")),
-    }
-}
-
-/// The flow at a location, as far as that needs neither files nor a daemon.
-fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
-    let name = storage.flows().at(location)?;
-    match storage {
-        Storage::Memory(memory) => memory.get_flow(location),
-        Storage::Bytes(bytes) => bytes.get_flow(location),
-        Storage::Docker(docker) => {
-            let Some(blob) = docker.added(location)? else {
-                docker.name()?;
-                return Err(refused("docker"));
-            };
-            Ok(CoreFlow { name: name.clone(), format: docker.format(name), content: Content::of(blob)? })
-        }
-        Storage::Local(_) => Err(refused("files")),
-    }
 }
 
 fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
@@ -268,6 +239,31 @@ fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
     Object::from_entries(&flow.into_iter().collect::<Array>())
 }
 
+/// The flow at a location. One of a Docker storage is read from outside of its image.
+fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
+    match storage {
+        Storage::Docker(docker) => {
+            let blob = docker.read_flow(location, &Nothing)?;
+            let name = docker.flows().at(location)?.clone();
+            Ok(CoreFlow { format: docker.format(&name), content: Content::of(blob)?, name })
+        }
+        Storage::Local(local) => local.get_flow(location, &Nothing),
+        Storage::Memory(memory) => memory.get_flow(location),
+        Storage::Bytes(bytes) => bytes.get_flow(location),
+    }
+}
+
+/// What `Storage::add_flow` does without files, of which the module has no code to write them.
+fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
+    match storage {
+        Storage::Docker(docker) => docker.add_flow(flow),
+        Storage::Memory(memory) => memory.add_flow(flow),
+        Storage::Bytes(bytes) => bytes.add_flow(flow),
+        Storage::Local(local) => local.refuse_known(&flow.name).and_then(|()| Err(refused("files"))),
+    }
+}
+
+/// What `Storage::build` does without daemon and files.
 fn build(storage: &Storage) -> Result<JsValue, Thrown> {
     let report = match storage {
         Storage::Docker(_) => Err(refused("docker")),

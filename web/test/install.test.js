@@ -26,7 +26,7 @@ test('nothing else is installed with it', () => {
     readFileSync(join(installed.project, 'node_modules/flowhold/package.json'), 'utf8'),
   );
   assert.deepEqual([dependencies, peerDependencies, optionalDependencies], [undefined, undefined, undefined]);
-  // npm runs these on the machine of whoever installs.
+  // npm runs these on the user's machine.
   for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(scripts?.[name], undefined);
 });
 

@@ -117,7 +117,6 @@ test('names that only a build chooses are null, or are passed in', () => {
   assert.deepEqual(chosen.image, { registry: null, name: 'id-0', tag: 'id-1', reference: 'id-0:id-1' });
   const byFlow = preview(SPEC.replace('[[', 'naming = "flow"\n[['), { files: FILES, uuid: 'x', now: 1571270400000 });
   assert.equal(byFlow.image?.reference, 'hello:2019-10-17t00-00-00-000z');
-  assert.equal(thrown(() => preview(SPEC, { files: FILES, uuid: 'Not A Name' })).code, 'invalid-reference');
 });
 
 test('the forecast is a function of two previews', () => {
@@ -146,10 +145,23 @@ test('arguments of the wrong type are errors, and never anything else', () => {
   }
   for (const options of [1, 'x', { files: 1 }, { files: 'x' }, { files: { a: 1 } }, { files: { a: {} } }, { files: { a: { size: -1, sha256: '' } } },
     { files: { a: { size: 1, sha256: 'no' } } }, { files: { a: { content: 'text' } } }, { home: 1 }, { now: -1 }, { now: 'x' }, { python: {} },
-    { python: { version: '3.11.7' } }, { since: 5 }, { policy: {} }]) {
-    assert.equal(thrown(() => preview(SPEC, options)).code, 'wrong-type', JSON.stringify(options));
+    { python: { version: '3.11.7' } }, { since: 5 }, { policy: {} }, { uuid: 1 }, { uuid: {} }, { uuid: 'Not A Name' }, { uuid: () => 1 }]) {
+    const given = typeof options === 'object' ? { files: FILES, ...options } : options;
+    assert.equal(thrown(() => preview(SPEC, given)).code, 'wrong-type', JSON.stringify(options));
   }
-  assert.match(thrown(() => preview(SPEC, { policy: {} })).message, /policies/);
+  for (const [spec, options, message] of [
+    [SPEC, { policy: {} }, /^unknown option "policy"; expected one of files, home, folder, python, uuid, now, policies, since$/],
+    [SPEC, 1, /^options must be an object$/],
+    [SPEC, { files: 1 }, /^files must be an object: /],
+    [SPEC, { files: FILES, uuid: 1 }, /^uuid must be a string or a function$/],
+    [SPEC, { files: FILES, uuid: () => 'Not A Name' }, /^uuid must be a name for the image: .*"Not A Name"/],
+    [1, {}, /^a spec must be a string or an object$/],
+  ]) {
+    assert.match(thrown(() => preview(spec, options)).message, message);
+  }
+  // Nor does Docker Hub take a name of three parts.
+  const acme = SPEC.replace('[[', 'registry_url = "docker.io/acme"\n[[');
+  assert.match(thrown(() => preview(acme, { files: FILES, uuid: 'a/b' })).message, /^uuid must be a name for the image: /);
 });
 
 test('what an argument throws, and bytes that were transferred, are errors that leave the package usable', () => {
@@ -190,7 +202,7 @@ test('so are they everywhere else', () => {
 });
 
 test('bytes that the module has no room for are refused', () => {
-  // Such an array takes no memory before somebody writes to it.
+  // Such an array takes no memory until something is written to it.
   const bytes = new Uint8Array(2 ** 31);
   for (const given of [bytes, { content: bytes }]) {
     const error = thrown(() => preview(SPEC, { files: { 'hello.py': given } }));

@@ -131,9 +131,7 @@ impl LocalStorage {
 
     /// Stores a flow at once, and returns its location. An error if the name, or its slug, is taken.
     pub fn add_flow(&mut self, flow: Flow, files: &dyn Files) -> Result<String, Failure> {
-        if self.map.contains(flow.name.as_str()) {
-            return Err(FlowMapError::Duplicate { name: flow.name.to_string() }.into());
-        }
+        self.refuse_known(&flow.name)?;
         let location = plan::location(&self.directory, &flow.name);
         blob_of(&flow)?;
         files.create_directory(&self.directory)?;
@@ -142,6 +140,14 @@ impl LocalStorage {
         }
         self.store(vec![flow], files)?;
         Ok(location)
+    }
+
+    /// The part of adding a flow that needs no files: an error if the name is taken by a flow that is known.
+    pub fn refuse_known(&self, name: &FlowName) -> Result<(), Failure> {
+        if self.map.contains(name.as_str()) {
+            return Err(FlowMapError::Duplicate { name: name.to_string() }.into());
+        }
+        Ok(())
     }
 
     /// Stores flows that are not there. Whether they are was asked before: the note of a stored flow must stay.

@@ -1,4 +1,4 @@
-/** The few things that every view does with the document. Text only ever goes in as text, of which all is seen. */
+/** The few things that every view does with the document. Text is never taken for HTML, and none of it is invisible. */
 
 import { visible } from "./wording";
 
@@ -54,7 +54,7 @@ export function icon(name: Icon, className = ""): SVGSVGElement {
   return svg;
 }
 
-/** Does not touch what is as it should be already: screen readers speak when text is set, even to what it was. */
+/** Only if it differs: screen readers speak when text is set, even to what it was. */
 export function setText(node: HTMLElement, text: string): void {
   const shown = visible(text);
   if (node.textContent !== shown) node.textContent = shown;

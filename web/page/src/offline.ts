@@ -14,7 +14,7 @@ export async function offline(): Promise<void> {
     watch(registration);
     const { active } = await navigator.serviceWorker.ready;
     if (active) await activated(active);
-    // What was loaded before there was a service worker has passed it by, and policies are in no list of files.
+    // The service worker has not seen what was loaded before it was there, and its list of files has no policies.
     if (!before && navigator.serviceWorker.controller) await keep();
     byId("offline").textContent = "Works offline";
   } catch {
@@ -34,13 +34,13 @@ function activated(worker: ServiceWorker): Promise<void> {
 /** Whether the new version was asked for in this tab. */
 let asked = false;
 
-/** A page that a service worker has already gets another one with a new version alone, and so do all other tabs. */
+/** Where a page has a service worker already, another one is a new version, which all tabs get at once. */
 function follow(): void {
   const { serviceWorker } = navigator;
   let controlled = serviceWorker.controller !== null;
   serviceWorker.addEventListener("controllerchange", () => {
     if (asked) return location.reload();
-    // Nobody asked here, so it is not reloaded at once: what was dropped onto the page would be gone.
+    // The new version was asked for in another tab. This one is not reloaded at once: what was dropped onto it would be gone.
     if (controlled)
       notify({
         kind: "info",

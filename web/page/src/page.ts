@@ -1,4 +1,4 @@
-/** The page: the parts, and what they tell each other. */
+/** The page: its parts, and what each does when another reports something. */
 
 import { byId, setText } from "./dom";
 import type { Addition } from "./drop/additions";
@@ -25,7 +25,7 @@ import { Tabs } from "./view/tabs";
 import { reason } from "./wording";
 
 const SAVE_AFTER = 300;
-/** Most plans are there sooner. While one takes longer, nobody is to copy the one of an earlier text. */
+/** Milliseconds. Most plans are there sooner. While one takes longer, the plan of an earlier text must not be copied. */
 const OUTDATED_AFTER = 300;
 
 export class Page {
@@ -93,14 +93,14 @@ export class Page {
   async open(hash: string): Promise<void> {
     const request = ++this.#opened;
     const { revision } = this.#editor;
-    // What was opened or typed meanwhile is what somebody wants by now.
+    // What the user has opened or typed meanwhile stays.
     const isLatest = (): boolean => request === this.#opened && revision === this.#editor.revision;
     try {
       const text = await decode(hash);
       if (!isLatest()) return;
       dismiss("link");
       if (text !== this.#editor.text) this.#editor.replaceAll(text);
-      // Somebody else's spec does not take the place of the kept one until it is edited.
+      // The spec of a link does not take the place of the user's own in the browser's storage until it is edited.
       clearTimeout(this.#saving);
       this.#saving = 0;
       history.replaceState(null, "", hash);
@@ -173,7 +173,7 @@ export class Page {
     this.#planView.unknown(when === "loading" ? "the planner could not be loaded" : "the planner stopped");
     if (when === "loading") {
       // Said once.
-      const text = `The planner could not be loaded, and is tried again every few seconds. (${message})`;
+      const text = `The planner could not be loaded; it is tried again every few seconds. (${message})`;
       if (!isNotified("fault")) notify({ kind: "error", about: "fault", text });
       this.#plan();
       return;
@@ -252,7 +252,7 @@ export class Page {
       history.replaceState(null, "", hash);
       await copied("share", location.href);
     } catch (error) {
-      notify({ kind: "error", about: "link", text: `There is no link: ${reason(error)}.` });
+      notify({ kind: "error", about: "link", text: `The link can't be made: ${reason(error)}.` });
     }
   }
 }
@@ -274,6 +274,6 @@ async function copied(button: string, text: string): Promise<void> {
       if (byId("status").textContent === "Copied.") setText(byId("status"), before);
     }, 2000);
   } else {
-    notify({ kind: "error", about: "copy", text: `The browser lets nothing be copied. This was it: ${text}` });
+    notify({ kind: "error", about: "copy", text: `The browser did not allow copying. The text was: ${text}` });
   }
 }

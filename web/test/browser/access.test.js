@@ -202,7 +202,7 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.keyboard.press('ArrowDown');
   await page.shows('why', 'Line 2 made by storage.python_dependencies[0]');
   await page.keyboard.press('ArrowUp');
-  // The explanation stays for whoever goes on to read it.
+  // The explanation stays while the pointer goes on to it.
   await page.keyboard.press('Tab');
   assert.equal(await page.page.evaluate(() => document.activeElement?.id), 'why');
   await page.shows('why', 'Line 1 made by storage.base_image');
@@ -378,7 +378,7 @@ for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]])
       });
       assert.deepEqual(hidden, [], await info.textContent() ?? '');
       const said = await info.elementHandle();
-      // Before somebody can have seen the suggestions, for 75 ms, arrows move the cursor.
+      // For 75 ms, before the user can have seen the suggestions, arrows move the cursor.
       await page.page.waitForTimeout(100);
       await page.keyboard.press('ArrowDown');
       await said?.waitForElementState('hidden');

@@ -43,7 +43,7 @@ export async function watched(browser, settings) {
   const origins = new Set();
   const elsewhere = (url) => {
     const { origin } = new URL(url);
-    // Without origin are data: and about:, which nobody is asked for.
+    // Only data: and about: have no origin, and they ask no server for anything.
     if (origin !== 'null' && !origins.has(origin.replace(/^ws/, 'http'))) complaints.push(`request elsewhere: ${url}`);
   };
   await context.exposeBinding('__policyViolated', (_, text) => complaints.push(`policy: ${text}`));

@@ -56,7 +56,7 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   await page.shows('why-no-plan', 'add the file to the page');
   await page.drop(flow, data);
   // A browser knows no modes: those of other files are to be written by hand.
-  await page.shows('notice', "1 added, 1 brought up to date. A browser doesn't tell modes: 644 is assumed, of directories 755. Undo takes it back.");
+  await page.shows('notice', "1 added, 1 brought up to date. Browsers don't tell file modes: 644 is assumed, and 755 for directories. Undo takes it back.");
   await page.shows('plan', /^sha256:/);
   const spec = await page.text();
   for (const path of [flow, data]) assert.ok(spec.includes(sha256(path)), spec);
@@ -96,7 +96,7 @@ browserTest('a directory, an empty file and 10 MB of noise', {}, async (visitor)
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(EMPTY);
   await page.drop(noise, empty, join(directory, 'deep'), flow);
-  await page.shows('notice', '4 added. Write where they are in place of /path/to.');
+  await page.shows('notice', '4 added. Replace /path/to with the real path.');
   await page.shows('plan', /^sha256:/);
   await page.shows('status', 'No problems');
   const spec = await page.text();
@@ -202,6 +202,15 @@ browserTest('what is dropped ends up where the spec has its name, or else where 
     await page.drop(path);
     assert.equal(await page.text(), wanted.replaceAll('SIZE', '8').replaceAll('SHA256', sha256(path)), what);
   }
+  // The endings are the core's. In capitals they are as good, but the spec has to say it.
+  const names = ['a.pkl', 'b.pickle', 'c.prefect', 'd.cpkl', 'e.cloudpickle', 'f.p', 'g.pck', 'h.pcl', 'i.PY', 'j.Pkl'];
+  for (const text of [EMPTY, '{"storage": {"type": "docker"}}']) {
+    await page.write(text);
+    await page.drop(...names.map((name) => file(`endings/${name}`, 'print()\n')), file('endings/k.txt', ''));
+    const { code, stdout } = await flowhold(['preview', '--format', 'spec', '-f', '-'], { cwd: directory, input: await page.text() });
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout).flows.map(({ path, format }) => [path, format]), names.map((name) => [name, name === 'i.PY' ? 'script' : 'pickle']));
+  }
   // In JSON, too, a directory may be written with a slash.
   file('data/a.txt', 'a');
   await page.write('{"storage": {"type": "docker", "files": {"/srv/data/": "/opt/data"}}}');
@@ -236,7 +245,7 @@ browserTest('TOML and JSON that are no specs are files', {}, async (visitor) => 
   for (const [path, wanted] of /** @type {const} */ ([
     // It is in the spec by its name, whatever is in it.
     [file('settings.json', '{"storage": {"type": "memory"}}'), /^settings\.json brought up to date/],
-    [file('tables.json', '{"tables": []}'), /^tables\.json added\. Write where it is in place of \/path\/to\./],
+    [file('tables.json', '{"tables": []}'), /^tables\.json added\. Replace \/path\/to with the real path\./],
     [file('pyproject.toml', '[project]\nname = "x"\n'), /^pyproject\.toml added/],
     [file('rows.json', `[${'0,'.repeat(600_000)}0]`), /^rows\.json added/],
     [file('broken.toml', '[storage\n'), /^broken\.toml added/],
@@ -263,7 +272,8 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
   const { stdout: preview } = await flowhold(asJson, { cwd: tmpdir(), input: spec });
   await page.byId('tab-dockerfile').click();
   const said = 'is a serialized storage, not a spec: flowhold run, ls and get take it with --storage';
-  for (const [name, text] of [['storage.json', storage], ['flowhold.json', storage], ['hello.json', '{"type": "Local", "__version__": "0.1.0", "flows": {}}']]) {
+  for (const [name, text] of [['storage.json', storage], ['flowhold.json', storage], ['hello.json', '{"type": "Local", "__version__": "0.1.0", "flows": {}}'],
+    ['old.json', '{"type": "Local", "flows": {}}'], ['large.json', JSON.stringify({ type: 'Bytes', flows: { etl: 'A'.repeat(2_000_000) } })]]) {
     await page.drop(file(`kept/${name}`, text));
     await page.shows('notice', `${name} ${said}`);
     assert.equal(await page.text(), spec);
@@ -274,6 +284,17 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
   await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
   await page.shows('forecast', 'steps are cached');
   assert.equal(await page.byId('notice').count(), 0);
+  // One of many flows is no smaller for it.
+  const many = JSON.parse(preview);
+  for (let at = 0; at < 20_000; at += 1) many.flows[`flow ${at}`] = `/root/.prefect/flow-${at}.prefect`;
+  await page.drop(file('kept/many.json', JSON.stringify(many)));
+  await page.shows('notice', 'many.json is a preview, not a spec');
+  assert.equal(await page.text(), spec);
+  // A spec that is as large is refused, or data.
+  const large = JSON.stringify({ flows: Array(70_000).fill({ path: 'a.py' }) });
+  await page.drop(file('kept/flowhold.json', large));
+  await page.shows('notice', 'flowhold.json is not read as a spec: it has 1.1 MB, and a spec has less than 1 MB');
+  assert.equal(await page.text(), spec);
   // One that nothing can be compared with.
   await page.drop(file('kept/open.json', '{"plan": null, "dockerfile": "FROM x", "steps": [], "flows": {}}'));
   await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
@@ -337,5 +358,5 @@ browserTest('a file that changed since it was dropped is not downloaded as what 
   await page.shows('plan', /^sha256:/);
   writeFileSync(flow, 'print("something else")\n');
   await page.byId('download-context').click();
-  await page.shows('notice', /changing\.py changed or is gone since it was added/);
+  await page.shows('notice', /changing\.py has been changed or removed since it was added/);
 });

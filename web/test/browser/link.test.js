@@ -58,7 +58,7 @@ browserTest('a link brings the spec to another browser', {}, async (visitor) => 
     const other = await PreviewPage.open(elsewhere, link);
     assert.equal(await other.text(), spec);
     assert.equal(await other.byId('plan').textContent(), plan);
-    // What somebody else wrote does not take the place of one's own spec until it is edited.
+    // The spec of a link does not take the place of the user's own until it is edited.
     assert.equal(await other.page.evaluate(() => localStorage.getItem('flowhold.spec')), null);
     // The link no longer says what the page shows.
     await other.cursorBehind('# é 🚀');

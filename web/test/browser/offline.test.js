@@ -148,7 +148,7 @@ browserTest('a planner that can not be loaded is said, and tried again', {
     return route.continue();
   });
   const page = new PreviewPage(await visitor.visit(server.url()));
-  await page.shows('notice', 'The planner could not be loaded, and is tried again');
+  await page.shows('notice', 'The planner could not be loaded; it is tried again');
   const notice = await page.page.$('.notice');
   // It is said once, however often it is tried.
   while (requests < 3) await page.frame();

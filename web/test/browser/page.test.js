@@ -92,6 +92,30 @@ browserTest('a text that is no spec at all is an error and nothing else', {}, as
   await page.shows('plan', /^sha256:/);
 });
 
+browserTest('storage and naming are those of the spec, and not what else there is of these names', {}, async (visitor) => {
+  const page = await PreviewPage.open(visitor, server.url());
+  // Whether the bytes of the flow are here or not.
+  for (const [text, type] of [
+    ['[[flows]]\npath = "a.py"\n', 'local'],
+    [`{"flows": [{"path": "a.py", "name": "type: 'memory'"}]}`, 'local'],
+    ['[storage]\ntype = """bytes"""\n', 'bytes'],
+    [JSON.stringify({ storage: { type: 'memory' }, flows: [{ path: 'a.py', size: 1, sha256: SHA256 }] }), 'memory'],
+  ]) {
+    await page.write(text);
+    await page.shows('dockerfile', `A ${type} storage needs no image`);
+    await page.byId('tab-context').click();
+    await page.shows('panel-context', `A ${type} storage sends no build context.`);
+    await page.byId('tab-image').click();
+    await page.shows('panel-image', `A ${type} storage has no image.`);
+    await page.byId('tab-dockerfile').click();
+  }
+  await page.byId('tab-image').click();
+  for (const [naming, shown] of [[undefined, 'uuid'], ['plan', 'plan'], ['uuid', 'uuid']]) {
+    await page.write(JSON.stringify({ storage: { type: 'docker', env_vars: { naming: 'flow' }, naming } }));
+    await page.shows('panel-image', `naming = "${shown}"`);
+  }
+});
+
 browserTest('a line of the Dockerfile shows which fields made it', {}, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(SPEC);
@@ -118,7 +142,7 @@ browserTest('a line of the Dockerfile shows which fields made it', {}, async (vi
     seen.add(fields.join());
   }
   assert.deepEqual([...seen].sort(), Object.keys(written).sort());
-  // Who goes on to the explanation reads it.
+  // The explanation stays while the pointer goes on to it.
   await page.page.hover('[data-line="1"]');
   await page.page.hover('#why');
   await page.shows('why', 'Line 1 made by storage.base_image');

@@ -1,4 +1,4 @@
-// Policies of whoever hosts the page: a file beside it, whose verdicts are shown, and without which no plan is final.
+// Policies of those who host the page: a file beside it, whose verdicts are shown, and without which no plan is final.
 import assert from 'node:assert/strict';
 import { browserTest } from './browser.js';
 import { PreviewPage, hosted } from './page.js';
@@ -63,7 +63,7 @@ browserTest('a plan stays open where the page has no policy of that name', {}, a
   await page.shows('why-no-plan', `${said}: this page has no policy of that name`);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
   await page.shows('dockerfile', 'FROM python:3.11');
-  // Whoever hosts the page adds it: that is no new version of the page.
+  // Those who host the page add it: that is no new version of the page.
   await page.page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
   for (const [name, text] of Object.entries(POLICIES)) write(name, text);
   await page.page.reload();
@@ -97,7 +97,7 @@ for (const [what, [text, reason]] of Object.entries(BROKEN)) {
     await page.write(SPEC);
     await page.shows('problems', /policies\.js could not judge the plan: it can't be loaded: /);
     await page.shows('problems', reason);
-    await page.shows('why-no-plan', 'tell whoever hosts this page');
+    await page.shows('why-no-plan', 'tell those who host this page');
     await page.shows('status', '1 error. No plan yet.');
     assert.equal(await page.byId('plan').textContent(), 'none yet');
     assert.equal(await page.byId('copy-command').isVisible(), false);

@@ -16,20 +16,14 @@ export interface Addition {
   content: Known | null;
 }
 
-export type Flow = Addition & { content: Known };
+/** The name of a spec. Under any other, a text may be data. */
+export const SPEC = /^flowhold\.(toml|json)$/i;
 
 export const FILE_MODE = 0o644;
 export const DIRECTORY_MODE = 0o755;
 
 /** A browser does not say where a file was: this stands for the part that only the user knows. */
 export const SOMEWHERE = "/path/to";
-
-const FLOW = /\.(py|pkl|pickle|prefect|cloudpickle)$/i;
-
-/** What the spec does not have yet is a flow if its name says so. */
-export function isFlow(addition: Addition): addition is Flow {
-  return addition.content !== null && FLOW.test(addition.name);
-}
 
 export function nothing(...refused: string[]): Insertion {
   return { changes: [], added: { flows: 0, files: 0 }, replaced: { flows: 0, files: 0 }, refused };
@@ -47,24 +41,9 @@ export function destination(name: string): string {
   return `/opt/${name}`;
 }
 
-/** A .py is a script by default and everything else a pickle; the core tells by the exact ending. */
-export function format(name: string): "script" | null {
-  return /\.py$/i.test(name) && !name.endsWith(".py") ? "script" : null;
-}
-
 /** A basic string; TOML's escapes are JSON's, but DEL needs one too. */
 export function quoted(text: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007f");
-}
-
-export function flowFields({ name, content }: Flow): string[] {
-  const shape = format(name);
-  return [
-    `path = ${quoted(name)}`,
-    ...(shape ? [`format = ${quoted(shape)}`] : []),
-    `size = ${content.size}`,
-    `sha256 = ${quoted(content.sha256)}`,
-  ];
 }
 
 export function fileField(file: Addition): string {

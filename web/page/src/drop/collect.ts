@@ -24,7 +24,7 @@ export class TooMany extends Error {
   constructor() {
     const most = MOST_FILES.toLocaleString("en");
     super(
-      `more than ${most} files are more than this page takes: pack them into an archive, or write the path into files`,
+      `this page takes at most ${most} files: pack them into an archive, or write the path into files`,
     );
   }
 }

@@ -33,6 +33,6 @@ async function readable(file: File): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Error(`${file.name} changed or is gone since it was added: add it again`);
+    throw new Error(`${file.name} has been changed or removed since it was added: add it again`);
   }
 }

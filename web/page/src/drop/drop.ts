@@ -4,18 +4,18 @@ import { byId, setText } from "../dom";
 import type { Insertion, Recognised } from "../planner/protocol";
 import { dismiss, notify, type Notice } from "../view/notices";
 import { bytes, count, reason } from "../wording";
-import { written } from "../written";
-import { DIRECTORY_MODE, FILE_MODE, SOMEWHERE, nothing, total, type Addition, type Entry } from "./additions";
+import { DIRECTORY_MODE, FILE_MODE, SOMEWHERE, SPEC, nothing, total, type Addition, type Entry } from "./additions";
 import { fromInput, fromTransfer, type Collection, type Picked } from "./collect";
 import type { Contents } from "./contents";
 import type { Hashed } from "./hash-worker";
 import { hashFiles } from "./hashing";
 
 const MAYBE_SPEC = /\.(toml|json)$/i;
-const SPEC = /^flowhold\.(toml|json)$/i;
 const MOST_SPEC_BYTES = 1_000_000;
+/** Previews and storages are longer: this is three times the preview of all files that the page takes. */
+const MOST_BYTES = 16 << 20;
 const MOST_REFUSED = 5;
-const MODES = `A browser doesn't tell modes: ${FILE_MODE.toString(8)} is assumed, of directories ${DIRECTORY_MODE.toString(8)}.`;
+const MODES = `Browsers don't tell file modes: ${FILE_MODE.toString(8)} is assumed, and ${DIRECTORY_MODE.toString(8)} for directories.`;
 
 export interface Target {
   /** The part of the page that says what becomes of a drop. */
@@ -105,12 +105,12 @@ export class Drop {
   async #open({ name, directory, files: [first] }: Picked, signal: AbortSignal): Promise<boolean> {
     if (directory || !first || !MAYBE_SPEC.test(name)) return false;
     const isSpec = SPEC.test(name);
-    // The planner may be at work on something else.
+    // Shown, as the planner may be busy with something else.
     show(`Reading ${name}`, null);
-    const reading = specText(first.file);
+    const reading = textOf(first.file);
     const text = await (isSpec ? reading : reading.catch(() => null));
     if (text === null) return false;
-    const kind = isSpec ? (written(text) ?? "spec") : await this.#target.recognise(text, name);
+    const kind = await this.#target.recognise(text, name);
     signal.throwIfAborted();
     if (kind === "storage") {
       refuse(`${name} is a serialized storage, not a spec: flowhold run, ls and get take it with --storage`);
@@ -119,10 +119,11 @@ export class Drop {
         label: "Pin it",
         run: () => (dismiss("drop"), this.#target.pin(text)),
       });
-    } else if (kind === "spec") {
+    } else if (kind === "spec" && first.file.size < MOST_SPEC_BYTES) {
       this.#target.replace(text);
       tell(`${name} is the spec now. Undo brings the last one back.`);
-    } else return false;
+    } else if (isSpec) throw tooLarge(first.file);
+    else return false;
     return true;
   }
 
@@ -182,10 +183,9 @@ function byCodePoint(a: string, b: string): number {
   return (a.codePointAt(at) ?? -1) - (b.codePointAt(at) ?? -1);
 }
 
-async function specText(file: File): Promise<string> {
+async function textOf(file: File): Promise<string> {
   const { name, size } = file;
-  if (size >= MOST_SPEC_BYTES)
-    throw new Error(`${name} is not read as a spec: it has ${bytes(size)}, and a spec has less than 1 MB`);
+  if (size > MOST_BYTES) throw tooLarge(file);
   const content = await file.arrayBuffer().catch((error: unknown) => {
     throw new Error(`${name} can't be read: ${reason(error)}`);
   });
@@ -196,7 +196,13 @@ async function specText(file: File): Promise<string> {
     text = "\0";
   }
   if (text.includes("\0")) throw new Error(`${name} is not read as a spec: it is not text`);
+  // Large data are not worth asking the planner: all that Flowhold writes has flows.
+  if (size >= MOST_SPEC_BYTES && !text.includes('"flows"')) throw tooLarge(file);
   return text;
+}
+
+function tooLarge({ name, size }: File): Error {
+  return new Error(`${name} is not read as a spec: it has ${bytes(size)}, and a spec has less than 1 MB`);
 }
 
 function show(text: string, done: number | null): void {
@@ -212,8 +218,7 @@ function report({ added, replaced, refused }: Insertion, only?: string): void {
   if (total(added) > 0) done.push(`${only ?? total(added).toLocaleString("en")} added`);
   if (total(replaced) > 0) done.push(`${only ?? total(replaced).toLocaleString("en")} brought up to date`);
   const notes: string[] = [];
-  if (added.files > 0)
-    notes.push(`Write where ${added.files === 1 ? "it is" : "they are"} in place of ${SOMEWHERE}.`);
+  if (added.files > 0) notes.push(`Replace ${SOMEWHERE} with the real path.`);
   if (added.files + replaced.files > 0) notes.push(MODES);
   if (refused.length === 0) {
     return tell([`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" "));

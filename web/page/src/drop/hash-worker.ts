@@ -1,4 +1,4 @@
-/** Reads and hashes files in pieces, so that a file of any size needs little memory and stops nobody. */
+/** Reads and hashes files in pieces, so that a file of any size needs little memory and blocks nothing. */
 
 import { Sha256 } from "flowhold";
 
@@ -42,9 +42,9 @@ self.onmessage = async ({ data: files }: MessageEvent<File[]>) => {
 reply({ kind: "ready" });
 
 function firstPiece(file: File): Promise<ArrayBuffer> {
-  // Of a file that can't be found a piece of nothing can be read; the file itself can't.
+  // Of a file that is gone, a browser reads an empty slice without an error; reading the whole file fails, as it should.
   const read = (file.size <= PIECE ? file : file.slice(0, PIECE)).arrayBuffer();
-  // Whoever awaits it hears of the failure; until then it is no unhandled one.
+  // The failure is handled where the piece is awaited; until then the browser would report it as unhandled.
   read.catch(() => undefined);
   return read;
 }

@@ -1,9 +1,9 @@
 /** Where dropped flows and files go in the text of a spec. */
 
 import { Places, type Place, type Range } from "../fields";
-import type { Change, Insertion, Known, Recognised } from "../planner/protocol";
-import { written } from "../written";
-import { entriesField, fileField, flowFields, isFlow, nothing, quoted, type Addition, type Flow } from "./additions";
+import type { Change, Insertion, Known } from "../planner/protocol";
+import { entriesField, fileField, nothing, quoted, type Addition } from "./additions";
+import { flowFields, isFlow, type Flow } from "./flows";
 import { insertionIntoJson } from "./json";
 import { named, sorted, stringAt, type Sorted } from "./named";
 
@@ -13,26 +13,17 @@ export function insertion(text: string, additions: Addition[], places: (text: st
   const work = sorted(additions, named(text, list));
   if (text.trimStart().startsWith("{")) return insertionIntoJson(text, work);
   if (list.some(({ field }) => field === ""))
-    return nothing("nothing was added, because the spec has a syntax error: mend it and add again");
+    return nothing("nothing was added, because the spec has a syntax error: fix it and try again");
   const result = new TomlInsertion(text, list, work).result;
   if (places(applied(text, result.changes)).some(({ field }) => field === "")) {
     return nothing(
-      "nothing was added, because the spec has no place for it that is easily found; it takes lines like " +
+      "nothing was added: no suitable place was found in the spec; add lines like " +
         additions
           .slice(0, 1)
           .map((one) => (isFlow(one) ? `[[flows]] ${flowFields(one).join(" ")}` : fileField(one))),
     );
   }
   return result;
-}
-
-export function recognised(dropped: string, name: string, text: string, places: (text: string) => Place[]): Recognised {
-  if (named(text, places(text)).has(name)) return "file";
-  const kind = written(dropped);
-  if (kind) return kind;
-  const fields = places(dropped).map(({ field }) => field);
-  const fits = !fields.includes("") && fields.some((field) => /^(storage|flows)($|[.[])/.test(field));
-  return fits ? "spec" : "file";
 }
 
 function applied(text: string, changes: readonly Change[]): string {

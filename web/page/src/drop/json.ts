@@ -1,7 +1,8 @@
 /** Additions to a spec that is written in JSON: it is read, changed and written again as a whole. */
 
 import type { Insertion } from "../planner/protocol";
-import { destination, format, isFlow, nothing, source, total, type Addition } from "./additions";
+import { destination, nothing, source, total, type Addition } from "./additions";
+import { format, isFlow } from "./flows";
 import type { Named, Sorted } from "./named";
 
 interface Spec {
@@ -19,7 +20,7 @@ export function insertionIntoJson(text: string, { fresh, again, refused }: Sorte
       result.changes.push({ from: 0, to: text.length, insert: `${JSON.stringify(spec, null, 2)}\n` });
     return result;
   } catch {
-    return nothing("nothing was added, because the spec is no JSON that has a place for it");
+    return nothing("nothing was added: no suitable place was found in the spec");
   }
 }
 

@@ -1,4 +1,4 @@
-/** The flows and files of a spec by name: of where it was, a browser says no more of what is dropped. */
+/** The flows and files of a spec by name: a browser says no more about where a dropped file was. */
 
 import type { Place, Range } from "../fields";
 import type { Addition } from "./additions";
@@ -35,14 +35,14 @@ export function sorted(additions: readonly Addition[], known: ReadonlyMap<string
   const times = new Map<string, number>();
   for (const { name } of additions) times.set(name, (times.get(name) ?? 0) + 1);
   for (const [name, number] of times)
-    if (number > 1) result.refused.push(`${name} is there ${number} times: nothing tells which is which`);
+    if (number > 1) result.refused.push(`${name} was dropped ${number} times: it is not clear which to take`);
   for (const addition of additions) {
     const { name, content } = addition;
     if (times.get(name) !== 1) continue;
     // No directory is a flow.
     const found = (known.get(name) ?? []).filter(({ kind }) => kind === "file" || content !== null);
     const paths = [...new Set(found.map(({ path }) => path))];
-    if (paths.length > 1) result.refused.push(`${name} may be ${paths.join(" or ")}: nothing tells which it is`);
+    if (paths.length > 1) result.refused.push(`${name} may be ${paths.join(" or ")}: it is not clear which`);
     else if (found.length === 0) result.fresh.push(addition);
     else result.again.push(...found.map((one) => ({ named: one, addition })));
   }

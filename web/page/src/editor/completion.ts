@@ -52,8 +52,8 @@ export function completions(keys: () => readonly Key[]): (context: CompletionCon
 }
 
 /**
- * Where what is said of a suggestion is: beside them, or where that is too narrow, above or below them and the line that
- * is typed.
+ * Where the explanation of a suggestion is: beside the list, or where that is too narrow, above or below the list and the
+ * line that is typed.
  */
 export function besideThem(view: EditorView, list: Rect, option: Rect, info: Rect, space: Rect): { style: string } {
   const [width, height] = [info.right - info.left, info.bottom - info.top];

@@ -80,7 +80,7 @@ export class Editor {
     return this.#view.state.doc.toString();
   }
 
-  /** Of the text; it never goes back. */
+  /** Counts the changes of the text. */
   get revision(): number {
     return this.#revision;
   }
@@ -142,7 +142,7 @@ export class Editor {
     this.#view.dispatch({ effects: link.of(ranges) });
     const first = ranges.reduce<number>((least, { from }) => Math.min(least, from), Infinity);
     if (!scroll || first > this.#view.state.doc.length) return;
-    // Without the page, whose reader is elsewhere.
+    // Scrolls the editor and not the page, as the reader is looking at the Dockerfile.
     this.#view.requestMeasure({
       read: (view) => view.lineBlockAt(Math.min(first, view.state.doc.length)),
       write: ({ top, height }, { scrollDOM }) => {

@@ -1,4 +1,4 @@
-/** Marks the part of the spec that made the line of the Dockerfile that somebody looks at. */
+/** Marks the part of the spec that made the line of the Dockerfile under the pointer or the focus. */
 
 import { StateEffect, StateField, type Extension } from "@codemirror/state";
 import { Decoration, EditorView, type DecorationSet } from "@codemirror/view";

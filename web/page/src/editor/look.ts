@@ -58,7 +58,7 @@ export const look = EditorView.theme({
     whiteSpace: "pre-wrap",
   },
   ".cm-diagnostic .help": { display: "block", color: "var(--muted)" },
-  // What is said of a suggestion is in it, and beside it.
+  // The explanation of a suggestion is an element inside of the list, and is shown beside it.
   ".cm-tooltip.cm-tooltip-autocomplete": { overflow: "visible" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": {
     borderRadius: "7px",

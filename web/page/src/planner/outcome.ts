@@ -2,14 +2,17 @@
 
 import {
   FlowholdError,
+  check,
   places,
   preview,
   resolve,
   serialize,
+  type BuildPlan,
   type Diagnostic,
   type Options,
   type Preview,
 } from "flowhold";
+import { stringAt } from "../drop/named";
 import { Places, parent, type Range } from "../fields";
 import type { Content, LineFields, Outcome, PlanRequest, Problem, Step } from "./protocol";
 import { rows } from "./tree";
@@ -25,7 +28,7 @@ const UNJUDGED = "unjudged-plan";
 const POLICY_FAILED = "policy-failed";
 
 /** The code of a text that Flowhold wrote, and that is no spec. */
-const NOT_A_SPEC = "not-a-spec";
+export const NOT_A_SPEC = "not-a-spec";
 
 /** The code of what a plan can't be compared with. */
 export const INVALID_PREVIEW = "invalid-preview";
@@ -36,12 +39,13 @@ export function outcome(request: PlanRequest, options: Options): Outcome {
   const result = planned(text, options);
   const where = new Places(places(text));
   const flows = Object.entries(result.flows);
+  const counted = counts(result);
   return {
     revision,
     plan: result.plan,
     whyNoPlan: result.plan === null ? whyNoPlan(result) : "",
-    type: setting(text, where, "type") ?? "local",
-    naming: setting(text, where, "naming") ?? "uuid",
+    type: result.image === null && counted.error === 0 ? storageType(text) : "",
+    naming: naming(text, where),
     image: result.image,
     dockerfile: result.dockerfile,
     steps: steps(result),
@@ -51,7 +55,7 @@ export function outcome(request: PlanRequest, options: Options): Outcome {
     flows: flows.slice(0, SHOWN),
     flowCount: flows.length,
     problems: problems(result, text, where),
-    counts: counts(result),
+    counts: counted,
     context: totals(result),
     content: content(request, result, options),
     milliseconds: performance.now() - begin,
@@ -79,7 +83,7 @@ function whyNoPlan({ diagnostics }: Preview): string {
     diagnostics.find(({ severity }) => severity === "error") ??
     diagnostics.find(({ code }) => code === UNSEEN) ??
     diagnostics.find(({ code }) => code === UNJUDGED);
-  if (!cause) return "something that it is made of is not here";
+  if (!cause) return "something that it is made of is missing";
   const help = advice(cause);
   return help === null ? cause.message : `${cause.message}: ${help}`;
 }
@@ -94,17 +98,26 @@ function advice({ code, help, policy }: Diagnostic): string | null {
     case UNJUDGED:
       return "this page has no policy of that name; the command line reads it from its file";
     case POLICY_FAILED:
-      return help ?? "tell whoever hosts this page; a plan that was not judged is not final";
+      return help ?? "tell those who host this page; a plan that was not judged is not final";
     default:
       return help;
   }
 }
 
-/** A string of [storage], as far as it can be told from a text that may be half written. */
-function setting(text: string, where: Places, key: string): string | undefined {
-  const place = where.own(`storage.${key}`);
-  const source = place ? text.slice(place.from, place.to) : text.trimStart().startsWith("{") ? text : "";
-  return new RegExp(`"?\\b${key}"?\\s*[=:]\\s*["']([^"']*)["']`).exec(source)?.[1];
+/** Policies are told it. There is no resolved spec to read it from while bytes are not here. */
+function storageType(text: string): string {
+  let type = "";
+  const listen = ({ storage }: BuildPlan): [] => {
+    type = storage;
+    return [];
+  };
+  check(text, { policies: { listen } });
+  return type;
+}
+
+function naming(text: string, where: Places): string | null {
+  const place = where.own("storage.naming");
+  return (place && stringAt(text, place)) ?? null;
 }
 
 function steps(result: Preview): Step[] {

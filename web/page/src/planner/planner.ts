@@ -35,7 +35,7 @@ export class Planner {
   #listener: Listener | null = null;
   #worker = this.#start();
   #keys: Key[] | null = null;
-  /** What nobody listened to yet. */
+  /** Why the worker could not be loaded, for a listener that comes later. */
   #failure: string | null = null;
   #ready = false;
   #waiting: PlanRequest | null = null;
@@ -45,7 +45,7 @@ export class Planner {
   #count = 0;
   #alarm = 0;
 
-  /** The worker is loaded from the beginning, and who listens may come later. */
+  /** The worker is loaded at once, and the listener may come later: it is told what it has missed. */
   listen(listener: Listener): void {
     this.#listener = listener;
     if (this.#keys) listener.ready(this.#keys);

@@ -1,4 +1,4 @@
-/** The policies of whoever hosts the page: `policies.js` beside index.html, which is there to be changed. */
+/** The policies of those who host the page: `policies.js` beside index.html, which is there to be changed. */
 
 import type { Policy } from "flowhold";
 import { reason } from "../wording";

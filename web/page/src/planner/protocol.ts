@@ -2,13 +2,12 @@
 
 import type { Addition } from "../drop/additions";
 import type { Diagnostic, Preview, keys } from "flowhold";
-import type { Written } from "../written";
 
 export type View = "dockerfile" | "context" | "image" | "spec" | "storage";
 
 export type Key = ReturnType<typeof keys>[number];
 
-/** Directories that somebody opened or closed, and of how many children each shows. */
+/** The directories that the user has opened or closed, and how many children each shows. */
 export interface Folds {
   open: Record<string, boolean>;
   shown: Record<string, number>;
@@ -47,8 +46,8 @@ export type Reply =
   | { kind: "refusal"; id: number; message: string }
   | { kind: "fault"; message: string };
 
-/** What a dropped text is to the spec; a file is whatever else there is, and what the spec has by that name. */
-export type Recognised = "spec" | "file" | Written;
+/** What a dropped text is to the spec; a file is anything else, and what the spec has by that name. */
+export type Recognised = "spec" | "file" | "storage" | "preview";
 
 export interface Known {
   size: number;
@@ -69,7 +68,7 @@ export interface Insertion {
 }
 
 export interface Problem extends Pick<Diagnostic, "severity" | "message" | "help" | "code" | "field"> {
-  /** Whose verdict it is. */
+  /** The policy whose verdict it is. */
   policy: string | null;
   from: number;
   to: number;
@@ -114,8 +113,10 @@ export interface Outcome {
   milliseconds: number;
   plan: string | null;
   whyNoPlan: string;
+  /** Of a storage without image; "" of any other, and while the spec has an error. */
   type: string;
-  naming: string;
+  /** Null where the spec does not say it. */
+  naming: string | null;
   image: Preview["image"];
   dockerfile: string | null;
   steps: Step[];

@@ -27,7 +27,7 @@ export function rows(context: readonly Entry[], folds: Folds): Row[] {
   return list;
 }
 
-/** Whatever somebody opens or closes, so that no other directory opens or closes with it. */
+/** Independent of what the user opens or closes: otherwise other directories would open or close with it. */
 function openAtFirst(root: Directory): ReadonlySet<Directory> {
   const open = new Set<Directory>();
   let left = MOST_ROWS;

@@ -1,7 +1,8 @@
 /** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
 
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
-import { insertion, recognised } from "../drop/insertion";
+import { insertion } from "../drop/insertion";
+import { recognised } from "../drop/recognised";
 import { INVALID_PREVIEW, outcome } from "./outcome";
 import { policies } from "./policies";
 import type { Answers, Known, Question, Reply, Request } from "./protocol";
@@ -15,11 +16,11 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
     reply({ kind: "fault", message: String(error) });
   }
 };
-// Loaded by each worker afresh.
+// Loaded anew by each worker.
 const judges = await policies();
 // Messages that arrive before the module is loaded would be lost: the page waits for this one.
 reply({ kind: "ready", keys: keys() });
-// Ahead of the first name that needs them, and of the network going away; where that fails, the name says so.
+// Before a name needs them, while there is a network. If it fails, the diagnostic of that name says so.
 void loadReadings().catch(() => undefined);
 
 function receive(request: Request): void {
@@ -57,7 +58,7 @@ function answer(question: Question): Answers[keyof Answers] {
     case "insert":
       return insertion(question.text, question.additions, places);
     case "recognise":
-      return recognised(question.dropped, question.name, question.text, places);
+      return recognised(question.dropped, question.name, question.text);
     case "capture":
       return JSON.stringify(preview(question.text, { policies: judges }));
     case "archive":

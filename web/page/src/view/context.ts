@@ -26,16 +26,16 @@ export class Context {
     this.#tree.addEventListener("keydown", (event) => this.#key(event, index(event)));
   }
 
-  show({ content, context, type, counts }: Outcome): void {
+  show({ content, context, image, type, counts }: Outcome): void {
     if (content.view !== "context") return;
     const unknown = context.unknown > 0 ? `, and ${count(context.unknown, "file")} whose bytes are not here` : "";
     this.#total.textContent =
       content.rows.length > 0
-        ? `${count(context.files, "file")}, ${bytes(context.bytes)} in all${unknown}, sent beside the Dockerfile`
+        ? `${count(context.files, "file")}, ${bytes(context.bytes)} in all${unknown}, sent with the Dockerfile`
         : counts.error > 0
           ? "There is no build context while the spec has an error."
-          : type === "docker"
-            ? "Nothing is sent beside the Dockerfile."
+          : image !== null
+            ? "Nothing is sent with the Dockerfile."
             : `A ${type} storage sends no build context.`;
     this.#tree.hidden = content.rows.length === 0;
     if (JSON.stringify(this.#rows) === JSON.stringify(content.rows)) return;

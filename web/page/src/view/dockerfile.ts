@@ -12,7 +12,7 @@ const HINT =
 export interface Listener {
   /** The parts of the spec that made a line; none where no line is looked at. `show` asks to scroll to them. */
   looked(ranges: Range[], show: boolean): void;
-  /** Somebody wants to edit what made a line. */
+  /** The user wants to edit what made a line. */
   chosen(range: Range): void;
 }
 
@@ -37,7 +37,7 @@ export class Dockerfile {
       "pointerover",
       (event) => event.pointerType === "mouse" && this.#look(line(event), false),
     );
-    // Who goes on to the explanation wants to read it, and it may come under the pointer by itself, as it grows.
+    // A pointer that goes on to the explanation is there to read it. As that grows, it may also come under the pointer by itself.
     const left = ({ relatedTarget }: PointerEvent): void => {
       const within =
         relatedTarget instanceof Node && (this.#root.contains(relatedTarget) || this.#why.contains(relatedTarget));
@@ -103,7 +103,7 @@ export class Dockerfile {
     if (first !== undefined) this.#reveal(first);
   }
 
-  /** Scrolls to a line, and not the page: its reader is elsewhere. */
+  /** Scrolls the Dockerfile to a line, and not the page, as the reader is looking at the spec. */
   #reveal(line: number): void {
     const [shown, all] = [this.#lines.at(line)?.getBoundingClientRect(), this.#root.getBoundingClientRect()];
     if (!shown) return;
@@ -137,7 +137,7 @@ export class Dockerfile {
   #explain(line: number): void {
     const step = this.#outcome?.steps.find((one) => line >= one.line && line < one.line + one.lines);
     const made = this.#outcome?.lineFields[line];
-    // What is set is read aloud, so it is left alone while it is right.
+    // Screen readers read it aloud whenever it is set, even to what it was.
     const said = JSON.stringify(step ? [line, made, step.why] : []);
     if (said === this.#said) return;
     this.#said = said;

@@ -5,9 +5,10 @@ import type { Outcome } from "../planner/protocol";
 
 const CHOSEN = "chosen by the build";
 
-/** What a build does about names that the spec leaves out. */
+/** What a build does about names that the spec leaves out, by default and otherwise. */
+const BY_UUID =
+  'naming = "uuid", the default: the build takes a new UUID for each name that the spec leaves out, so every build makes a new image.';
 const NAMING: Record<string, string> = {
-  uuid: 'naming = "uuid", the default: the build takes a new UUID for each name that the spec leaves out, so every build makes a new image.',
   flow: 'naming = "flow": the name is the only flow\'s, and the tag is the time of the build (UTC).',
   plan: 'naming = "plan": the tag is the plan digest. A plan that is built and pushed already is not built again.',
 };
@@ -37,7 +38,7 @@ export class Image {
   }
 }
 
-function reference(image: NonNullable<Outcome["image"]>, naming: string): Node[] {
+function reference(image: NonNullable<Outcome["image"]>, naming: Outcome["naming"]): Node[] {
   const { registry, name, tag } = image;
   const part = (value: string | null, what: string): Node =>
     value === null ? element("em", {}, `‹${what}›`) : element("b", { class: what }, value);
@@ -67,8 +68,8 @@ function reference(image: NonNullable<Outcome["image"]>, naming: string): Node[]
     ...row("Name", name, CHOSEN, name === null ? "Write image_name to choose it yourself." : ""),
     ...row("Tag", tag, CHOSEN, tag === null ? "Write image_tag to choose it yourself." : ""),
   );
-  const open = name === null || tag === null || naming !== "uuid";
-  return [whole, list, ...(open ? [element("p", { class: "note" }, NAMING[naming] ?? NAMING["uuid"] ?? "")] : [])];
+  const note = NAMING[naming ?? ""] ?? (name === null || tag === null ? BY_UUID : null);
+  return [whole, list, ...(note === null ? [] : [element("p", { class: "note" }, note)])];
 }
 
 function table(flows: Outcome["flows"]): HTMLElement {

@@ -30,7 +30,7 @@ export class Json {
     download.addEventListener("click", () => save(FILES[view], new Blob([json], { type: "application/json" })));
     const rest =
       lines.length > MOST_LINES
-        ? [element("p", { class: "rest" }, `and ${count(lines.length - MOST_LINES, "line")} more`)]
+        ? [element("p", { class: "rest" }, `and ${count(lines.length - MOST_LINES, "more line")}`)]
         : [];
     panel.replaceChildren(
       element("div", { class: "float" }, download),
@@ -44,7 +44,7 @@ function* blocks(lines: readonly string[]): Generator<HTMLElement> {
   for (let at = 0; at < lines.length; at += LINES_PER_BLOCK) {
     const some = lines.slice(at, at + LINES_PER_BLOCK);
     const block = element("code", { class: "block" }, ...some.flatMap((line) => coloured(line)));
-    // What is not in view takes the room that it will take, so that the scroll bar is right.
+    // Blocks that are not laid out yet have their later height, so that the scroll bar is right.
     block.style.setProperty("contain-intrinsic-size", `auto ${some.length * 20}px`);
     yield block;
   }

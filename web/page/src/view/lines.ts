@@ -89,7 +89,7 @@ export class Lines {
     });
     const rest = total - MOST_LINES;
     const more =
-      rest > 0 ? [element("p", { class: "rest" }, `and ${count(rest, "line")} more: download it to see all`)] : [];
+      rest > 0 ? [element("p", { class: "rest" }, `and ${count(rest, "more line")}: download it to see them all`)] : [];
     this.#root.replaceChildren(...this.#boxes.map(({ node }) => node), ...more);
   }
 }
@@ -112,7 +112,7 @@ function empty(number: number): Line {
   return { node: element("div", attributes, gutter, code), code, shown: "" };
 }
 
-/** Cached or not, in words and with an icon: colour alone tells nobody. */
+/** Cached or not, in words and with an icon: colour alone is not seen by everybody. */
 function judge(box: Box | undefined, { forecast }: Step): void {
   const verdict = forecast ? `${forecast.cached ? "cached" : "again"} ${forecast.reason}` : "";
   if (!box || box.verdict === verdict) return;

@@ -28,7 +28,7 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
     "div",
     {
       class: `notice ${kind}`,
-      // The places of notices are live regions. What is live only from now on, many screen readers pass over.
+      // The places of notices are live regions already; many screen readers ignore a region that is added later.
       role: kind === "error" ? "alert" : null,
       "data-testid": "notice",
       "data-about": about,
@@ -44,7 +44,7 @@ export function notify({ kind, text, about, place = "page", action }: Notice): v
   notice.append(close);
   close.addEventListener("click", () => notice.remove());
   region.append(notice);
-  // Then it is scrolled.
+  // A text that has to be scrolled must be reachable by keyboard.
   if (said.scrollHeight > said.clientHeight) said.tabIndex = 0;
 }
 

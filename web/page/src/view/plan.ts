@@ -22,7 +22,7 @@ export class Plan {
     this.#enable(dockerfile !== null);
   }
 
-  /** What was planned last is not what the spec says, and nobody knows what would be. */
+  /** What was planned last is not what the spec says, and there is no newer plan. */
   unknown(why: string): void {
     this.#digest(null, why);
     this.#enable(false);
