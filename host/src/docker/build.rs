@@ -21,7 +21,7 @@ use super::request_error::RequestError;
 use super::transcript::Transcript;
 use super::{Daemon, DockerError};
 use crate::blob::Blob;
-use crate::capability::{BuildOptions, Builder, BuiltImage};
+use crate::capability::{BuildOptions, BuiltImage, ImageBuilder};
 use crate::progress::{Event, Operation, Progress};
 
 /// Context progress is told this often.
@@ -39,8 +39,8 @@ impl Daemon {
         let name = Reference::parse(&options.reference)?;
         let build = |archive| async {
             match options.builder {
-                Builder::Buildkit => self.build_with_buildkit(archive, &name, options).await,
-                Builder::Classic => self.build_classically(archive, &name, options).await,
+                ImageBuilder::Buildkit => self.build_with_buildkit(archive, &name, options).await,
+                ImageBuilder::Classic => self.build_classically(archive, &name, options).await,
             }
         };
         let work = async {
