@@ -1,14 +1,12 @@
 //! Bytes of the host that the component only has a handle of.
 
+mod pieces;
+
 use std::{
-    fmt,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    fs::{File, Metadata},
+    io::{self, Read},
     path::{Path, PathBuf},
-    sync::{
-        Arc, LazyLock, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, LazyLock, OnceLock},
     time::SystemTime,
 };
 
@@ -16,7 +14,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use crate::failure::of_system;
+pub use self::pieces::Pieces;
+use crate::{
+    failure::of_system,
+    quota::{Permit, Quota},
+};
 
 /// How much of a file is read at once.
 const STEP: usize = 256 << 10;
@@ -52,35 +54,6 @@ enum Source {
     },
 }
 
-/// How much may be held at once: bytes of a guest's or of small files, or open files.
-#[derive(Debug, Clone)]
-pub(crate) struct Quota(Arc<AtomicUsize>);
-
-impl Quota {
-    pub(crate) fn of(amount: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(amount)))
-    }
-
-    /// Takes this much of it; none where less is left.
-    pub(crate) fn take(&self, amount: usize) -> Option<Permit> {
-        let left = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(amount));
-        left.ok().map(|_| Permit { quota: self.clone(), amount })
-    }
-}
-
-/// A part of a quota, given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    quota: Quota,
-    amount: usize,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.quota.0.fetch_add(self.amount, Ordering::AcqRel);
-    }
-}
-
 /// By which a change is noticed.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 struct Stamp {
@@ -93,9 +66,7 @@ struct Stamp {
 impl Stamp {
     fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-        }
+        is_regular(metadata.is_file())?;
         #[cfg(unix)]
         let identity = {
             use std::os::unix::fs::MetadataExt as _;
@@ -144,19 +115,29 @@ impl Blob {
     /// # Errors
     /// The operating system's; `InvalidInput` if it is no regular file; that the file changes at this moment.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::open_within(path, &SMALL_FILES)
+        Self::of_closed(path, open_regular(path)?)
     }
 
+    /// The same, of a file that is open. It is closed, and opened again by its path when it is read: should that lead to
+    /// another file by then, this is noticed, and none of its bytes are given.
+    pub(crate) fn of_closed(path: &Path, file: File) -> io::Result<Self> {
+        Self::within(path, file, &SMALL_FILES)
+    }
+
+    #[cfg(test)]
     fn open_within(path: &Path, quota: &Quota) -> io::Result<Self> {
-        let file = open_regular(path)?;
+        Self::within(path, open_regular(path)?, quota)
+    }
+
+    fn within(path: &Path, file: File, quota: &Quota) -> io::Result<Self> {
         let stamp = Stamp::of(&file)?;
         // The kernel makes up such files as they are read.
         if stamp.length == 0 && (&file).read(&mut [0])? > 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of a known size"));
         }
         let small = usize::try_from(stamp.length).ok().filter(|length| *length <= SMALL);
-        if let Some(permit) = small.and_then(|length| quota.take(length)) {
-            let bytes = stamp.read(&file, 0, permit.amount)?;
+        if let Some((length, permit)) = small.and_then(|length| Some((length, quota.take(length)?))) {
+            let bytes = stamp.read(&file, 0, length)?;
             let bytes = bytes.ok_or_else(|| io::Error::other("it changed while it was read"))?;
             return Ok(Self::in_memory(bytes).with(permit));
         }
@@ -305,79 +286,21 @@ impl Reader {
     }
 }
 
-/// Blobs one behind the other, to be read as one. What is passed over is not opened.
-pub struct Pieces {
-    pieces: Vec<Blob>,
-    /// Where each begins, and behind them all the end.
-    starts: Vec<u64>,
-    position: u64,
-    /// Which is being read; it is open until it is the turn of another.
-    current: Option<(usize, Reader)>,
-}
-
-impl Pieces {
-    /// These blobs, from the beginning of the first.
-    pub fn of(pieces: Vec<Blob>) -> Self {
-        let mut starts = vec![0];
-        let mut end = 0;
-        for piece in &pieces {
-            end += piece.length();
-            starts.push(end);
-        }
-        Self { pieces, starts, position: 0, current: None }
-    }
-
-    /// Where each begins.
-    pub(crate) fn starts(&self) -> impl Iterator<Item = u64> {
-        self.starts.iter().copied().take(self.pieces.len())
-    }
-}
-
-impl fmt::Debug for Pieces {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pieces").field("pieces", &self.pieces.len()).field("position", &self.position).finish()
-    }
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Of some that begin at the same place, the last is the one that is not empty.
-        let index = self.starts.partition_point(|start| *start <= self.position).saturating_sub(1);
-        let (Some(piece), Some(start)) = (self.pieces.get(index), self.starts.get(index)) else { return Ok(0) };
-        let reader = match self.current.take() {
-            Some((open, reader)) if open == index => reader,
-            _ => piece.reader()?,
-        };
-        let bytes = reader.read(self.position - start, buffer.len())?;
-        self.current = Some((index, reader));
-        buffer[..bytes.len()].copy_from_slice(&bytes);
-        self.position += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-}
-
-impl Seek for Pieces {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (from, by) = match to {
-            SeekFrom::Start(position) => (position, 0),
-            SeekFrom::Current(by) => (self.position, by),
-            SeekFrom::End(by) => (self.starts.last().copied().unwrap_or_default(), by),
-        };
-        self.position = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
-    }
-}
-
 /// Looks before it opens, because opening a pipe waits for its writer.
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let metadata = std::fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-    }
+    may_be_read(&metadata)?;
     File::open(path)
+}
+
+/// Refuses what has no bytes of its own.
+pub(crate) fn may_be_read(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { is_regular(metadata.is_file()) }
+}
+
+pub(crate) fn is_regular(is: bool) -> io::Result<()> {
+    let error = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+    is.then_some(()).ok_or_else(error)
 }
 
 /// The bytes of a regular file, unless it is larger.
@@ -457,36 +380,6 @@ mod tests {
         drop(held);
         assert!(Blob::open_within(&large, &Quota::of(usize::MAX))?.as_bytes().is_none());
         assert!(Blob::open_within(&other, &quota)?.as_bytes().is_some(), "what was let go can be held again");
-        Ok(())
-    }
-
-    #[test]
-    fn pieces_are_read_as_one() -> io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("flow");
-        std::fs::write(&path, "from a file")?;
-        let memory = |text: &'static str| Blob::in_memory(text.as_bytes());
-        let file = Blob::open_within(&path, &Quota::of(0))?;
-        let mut pieces =
-            Pieces::of(vec![memory(""), memory("before, "), memory(""), file, memory(", after"), memory("")]);
-        assert_eq!(pieces.starts().collect::<Vec<_>>(), [0, 0, 8, 8, 19, 26]);
-        let mut text = String::new();
-        pieces.read_to_string(&mut text)?;
-        assert_eq!(text, "before, from a file, after");
-        assert_eq!(pieces.seek(SeekFrom::End(-10))?, 16);
-        let mut some = [0; 2];
-        pieces.read_exact(&mut some)?;
-        assert_eq!(&some, b"il");
-        // It is open, and so another one of that name is not seen.
-        std::fs::rename(&path, folder.path().join("old"))?;
-        std::fs::write(&path, "from others")?;
-        pieces.read_exact(&mut some)?;
-        assert_eq!(&some, b"e,");
-        pieces.seek(SeekFrom::Start(8))?;
-        assert!(pieces.read(&mut some).is_err());
-        assert!(pieces.seek(SeekFrom::Current(-100)).is_err());
-        pieces.seek(SeekFrom::End(100))?;
-        assert_eq!(pieces.read(&mut some)?, 0);
         Ok(())
     }
 

@@ -13,17 +13,19 @@ use wasmtime::{
 
 use crate::{
     bindings::flowhold::storage::{
-        clock, diagnostics,
+        clock,
         docker::{
             self as wit_docker, BuildOptions, Builder, BuiltImage, ContainerRun, LocalImage, PushedImage, Segment,
         },
         files as wit_files, plans, random,
     },
-    blob::{Blob, Quota},
+    blob::Blob,
     capability::{Clock, Daemon, Docker, Files, Random},
     failure::{Failure, of_system},
     files::{Grants, batches},
     limits::Limits,
+    parallel::{aside, aside_if},
+    quota::Quota,
 };
 
 /// What one instance of the component may use.
@@ -47,20 +49,21 @@ pub(crate) struct Capabilities {
 
 /// The directory that flows are added to in the call at work, locked.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct DirectoryLock(Arc<Mutex<Option<File>>>);
+pub(crate) struct DirectoryLock(Arc<Mutex<Option<Arc<File>>>>);
 
 impl DirectoryLock {
-    fn any(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Keeps it locked as long as this is held.
+    fn held(&self) -> Option<Arc<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set(&self, directory: Option<File>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = directory;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Arc::new);
     }
 }
 
 /// A call at work. After it, and where nobody waits for its end any more, others may add flows to the directory that it
-/// added some to.
+/// added some to: as soon as the file is written at which it was then.
 #[must_use]
 pub(crate) struct CallGuard(pub(crate) DirectoryLock);
 
@@ -70,7 +73,11 @@ impl Drop for CallGuard {
     }
 }
 
+/// For fewer bytes than these, a thread costs more than to read or hash them.
+const SMALL: u64 = 1 << 20;
+
 /// What a guest has a handle of for its connection to a daemon.
+#[expect(unreachable_pub, reason = "the bindings want it so")]
 pub struct DaemonHandle(Arc<dyn Daemon>);
 
 /// Ties the bindings to [`Capabilities`].
@@ -80,7 +87,6 @@ impl HasData for Has {
     type Data<'a> = &'a mut Capabilities;
 }
 
-impl diagnostics::Host for Capabilities {}
 impl plans::Host for Capabilities {}
 
 impl wit_files::HostBlob for Capabilities {
@@ -96,12 +102,7 @@ impl wit_files::HostBlob for Capabilities {
 
     async fn sha256(&mut self, blob: Resource<Blob>) -> Trap<Result<Vec<u8>, Failure>> {
         let blob = self.table.get(&blob)?.clone();
-        // A thread of its own would cost more than hashing a small file.
-        const SMALL: u64 = 1 << 20;
-        let digest = match blob.length() {
-            0..=SMALL => blob.sha256(),
-            _ => blocking(move || blob.sha256()).await,
-        };
+        let digest = aside_if(blob.length() > SMALL, move || blob.sha256()).await;
         Ok(digest.map(|digest| digest.to_vec()).map_err(|error| unreadable(&error)))
     }
 
@@ -109,8 +110,9 @@ impl wit_files::HostBlob for Capabilities {
         // No guest makes the host hold more than this at once; it asks again for the rest.
         const LARGEST: u32 = 16 << 20;
         let blob = self.table.get(&blob)?.clone();
-        let read = blob.read(offset, length.min(LARGEST) as usize);
-        Ok(read.map(|bytes| bytes.to_vec()).map_err(|error| unreadable(&error)))
+        let length = u64::from(length.min(LARGEST)).min(blob.length());
+        let read = move || blob.read(offset, length as usize).map(Vec::from);
+        Ok(aside_if(length > SMALL, read).await.map_err(|error| unreadable(&error)))
     }
 
     async fn share(&mut self, blob: Resource<Blob>) -> Trap<Resource<Blob>> {
@@ -127,42 +129,56 @@ impl wit_files::HostBlob for Capabilities {
 impl wit_files::Host for Capabilities {
     async fn open(&mut self, path: String) -> Trap<Result<Resource<Blob>, Failure>> {
         let missing = || Failure::input("missing-file", format!("{path}: no such file"));
-        match self.files().open(&path).and_then(|blob| self.within_limits(blob.ok_or_else(missing)?)) {
+        // Of what was granted here, a file is opened in no time. What others do is unknown.
+        let opened = match &self.files {
+            None => self.grants.open(&path),
+            Some(_) => {
+                self.with_files({
+                    let path = path.clone();
+                    move |files| files.open(&path)
+                })
+                .await
+            }
+        };
+        match opened.and_then(|blob| self.within_limits(blob.ok_or_else(missing)?)) {
             Ok(blob) => Ok(Ok(self.table.push(blob)?)),
             Err(failure) => Ok(Err(failure)),
         }
     }
 
     async fn create(&mut self, path: String, content: Resource<Blob>) -> Trap<Result<bool, Failure>> {
-        Ok(self.files().create(&path, self.table.get(&content)?))
+        let content = self.table.get(&content)?.clone();
+        Ok(self.with_files(move |files| files.create(&path, &content)).await)
     }
 
     async fn create_all(&mut self, files: Vec<(String, Resource<Blob>)>) -> Trap<Result<Vec<bool>, Failure>> {
         let open = |(path, content): (String, Resource<Blob>)| Ok((path, self.table.get(&content)?.clone()));
-        let files = files.into_iter().map(open).collect::<Trap<Vec<_>>>()?;
-        let mut created = Vec::with_capacity(files.len());
-        for batch in batches(&files) {
-            match self.files().create_all(batch) {
+        let all = files.into_iter().map(open).collect::<Trap<Vec<_>>>()?;
+        let mut created = Vec::with_capacity(all.len());
+        // Whoever is tired of waiting for all of them may drop this between two.
+        for batch in batches(&all) {
+            let batch = batch.to_vec();
+            match self.with_files(move |files| files.create_all(&batch)).await {
                 Ok(some) => created.extend(some),
                 Err(failure) => return Ok(Err(failure)),
             }
-            // Whoever is tired of waiting for all of them may drop this here.
-            tokio::task::yield_now().await;
         }
         Ok(Ok(created))
     }
 
     async fn replace(&mut self, path: String, content: Resource<Blob>) -> Trap<Result<(), Failure>> {
-        Ok(self.files().replace(&path, self.table.get(&content)?))
+        let content = self.table.get(&content)?.clone();
+        Ok(self.with_files(move |files| files.replace(&path, &content)).await)
     }
 
     async fn entries(&mut self, directory: String) -> Trap<Result<Vec<String>, Failure>> {
-        Ok(self.files().entries(&directory))
+        Ok(self.with_files(move |files| files.entries(&directory)).await)
     }
 
     async fn create_directory(&mut self, directory: String) -> Trap<Result<(), Failure>> {
-        let made = self.files().create_directory(&directory);
-        if made.is_ok() && self.files.is_none() && !self.held.any() {
+        let path = directory.clone();
+        let made = self.with_files(move |files| files.create_directory(&path)).await;
+        if made.is_ok() && self.files.is_none() && self.held.held().is_none() {
             self.held.set(lock(self.grants.open_directory(&directory)).await);
         }
         Ok(made)
@@ -269,8 +285,20 @@ impl Capabilities {
         self.open_files.take(1).map(|permit| blob.with(permit)).ok_or_else(too_many)
     }
 
-    fn files(&self) -> &dyn Files {
-        self.files.as_deref().unwrap_or(&self.grants)
+    /// Does something with files that may take long. Should nobody wait for its end any more, the directory stays locked
+    /// until then.
+    fn with_files<T, W>(&self, work: W) -> impl Future<Output = T> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&dyn Files) -> T + Send + 'static,
+    {
+        let files = self.files.clone().unwrap_or_else(|| Arc::new(self.grants.clone()));
+        let held = self.held.held();
+        aside(move || {
+            let done = work(&*files);
+            drop(held);
+            done
+        })
     }
 
     fn daemon(&self, daemon: &Resource<DaemonHandle>) -> Trap<Arc<dyn Daemon>> {
@@ -285,13 +313,9 @@ async fn lock(directory: Option<File>) -> Option<File> {
     let directory = directory?;
     match directory.try_lock() {
         Ok(()) => Some(directory),
-        Err(TryLockError::WouldBlock) => blocking(move || directory.lock().map(|()| directory)).await.ok(),
+        Err(TryLockError::WouldBlock) => aside(move || directory.lock().map(|()| directory)).await.ok(),
         Err(TryLockError::Error(_)) => None,
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 fn unreadable(error: &io::Error) -> Failure {

@@ -1,9 +1,9 @@
 //! What the core asks of its host: a trait for each imported interface of `core/wit`, where each call is described.
 //!
-//! A program that embeds the core supplies its own with [`Builder`](crate::host::Builder), or takes those of this
-//! crate: granted directories ([`Grants`](crate::files::Grants)), a Docker daemon
-//! ([`Engine`](crate::docker::engine::Engine)), the system's clock and randomness. What it does not supply is refused: the
-//! core gets a [`Failure`] with the code `no-capability`, and passes it on.
+//! A program that embeds the core supplies its own with [`HostBuilder`](crate::HostBuilder), or takes those of this
+//! crate: granted directories ([`Grants`](crate::files::Grants)), a Docker daemon ([`Engine`](crate::Engine)), the
+//! system's clock and randomness. What it does not supply is refused: the core gets a [`Failure`] with the code
+//! `no-capability`, and passes it on.
 //!
 //! Invariant: arguments are a guest's, and nothing about them is to be trusted.
 
@@ -15,7 +15,7 @@ use std::{
 use futures_util::future::BoxFuture;
 
 pub use crate::bindings::flowhold::storage::docker::{
-    BuildOptions, BuildSecret, BuildStep, Builder, BuiltImage, ContainerRun, LocalImage, SecretSource,
+    BuildOptions, BuildSecret, BuildStep, Builder as ImageBuilder, BuiltImage, ContainerRun, LocalImage, SecretSource,
 };
 use crate::{
     blob::Blob,
@@ -26,39 +26,42 @@ use crate::{
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 /// The granted part of a file system.
+///
+/// These calls may wait for a disk: each is made in a thread for that, so that other tasks of the runtime go on, and ends
+/// there even if nobody waits for it any more.
 pub trait Files: Send + Sync {
     /// Opens a file; none where no such file exists.
     ///
     /// # Errors
-    /// If the path was not granted, or is no regular file; so for all that follow.
+    /// If the path was not granted, or is no regular file.
     fn open(&self, path: &str) -> Result<Option<Blob>, Failure>;
     /// Stores a new file, whole and synced, or not at all. False where the path is taken: nothing is overwritten.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// If the path was not granted, or can't be written.
     fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure>;
     /// Stores new files, each as [`create`](Files::create) does, and says of each what that does. Overridden where
     /// fewer syncs will do for all of them.
     ///
     /// # Errors
-    /// If one can't be written; others may be there by then.
+    /// If one of the paths was not granted, or can't be written; others may be there by then.
     fn create_all(&self, files: &[(String, Blob)]) -> Result<Vec<bool>, Failure> {
         files.iter().map(|(path, content)| self.create(path, content)).collect()
     }
     /// Stores a file, whole and synced, in place of whatever was there.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// If the path was not granted, or can't be written.
     fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure>;
     /// The names in a directory, sorted; empty where it does not exist.
     ///
     /// # Errors
-    /// If it can't be read.
+    /// If the directory was not granted, or can't be read.
     fn entries(&self, directory: &str) -> Result<Vec<String>, Failure>;
     /// Makes a directory and its parents, where missing.
     ///
     /// # Errors
-    /// If it can't be made.
+    /// If the directory was not granted, or can't be made.
     fn create_directory(&self, directory: &str) -> Result<(), Failure>;
 }
 
@@ -77,7 +80,7 @@ pub trait Daemon: Send + Sync {
     /// Pulls an image, for the daemon's own platform where none is given.
     fn pull<'a>(&'a self, reference: &'a str, platform: Option<&'a str>) -> Answer<'a, ()>;
     /// What builds this daemon's images.
-    fn builder(&self) -> Answer<'_, Builder>;
+    fn builder(&self) -> Answer<'_, ImageBuilder>;
     /// Builds and tags an image from the pieces of a tar stream that holds the Dockerfile.
     fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage>;
     /// Pushes, and returns the digest under which the registry has the image.

@@ -22,7 +22,7 @@ mod watch;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use flowhold::{Engine, Failure, Host, Sources, host, progress};
+use flowhold::{Engine, Failure, Host, HostBuilder, Sources, progress};
 use tokio_util::sync::CancellationToken;
 
 /// Storage for workflow flows, and the most transparent way to turn them into container images.
@@ -119,7 +119,7 @@ struct SpecArguments {
 
 impl SpecArguments {
     /// A host that judges plans as it was told.
-    fn host(&self) -> Result<host::Builder, Failure> {
+    fn host(&self) -> Result<HostBuilder, Failure> {
         self.policies.iter().try_fold(user_host(), |host, path| {
             Ok(host.policy(path.display().to_string(), reading::read_file(path, reading::LARGEST)?))
         })
@@ -211,18 +211,18 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
 }
 
 /// A host for specs of the user's own, which may name whatever the user may read and run.
-fn user_host() -> host::Builder {
+fn user_host() -> HostBuilder {
     Host::builder().sources(Sources::All)
 }
 
 /// A host with the Docker daemon, and what is cancelled by Ctrl-C or SIGTERM.
-fn docker_host(host: host::Builder, mode: Mode) -> Result<(Host, CancellationToken), Failure> {
+fn docker_host(host: HostBuilder, mode: Mode) -> Result<(Host, CancellationToken), Failure> {
     let interrupt = exit::on_signal();
     Ok((interruptible(host, mode, &interrupt)?, interrupt))
 }
 
 /// A host with the Docker daemon, whose work ends when the token is cancelled.
-fn interruptible(host: host::Builder, mode: Mode, interrupt: &CancellationToken) -> Result<Host, Failure> {
+fn interruptible(host: HostBuilder, mode: Mode, interrupt: &CancellationToken) -> Result<Host, Failure> {
     host.docker(Arc::new(engine(mode, interrupt))).build()
 }
 

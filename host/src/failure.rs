@@ -1,9 +1,79 @@
 //! What the library reports when an operation did not happen: the component's own failures, and the host's.
+//!
+//! These are the types of `interface diagnostics` in `core/wit`, which the bindings take from here: a failure is an
+//! error like any other.
 
-use std::{fmt, io};
+use std::{error::Error, fmt, io};
 
-pub use crate::bindings::flowhold::storage::diagnostics::{Diagnostic, Failure, FailureKind, Severity};
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+pub use crate::bindings::flowhold::storage::plans::Severity;
 use crate::{docker, limits::MemoryExceeded, python::PythonError};
+
+/// One finding about a spec.
+#[derive(Debug, Clone, ComponentType, Lift, Lower)]
+#[component(record)]
+pub struct Diagnostic {
+    /// Stable, kebab-case: for programs, and for looking it up.
+    pub code: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The field of the spec, such as `storage.python_dependencies[0]`; empty for the spec as a whole.
+    pub field: String,
+    /// What is the matter, with the offending value in it.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The line of the spec text, counted from 1, where it is about something in the text.
+    pub line: Option<u32>,
+    /// The policy whose verdict it is, as the spec or the user names it; none where it is the core's finding.
+    pub policy: Option<String>,
+}
+
+/// Who can do something about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub enum FailureKind {
+    /// The user's input is wrong.
+    #[component(name = "input")]
+    Input,
+    /// Something that is needed is not there: a daemon, a registry, a Python, a capability.
+    #[component(name = "unavailable")]
+    Unavailable,
+    /// Trying again may help: a timeout, a server error.
+    #[component(name = "retry")]
+    Retry,
+    /// The user or the host stopped it.
+    #[component(name = "interrupted")]
+    Interrupted,
+}
+
+/// Why an operation did not happen. The previous state is still there.
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(record)]
+pub struct Failure {
+    /// Who can do something about it.
+    pub kind: FailureKind,
+    /// Stable, kebab-case: for programs, and for looking it up.
+    pub code: String,
+    /// The field of the spec that it is about, such as `storage.files`; none where it is about none.
+    pub field: Option<String>,
+    /// What is the matter, with the offending value in it. One sentence without its full stop, or a daemon's words.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// The message, and in a line of its own what to do about it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\nhelp: {help}"))
+    }
+}
+
+impl Error for Failure {}
 
 impl Failure {
     /// A failure of the host's own.
@@ -75,7 +145,8 @@ impl Failure {
     }
 }
 
-/// What the operating system says, without Rust's `(os error 2)`. Who else makes such an error has words of their own.
+/// What the operating system says, without Rust's `(os error 2)`. Errors that don't come from the operating system are
+/// passed on unchanged.
 pub(crate) fn of_system(error: &io::Error) -> String {
     let text = error.to_string();
     let Some((words, _)) = text.split_once(" (os error") else { return text };
@@ -120,6 +191,14 @@ impl From<PythonError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_are_told_what_is_the_matter_and_what_to_do() {
+        let failure = Failure::input("missing-file", "a.py: no such file");
+        assert_eq!(failure.to_string(), "a.py: no such file");
+        let failure: Box<dyn Error> = failure.with_help("check the path").into();
+        assert_eq!(failure.to_string(), "a.py: no such file\nhelp: check the path");
+    }
 
     #[test]
     fn the_system_is_quoted_without_its_numbers() {

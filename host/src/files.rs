@@ -4,14 +4,16 @@
 //! `..` nor a symbolic link leads out of it.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io,
     path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, OpenOptions},
+    fs::{Dir, Metadata, OpenOptions},
 };
 
 mod nameless;
@@ -30,9 +32,15 @@ pub enum Access {
     Write,
 }
 
-/// The directories that were granted.
-#[derive(Debug, Default)]
-pub struct Grants(Vec<Grant>);
+/// The directories that were granted. Clones share them.
+#[derive(Debug, Default, Clone)]
+pub struct Grants {
+    granted: Vec<Arc<Grant>>,
+    synced: Arc<Mutex<HashSet<Identity>>>,
+}
+
+/// Device and number of a directory.
+type Identity = (u64, u64);
 
 #[derive(Debug)]
 struct Grant {
@@ -56,7 +64,7 @@ impl Grants {
             match Dir::open_ambient_dir(existing, ambient_authority()) {
                 Ok(dir) => {
                     let missing = root.strip_prefix(existing).unwrap_or(Path::new("")).to_owned();
-                    self.0.push(Grant { root: root.to_owned(), access, dir, missing });
+                    self.granted.push(Arc::new(Grant { root: root.to_owned(), access, dir, missing }));
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => match existing.parent() {
@@ -79,8 +87,9 @@ impl Grants {
         let path = Path::new(path);
         // How the directory itself is named is the affair of whoever granted it.
         let is_plain = |rest: &Path| rest.components().all(|part| matches!(part, Component::Normal(_)));
-        let covers = |grant: &&Grant| grant.access == wanted || grant.access == Access::Write;
-        let grant = self.0.iter().filter(covers).find_map(|grant| Some((grant, path.strip_prefix(&grant.root).ok()?)));
+        let covers = |grant: &&Arc<Grant>| grant.access == wanted || grant.access == Access::Write;
+        let grant =
+            self.granted.iter().filter(covers).find_map(|grant| Some((grant, path.strip_prefix(&grant.root).ok()?)));
         match grant {
             Some((grant, rest)) if is_plain(rest) => {
                 let within = grant.missing.join(rest);
@@ -161,12 +170,52 @@ impl Files for Grants {
 
     fn create_directory(&self, path: &str) -> Result<(), Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
-        make_directories(dir, &within).map_err(|error| Failure::of_path(path, &error))
+        self.make_directories(dir, &within).map_err(|error| Failure::of_path(path, &error))
     }
 }
 
+impl Grants {
+    /// Makes a directory and its parents, where missing, so that they survive a power loss. One that is there may be that
+    /// of a process which was killed before it could sync it, and so it is synced as well, the first time.
+    fn make_directories(&self, dir: &Dir, within: &Path) -> io::Result<()> {
+        // The granted directory's own parent was not granted.
+        if within == Path::new(".") {
+            return Ok(());
+        }
+        if let Some(parent) = within.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.make_directories(dir, parent)?;
+        }
+        let known = match dir.create_dir(within) {
+            Ok(()) => None,
+            Err(error) => match dir.metadata(within) {
+                Ok(there) if there.is_dir() => identity(&there),
+                _ => return Err(error),
+            },
+        };
+        let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_some_and(|directory| synced().contains(&directory)) {
+            return Ok(());
+        }
+        sync_parent(dir, within)?;
+        synced().extend(known);
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn identity(directory: &Metadata) -> Option<Identity> {
+    use cap_std::fs::MetadataExt as _;
+
+    Some((directory.dev(), directory.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<Identity> {
+    None
+}
+
 /// Opening a pipe would wait for its writer.
-fn without_waiting() -> OpenOptions {
+pub(crate) fn without_waiting() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -214,26 +263,6 @@ fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> 
     let removed = dir.remove_file(&unfinished);
     let created = linked?;
     removed.map(|()| created)
-}
-
-/// Makes a directory and its parents, where missing, so that they survive a power loss.
-fn make_directories(dir: &Dir, within: &Path) -> io::Result<()> {
-    match dir.create_dir(within) {
-        Ok(()) => sync_parent(dir, within),
-        Err(_) if dir.is_dir(within) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = within.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
-                return Err(error);
-            };
-            make_directories(dir, parent)?;
-            // Another process may have made it meanwhile.
-            match dir.create_dir(within) {
-                Err(error) if !dir.is_dir(within) => Err(error),
-                _ => sync_parent(dir, within),
-            }
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// What is not found is not the file that is about to be made.

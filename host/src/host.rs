@@ -13,7 +13,6 @@ use wasmtime::{
 
 use crate::{
     bindings::{Flowhold, FlowholdPre},
-    blob::Quota,
     capabilities::{CallGuard, Capabilities, DirectoryLock, Has},
     capability::{Clock, Docker, Files, NoDocker, Random, System},
     compiled,
@@ -25,6 +24,7 @@ use crate::{
     limits::Limits,
     policy::Policy,
     python::{PickleJob, WarmPython},
+    quota::Quota,
     sources::{Pickling, Sources},
 };
 
@@ -35,7 +35,7 @@ pub static COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.was
 pub static WIT: &str =
     concat!(include_str!("../../core/wit/storage.wit"), "\n", include_str!("../../core/wit/policy.wit"));
 
-/// The compiled core and what every session of it may use. Cheap to share: many sessions run at once.
+/// The compiled core and what every session of it may use. Cheap to share: many sessions run at once, in a tokio runtime.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -57,13 +57,13 @@ pub struct Host {
     pre: FlowholdPre<Capabilities>,
     component: Component,
     policies: Vec<Policy>,
-    settings: Builder,
+    settings: Settings,
     /// Counts time while there are sessions with a deadline.
     ticker: Option<Ticker>,
 }
 
-/// What the sessions of a host may use; by default nothing but clock and randomness.
-pub struct Builder {
+/// What each session of a host gets.
+struct Settings {
     grants: Vec<(PathBuf, Access)>,
     files: Option<Arc<dyn Files>>,
     docker: Arc<dyn Docker>,
@@ -72,11 +72,9 @@ pub struct Builder {
     sources: Sources,
     memory_limit: usize,
     deadline: Option<Duration>,
-    component: Option<Vec<u8>>,
-    policies: Vec<(String, Vec<u8>)>,
 }
 
-impl Default for Builder {
+impl Default for Settings {
     fn default() -> Self {
         Self {
             grants: Vec::new(),
@@ -87,17 +85,23 @@ impl Default for Builder {
             sources: Sources::default(),
             memory_limit: 1 << 30,
             deadline: None,
-            component: None,
-            policies: Vec::new(),
         }
     }
 }
 
-impl Builder {
+/// Makes a [`Host`], and says what its sessions may use; by default nothing but clock and randomness.
+#[derive(Default)]
+pub struct HostBuilder {
+    settings: Settings,
+    component: Option<Vec<u8>>,
+    policies: Vec<(String, Vec<u8>)>,
+}
+
+impl HostBuilder {
     /// Grants a directory to every session. It need not exist yet.
     #[must_use]
     pub fn files(mut self, directory: impl Into<PathBuf>, access: Access) -> Self {
-        self.grants.push((directory.into(), access));
+        self.settings.grants.push((directory.into(), access));
         self
     }
 
@@ -116,42 +120,42 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn sources(mut self, granted: Sources) -> Self {
-        self.sources = granted;
+        self.settings.sources = granted;
         self
     }
 
     /// Supplies files in place of granted directories.
     #[must_use]
     pub fn own_files(mut self, files: Arc<dyn Files>) -> Self {
-        self.files = Some(files);
+        self.settings.files = Some(files);
         self
     }
 
-    /// Grants a container engine: [`docker::Engine`](crate::docker::engine::Engine), or one of the embedder's own.
+    /// Grants a container engine: [`Engine`](crate::Engine), or one of the embedder's own.
     #[must_use]
     pub fn docker(mut self, docker: Arc<dyn Docker>) -> Self {
-        self.docker = docker;
+        self.settings.docker = docker;
         self
     }
 
     /// Supplies the time; the system's by default.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.settings.clock = clock;
         self
     }
 
     /// Supplies randomness; the system's by default.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.random = random;
+        self.settings.random = random;
         self
     }
 
     /// The most memory, in bytes, that one session's core may have; 1 GiB by default.
     #[must_use]
     pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.memory_limit = bytes;
+        self.settings.memory_limit = bytes;
         self
     }
 
@@ -159,7 +163,7 @@ impl Builder {
     /// such as for a build, does not count. It computes about a quarter slower then: it has to look at the time.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = Some(deadline);
+        self.settings.deadline = Some(deadline);
         self
     }
 
@@ -184,36 +188,35 @@ impl Builder {
     /// # Errors
     /// If this machine can't run it, a component was given that is not one or asks for more than there is, or a
     /// policy is invalid.
-    pub fn build(mut self) -> Result<Host, Failure> {
-        let policies = std::mem::take(&mut self.policies);
-        let mut host = self.load().map_err(|error| Failure::of_guest(&error))?;
+    pub fn build(self) -> Result<Host, Failure> {
+        let mut host = load(self.settings, self.component.as_deref()).map_err(|error| Failure::of_guest(&error))?;
         let compile = |(name, bytes): &(String, Vec<u8>)| Policy::compile(&host.component, name, bytes);
-        host.policies = policies.iter().map(compile).collect::<Result<_, _>>()?;
+        host.policies = self.policies.iter().map(compile).collect::<Result<_, _>>()?;
         Ok(host)
     }
+}
 
-    fn load(self) -> wasmtime::Result<Host> {
-        let mut config = Config::new();
-        let metered = self.deadline.is_some();
-        engine_config::configure(&mut config, metered);
-        compiled::configure(&mut config);
-        let engine = Engine::new(&config)?;
-        let mut linker = Linker::new(&engine);
-        Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
-        let component = match &self.component {
-            Some(bytes) => Component::from_binary(&engine, bytes)?,
-            None => compiled::load(&engine, metered)?,
-        };
-        let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
-        let ticker = self.deadline.map(|_| Ticker::start(&engine)).transpose()?;
-        Ok(Host { engine, pre, component, policies: Vec::new(), settings: self, ticker })
-    }
+fn load(settings: Settings, component: Option<&[u8]>) -> wasmtime::Result<Host> {
+    let mut config = Config::new();
+    let metered = settings.deadline.is_some();
+    engine_config::configure(&mut config, metered);
+    compiled::configure(&mut config);
+    let engine = Engine::new(&config)?;
+    let mut linker = Linker::new(&engine);
+    Flowhold::add_to_linker::<_, Has>(&mut linker, |state| state)?;
+    let component = match component {
+        Some(bytes) => Component::from_binary(&engine, bytes)?,
+        None => compiled::load(&engine, metered)?,
+    };
+    let pre = FlowholdPre::new(linker.instantiate_pre(&component)?)?;
+    let ticker = settings.deadline.map(|_| Ticker::start(&engine)).transpose()?;
+    Ok(Host { engine, pre, component, policies: Vec::new(), settings, ticker })
 }
 
 impl Host {
     /// A host that has nothing until something is granted.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
     }
 
     /// A new instance of the core, with memory of its own.

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{files::from_everywhere, sources::mode};
+use crate::files::from_everywhere;
 
 /// Files and directories that were looked at, whether they were there or not.
 #[derive(Debug, Clone, Default)]
@@ -182,6 +182,16 @@ impl Inputs {
         found.retain(|directory, _| !trees.iter().any(|tree| directory != tree && directory.starts_with(tree)));
         found
     }
+}
+
+#[cfg(unix)]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777
+}
+
+#[cfg(not(unix))]
+fn mode(_: &fs::Metadata) -> u32 {
+    0
 }
 
 impl Mark {

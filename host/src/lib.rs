@@ -1,9 +1,54 @@
 //! Flowhold's host: it runs the core inside wasmtime, and supplies what the core must ask for.
 //!
+//! A program that embeds it makes a [`Host`] once, says what its sessions may use, and has sessions plan and build. What
+//! was not granted is refused. So a flow gets into a directory, and out of it:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let project = folder.path().canonicalize()?;
+//! use std::sync::Arc;
+//!
+//! use flowhold::{Access, Host, Need, Sought, Sources, SpecText};
+//!
+//! std::fs::write(project.join("greet.py"), "print('hello')\n")?;
+//! let spec = SpecText {
+//!     text: "[storage]\ndirectory = \"flows\"\n[[flows]]\npath = \"greet.py\"\n".to_owned(),
+//!     folder: project.clone(),
+//! };
+//!
+//! // A spec may be a stranger's: it names what is read, and no Python is started for it.
+//! let below = project.clone();
+//! let sources = Sources::Granted(Arc::new(move |sought| match sought {
+//!     Sought::File(path) => path.starts_with(&below),
+//!     Sought::Python(_) => false,
+//! }));
+//! let host = Host::builder().sources(sources).files(project.join("flows"), Access::Write).build()?;
+//!
+//! let mut session = host.session().await?;
+//! let plan = session.plan(&spec, None, Need::Build).await?;
+//! // What is wrong with the spec, with a help for people.
+//! session.need_plan(plan).await?;
+//! let storage = session.storage_of(plan).await?;
+//! session.build(storage, false, None).await?;
+//!
+//! let flows = session.flows(storage).await?;
+//! let location = project.join("flows/greet.prefect").display().to_string();
+//! assert_eq!(flows, [("greet".to_owned(), location.clone())]);
+//! let flow = session.get_flow(storage, &location).await?;
+//! assert_eq!(flow.content.as_bytes().as_deref(), Some(&b"print('hello')\n"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Sessions need a tokio runtime; while they wait for disks or daemons, its other tasks go on. The feature `cli`, which is
+//! on by default, is for the command `flowhold`: who embeds the library leaves it out (`default-features = false`).
+//!
 //! Invariant: no rule is here. What a spec means, what an image is made of and what a storage is called, the core says;
 //! the host reads and writes files, talks to the Docker daemon, and runs Python.
 
-pub mod bindings;
+mod bindings;
 pub mod blob;
 mod capabilities;
 pub mod capability;
@@ -21,14 +66,16 @@ pub mod planning;
 pub mod policy;
 pub mod progress;
 pub mod python;
+mod quota;
 mod sources;
 pub mod storages;
 
 pub use bindings::exports::flowhold::storage::planning::ForecastStep;
+pub use bindings::flowhold::storage::plans::{ContextEntry, Image};
 pub use docker::{Engine, Output};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Diagnostic, Failure, FailureKind, Severity};
 pub use files::Access;
-pub use host::{Host, Session};
+pub use host::{Host, HostBuilder, Session};
 pub use planning::{Plan, SpecText};
 pub use sources::{Need, Sought, SourceGrant, Sources};
-pub use storages::{Format, NewFlow, Storage};
+pub use storages::{Flow, Format, PythonRun, Storage};

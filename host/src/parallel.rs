@@ -1,9 +1,27 @@
-//! One work on many items, on all processors.
+//! Work that takes long: on all processors, and where nobody else is kept waiting by it.
 
-use std::{num::NonZero, panic::resume_unwind, thread};
+use std::{future::pending, num::NonZero, panic::resume_unwind, thread};
+
+use tokio::task::JoinError;
 
 /// For fewer items than this a thread isn't worth it.
-const FEW: usize = 32;
+pub(crate) const FEW: usize = 32;
+
+/// Does what takes long, or waits for a disk, in a thread of the runtime for that: other tasks go on meanwhile. It is
+/// done to its end, even if nobody waits for it any more.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => resume_unwind(panic),
+        // The runtime ends, and whoever waits here with it.
+        Err(Err(_)) => pending().await,
+    }
+}
+
+/// The same, if it takes long: a thread costs more than little work.
+pub(crate) async fn aside_if<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if long { aside(work).await } else { work() }
+}
 
 /// What `work` makes of each, in their order.
 pub(crate) fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {

@@ -14,11 +14,12 @@ use wasmtime::{
 
 use crate::{
     Session,
-    blob::read_regular,
+    blob::read_at_most,
     deadline::Ticker,
     engine_config,
     failure::{Failure, FailureKind},
     limits::TABLE_ELEMENTS,
+    parallel::aside,
     planning::{Plan, call},
 };
 
@@ -57,11 +58,6 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    fn read(core: &Component, name: &str, path: &Path) -> Result<Self, Failure> {
-        let failure = |error: io::Error| Failure::of_path(path.display(), &error);
-        Self::compile(core, name, &read_regular(path, LARGEST as u64).map_err(failure)?)
-    }
-
     /// Compiles a policy.
     pub(crate) fn compile(core: &Component, name: &str, bytes: &[u8]) -> Result<Self, Failure> {
         let invalid = |what: String| {
@@ -123,13 +119,13 @@ impl Session {
             let (core, path, by_name) = (self.component.clone(), folder.join(&name), name.clone());
             let granted = self.sources.clone();
             // Compiling takes a while, and others may be waiting in this thread.
-            let compiled = tokio::task::spawn_blocking(move || {
-                granted.may_read(&path)?;
-                Policy::read(&core, &by_name, &path)
-            })
-            .await;
-            let broken = |error| Failure::new(FailureKind::Unavailable, "policy-stopped", format!("{error}"));
-            policies.push((name, compiled.unwrap_or_else(|error| Err(broken(error)))));
+            let compiled = aside(move || {
+                let place = granted.file(&path)?;
+                let failure = |error: io::Error| Failure::of_path(path.display(), &error);
+                let bytes = place.file().and_then(|file| read_at_most(file, LARGEST as u64)).map_err(failure)?;
+                Policy::compile(&core, &by_name, &bytes)
+            });
+            policies.push((name, compiled.await));
         }
         policies.extend(self.policies.iter().map(|policy| (policy.name.clone(), Ok(policy.clone()))));
         policies

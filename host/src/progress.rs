@@ -2,10 +2,11 @@
 //!
 //! Invariant: nothing here decides anything. An operation behaves the same whoever listens.
 
-pub mod bars;
+#[cfg(feature = "cli")]
+mod bars;
 mod clean;
-pub mod json;
-pub mod plain;
+mod json;
+mod plain;
 mod stderr;
 
 use std::io::IsTerminal;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+#[cfg(feature = "cli")]
 pub use bars::Bars;
 pub(crate) use clean::{MASK, url_users};
 pub use clean::{clean, without_passwords};
@@ -121,7 +123,7 @@ pub enum Event<'a> {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Bars on a terminal, plain lines elsewhere.
+    /// Bars on a terminal, if the feature `cli` has them; plain lines elsewhere.
     #[default]
     Auto,
     /// One line of text per event that matters.
@@ -136,8 +138,10 @@ pub enum Mode {
 /// thread of their own: whoever ends the process lets [`Stderr::settle`] wait for the last ones.
 #[must_use]
 pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
+    #[cfg(feature = "cli")]
     let stderr = std::io::stderr();
     match mode {
+        #[cfg(feature = "cli")]
         Mode::Auto if obeys(&stderr) => {
             Arc::new(Bars::stderr(if has_colours(&stderr) { Colour::On } else { Colour::Off }))
         }
@@ -160,6 +164,7 @@ pub fn has_colours(stream: &impl IsTerminal) -> bool {
 }
 
 /// Whether [`Bars`] are coloured.
+#[cfg(feature = "cli")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Colour {

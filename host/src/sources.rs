@@ -1,21 +1,27 @@
 //! What a spec names, looked at: flows are opened or pickled, directories are listed.
 
+mod granted;
+
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use cap_std::fs::Metadata;
+
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::granted::Place;
+pub use self::granted::{Sought, SourceGrant, Sources};
 use crate::{
     bindings::exports::flowhold::storage::planning::{Entry, EntryKind, Finding, Origin, Python, Source},
-    blob::Blob,
+    blob::{Blob, is_regular},
     failure::Failure,
-    files::{from_everywhere, parent_of},
+    files::{parent_of, without_waiting},
     inputs::{Inputs, Listing},
-    parallel::on_all_processors,
-    python::{Interpreter, PickleJob, PickleRequest, WarmPython, configuration_of, path_of},
+    parallel::{FEW, aside, aside_if, on_all_processors},
+    python::{Interpreter, PickleJob, PickleRequest, Pickled, WarmPython, configuration_of, path_of},
 };
 
 /// A finding before the component has handles of it.
@@ -58,56 +64,6 @@ pub enum Need {
     Build,
 }
 
-/// Something that a spec has its host read or run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sought<'a> {
-    /// A flow's file, a policy, or what `files` names, with everything below it: where links lead, if it is there.
-    File(&'a Path),
-    /// A Python, which executes the flows' files: a path, or a name that the operating system looks up.
-    Python(&'a Path),
-}
-
-/// Says whether plans may be of it.
-pub type SourceGrant = Arc<dyn Fn(Sought<'_>) -> bool + Send + Sync>;
-
-/// What plans may be of.
-#[derive(Clone, Default)]
-pub enum Sources {
-    /// Only of specs that name none, or say all about theirs.
-    #[default]
-    None,
-    /// Of whatever is granted.
-    Granted(SourceGrant),
-    /// Of whatever a spec names: the user's own may do so.
-    All,
-}
-
-impl Sources {
-    /// Refuses a file that was not granted.
-    pub(crate) fn may_read(&self, path: &Path) -> Result<(), Failure> {
-        // Where links lead is looked up only for those who ask: there may be many files.
-        let place = || fs::canonicalize(path).unwrap_or_else(|_| from_everywhere(path));
-        self.may(path, |granted| granted(Sought::File(&place())))
-    }
-
-    fn may_run(&self, python: &Path) -> Result<(), Failure> {
-        self.may(python, |granted| granted(Sought::Python(python)))
-    }
-
-    fn may(&self, path: &Path, ask: impl FnOnce(&SourceGrant) -> bool) -> Result<(), Failure> {
-        let may = match self {
-            Self::None => false,
-            Self::Granted(granted) => ask(granted),
-            Self::All => true,
-        };
-        if may {
-            return Ok(());
-        }
-        Err(Failure::not_granted(path.display())
-            .with_help("tell those who made the host program, or name what it grants"))
-    }
-}
-
 /// How flows are pickled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pickling {
@@ -128,46 +84,17 @@ pub(crate) async fn look(
     need: Need,
     granted: &Sources,
 ) -> Findings {
-    let wanted = |source: &Source| need == Need::Build || !source.pinned;
-    let mut inputs = Inputs::default();
-    for source in sources.iter().filter(|source| wanted(source)) {
-        match &source.origin {
-            Origin::Object((path, _)) => {
-                let file = folder.join(path);
-                inputs.add_file(&file);
-                // Its modules are beside it.
-                inputs.add_listing(parent_of(&file), Listing::Modules);
-            }
-            Origin::Flow(path) => inputs.add_file(&folder.join(path)),
-            Origin::File(path) => inputs.add_tree(Path::new(path)),
-        }
-    }
-    let found = on_all_processors(sources, |source| {
-        if !wanted(source) {
-            return Found::Skipped;
-        }
-        let (Origin::Object((path, _)) | Origin::Flow(path) | Origin::File(path)) = &source.origin;
-        // That of `files` is absolute.
-        let path = folder.join(path);
-        if let Err(failure) = granted.may_read(&path) {
-            return Found::Failed(failure);
-        }
-        match &source.origin {
-            Origin::Object(_) => match fs::metadata(&path) {
-                Ok(_) => Found::Skipped,
-                Err(error) => Found::Failed(flow_failure(&path, &error)),
-            },
-            Origin::Flow(_) => open_flow(&path),
-            Origin::File(_) => match list(&path) {
-                Ok(entries) => Found::File(entries),
-                Err((path, error)) => Found::Failed(failure(&path, &error)),
-            },
-        }
-    });
+    let is_tree = |source: &Source| matches!(source.origin, Origin::File(_));
+    let mut look = if sources.len() < FEW && !sources.iter().any(is_tree) {
+        read(sources, folder, need, granted)
+    } else {
+        let (sources, folder, granted) = (sources.to_vec(), folder.to_owned(), granted.clone());
+        aside(move || read(&sources, &folder, need, &granted)).await
+    };
     let (at, requests): (Vec<_>, Vec<_>) = sources
         .iter()
         .enumerate()
-        .filter(|(index, source)| wanted(source) && !matches!(found[*index], Found::Failed(_)))
+        .filter(|(index, source)| is_wanted(source, need) && !matches!(look.found[*index], Found::Failed(_)))
         .filter_map(|(index, source)| match &source.origin {
             Origin::Object((path, object)) => {
                 Some((index, PickleRequest { file: folder.join(path), object: object.clone() }))
@@ -175,7 +102,6 @@ pub(crate) async fn look(
             _ => None,
         })
         .unzip();
-    let mut look = Findings { found, inputs, ..Findings::default() };
     // A resolved spec leaves nothing to Python, whatever is needed of it.
     let open = sources.iter().any(|source| !source.pinned);
     if requests.is_empty() && !(python.is_some() && open) {
@@ -188,6 +114,54 @@ pub(crate) async fn look(
         }
     }
     look
+}
+
+fn is_wanted(source: &Source, need: Need) -> bool {
+    need == Need::Build || !source.pinned
+}
+
+/// All that needs no Python.
+fn read(sources: &[Source], folder: &Path, need: Need, granted: &Sources) -> Findings {
+    let mut inputs = Inputs::default();
+    for source in sources.iter().filter(|source| is_wanted(source, need)) {
+        match &source.origin {
+            Origin::Object((path, _)) => {
+                let file = folder.join(path);
+                inputs.add_file(&file);
+                // Its modules are beside it.
+                inputs.add_listing(parent_of(&file), Listing::Modules);
+            }
+            Origin::Flow(path) => inputs.add_file(&folder.join(path)),
+            Origin::File(path) => inputs.add_tree(Path::new(path)),
+        }
+    }
+    let found = on_all_processors(sources, |source| {
+        if !is_wanted(source, need) {
+            return Found::Skipped;
+        }
+        let (Origin::Object((path, _)) | Origin::Flow(path) | Origin::File(path)) = &source.origin;
+        // That of `files` is absolute.
+        let path = folder.join(path);
+        let place = match granted.file(&path) {
+            Ok(place) => place,
+            Err(failure) => return Found::Failed(failure),
+        };
+        match &source.origin {
+            Origin::Object(_) => match place.look() {
+                Ok(()) => Found::Skipped,
+                Err(error) => Found::Failed(flow_failure(&path, &error)),
+            },
+            Origin::Flow(_) => match place.file().and_then(|file| Blob::of_closed(&path, file)) {
+                Ok(blob) => Found::Flow(None, blob),
+                Err(error) => Found::Failed(flow_failure(&path, &error)),
+            },
+            Origin::File(_) => match list(&path, &place) {
+                Ok(entries) => Found::File(entries),
+                Err((path, error)) => Found::Failed(failure(&path, &error)),
+            },
+        }
+    });
+    Findings { found, inputs, ..Findings::default() }
 }
 
 impl Findings {
@@ -208,8 +182,9 @@ impl Findings {
             self.inputs.add_file(&path);
             configuration_of(&path).iter().for_each(|path| self.inputs.add_file(path));
         }
-        let mut interpreter = Interpreter::find(python, folder).map_err(|error| (None, error.into()))?;
-        granted.may_run(interpreter.program()).map_err(|failure| (None, failure))?;
+        // Asked before anybody looks for it: whether it is there is told of what is granted.
+        let program = granted.python(Interpreter::choose(python, folder)).map_err(|failure| (None, failure))?;
+        let mut interpreter = Interpreter::at(program).map_err(|error| (None, error.into()))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();
         self.job = Some(PickleJob { interpreter: interpreter.clone(), files });
         if let Some(lines) = &pickling.printed {
@@ -223,19 +198,15 @@ impl Findings {
         }
         let answer = interpreter.pickle(requests, temporary.path(), &mut self.inputs).await;
         let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
-        for (index, one) in at.iter().zip(pickled) {
-            self.found[*index] = Found::Flow(one.name, Blob::open(&one.content).map_err(own)?);
+        let open = |one: Pickled| Ok((one.name, Blob::open(&one.content)?));
+        let open = move || pickled.into_iter().map(open).collect::<io::Result<Vec<_>>>();
+        let flows = aside_if(at.len() >= FEW, open).await.map_err(own)?;
+        for (index, (name, content)) in at.iter().zip(flows) {
+            self.found[*index] = Found::Flow(name, content);
         }
         self.temporary = Some(temporary);
         self.python = Some(Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle });
         Ok(())
-    }
-}
-
-fn open_flow(path: &Path) -> Found {
-    match Blob::open(path) {
-        Ok(blob) => Found::Flow(None, blob),
-        Err(error) => Found::Failed(flow_failure(path, &error)),
     }
 }
 
@@ -257,36 +228,41 @@ fn failure(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// A file, or a directory with everything below it. A link that is the source itself is followed; links below it are
-/// kept as links.
-fn list(source: &Path) -> Result<Vec<FoundEntry>, (PathBuf, io::Error)> {
+/// kept as links, and none that comes in the place of a directory meanwhile leads out of the source.
+fn list(source: &Path, place: &Place) -> Result<Vec<FoundEntry>, (PathBuf, io::Error)> {
     let at = |error| (source.to_owned(), error);
-    let metadata = fs::metadata(source).map_err(at)?;
     let mut entries = Vec::new();
-    if !metadata.is_dir() {
-        let kind = FoundKind::File(Blob::open(source).map_err(at)?);
-        entries.push(FoundEntry { path: String::new(), mode: mode(&metadata), kind });
+    let Some(root) = place.directory().map_err(at)? else {
+        let file = place.file().map_err(at)?;
+        let mode = mode(&Metadata::from_file(&file).map_err(at)?);
+        let kind = FoundKind::File(Blob::of_closed(source, file).map_err(at)?);
+        entries.push(FoundEntry { path: String::new(), mode, kind });
         return Ok(entries);
-    }
+    };
+    let metadata = root.dir_metadata().map_err(at)?;
     entries.push(FoundEntry { path: String::new(), mode: mode(&metadata), kind: FoundKind::Directory });
-    let mut open = vec![(source.to_owned(), String::new())];
-    while let Some((directory, below)) = open.pop() {
-        for entry in fs::read_dir(&directory).map_err(|error| (directory.clone(), error))? {
-            let here = |error| (directory.clone(), error);
+    let mut open = vec![String::new()];
+    while let Some(below) = open.pop() {
+        let directory = if below.is_empty() { source.to_owned() } else { source.join(&below) };
+        let here = |error| (directory.clone(), error);
+        for entry in root.read_dir(if below.is_empty() { "." } else { &below }).map_err(here)? {
             let entry = entry.map_err(here)?;
-            let full = entry.path();
+            let full = directory.join(entry.file_name());
             let at = |error| (full.clone(), error);
             let name = entry.file_name().into_string().map_err(|_| at(io::Error::other("its name is not Unicode")))?;
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let metadata = fs::symlink_metadata(&full).map_err(at)?;
+            let metadata = entry.metadata().map_err(at)?;
             let kind = if metadata.is_symlink() {
-                let target = fs::read_link(&full).map_err(at)?;
+                let target = root.read_link_contents(&path).map_err(at)?;
                 let target = target.into_os_string().into_string();
                 FoundKind::Symlink(target.map_err(|_| at(io::Error::other("its target is not Unicode")))?)
             } else if metadata.is_dir() {
-                open.push((full.clone(), path.clone()));
+                open.push(path.clone());
                 FoundKind::Directory
             } else {
-                FoundKind::File(Blob::open(&full).map_err(at)?)
+                let file = is_regular(metadata.is_file()).and_then(|()| entry.open_with(&without_waiting()));
+                let blob = file.and_then(|file| Blob::of_closed(&full, file.into_std()));
+                FoundKind::File(blob.map_err(at)?)
             };
             entries.push(FoundEntry { path, mode: mode(&metadata), kind });
         }
@@ -295,13 +271,13 @@ fn list(source: &Path) -> Result<Vec<FoundEntry>, (PathBuf, io::Error)> {
 }
 
 #[cfg(unix)]
-pub(crate) fn mode(metadata: &fs::Metadata) -> u32 {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777
+fn mode(metadata: &Metadata) -> u32 {
+    cap_std::fs::MetadataExt::mode(metadata) & 0o7777
 }
 
 /// Where files have no mode, what most of them would have elsewhere.
 #[cfg(not(unix))]
-pub(crate) fn mode(metadata: &fs::Metadata) -> u32 {
+fn mode(metadata: &Metadata) -> u32 {
     if metadata.is_dir() { 0o755 } else { 0o644 }
 }
 

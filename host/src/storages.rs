@@ -6,21 +6,21 @@ use wasmtime::component::ResourceAny;
 
 use crate::{
     Session,
-    bindings::exports::flowhold::storage::storages::{Flow, PythonRun},
+    bindings::exports::flowhold::storage::storages as wit,
     blob::Blob,
     failure::Failure,
     planning::{Plan, call},
 };
 
-pub use crate::bindings::exports::flowhold::storage::storages::Format;
+pub use wit::Format;
 
 /// A storage inside a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Storage(ResourceAny);
 
-/// A flow as it is given to a storage.
+/// A flow, on its way into a storage or out of one.
 #[derive(Debug, Clone)]
-pub struct NewFlow {
+pub struct Flow {
     /// Its name.
     pub name: String,
     /// A pickle or a script.
@@ -29,17 +29,27 @@ pub struct NewFlow {
     pub content: Blob,
 }
 
-/// How a Python of the host's runs a flow.
+/// How a Python of the host's runs a flow that is in no image.
 #[derive(Debug, Clone)]
-pub struct LocalRun {
-    /// The text of a Python program; its arguments are the flow's path and format.
+pub struct PythonRun {
+    /// The text of a Python program; its arguments are the flow's path and format, as [`Format::name`] has it.
     pub program: String,
     /// Where the flow is a file already.
     pub path: Option<String>,
-    /// `pickle` or `script`.
-    pub format: &'static str,
+    /// A pickle or a script.
+    pub format: Format,
     /// The flow's bytes.
     pub content: Blob,
+}
+
+impl Format {
+    /// `pickle` or `script`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pickle => "pickle",
+            Self::Script => "script",
+        }
+    }
 }
 
 impl Session {
@@ -127,10 +137,10 @@ impl Session {
     ///
     /// # Errors
     /// If the name, or its slug, is taken.
-    pub async fn add_flow(&mut self, storage: Storage, flow: NewFlow) -> Result<String, Failure> {
+    pub async fn add_flow(&mut self, storage: Storage, flow: Flow) -> Result<String, Failure> {
         let content = self.store.data_mut().table.push(flow.content);
         let content = content.map_err(|error| Failure::of_guest(&error.into()))?;
-        let flow = Flow { name: flow.name, format: flow.format, content };
+        let flow = wit::Flow { name: flow.name, format: flow.format, content };
         call!(self.flowhold_storage_storages.storage.call_add_flow(storage.0, &flow))?
     }
 
@@ -147,9 +157,9 @@ impl Session {
     ///
     /// # Errors
     /// If no flow of the storage has that location.
-    pub async fn get_flow(&mut self, storage: Storage, location: &str) -> Result<NewFlow, Failure> {
+    pub async fn get_flow(&mut self, storage: Storage, location: &str) -> Result<Flow, Failure> {
         let flow = call!(self.flowhold_storage_storages.storage.call_get_flow(storage.0, location))??;
-        Ok(NewFlow { name: flow.name, format: flow.format, content: self.take(flow.content)? })
+        Ok(Flow { name: flow.name, format: flow.format, content: self.take(flow.content)? })
     }
 
     /// Runs a flow of a Docker storage in a container, and returns its exit code.
@@ -174,14 +184,10 @@ impl Session {
     ///
     /// # Errors
     /// If no flow of the storage has that location.
-    pub async fn python_run(&mut self, storage: Storage, location: &str) -> Result<LocalRun, Failure> {
+    pub async fn python_run(&mut self, storage: Storage, location: &str) -> Result<PythonRun, Failure> {
         let run = call!(self.flowhold_storage_storages.storage.call_get_python_run(storage.0, location))??;
-        let PythonRun { program, path, format, content } = run;
-        let format = match format {
-            Format::Pickle => "pickle",
-            Format::Script => "script",
-        };
-        Ok(LocalRun { program, path, format, content: self.take(content)? })
+        let wit::PythonRun { program, path, format, content } = run;
+        Ok(PythonRun { program, path, format, content: self.take(content)? })
     }
 
     /// Builds, and returns the JSON of `flowhold build --format json`.

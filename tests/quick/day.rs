@@ -4,7 +4,7 @@
 
 use std::{fs, process::Command};
 
-use flowhold::{Access, Format, Host, Need, NewFlow, Session, SpecText, blob::Blob};
+use flowhold::{Access, Flow, Format, Host, Need, Session, SpecText, blob::Blob};
 use flowhold_tests::{Done, Folder};
 
 /// How many flows a session adds; their directory goes with it.
@@ -31,7 +31,7 @@ async fn work(host: &Host, planner: &mut Session) {
     let storage = session.local(directory).await.unwrap();
     for number in 0..FLOWS {
         let content = Blob::in_memory(format!("print({number})\n"));
-        let flow = NewFlow { name: format!("Flow {number}"), format: Format::Script, content };
+        let flow = Flow { name: format!("Flow {number}"), format: Format::Script, content };
         let location = session.add_flow(storage, flow).await.unwrap();
         let text = format!(
             "[storage]\ntype = \"docker\"\n[[flows]]\npath = {location:?}\nname = \"{number}\"\nformat = \"script\"\n"

@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
-use flowhold::{Access, Format, Host, NewFlow, blob::Blob};
+use flowhold::{Access, Flow, Format, Host, blob::Blob};
 use flowhold_tests::{Done, Folder, binary};
 
 /// Runs a shell script beside a disk at `disk`, with the binary as `$flowhold`. Needs root, or user namespaces.
@@ -138,7 +138,7 @@ fn removed_underneath() {
         let mut session = Host::builder().files(&directory, Access::Write).build().unwrap().session().await.unwrap();
         let storage = session.local(directory.to_str().unwrap()).await.unwrap();
         fs::remove_dir(&directory).unwrap();
-        let flow = || NewFlow { name: "etl".to_owned(), format: Format::Script, content: Blob::in_memory("x") };
+        let flow = || Flow { name: "etl".to_owned(), format: Format::Script, content: Blob::in_memory("x") };
         let failure = session.add_flow(storage, flow()).await.unwrap_err();
         let text = format!("{failure:?}");
         assert!(text.contains("etl.prefect: its directory is not there") && text.contains("try again"), "{text}");
@@ -163,7 +163,7 @@ fn sessions_take_turns() {
         for name in ["one", "one", "two"] {
             let mut session = host.session().await.unwrap();
             let storage = session.local(directory.to_str().unwrap()).await.unwrap();
-            let flow = NewFlow { name: name.to_owned(), format: Format::Script, content: Blob::in_memory(name) };
+            let flow = Flow { name: name.to_owned(), format: Format::Script, content: Blob::in_memory(name) };
             let added = session.add_flow(storage, flow).await;
             assert_eq!(added.is_ok(), living.len() != 1, "{added:?}");
             living.push(session);

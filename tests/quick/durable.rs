@@ -70,6 +70,24 @@ fn a_flow_is_synced_before_it_has_its_name_and_before_it_is_reported() {
     }
 }
 
+/// Who made it may have been killed before it was synced.
+#[test]
+fn a_directory_that_another_process_made_is_synced_too() {
+    let folder = folder();
+    fs::create_dir_all(folder.path().join("d/.flowhold")).unwrap();
+    let (done, calls) = traced(&folder, &["-e", CALLS], &["add", "etl.py", "--name", "Odd: é", "--directory", "d"]);
+    done.ok();
+    let mut now = 0;
+    for words in [
+        &["mkdirat(", "/d>", "\".flowhold\"", "EEXIST"][..],
+        &["fsync(", "/d>", "= 0"],
+        &["write(", "/d/.flowhold/#", "Odd"],
+        &["write(1<", "odd-e.prefect"],
+    ] {
+        now = after(&calls, now, words) + 1;
+    }
+}
+
 /// Where files can't be without a name, they get a temporary one, and the order is the same.
 #[test]
 fn so_it_is_where_files_need_names() {

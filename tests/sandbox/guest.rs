@@ -6,7 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
-use flowhold::{Failure, Host, Need, Plan, Session, SpecText, host::Builder};
+use flowhold::{Failure, Host, HostBuilder, Need, Plan, Session, SpecText};
 
 /// The hostile guest as a component, compiled once for all tests.
 fn component() -> &'static [u8] {
@@ -36,7 +36,7 @@ pub(crate) fn module(package: &str) -> PathBuf {
 }
 
 /// A host that runs the guest in the core's place, with as little memory as it needs.
-pub(crate) fn host(set: impl FnOnce(Builder) -> Builder) -> Host {
+pub(crate) fn host(set: impl FnOnce(HostBuilder) -> HostBuilder) -> Host {
     set(Host::builder().memory_limit(64 << 20)).component(component()).build().unwrap()
 }
 

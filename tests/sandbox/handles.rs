@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flowhold::{
     Failure,
     blob::Blob,
-    capability::{Answer, BuildOptions, Builder, BuiltImage, ContainerRun, Daemon, Docker, LocalImage},
+    capability::{Answer, BuildOptions, BuiltImage, ContainerRun, Daemon, Docker, ImageBuilder, LocalImage},
 };
 
 use crate::guest::{alone, host, ordered, stopped, wait};
@@ -33,7 +33,7 @@ impl Daemon for Idle {
         unreachable!("nobody asks it")
     }
 
-    fn builder(&self) -> Answer<'_, Builder> {
+    fn builder(&self) -> Answer<'_, ImageBuilder> {
         unreachable!("nobody asks it")
     }
 

@@ -1,8 +1,12 @@
 //! A guest has what its host supplies, and learns nothing else.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
 
 use flowhold::{
@@ -99,6 +103,58 @@ fn time_and_randomness_are_the_embedders_alone() {
         assert_eq!(obeyed(&mut other, "uuid\nnow").await.unwrap(), ["number 3", "4"]);
     });
     assert_eq!(counting.now(), 5, "nobody else asked");
+}
+
+/// Files on a disk so slow that each call waits for another task of the runtime, which it must not keep from going on.
+struct Slow(Mutex<mpsc::Receiver<()>>);
+
+impl Slow {
+    fn wait(&self) -> Result<(), Failure> {
+        let other = self.0.lock().unwrap().recv_timeout(Duration::from_secs(60));
+        other.map_err(|_| Failure::input("alone", "nobody else goes on"))
+    }
+}
+
+impl Files for Slow {
+    fn open(&self, _: &str) -> Result<Option<Blob>, Failure> {
+        self.wait().map(|()| Some(Blob::in_memory("slow")))
+    }
+
+    fn create(&self, _: &str, _: &Blob) -> Result<bool, Failure> {
+        self.wait().map(|()| true)
+    }
+
+    fn create_all(&self, files: &[(String, Blob)]) -> Result<Vec<bool>, Failure> {
+        self.wait().map(|()| vec![true; files.len()])
+    }
+
+    fn replace(&self, _: &str, _: &Blob) -> Result<(), Failure> {
+        self.wait()
+    }
+
+    fn entries(&self, _: &str) -> Result<Vec<String>, Failure> {
+        self.wait().map(|()| vec!["slow".to_owned()])
+    }
+
+    fn create_directory(&self, _: &str) -> Result<(), Failure> {
+        self.wait()
+    }
+}
+
+#[test]
+fn other_tasks_go_on_while_a_disk_is_slow() {
+    for verb in ["open", "create", "create-all", "replace", "entries", "create-directory"] {
+        let (went_on, goes_on) = mpsc::channel();
+        let files = Arc::new(Slow(Mutex::new(goes_on)));
+        let host = host(|host| host.own_files(files.clone()));
+        wait(async {
+            let mut session = host.session().await.unwrap();
+            let other = async { went_on.send(()).unwrap() };
+            let order = format!("{verb} x");
+            let (answer, ()) = tokio::join!(obeyed(&mut session, &order), other);
+            assert!(!answer.as_ref().unwrap()[0].contains("alone"), "{verb}: {answer:?}");
+        });
+    }
 }
 
 #[test]

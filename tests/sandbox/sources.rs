@@ -1,6 +1,16 @@
 //! What a spec names is read and run where that was granted, and nowhere else: the spec may be a stranger's.
 
-use std::{os::unix::fs::symlink, path::Path, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
 use flowhold::{Failure, Host, Need, Sought, Sources, SpecText};
 use flowhold_tests::Folder;
@@ -82,4 +92,116 @@ fn no_policy_is_read_that_is_not_granted() {
         let failure = plan(&folder, &spec, granted).unwrap_err();
         assert!(failure.message.contains(words), "{failure:?}");
     }
+}
+
+/// A Python is granted by where it is, however a spec names it, and so it is run; its own link is not followed: that of
+/// a virtual environment is one.
+#[test]
+fn no_way_leads_to_a_python_that_is_not_granted() {
+    let folder = folder();
+    let evil = "#!/bin/sh\ntouch \"$0.ran\"\nexec python3 \"$@\"\n";
+    for python in ["outside/python", "outside/env/bin/real"] {
+        let path = folder.write(python, evil);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::create_dir_all(folder.path().join("inside/env/bin")).unwrap();
+    symlink("../../../outside/env/bin/real", folder.path().join("inside/env/bin/python")).unwrap();
+    symlink("../outside", folder.path().join("inside/out")).unwrap();
+    let place = folder.path().canonicalize().unwrap();
+    let (inside, asked) = (place.join("inside"), Arc::new(Mutex::new(Vec::new())));
+    let granted = {
+        let asked = Arc::clone(&asked);
+        Sources::Granted(Arc::new(move |sought| match sought {
+            Sought::File(path) => path.starts_with(&inside),
+            Sought::Python(path) => {
+                asked.lock().unwrap().push(path.to_owned());
+                path.starts_with(&inside)
+            }
+        }))
+    };
+    let spec =
+        |python: &str| format!("{DOCKER}python = {python:?}\n[[flows]]\npath = \"flow.py\"\nobject = \"flow\"\n");
+    let inside = place.join("inside").display().to_string();
+    for (python, meant) in [
+        (format!("{inside}/../outside/python"), "outside/python"),
+        (format!("{inside}/env/../../outside/python"), "outside/python"),
+        (format!("{inside}/out/python"), "outside/python"),
+        ("out/python".to_owned(), "outside/python"),
+        ("out/../outside/python".to_owned(), "outside/python"),
+        // Nobody is told whether it is there.
+        ("out/none".to_owned(), "outside/none"),
+        ("../outside/none/python".to_owned(), "outside/none/python"),
+    ] {
+        let failure = plan(&folder, &spec(&python), granted.clone()).unwrap_err();
+        assert_eq!(failure.code, "not-granted", "{python}");
+        assert_eq!(asked.lock().unwrap().pop(), Some(place.join(meant)), "{python}");
+        assert!(!place.join("outside/python.ran").exists(), "{python}");
+    }
+    // By its grant alone it is the one in the environment that is run.
+    let done = plan(&folder, &spec("../inside/env/bin/python"), granted.clone());
+    assert_eq!(asked.lock().unwrap().pop(), Some(place.join("inside/env/bin/python")));
+    assert!(place.join("inside/env/bin/python.ran").exists(), "{done:?}");
+    assert_eq!(plan(&folder, &spec("env/bin/none"), granted).unwrap_err().code, "no-python");
+}
+
+/// Neither by a path that leads out of what is granted, nor by a link that leads nowhere.
+#[test]
+fn nobody_is_told_what_there_is_beside_what_was_granted() {
+    let folder = folder();
+    symlink("../outside", folder.path().join("inside/out")).unwrap();
+    symlink("../outside/none", folder.path().join("inside/dangling")).unwrap();
+    let inside = below(&folder.path().join("inside"));
+    for path in ["../outside/flow.py", "../outside/none.py", "out/flow.py", "out/none.py", "link.py", "dangling"] {
+        let failure = plan(&folder, &format!("[[flows]]\npath = {path:?}\nformat = \"script\"\n"), inside.clone());
+        assert_eq!(failure.unwrap_err().code, "not-granted", "{path}");
+    }
+}
+
+/// Whoever can write there may exchange it at any moment: the worst one is when it has been granted.
+#[test]
+fn what_comes_in_the_place_of_what_was_granted_is_not_read() {
+    let files = |path: &str| format!("{DOCKER}files = {{ \"PLACE/inside/{path}\" = \"/opt/x\" }}\n");
+    for (exchanged, spec) in [
+        ("flow.py", "[[flows]]\npath = \"flow.py\"\n".to_owned()),
+        ("tree", files("tree")),
+        ("tree", files("tree/a.txt")),
+        ("deny.wasm", format!("policies = [\"deny.wasm\"]\n{DOCKER}")),
+    ] {
+        let folder = folder();
+        folder.write("outside/tree/a.txt", "secret");
+        folder.write("outside/deny.wasm", "secret");
+        folder.write("inside/deny.wasm", "no policy");
+        let place = folder.path().canonicalize().unwrap();
+        let (here, elsewhere) = (place.join("inside").join(exchanged), place.join("outside").join(exchanged));
+        let (spec, once) = (spec.replace("PLACE", place.to_str().unwrap()), AtomicBool::new(false));
+        let granted = Sources::Granted(Arc::new(move |sought| {
+            let Sought::File(path) = sought else { return false };
+            if path.starts_with(&here) && !once.swap(true, Ordering::Relaxed) {
+                fs::rename(&here, here.with_extension("old")).unwrap();
+                symlink(&elsewhere, &here).unwrap();
+            }
+            true
+        }));
+        let failure = plan(&folder, &spec, granted).unwrap_err();
+        // The secret is no policy either.
+        assert!(!failure.message.contains("not WebAssembly"), "{exchanged}: {failure:?}");
+    }
+}
+
+/// Here, somebody who is asked waits for another task of the same thread.
+#[test]
+fn other_tasks_go_on_while_files_are_looked_at() {
+    let folder = folder();
+    let files = format!("{DOCKER}files = {{ {:?} = \"/opt/x\" }}\n", folder.path().join("inside/tree"));
+    let (went_on, goes_on) = mpsc::channel();
+    let goes_on = Mutex::new(goes_on);
+    let granted =
+        Sources::Granted(Arc::new(move |_| goes_on.lock().unwrap().recv_timeout(Duration::from_secs(60)).is_ok()));
+    let spec = SpecText { text: files, folder: folder.path().join("inside") };
+    wait(async {
+        let mut session = Host::builder().sources(granted).build().unwrap().session().await.unwrap();
+        let other = async { went_on.send(()).unwrap() };
+        let (plan, ()) = tokio::join!(session.plan(&spec, None, Need::Build), other);
+        session.need_plan(plan.unwrap()).await.unwrap();
+    });
 }

@@ -142,7 +142,7 @@ async fn here(
     let path = match &run.path {
         Some(path) => PathBuf::from(path),
         None => {
-            let path = temporary.path().join(format!("flow.{}", run.format));
+            let path = temporary.path().join(format!("flow.{}", run.format.name()));
             let write = std::fs::File::create_new(&path).and_then(|file| run.content.copy_to(file));
             write.map_err(|error| Failure::of_path(path.display(), &error))?;
             path
@@ -159,7 +159,7 @@ async fn here(
     let mut child = tokio::process::Command::new(interpreter.program())
         .args(["-u", "-c", &run.program])
         .arg(&path)
-        .arg(run.format)
+        .arg(run.format.name())
         .envs(arguments.env.iter().map(|(name, value)| (name, value)))
         .kill_on_drop(true)
         .spawn()

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     blob::Blob,
-    capability::{BuildOptions, Builder, BuiltImage},
+    capability::{BuildOptions, BuiltImage, ImageBuilder},
     progress::{Event, Operation, Progress},
 };
 
@@ -46,8 +46,8 @@ impl Daemon {
         let name = Reference::parse(&options.reference)?;
         let build = |archive| async {
             match options.builder {
-                Builder::Buildkit => self.build_with_buildkit(archive, &name, options).await,
-                Builder::Classic => self.build_classically(archive, &name, options).await,
+                ImageBuilder::Buildkit => self.build_with_buildkit(archive, &name, options).await,
+                ImageBuilder::Classic => self.build_classically(archive, &name, options).await,
             }
         };
         let work = async {

@@ -130,7 +130,7 @@ mod tests {
         let options = BuildOptions {
             reference: String::new(),
             labels: vec![("a&b".to_owned(), "c=\"d\"".to_owned())],
-            builder: crate::capability::Builder::Buildkit,
+            builder: crate::capability::ImageBuilder::Buildkit,
             platform: Some("linux/arm64&version=1".to_owned()),
             network: None,
             build_args: vec![("é".to_owned(), "#".to_owned())],

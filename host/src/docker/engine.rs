@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Daemon, DockerError, Output, SecretGrant, Settings};
 use crate::{
     blob::Blob,
-    capability::{self, Answer, BuildOptions, Builder, BuiltImage, ContainerRun, LocalImage},
+    capability::{self, Answer, BuildOptions, BuiltImage, ContainerRun, ImageBuilder, LocalImage},
     progress::Progress,
 };
 
@@ -72,7 +72,7 @@ impl capability::Daemon for EngineDaemon {
         Box::pin(async move { Ok(self.daemon.pull(reference, platform).await?) })
     }
 
-    fn builder(&self) -> Answer<'_, Builder> {
+    fn builder(&self) -> Answer<'_, ImageBuilder> {
         Box::pin(async { Ok(self.daemon.builder().await?) })
     }
 

@@ -31,26 +31,27 @@ impl Interpreter {
     /// # Errors
     /// [`PythonError::NotFound`] if a path leads nowhere. A bare name is looked up when it is first run.
     pub fn find(chosen: Option<&str>, base: &Path) -> Result<Self, PythonError> {
-        Self::choose(chosen, base, std::env::var_os("VIRTUAL_ENV").as_deref())
+        Self::at(Self::choose(chosen, base))
     }
 
-    fn choose(chosen: Option<&str>, base: &Path, virtual_env: Option<&OsStr>) -> Result<Self, PythonError> {
-        let in_env = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-        let program = match chosen {
-            Some(chosen) => match path_of(chosen, base) {
-                Some(path) if !path.is_file() => {
-                    return Err(PythonError::NotFound { program: path.display().to_string() });
-                }
-                Some(path) => path,
-                None => PathBuf::from(chosen),
-            },
-            None => virtual_env
-                .filter(|folder| !folder.is_empty())
-                .map(|folder| Path::new(folder).join(in_env))
-                .filter(|path| path.is_file())
-                .unwrap_or_else(|| PathBuf::from(if cfg!(windows) { "python" } else { "python3" })),
-        };
-        Ok(Self { program, cache: None, printed: None, warm: None })
+    /// The program that is meant. What was chosen is not looked for yet.
+    pub(crate) fn choose(chosen: Option<&str>, base: &Path) -> PathBuf {
+        match chosen {
+            Some(chosen) => path_of(chosen, base).unwrap_or_else(|| PathBuf::from(chosen)),
+            None => by_default(std::env::var_os("VIRTUAL_ENV").as_deref()),
+        }
+    }
+
+    /// The Python at a path, or of a bare name.
+    ///
+    /// # Errors
+    /// [`PythonError::NotFound`] if a path leads nowhere.
+    pub(crate) fn at(program: PathBuf) -> Result<Self, PythonError> {
+        let is_name = program.parent() == Some(Path::new(""));
+        if is_name || program.is_file() {
+            return Ok(Self { program, cache: None, printed: None, warm: None });
+        }
+        Err(PythonError::NotFound { program: program.display().to_string() })
     }
 
     /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped.
@@ -105,6 +106,15 @@ impl Interpreter {
     }
 }
 
+fn by_default(virtual_env: Option<&OsStr>) -> PathBuf {
+    let in_env = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    virtual_env
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| Path::new(folder).join(in_env))
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| PathBuf::from(if cfg!(windows) { "python" } else { "python3" }))
+}
+
 /// Where a chosen Python is, if its path is said and not just its name.
 pub fn path_of(chosen: &str, base: &Path) -> Option<PathBuf> {
     chosen.contains(std::path::is_separator).then(|| base.join(chosen))
@@ -125,20 +135,18 @@ mod tests {
     #[test]
     fn the_interpreter_is_the_chosen_one_or_the_environments_or_python3() {
         let folder = folder(&[("env/bin/python", ""), ("mine/py", "")]);
+        let found = |chosen| Interpreter::find(Some(chosen), folder.path()).map(|python| python.program().to_owned());
+        assert_eq!(found("mine/py").unwrap(), folder.path().join("mine/py"));
+        assert_eq!(found("python3.9").unwrap(), Path::new("python3.9"));
+        for (path, shown) in [("./none", folder.path().join("./none")), ("/", "/".into())] {
+            let error = found(path).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no Python at {shown:?}"));
+        }
         let env = folder.path().join("env");
-        let gone = folder.path().join("gone");
-        let found = |chosen, env: Option<&Path>| {
-            let found = Interpreter::choose(chosen, folder.path(), env.map(Path::as_os_str));
-            found.map(|python| python.program().to_owned())
-        };
-        assert_eq!(found(Some("mine/py"), Some(&env)).unwrap(), folder.path().join("mine/py"));
-        assert_eq!(found(Some("python3.9"), Some(&env)).unwrap(), Path::new("python3.9"));
-        assert_eq!(found(None, Some(&env)).unwrap(), env.join("bin/python"));
-        assert_eq!(found(None, Some(&gone)).unwrap(), Path::new("python3"));
-        assert_eq!(found(None, Some(Path::new(""))).unwrap(), Path::new("python3"));
-        assert_eq!(found(None, None).unwrap(), Path::new("python3"));
-        let error = found(Some("./none"), None).unwrap_err();
-        assert_eq!(error.to_string(), format!("there is no Python at {:?}", folder.path().join("./none")));
+        assert_eq!(by_default(Some(env.as_os_str())), env.join("bin/python"));
+        for none in [Some(folder.path().join("gone")), Some(PathBuf::new()), None] {
+            assert_eq!(by_default(none.as_deref().map(Path::as_os_str)), Path::new("python3"));
+        }
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 """Flowhold's half in the user's Python: says what is installed, and pickles flows out of their files.
 
-Started by python.rs with `python -c`; reads one JSON object from stdin,
+Started by interpreter.rs with `python -c`; reads one JSON object from stdin,
 
     {"directory": DIR, "requests": [{"index": 0, "file": FILE, "object": "flow"}, ...]}
 
 writes the pickles as DIR/0.pickle, DIR/1.pickle ... and answers with lines of `flowhold-answer JSON`, the variants of
-python.rs's `Answer`. They go to what was stdout at the start; whatever the user's files print ends up on stderr.
+session.rs's `Answer`. They go to what was stdout at the start; whatever the user's files print ends up on stderr.
 
 Arguments are files that will be asked for: what they import is imported before the object is read. So a program that
 waits for files to be edited has Python do most of its work before it is asked.
@@ -16,7 +16,7 @@ quiet; and MODULE is nothing that can be imported, so what the file defines is p
 The pickles are byte-stable: the same file, with the same packages, gives the same bytes in every run and folder.
 The plan digest covers these bytes: were they to change with every run, an unchanged flow would be built and pushed
 anew, and `--expect-plan` could never be met. What would change them, and what is done about it:
-  * string hashes (python.rs sets PYTHONHASHSEED=0);
+  * string hashes (interpreter.rs sets PYTHONHASHSEED=0);
   * the random slugs of Prefect's tasks and ids that cloudpickle gives to classes (class StableIds);
   * sets of Prefect's tasks, which iterate by memory address (class StableHashes);
   * the folder of the file, which is in the code objects and in `__file__` (class FlowFile).

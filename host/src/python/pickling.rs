@@ -76,8 +76,8 @@ impl Interpreter {
                     executed
                 }
             };
-            for (index, made, _) in executed.pickled {
-                pickled[index] = Some(made);
+            for flow in executed.flows {
+                pickled[flow.request] = Some(flow.pickled);
             }
             facts = Some(executed.facts);
         }
@@ -120,51 +120,29 @@ impl Interpreter {
         let order = order(requests, wanted, directory)?;
         let session = Session::hold(child, &order, self.printed.as_ref()).await;
         let session = session.map_err(|source| PythonError::Process { program: self.name(), source })?;
-        let (mut facts, mut current) = (None::<PythonFacts>, wanted.first().copied().unwrap_or(0));
-        let mut pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)> = Vec::with_capacity(wanted.len());
-        let mut unfinished = (Vec::new(), Vec::new());
+        let mut heard = Heard::new(directory, wanted, inputs);
         for answer in session.answers {
             match answer {
-                Answer::Facts(found) => {
-                    // What is missing may be installed.
-                    found.path.iter().flatten().for_each(|path| inputs.add_listing(path, Listing::Packages));
-                    facts = Some(found);
+                Answer::Facts(facts) => heard.facts(facts),
+                Answer::Begin { request } => heard.current = request,
+                Answer::Pickled { request, name } => heard.pickled(request, name),
+                Answer::TracePart { reads, listings } => heard.trace_part(reads, listings),
+                Answer::Trace(traced) => heard.trace(traced),
+                Answer::Done => match heard.done(wanted) {
+                    Some(executed) => return Ok(executed),
+                    None => break,
+                },
+                Answer::Refused(refusal) => {
+                    return Err(PythonError::refused(refusal, self.name(), heard.current, requests));
                 }
-                Answer::Begin { request } => current = request,
-                Answer::Pickled { request, name } => {
-                    pickled.push((request, Pickled { name, content: pickle_path(directory, request) }, None));
-                }
-                Answer::TracePart { reads, listings } => {
-                    unfinished.0.extend(reads);
-                    unfinished.1.extend(listings);
-                }
-                Answer::Trace(mut traced) => {
-                    let (reads, listings) = std::mem::take(&mut unfinished);
-                    traced.reads.extend(reads);
-                    traced.listings.extend(listings);
-                    traced.reads.iter().for_each(|path| inputs.add_file(path));
-                    traced.listings().for_each(|(path, listing)| inputs.add_listing(path, listing));
-                    let traced = Arc::new(traced);
-                    let of_file = pickled.iter_mut().rev().take_while(|(_, _, traced)| traced.is_none());
-                    of_file.for_each(|(_, _, of)| *of = Some(Arc::clone(&traced)));
-                }
-                Answer::Done => {
-                    pickled.sort_by_key(|(request, ..)| *request);
-                    let complete = pickled.iter().map(|(request, ..)| request).eq(wanted);
-                    match facts {
-                        Some(facts) if complete => return Ok(Executed { facts, pickled }),
-                        _ => break,
-                    }
-                }
-                Answer::Refused(refusal) => return Err(PythonError::refused(refusal, self.name(), current, requests)),
             }
         }
         let program = self.name();
         let last_line = session.last_line.unwrap_or_else(|| "it said nothing".to_owned());
-        match (facts, requests.get(current)) {
+        match (heard.facts, requests.get(heard.current)) {
             (Some(_), Some(request)) => {
-                let file = request.file.clone();
-                Err(PythonError::Crashed { request: current, program, file, status: session.status, last_line })
+                let (request, file) = (heard.current, request.file.clone());
+                Err(PythonError::Crashed { request, program, file, status: session.status, last_line })
             }
             _ => Err(PythonError::Unusable { program, last_line: format!("{last_line} ({})", session.status) }),
         }
@@ -174,8 +152,71 @@ impl Interpreter {
 /// What came of executing files.
 pub(super) struct Executed {
     pub(super) facts: PythonFacts,
-    /// By the numbers of their requests; what they were made from, where Python can tell.
-    pub(super) pickled: Vec<(usize, Pickled, Option<Arc<Traced>>)>,
+    pub(super) flows: Vec<ExecutedFlow>,
+}
+
+/// A flow that was pickled just now.
+pub(super) struct ExecutedFlow {
+    /// The number of its request.
+    pub(super) request: usize,
+    pub(super) pickled: Pickled,
+    /// Where Python can tell.
+    pub(super) made_from: Option<Arc<Traced>>,
+}
+
+/// What a Python has answered so far.
+struct Heard<'a> {
+    directory: &'a Path,
+    inputs: &'a mut Inputs,
+    facts: Option<PythonFacts>,
+    /// The request at which it is.
+    current: usize,
+    flows: Vec<ExecutedFlow>,
+    /// Parts of a trace that is not at its end.
+    reads: Vec<PathBuf>,
+    listings: Vec<(PathBuf, bool)>,
+}
+
+impl<'a> Heard<'a> {
+    fn new(directory: &'a Path, wanted: &[usize], inputs: &'a mut Inputs) -> Self {
+        let (current, flows) = (wanted.first().copied().unwrap_or(0), Vec::with_capacity(wanted.len()));
+        Self { directory, inputs, facts: None, current, flows, reads: Vec::new(), listings: Vec::new() }
+    }
+
+    fn facts(&mut self, facts: PythonFacts) {
+        // What is missing may be installed.
+        facts.path.iter().flatten().for_each(|path| self.inputs.add_listing(path, Listing::Packages));
+        self.facts = Some(facts);
+    }
+
+    fn pickled(&mut self, request: usize, name: Option<String>) {
+        let pickled = Pickled { name, content: pickle_path(self.directory, request) };
+        self.flows.push(ExecutedFlow { request, pickled, made_from: None });
+    }
+
+    fn trace_part(&mut self, reads: Vec<PathBuf>, listings: Vec<(PathBuf, bool)>) {
+        self.reads.extend(reads);
+        self.listings.extend(listings);
+    }
+
+    /// All flows of a file are pickled, and this is what they were made from.
+    fn trace(&mut self, mut traced: Traced) {
+        traced.reads.append(&mut self.reads);
+        traced.listings.append(&mut self.listings);
+        traced.reads.iter().for_each(|path| self.inputs.add_file(path));
+        traced.listings().for_each(|(path, listing)| self.inputs.add_listing(path, listing));
+        let traced = Arc::new(traced);
+        let of_file = self.flows.iter_mut().rev().take_while(|flow| flow.made_from.is_none());
+        of_file.for_each(|flow| flow.made_from = Some(Arc::clone(&traced)));
+    }
+
+    /// All that was wanted, if it is that.
+    fn done(&mut self, wanted: &[usize]) -> Option<Executed> {
+        self.flows.sort_by_key(|flow| flow.request);
+        let complete = self.flows.iter().map(|flow| &flow.request).eq(wanted);
+        let facts = self.facts.take_if(|_| complete)?;
+        Some(Executed { facts, flows: std::mem::take(&mut self.flows) })
+    }
 }
 
 fn pickle_path(directory: &Path, index: usize) -> PathBuf {

@@ -4,7 +4,7 @@
 
 use std::{error::Error, fs, hint::black_box, io, path::Path, process::ExitCode};
 
-use flowhold::{Access, Host, NewFlow, bindings::exports::flowhold::storage::storages::Format, blob::Blob};
+use flowhold::{Access, Flow, Format, Host, blob::Blob};
 use flowhold_bench::{bytes_storage, names, plan, plan_in, runtime, session, spec, spec_text};
 use flowhold_core::{
     digest::Digest,
@@ -107,7 +107,7 @@ fn add(from: &Path, to: &str) -> Result<(), Box<dyn Error>> {
             let path = entry.map_err(failed)?.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let content = Blob::open(&path).map_err(failed)?;
-            session.add_flow(storage, NewFlow { name, format: Format::Pickle, content }).await?;
+            session.add_flow(storage, Flow { name, format: Format::Pickle, content }).await?;
         }
         Ok(())
     };
