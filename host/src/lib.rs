@@ -37,7 +37,7 @@
 //! let location = project.join("flows/greet.prefect").display().to_string();
 //! assert_eq!(flows, [("greet".to_owned(), location.clone())]);
 //! let flow = session.get_flow(storage, &location).await?;
-//! assert_eq!(flow.content.as_bytes().as_deref(), Some(&b"print('hello')\n"[..]));
+//! assert_eq!(flow.content.read(0, 100)?, "print('hello')\n");
 //! # Ok(())
 //! # }
 //! ```
