@@ -8,7 +8,7 @@ use crate::{
 };
 use core::fmt;
 use core::str::FromStr;
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 /// The name of a flow: 1 to 255 characters of text without control characters, whose slug is not empty.
 ///
@@ -49,6 +49,11 @@ impl FlowName {
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The same, for maps that hold it as well.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.text)
     }
 
     /// What the flow's file is named after. Two names may share one slug. Empty for some names that the original has
@@ -158,14 +163,7 @@ impl fmt::Display for FlowName {
     }
 }
 
-/// For look-ups by text in maps.
-impl std::borrow::Borrow<str> for FlowName {
-    fn borrow(&self) -> &str {
-        &self.text
-    }
-}
-
-// By text alone, so that they agree with each other and with `Borrow<str>`: the slug follows from it.
+// By the text alone, from which the slug follows.
 impl PartialEq for FlowName {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -173,18 +171,6 @@ impl PartialEq for FlowName {
 }
 
 impl Eq for FlowName {}
-
-impl PartialOrd for FlowName {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for FlowName {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
-    }
-}
 
 #[cfg(test)]
 mod tests {

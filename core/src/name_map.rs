@@ -1,6 +1,6 @@
 //! Things by flow name, in the order in which they were added.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::flow_name::FlowName;
 
@@ -9,7 +9,7 @@ use crate::flow_name::FlowName;
 pub(crate) struct NameMap<T> {
     entries: Vec<(FlowName, T)>,
     /// Name -> index of its entry, so that looking one up does not walk over all.
-    places: BTreeMap<FlowName, usize>,
+    places: BTreeMap<Arc<str>, usize>,
 }
 
 impl<T> Default for NameMap<T> {
@@ -21,7 +21,7 @@ impl<T> Default for NameMap<T> {
 impl<T> NameMap<T> {
     /// Gives a name another value, or adds it at the end.
     pub(crate) fn insert(&mut self, name: FlowName, value: T) {
-        let place = *self.places.entry(name.clone()).or_insert(self.entries.len());
+        let place = *self.places.entry(name.shared()).or_insert(self.entries.len());
         match self.entries.get_mut(place) {
             Some((_, old)) => *old = value,
             None => self.entries.push((name, value)),

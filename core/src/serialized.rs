@@ -24,44 +24,33 @@ use crate::{
 /// What a serialized storage says beyond what we know, or in other words than ours.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extra {
-    /// `__version__`, if it was read from somewhere.
-    version: Option<Json>,
-    fields: Vec<ReadField>,
-}
-
-/// A field as it was read, which it stays for as long as ours says the same.
-#[derive(Debug, Clone, PartialEq)]
-struct ReadField {
-    key: String,
-    read: Json,
-    /// What we would write; none where we would leave it out.
-    ours: Option<Json>,
+    /// As it was read. A field stays so for as long as ours says what it said then.
+    read: Object,
+    /// What we would have written then.
+    ours: Object,
 }
 
 impl Extra {
-    /// Of a storage that was read from these fields.
-    fn of(storage: &Storage, read: &Object) -> Result<Self, Failure> {
-        let Json::Object(written) = to_value(storage, Contents::LeftOut)? else { return Ok(Self::default()) };
-        let is_kept = |key: &str, value: &Json| match key {
-            "type" | "__version__" => false,
-            // There is one way to say where they are, or what.
-            "flows" if written.get(key).is_some() => false,
-            _ => written.get(key) != Some(value),
-        };
-        let fields = read.0.iter().filter(|(key, value)| is_kept(key, value)).map(|(key, value)| ReadField {
-            key: key.clone(),
-            read: value.clone(),
-            ours: written.get(key).cloned(),
-        });
-        Ok(Self { version: read.get("__version__").cloned(), fields: fields.collect() })
+    fn of(storage: &Storage, read: &Object) -> Self {
+        // Without contents, nothing of them can be missing.
+        let Ok(Json::Object(ours)) = to_value(storage, Contents::LeftOut) else { return Self::default() };
+        let mut read = read.clone();
+        // There is one way to say where they are, or what.
+        read.0.retain(|(key, _)| key != "flows" || ours.get(key).is_none());
+        Self { read, ours }
     }
 
     fn restore(&self, fields: &mut Object) {
-        for ReadField { key, read, ours } in &self.fields {
-            if fields.get(key) == ours.as_ref() {
-                fields.put(key, read.clone());
+        let (known, mut unknown) = (&mut fields.0, Vec::new());
+        for (key, read) in &self.read.0 {
+            let ours = self.ours.get(key);
+            match known.iter_mut().find(|(name, _)| name == key) {
+                Some((_, value)) if ours == Some(value) => *value = read.clone(),
+                None if ours.is_none() => unknown.push((key.clone(), read.clone())),
+                _ => {}
             }
         }
+        known.append(&mut unknown);
     }
 }
 
@@ -84,7 +73,7 @@ pub(crate) fn to_value(storage: &Storage, contents: Contents) -> Result<Json, Fa
     let extra = extra_of(storage);
     let mut fields = Object::default();
     fields.put("type", storage.kind().original());
-    fields.put("__version__", extra.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").into()));
+    fields.put("__version__", env!("CARGO_PKG_VERSION"));
     match storage {
         Storage::Docker(docker) => {
             for key in ["registry_url", "image_name", "image_tag"] {
@@ -211,9 +200,7 @@ fn read(
         }
     };
     let Json::Object(fields) = values else { return None };
-    let extra = Extra::of(&storage, fields)
-        .map_err(|failure| reader.report(Code::InvalidStorage, &field, failure.message, None));
-    let extra = extra.ok()?;
+    let extra = Extra::of(&storage, fields);
     match &mut storage {
         Storage::Docker(docker) => docker.extra = extra,
         Storage::Local(local) => local.extra = extra,
@@ -223,29 +210,26 @@ fn read(
     Some(storage)
 }
 
-/// The original never looks at these when it loads a storage. What we can't use of them is told to those who need it.
-const USED_LATER: [&str; 4] = ["registry_url", "image_name", "image_tag", "prefect_version"];
-
 fn read_docker(reader: &mut Reader, table: &mut Table<'_>, values: &Json) -> Option<DockerStorage> {
+    let text = |key: &str| values.get(key).and_then(Json::as_str);
     let before = reader.diagnostics.len();
     let mut settings = DockerSettings::read(reader, table);
-    let found = reader.diagnostics.split_off(before);
-    let is_used_later = |one: &Diagnostic| one.code != Code::WrongType && USED_LATER.contains(&one.field.as_str());
-    let (mut unusable, now): (Vec<_>, Vec<_>) = found.into_iter().partition(is_used_later);
-    reader.diagnostics.extend(now);
-    for key in USED_LATER {
-        let text = values.get(key).and_then(Json::as_str).unwrap_or_default();
-        if text.is_empty() {
-            // For the original, that is none.
-            unusable.retain(|one| one.field != key);
-        } else if key == "image_name"
-            && settings.registry_url.is_none()
-            && let Some((registry, name)) = crate::image::split(text)
-        {
-            // The original's runner knows no other way to say where the image is.
-            unusable.retain(|one| one.field != key);
-            (settings.registry_url, settings.image_name) = (Some(registry), Some(name));
+    let mut unusable = Vec::new();
+    for one in reader.diagnostics.split_off(before) {
+        match (one.field.as_str(), text(&one.field)) {
+            // The original takes any text for them. What we can't use is told to those who need it; an empty one is none.
+            ("registry_url" | "image_name" | "image_tag" | "prefect_version", Some(text)) => {
+                unusable.extend((!text.is_empty()).then_some(one));
+            }
+            _ => reader.diagnostics.push(one),
         }
+    }
+    if settings.registry_url.is_none()
+        && let Some((registry, name)) = text("image_name").and_then(crate::image::split)
+    {
+        // The original's runner knows no other way to say where the image is.
+        unusable.retain(|one| one.field != "image_name");
+        (settings.registry_url, settings.image_name) = (Some(registry), Some(name));
     }
     let (map, formats) = read_flows(reader, table)?;
     let mut contents = NameMap::default();

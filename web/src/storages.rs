@@ -239,11 +239,11 @@ fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
     Object::from_entries(&flow.into_iter().collect::<Array>())
 }
 
-/// The flow at a location. One of a Docker storage is read from outside of its image.
+/// What `Storage::read_flow` does without daemon and files, with the flow's name and format.
 fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
     match storage {
         Storage::Docker(docker) => {
-            let blob = docker.read_flow(location, &Nothing)?;
+            let blob = docker.added(location)?.ok_or_else(|| refused("docker"))?;
             let name = docker.flows().at(location)?.clone();
             Ok(CoreFlow { format: docker.format(&name), content: Content::of(blob)?, name })
         }

@@ -168,9 +168,9 @@ impl DockerStorage {
         let mut flows = Vec::with_capacity(self.map.len());
         for (name, _) in self.map.iter() {
             // The original stores some that no file of ours can be named after.
-            name.as_str().parse::<FlowName>().map_err(Failure::explained)?;
-            let content = self.contents.get(name.as_str()).cloned().ok_or_else(|| no_content(name))?;
-            flows.push(Flow { name: name.clone(), format: self.format(name), content });
+            let name: FlowName = name.as_str().parse().map_err(Failure::explained)?;
+            let content = self.contents.get(name.as_str()).cloned().ok_or_else(|| no_content(&name))?;
+            flows.push(Flow { format: self.format(&name), name, content });
         }
         let mut settings = self.settings.clone();
         // A tag that an earlier build has chosen is that plan's.
