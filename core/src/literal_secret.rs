@@ -61,3 +61,54 @@ fn password(url: &str) -> Option<&str> {
     let is_digest = ["sha256:", "sha384:", "sha512:"].iter().any(|algorithm| host.starts_with(algorithm));
     (!password.is_empty() && !password.starts_with('$') && !is_digest).then_some(password)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for end in ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY"] {
+            for name in [end.to_owned(), format!("MY_{end}"), end.to_lowercase()] {
+                assert!(is_secret(&name, "s3cret"), "{name}");
+            }
+            assert!(!is_secret(&format!("{end}_FILE"), "s3cret"), "{end}");
+        }
+        for harmless in ["", "0", "1", "true", "false", "/run/secrets/token"] {
+            assert!(!is_secret("A_TOKEN", harmless), "{harmless}");
+        }
+    }
+
+    #[test]
+    fn tokens() {
+        let starts = "AKIA ASIA ghp_ gho_ ghs_ ghu_ github_pat_ glpat- xoxb- xoxp- sk_live_ pypi- npm_ dckr_pat_";
+        for start in starts.split(' ') {
+            let token = format!("{start}0123456789abcdef");
+            for before in ["", "a ", "a="] {
+                assert_eq!(secret_in(&format!("{before}{token}")), Some(token.as_str()));
+            }
+            for harmless in [format!("x{token}"), format!("{start}0123456789abcde"), format!("{start}012345678-abcdef")]
+            {
+                assert_eq!(secret_in(&harmless), None, "{harmless}");
+            }
+        }
+    }
+
+    #[test]
+    fn passwords_of_references() {
+        for (reference, password) in [
+            ("https://me:s3:cr@et@gcr.io/p", Some("s3:cr@et")),
+            ("me:s3cret@gcr.io/p", Some("s3cret")),
+            ("https://a.b/c https://me:s3cret@c.d/e", Some("s3cret")),
+            ("http://me:@host", None),
+            ("http://me@host", None),
+            ("http://me:$PASSWORD@host", None),
+            ("http://host:1/a:b@c", None),
+            ("python:3.9@sha256:0123", None),
+            ("python:3.9@sha384:0123", None),
+            ("python:3.9@sha512:0123", None),
+        ] {
+            assert_eq!(secret_in_reference(reference), password, "{reference}");
+        }
+    }
+}

@@ -432,3 +432,42 @@ fn safe(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
     if matches!(name, "" | "." | "..") { "_".to_owned() } else { name.chars().take(100).map(plain).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{preview::Preview, resolve::Facts, spec::Spec};
+
+    fn preview(storage: &str) -> Preview {
+        let text = format!("[storage]\ntype = \"docker\"\nbase_image = \"python:3.9\"\n{storage}");
+        let (spec, diagnostics) = Spec::parse(&text);
+        let facts = spec.as_ref().map(Facts::skipping).unwrap_or_default();
+        Preview::of(spec.map(Rc::new), diagnostics, facts)
+    }
+
+    fn errors(preview: &Preview) -> Vec<(Code, &str)> {
+        let errors = preview.diagnostics.iter().filter(|one| one.is_error());
+        errors.map(|one| (one.code, one.field.as_str())).collect()
+    }
+
+    #[test]
+    fn as_many_layers_as_docker_takes() {
+        let files = |count| -> String {
+            let entry = format!("entries = [{{ size = 1, sha256 = \"{}\" }}]", "0".repeat(64));
+            (0..count).map(|n| format!("files.\"/{n}\" = {{ destination = \"/x/{n}\", {entry} }}\n")).collect()
+        };
+        let most = preview(&files(110));
+        assert_eq!((errors(&most), most.digest().is_some()), (vec![], true));
+        assert_eq!(errors(&preview(&files(111))), [(Code::TooManyLayers, "storage.files")]);
+    }
+
+    #[test]
+    fn lines_as_long_as_docker_takes_them() {
+        let variable = |length: usize| preview(&format!("env_vars.A = \"{}\"\n", "x".repeat(length)));
+        // ENV A="…"
+        let most = variable(65_535 - 8);
+        assert!(errors(&most).is_empty());
+        assert_eq!(most.plan.unwrap().dockerfile.lines().map(str::len).max(), Some(65_535));
+        assert_eq!(errors(&variable(65_536 - 8)), [(Code::LineTooLong, "storage.env_vars.A")]);
+    }
+}

@@ -241,6 +241,16 @@ PIP_INDEX_URL = "https://index"
         assert!(judged.computed_digest().is_some());
     }
 
+    fn base(reference: &str) -> BaseImage {
+        preview(&SPEC.replace("localhost:5000/team/python:3.11", reference)).base_image().unwrap()
+    }
+
+    #[test]
+    fn official_images_are_docker_hubs_alone() {
+        let base = base("localhost:5000/python");
+        assert_eq!((base.registry.as_str(), base.repository.as_str()), ("localhost:5000", "python"));
+    }
+
     #[test]
     fn references_without_registry_are_docker_hubs() {
         for reference in [
@@ -250,8 +260,7 @@ PIP_INDEX_URL = "https://index"
             "index.docker.io/library/python",
             "registry-1.docker.io/library/python",
         ] {
-            let text = SPEC.replace("localhost:5000/team/python:3.11", reference);
-            let base = preview(&text).base_image().unwrap();
+            let base = base(reference);
             let told = (base.registry.as_str(), base.repository.as_str(), base.tag);
             assert_eq!(told, ("docker.io", "library/python", None), "{reference}");
         }
@@ -266,6 +275,15 @@ PIP_INDEX_URL = "https://index"
         assert_eq!(preview.digest(), None);
         preview.judge("deny.wasm", Ok(Vec::new()));
         assert!(codes(&preview).is_empty() && preview.digest().is_some());
+    }
+
+    #[test]
+    fn each_policy_has_to_judge() {
+        let mut preview = preview(&SPEC.replace("\"deny.wasm\"", "\"a.wasm\", \"b.wasm\""));
+        preview.judge("a.wasm", Ok(Vec::new()));
+        assert_eq!((codes(&preview), preview.digest()), (vec!["unjudged-plan"], None));
+        assert_eq!(preview.ready().unwrap_err().code, "unjudged-plan");
+        assert!(preview.diagnostics.iter().any(|one| one.field == "policies[1]"));
     }
 
     #[test]
@@ -285,6 +303,9 @@ PIP_INDEX_URL = "https://index"
             Err(Failure::input(Code::HostFault, "it trapped")),
             Ok(vec![verdict("\x1b[2J", Severity::Info)]),
             Ok(vec![verdict("", Severity::Info)]),
+            Ok(vec![verdict("fine-Bad", Severity::Info)]),
+            Ok(vec![verdict("a--b", Severity::Info)]),
+            Ok(vec![verdict(&"a".repeat(65), Severity::Info)]),
             Ok(vec![verdict("fine", Severity::Info); 1_001]),
         ];
         for verdicts in nonsense {

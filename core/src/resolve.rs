@@ -482,8 +482,39 @@ mod tests {
         assert_eq!(told(&open).as_deref(), Some("0.6.6"));
         let spaced = settings("cloudpickle_version = \"\\n3.0\"", python("0.6.6", "3.0.0")).unwrap();
         assert_eq!(spaced.cloudpickle_version.as_deref(), Some("3.0"));
+        let local = settings("", python("0.6.6", "3.0.0+mine")).unwrap();
+        assert_eq!(local.cloudpickle_version.as_deref(), Some("3.0.0"));
         let odd = settings("", python("0.6.6", "3.0\n--index-url https://x"));
         assert!(odd.is_err_and(|found| found.iter().any(|one| one.code == Code::HostFault)));
+    }
+
+    #[test]
+    fn a_stated_python_is_the_one_that_pickles() {
+        let found = settings("python_version = \"3.8\"", python("0.6.6", "3.0.0")).unwrap_err();
+        let told: Vec<_> = found.iter().map(|one| (one.code, one.field.as_str(), one.message.as_str())).collect();
+        let message = "the spec says Python 3.8, but Python 3.9 pickles the flows";
+        assert_eq!(told, [(Code::InvalidValue, "storage.python_version", message)]);
+        assert!(settings("python_version = \"3.9\"", python("0.6.6", "3.0.0")).is_ok());
+    }
+
+    #[test]
+    fn what_was_skipped_after_a_failure_is_no_second_one() {
+        let text = "[[flows]]\npath = \"none.py\"\n[[flows]]\npath = \"a.py\"\nobject = \"flow\"\n";
+        let failed = Finding::Failed(Failure::input(Code::MissingFile, "none.py: no such file"));
+        let facts = Facts { findings: vec![failed, Finding::Skipped], ..Facts::default() };
+        let found = resolve(&Spec::parse(text).0.unwrap(), facts).1;
+        assert_eq!(found.iter().map(|one| one.code).collect::<Vec<_>>(), [Code::MissingFile]);
+    }
+
+    #[test]
+    fn local_directories() {
+        let facts = Facts { home: Some("/".to_owned()), ..Facts::default() };
+        for (stated, directory) in
+            [(Some("/"), "/"), (Some("/a/"), "/a"), (Some("C:/a/"), "C:/a"), (None, "/.prefect/flows")]
+        {
+            let directory = directory.to_owned();
+            assert_eq!(Resolver::local(stated, &facts), ResolvedStorage::Local { directory }, "{stated:?}");
+        }
     }
 
     #[test]

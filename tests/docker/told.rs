@@ -87,8 +87,7 @@ enum Given {
 /// Looks at a spec with a secret, builds it in every way, and looks for the secret in all that comes of it.
 #[track_caller]
 fn check_secret(storage: &str, given: Given, builder: &str) {
-    // A step that has the secret, or may have it.
-    let project = Project::of_script(&format!("{storage}\npython_dependencies = []"), SCRIPT);
+    let project = Project::of_script(storage, SCRIPT);
     project.folder.write("netrc", format!("machine localhost login me password {PASSWORD}\n"));
     project.folder.write("config/config.json", json!({ "auths": { "nobody": { "auth": AUTH } } }).to_string());
     let config = project.folder.path().join("config");
@@ -98,7 +97,11 @@ fn check_secret(storage: &str, given: Given, builder: &str) {
     for look in LOOKS {
         quiet(&project, &variables, look).ok();
     }
-    let plan = quiet(&project, &variables, LOOKS[3]).json()["plan"].clone();
+    let preview = quiet(&project, &variables, LOOKS[3]).json();
+    // The installation has what is given by name; of what is a proxy, all steps have it.
+    let mounted = preview["dockerfile"].as_str().unwrap().contains("--mount=type=secret");
+    assert_eq!(mounted, given == Given::ByName);
+    let plan = preview["plan"].clone();
     for build in BUILDS {
         if given == Given::ByName || !build.contains(&"json") {
             quiet(&project, &variables, build).ok();
@@ -133,8 +136,10 @@ fn check_secret(storage: &str, given: Given, builder: &str) {
 #[test]
 fn what_a_build_needs_is_in_nothing_that_it_makes() {
     let [buildkit, _] = BUILDERS;
-    check_secret("secrets = [{ id = \"EXTRA\", env = \"INDEX\" }]", Given::ByName, buildkit);
-    check_secret("secrets = [{ id = \"netrc\", file = \"netrc\" }]", Given::ByName, buildkit);
+    for secret in ["{ id = \"EXTRA\", env = \"INDEX\" }", "{ id = \"netrc\", file = \"netrc\" }"] {
+        let storage = format!("python_dependencies = [\"six==1.16.0\"]\nsecrets = [{secret}]");
+        check_secret(&storage, Given::ByName, buildkit);
+    }
     let proxy = format!("build_args = {{ HTTPS_PROXY = \"http://me:{PASSWORD}@localhost:1\" }}");
     for builder in BUILDERS {
         check_secret(&proxy, Given::Literally, builder);

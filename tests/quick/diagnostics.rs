@@ -107,6 +107,34 @@ prefect_version = "0.6.6""#,
         "storage.files[\"/etc/hostname\"]",
         &["/opt/flowhold/install.py", "storage.prefect_version"],
     ),
+    (
+        r#"files = { "/etc/hostname" = "/opt/flowhold/health_check.py" }"#,
+        "path-clash",
+        "flows",
+        &["/opt/flowhold/health_check.py"],
+    ),
+    (
+        r#"files = { "/etc/hostname" = "/opt/flowhold/manifest.json" }"#,
+        "path-clash",
+        "flows",
+        &["/opt/flowhold/manifest.json"],
+    ),
+    (
+        r#"files = { "/x" = { destination = "/x", entries = [{ mode = "0644" }] } }"#,
+        "wrong-type",
+        "storage.files[\"/x\"].entries[0].mode",
+        &["a whole number"],
+    ),
+    (
+        r#"files = { "/x" = { destination = "/x", entries = [{ mode = -1 }] } }"#,
+        "wrong-type",
+        "storage.files[\"/x\"].entries[0].mode",
+        &["a whole number"],
+    ),
+    (r#"platform = "linux""#, "invalid-value", "storage.platform", &["linux"]),
+    (r#"secrets = [{ env = "A" }]"#, "missing-key", "storage.secrets[0]", &["no id"]),
+    (r#"secrets = [{ id = "a", file = "" }]"#, "missing-key", "storage.secrets[0]", &["env and file"]),
+    (r#"base_url = "tcp://""#, "invalid-value", "storage.base_url", &["tcp://"]),
 ];
 
 /// All of `[[flows]]`.
@@ -235,6 +263,19 @@ fn mistakes_in_the_flows() {
     none_of(FLOWS.iter().map(|(flows, code, field, words)| fault(flows, code, field, words)));
 }
 
+#[test]
+fn mistakes_in_the_policies() {
+    let many = (0..101).map(|number| format!("\"{number}.wasm\"")).collect::<Vec<_>>().join(", ");
+    let cases = [
+        ("\"\"", "policies[0]", "is not the path"),
+        ("\"a.wasm\", \"a.wasm\"", "policies[1]", "appears twice"),
+        (many.as_str(), "policies", "more than 100"),
+    ];
+    none_of(cases.iter().map(|(policies, field, words)| {
+        fault(&format!("policies = [{policies}]\n[[flows]]\npath = \"a.py\"\n"), "invalid-value", field, &[words])
+    }));
+}
+
 /// A preview takes what the spec states; a build looks at the files themselves.
 #[test]
 fn a_file_that_is_not_what_was_stated() {
@@ -323,6 +364,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
     (r#"registry_url = "https://me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "https://me:s3cret@shared.example.com/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
+    (r#"registry_url = "https://me:s3:cr@et@gcr.io/p""#, "storage.registry_url", "cr@et"),
     (r#"base_image = "me:s3cret@gcr.io/p""#, "storage.base_image", "s3cret"),
     (r#"cache_from = ["https://me:s3cret@gcr.io/p"]"#, "storage.cache_from[0]", "s3cret"),
     (
@@ -351,6 +393,7 @@ const HARMLESS: &[&str] = &[
     r#"env_vars = { DB_PASSWORD_FILE = "/run/secrets/db", DB_PASSWORD = "/run/secrets/db", USE_TOKEN = "true", A_TOKEN = "" }"#,
     r#"env_vars = { MAIL = "mailto:me@example.com", X = "npm_config_cache_folder", Y = "AKIA", TIME = "12:30@home" }"#,
     r#"env_vars = { URL = "postgres://me:$PGPASSWORD@db/x", GIT = "ssh://git@example.com/x", PORT = "http://a:1/x@y" }"#,
+    r#"env_vars = { A_TOKEN = "0", B_TOKEN = "false", URL = "http://me:@host", X = "xAKIAIOSFODNN7EXAMPLE" }"#,
     r#"base_image = "python:3.9@sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881""#,
     r#"registry_url = "localhost:5000/acme""#,
     r#"python_dependencies = ["x @ git+ssh://git@example.com/x.git@v1.0", "y @ https://example.com:8443/y@1.whl"]"#,

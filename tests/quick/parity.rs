@@ -10,46 +10,105 @@ use serde_json::Value;
 
 use crate::generated_spec::spec_text;
 
-/// Every file of tests/specs, and the codes that its preview has, in the order in which they first appear.
+/// Every file of tests/specs, and what its preview finds, in order: a code, and the fields that have it.
 const FIXTURES: &[(&str, &[&str])] = &[
-    ("building.toml", &["invalid-value", "invalid-variable", "missing-key", "unknown-key", "invalid-reference"]),
+    (
+        "building.toml",
+        &[
+            "invalid-value: storage.installer, storage.platform, storage.network",
+            r#"invalid-variable: storage.build_args["A B"]"#,
+            "invalid-value: storage.secrets[0].id",
+            "missing-key: storage.secrets[1], storage.secrets[2], storage.secrets[3]",
+            "invalid-value: storage.secrets[5]",
+            "unknown-key: storage.secrets[6].mode",
+            "invalid-value: storage.secrets[7].id",
+            "missing-key: storage.secrets[7]",
+            "invalid-reference: storage.cache_from[0]",
+            "invalid-value: storage.cache_to",
+        ],
+    ),
     ("bytes.toml", &[]),
     ("defaults.toml", &[]),
     ("docker-base-by-python.toml", &[]),
-    ("docker-every-field.json", &["unused-build-arg"]),
+    ("docker-every-field.json", &["unused-build-arg: storage.build_args.A"]),
     ("docker-every-field.toml", &[]),
     ("docker-naming-flow.toml", &[]),
     ("docker-odd-strings.json", &[]),
-    ("duplicate-keys.json", &["duplicate-key"]),
-    ("empty.toml", &["no-flows"]),
-    ("flow-names.json", &["flow-name"]),
-    ("invalid-values.toml", &["invalid-value", "python-unknown"]),
-    ("line-too-long.json", &["line-too-long"]),
-    ("literal-secret.toml", &["literal-secret"]),
+    ("duplicate-keys.json", &["duplicate-key: storage.type"]),
+    ("empty.toml", &["no-flows: flows"]),
+    (
+        "flow-names.json",
+        &[
+            "flow-name: flows[0].name, flows[1].name, flows[2].name, flows[3].name, flows[4].name, flows[5].name, flows[6].name",
+        ],
+    ),
+    (
+        "invalid-values.toml",
+        &[
+            "invalid-value: storage.base_url, storage.naming, storage.python_version, storage.cloudpickle_version, flows[0].object, flows[0].format, flows[1].object",
+            "python-unknown: flows[1]",
+        ],
+    ),
+    ("line-too-long.json", &["line-too-long: storage.env_vars.LONG"]),
+    ("literal-secret.toml", &["literal-secret: storage.env_vars.DATABASE_PASSWORD"]),
     ("local-absolute.toml", &[]),
     ("local-home.toml", &[]),
     ("local-relative.toml", &[]),
     ("memory.json", &[]),
-    ("missing-keys.json", &["missing-key"]),
-    ("naming-needs-one-flow.toml", &["naming-needs-one-flow"]),
-    ("not-a-spec.json", &["not-a-spec"]),
-    ("other-storage.toml", &["other-storage"]),
-    ("path-clash.json", &["path-clash"]),
-    ("paths.json", &["relative-file", "invalid-path"]),
-    ("python-unknown.toml", &["python-unknown", "floating-base-image"]),
-    ("python-warnings.toml", &["python-mismatch"]),
-    ("references.toml", &["invalid-reference"]),
-    ("registry-rules.toml", &["registry-rule"]),
-    ("requirements-repeated.toml", &["floating-base-image", "repeated-requirement"]),
-    ("requirements.toml", &["invalid-requirement", "invalid-prefect-version", "repeated-requirement"]),
-    ("same-names.toml", &["duplicate-flow", "slug-clash"]),
-    ("syntax.json", &["syntax"]),
-    ("syntax.toml", &["syntax"]),
-    ("too-many-layers.json", &["too-many-layers"]),
-    ("unknown-keys.toml", &["unknown-key", "missing-key"]),
-    ("unknown-type.toml", &["invalid-value"]),
-    ("variables.json", &["invalid-variable", "wrong-type"]),
-    ("wrong-types.toml", &["wrong-type", "missing-key"]),
+    ("missing-keys.json", &[r#"missing-key: storage.files["/a"], flows[0], flows[1].size, flows[1]"#]),
+    ("naming-needs-one-flow.toml", &["naming-needs-one-flow: storage.naming"]),
+    ("not-a-spec.json", &["not-a-spec: "]),
+    ("other-storage.toml", &["other-storage: storage.image_name, storage.directory"]),
+    ("path-clash.json", &[r#"path-clash: storage.files["/b"], storage.files["/d"], flows[0]"#]),
+    (
+        "paths.json",
+        &[
+            "relative-file: storage.files",
+            r#"invalid-path: storage.files["/c"].destination, storage.files["/d"].destination, storage.files["/e\nf"], storage.files["/g"].entries[0].path"#,
+        ],
+    ),
+    ("python-unknown.toml", &["python-unknown: flows[0]", "floating-base-image: storage.base_image"]),
+    ("python-warnings.toml", &["python-mismatch: storage.base_image"]),
+    (
+        "references.toml",
+        &["invalid-reference: storage.registry_url, storage.base_image, storage.image_name, storage.image_tag"],
+    ),
+    ("registry-rules.toml", &["registry-rule: storage.registry_url"]),
+    (
+        "requirements-repeated.toml",
+        &[
+            "floating-base-image: storage.base_image",
+            "repeated-requirement: storage.python_dependencies[1], storage.python_dependencies[2]",
+        ],
+    ),
+    (
+        "requirements.toml",
+        &[
+            "invalid-requirement: storage.python_dependencies[0], storage.python_dependencies[1], storage.python_dependencies[2], storage.python_dependencies[3], storage.python_dependencies[4]",
+            "invalid-prefect-version: storage.prefect_version",
+            "repeated-requirement: storage.python_dependencies[1]",
+        ],
+    ),
+    ("same-names.toml", &["duplicate-flow: flows[1].name", "slug-clash: flows[2].name"]),
+    ("syntax.json", &["syntax: "]),
+    ("syntax.toml", &["syntax: "]),
+    ("too-many-layers.json", &["too-many-layers: storage.files"]),
+    ("unknown-keys.toml", &["unknown-key: flows[0].pth", "missing-key: flows[0]", "unknown-key: registry_url, storag"]),
+    ("unknown-type.toml", &["invalid-value: storage.type"]),
+    (
+        "variables.json",
+        &[
+            r#"invalid-variable: storage.env_vars[""], storage.env_vars.1A, storage.env_vars.A-B, storage.env_vars["A=B"], storage.env_vars.LINES, storage.env_vars.NUL"#,
+            "wrong-type: storage.env_vars.NUMBER",
+        ],
+    ),
+    (
+        "wrong-types.toml",
+        &[
+            r#"wrong-type: storage.python_dependencies, storage.image_name, storage.image_tag, storage.env_vars, storage.files["/a"].entries, storage.local_image, flows[0].name, flows[0].size"#,
+            "missing-key: flows[0]",
+        ],
+    ),
 ];
 
 /// What no preview of a spec alone reports: it takes a source, a policy, readings, a daemon, an earlier plan or a storage.
@@ -153,14 +212,14 @@ fn fixtures_have_the_diagnostics_that_they_are_for() {
     for (name, expected) in FIXTURES {
         let text = std::fs::read_to_string(specs().join(name)).unwrap();
         let preview: Value = serde_json::from_str(&natively(&text, FOLDER)).unwrap();
-        let mut codes: Vec<&str> = Vec::new();
-        for code in preview["diagnostics"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()) {
-            if !codes.contains(&code) {
-                codes.push(code);
-            }
-        }
-        if codes != *expected {
-            wrong.push(format!("{name}: {codes:?} instead of {expected:?}"));
+        let found = preview["diagnostics"].as_array().unwrap().chunk_by(|one, other| one["code"] == other["code"]);
+        let told = found.map(|same| {
+            let fields: Vec<_> = same.iter().map(|one| one["field"].as_str().unwrap()).collect();
+            format!("{}: {}", same[0]["code"].as_str().unwrap(), fields.join(", "))
+        });
+        let found: Vec<String> = told.collect();
+        if found != *expected {
+            wrong.push(format!("{name}: {found:?} instead of {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -173,7 +232,8 @@ fn no_fixture_is_forgotten_and_every_code_has_one() {
     files.sort();
     assert_eq!(files, FIXTURES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     for code in Code::ALL {
-        let has_one = FIXTURES.iter().any(|(_, codes)| codes.contains(&code.as_str()));
+        let mut found = FIXTURES.iter().flat_map(|(_, found)| *found);
+        let has_one = found.any(|found| found.split(':').next() == Some(code.as_str()));
         assert_ne!(has_one, NEEDS_HOST.contains(code), "{code} belongs in a fixture or in NEEDS_HOST");
     }
 }

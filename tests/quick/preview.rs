@@ -1,6 +1,6 @@
 //! `preview` in its four formats, and the resolved spec as a spec again.
 
-use std::{fs, io::Write, process::Stdio};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use flowhold_tests::{Done, Folder};
 use serde_json::{Value, json};
@@ -143,6 +143,13 @@ fn the_plan_is_of_the_image_and_not_of_its_name() {
     let first = plan(&spec);
     assert_eq!(plan(&spec.replace("\"v1\"", "\"v2\"").replace("localhost:5000", "localhost:5001")), first);
     assert_ne!(plan(&spec.replace("\"prod\"", "\"test\"")), first);
+    // A copied directory's own mode is the image's; that of what is in it is the source's.
+    let data = folder.path().join("data");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(plan(&spec), first);
+    fs::set_permissions(data.join("sub"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_ne!(plan(&spec), first);
+    let first = plan(&spec);
     folder.write("nightly.py", "y");
     assert_ne!(plan(&spec), first);
 }

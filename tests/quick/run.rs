@@ -40,8 +40,27 @@ fn output_is_passed_through_unchanged() {
 
 #[test]
 fn a_script_is_run_as_the_main_program() {
-    let done = with_flow("print(__name__)").run(&["run", "flow", "--directory", "d"]).ok();
-    assert_eq!(done.stdout, "__main__\n");
+    let script = "import sys, argparse\nargparse.ArgumentParser().parse_args()\n\
+                  print(__name__, len(sys.argv), __file__ == sys.argv[0])\n";
+    let done = with_flow(script).run(&["run", "flow", "--directory", "d"]).ok();
+    assert_eq!(done.stdout, "__main__ 1 True\n");
+}
+
+#[test]
+fn a_script_finds_what_is_beside_it() {
+    let folder = with_flow("import helper\nprint(helper.WHO)\n");
+    folder.write("d/helper.py", "WHO = 'helper'\n");
+    assert_eq!(folder.run(&["run", "flow", "--directory", "d"]).ok().stdout, "helper\n");
+}
+
+#[test]
+fn a_traceback_is_of_the_flow_alone() {
+    let folder = with_flow("def divide(): 1/0\ndivide()\n");
+    let said = folder.run(&["run", "flow", "--directory", "d"]).fails(1, &["ZeroDivisionError"]).stderr;
+    let frames: Vec<_> = said.lines().filter(|line| line.starts_with("  File ")).collect();
+    let [module, function] = frames.as_slice() else { panic!("{said}") };
+    assert!(module.ends_with("/d/flow.prefect\", line 2, in <module>"), "{said}");
+    assert!(function.ends_with("/d/flow.prefect\", line 1, in divide"), "{said}");
 }
 
 #[test]

@@ -93,6 +93,18 @@ fn another_plan_than_the_expected_one_is_refused() {
     folder.run(&["build", "--expect-plan", &plan]).ok();
 }
 
+/// What is run is another flow than what is unpickled, though the bytes are the same.
+#[test]
+fn formats_are_in_the_plan() {
+    let [script, pickle] = ["script", "pickle"].map(|format| {
+        let spec = format!("[storage]\ntype = \"bytes\"\n[[flows]]\npath = \"a.pkl\"\nformat = {format:?}\n");
+        let folder = Folder::with_spec(&spec);
+        folder.write("a.pkl", "x");
+        folder.json(&["preview", "--format", "json"])["plan"].as_str().unwrap().to_owned()
+    });
+    assert_ne!(script, pickle);
+}
+
 #[test]
 fn a_local_flow_is_stored_once_and_a_changed_one_is_a_conflict() {
     let folder = folder("local");

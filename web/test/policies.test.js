@@ -146,6 +146,7 @@ test('a plan stays open until the policies that its spec names have judged it', 
   assert.deepEqual([seen.diagnostics, seen.plan], [[], preview(SPEC, { files: FILES }).plan]);
   const failed = preview(NAMED, { files: FILES, policies: { 'deny.wasm': () => 1 } });
   assert.deepEqual(failed.diagnostics.map(({ code, field, line }) => [code, field, line]), [['policy-failed', 'policies[0]', 1]]);
+  assert.throws(() => archive(NAMED, { files: FILES }), { name: 'FlowholdError', code: 'unjudged-plan' });
 });
 
 test('all policies are told the same plan, whatever others do with it', () => {

@@ -63,3 +63,34 @@ fn clash(path: &str, one: &str, other: &str) -> Diagnostic {
     Diagnostic::new(Code::PathClash, other, message)
         .with_help("give one of them another destination; one that ends in / is a directory, into which a file goes")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What ends in `/` is a directory.
+    #[test]
+    fn only_directories_may_be_claimed_twice() {
+        for (one, other, at) in [
+            ("/a/", "/a", Some("/a")),
+            ("/a", "/a/", Some("/a")),
+            ("/a", "/a", Some("/a")),
+            ("/a", "/a/b", Some("/a")),
+            ("/a", "/a/b/c/", Some("/a")),
+            ("/a/b", "/a", Some("/a")),
+            ("/a/b/c/", "/a", Some("/a")),
+            ("/a/", "/a/", None),
+            ("/a/", "/a/b", None),
+            ("/a/b", "/a/", None),
+            ("/a/b", "/a/c", None),
+            ("/a/b", "/ab", None),
+        ] {
+            let mut taken = TakenPaths::default();
+            let mut take = |path: &str, field: &str| {
+                taken.take(path.trim_end_matches('/').to_owned(), &Rc::from(field), path.ends_with('/'))
+            };
+            assert_eq!(take(one, "one"), None);
+            assert_eq!(take(other, "other"), at.map(|at| clash(at, "one", "other")), "{one} and {other}");
+        }
+    }
+}

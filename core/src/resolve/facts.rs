@@ -99,3 +99,34 @@ pub enum FoundKind {
     /// A symbolic link and its target.
     Symlink(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_absolute_as_far_as_can_be_told() {
+        for (home, folder, path, absolute) in [
+            (None, None, "~", "~"),
+            (None, None, "~/x", "~/x"),
+            (None, None, "x", "x"),
+            (None, None, "./x", "./x"),
+            (None, None, "/", "/"),
+            (None, None, "/a/../..", "/"),
+            (None, None, "C:/a/../x", "C:/a/../x"),
+            (Some("/"), None, "~", "/"),
+            (Some("/"), None, "~//x", "/x"),
+            (Some("/root"), Some("/f"), "~", "/root"),
+            (Some("/root"), Some("/f"), "~/../x", "/x"),
+            (Some("/root"), Some("/f"), "~x", "/f/~x"),
+            (None, Some("/f"), "./x", "/f/x"),
+            (None, Some("/f"), "..", "/"),
+            (None, Some("/"), "../x/.", "/x"),
+            (None, Some("C:/f/"), "./x", "C:/f/x"),
+        ] {
+            let [home, folder] = [home, folder].map(|place: Option<&str>| place.map(str::to_owned));
+            let facts = Facts { home, folder, ..Facts::default() };
+            assert_eq!(facts.absolute(path), absolute, "{path}");
+        }
+    }
+}

@@ -150,6 +150,16 @@ if __name__ == '__main__':
 }
 
 #[tokio::test]
+async fn a_flow_knows_its_file_and_its_source() {
+    let reads = "def flow():\n  def inner(): return __file__\n  print(inner())\n";
+    let (folder, pickled) = pickle(reads, "flow").await;
+    assert_eq!(printed(&run(&pickled.unwrap())), folder.path().join("flows.py").to_str().unwrap());
+    let source = "def flow(): print(SOURCE)\nimport inspect\nSOURCE = inspect.getsource(flow)\n";
+    let (_folder, pickled) = pickle(source, "flow").await;
+    assert_eq!(printed(&run(&pickled.unwrap())), "def flow(): print(SOURCE)");
+}
+
+#[tokio::test]
 async fn each_file_is_executed_once_with_the_modules_of_its_own_folder() {
     let flows = "
 import helper
@@ -256,6 +266,9 @@ async fn what_ends_a_file_is_in_the_error() {
         ("import sys\nsys.exit(0)\n", Some(2), "SystemExit: 0"),
         ("raise KeyboardInterrupt\n", Some(1), "KeyboardInterrupt"),
         ("input()\n", Some(1), "EOFError: EOF when reading a line"),
+        // The line is the file's, wherever it went from there.
+        ("import json\njson.loads('')\n", Some(2), "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"),
+        ("\nraise SyntaxError('x', ('other.py', 7, 1, ''))\n", Some(2), "SyntaxError: x (other.py, line 7)"),
     ];
     for (source, at, cause) in table {
         let error = refusal(source, "flow").await;
@@ -309,6 +322,17 @@ async fn objects_that_are_no_flows_are_told_apart() {
     let PythonError::NotPicklable { part, last_line, .. } = &error else { panic!("{error}") };
     assert_eq!(part, "flow -> lock");
     assert!(last_line.starts_with("TypeError: cannot pickle '_thread.lock' object"), "{error}");
+    let source = "
+import threading
+class Part:
+    def __init__(self): self.lock = threading.Lock()
+class Flow:
+    def __init__(self): self.parts = [1, Part()]
+    def run(self): pass
+flow = Flow()
+";
+    let error = refusal(source, "flow").await;
+    assert!(matches!(&error, PythonError::NotPicklable { part, .. } if part == "flow.parts[1].lock"), "{error}");
     let folder = folder(&[]);
     let missing = requests(&folder, &[("none.py", "flow")]);
     let error = PYTHON.pickle(&missing, folder.path(), &mut Inputs::default()).await.unwrap_err();
@@ -400,27 +424,66 @@ async fn python_dies_when_nobody_waits_for_it_any_more() {
     assert!(closed, "it still runs");
 }
 
+/// What the health check says of flows in these formats.
+fn check(python: &str, flows: &[(&str, &[u8])]) -> Output {
+    let folder = folder(&[]);
+    let flow = |(number, (format, content)): (usize, &(&str, &[u8]))| {
+        let location = folder.path().join(number.to_string());
+        fs::write(&location, content).unwrap();
+        serde_json::json!({ "name": format!("étl {number}"), "location": location, "format": format })
+    };
+    let flows: Vec<_> = flows.iter().enumerate().map(flow).collect();
+    let manifest = folder.path().join("manifest.json");
+    fs::write(&manifest, serde_json::json!({ "python": python, "flows": flows }).to_string()).unwrap();
+    Command::new(PYTHON.program()).env("LC_ALL", "C").arg(HEALTH_CHECK).arg(manifest).output().unwrap()
+}
+
+/// A pickle that executes one line when it is loaded.
+fn executing(code: &str) -> Vec<u8> {
+    format!("\u{80}\u{4}cbuiltins\nexec\n(V{code}\ntR.").chars().map(|c| u8::try_from(c).unwrap()).collect()
+}
+
 #[tokio::test]
 async fn the_health_check_takes_what_was_pickled() {
-    let (folder, pickled) = pickle("class Thing: pass\ndef flow(): return Thing()\n", "flow").await;
+    let (_folder, pickled) = pickle("class Thing: pass\ndef flow(): return Thing()\n", "flow").await;
+    let flow = fs::read(pickled.unwrap().content).unwrap();
     let version = facts(&PYTHON).await.unwrap().version;
-    let location = pickled.unwrap().content;
-    let check = |python: &str| {
-        let flow = serde_json::json!({ "name": "étl", "location": location, "format": "pickle" });
-        let manifest = folder.path().join("manifest.json");
-        fs::write(&manifest, serde_json::json!({ "python": python, "flows": [flow] }).to_string()).unwrap();
-        let mut command = Command::new(PYTHON.program());
-        command.env("LC_ALL", "C").arg(HEALTH_CHECK).arg(manifest).output().unwrap()
-    };
-    let fine = check(&version);
+    let fine = check(&version, &[("pickle", &flow)]);
     assert_eq!(printed(&fine), format!("flowhold: 1 flow is ready on Python {version}"));
-    let differs = check("3.5");
+    // Scripts are of any Python.
+    assert_eq!(printed(&check("3.5", &[("script", b"x = 1")])), printed(&fine));
+}
+
+#[tokio::test]
+async fn pickles_of_another_python_are_not_loaded() {
+    let version = facts(&PYTHON).await.unwrap().version;
+    let differs = check("3.5", &[("pickle", &executing("print('loaded')")), ("script", b"import (")]);
     let said = String::from_utf8_lossy(&differs.stderr).into_owned();
     let sentence = format!("flowhold: the flows were pickled by Python 3.5, but the image runs Python {version}: ");
-    assert!(said.starts_with(&sentence), "{said}");
+    let [script, mismatch] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+    assert!(script.starts_with("flowhold: flow 'étl 1': SyntaxError: ") && mismatch.starts_with(&sentence), "{said}");
     assert_eq!(differs.status.code(), Some(1));
-    fs::write(&location, b"\x80\x04cno_such\nthing\n.").unwrap();
-    let said = String::from_utf8_lossy(&check(&version).stderr).into_owned();
-    let last = "flowhold: flow 'étl': ModuleNotFoundError: No module named 'no_such'";
-    assert_eq!(said.lines().last(), Some(last));
+}
+
+#[tokio::test]
+async fn the_health_check_says_why_a_flow_does_not_load() {
+    let version = facts(&PYTHON).await.unwrap().version;
+    let handling = |raise: &str| executing(&format!("try: 1/0\\u000aexcept ZeroDivisionError: {raise}"));
+    let table = [
+        (b"\x80\x04cno_such\nthing\n.".to_vec(), "ModuleNotFoundError: No module named 'no_such'"),
+        (executing("raise ValueError(1) from KeyError(2)"), "ValueError: 1 (because of KeyError: 2)"),
+        (handling("raise ValueError(1)"), "ValueError: 1 (because of ZeroDivisionError: division by zero)"),
+        (handling("raise ValueError(1) from None"), "ValueError: 1"),
+        (executing("import sys; sys.exit()"), "SystemExit"),
+        (executing("import os; os._exit(3)"), "it ended the process with exit code 3 while it was loading"),
+    ];
+    let flows: Vec<_> = table.iter().map(|(flow, _)| ("pickle", flow.as_slice())).collect();
+    let said = check(&version, &flows);
+    let mut lines = vec!["missing in the image: no_such (python_dependencies or files can bring it)".to_owned()];
+    lines.extend(table.iter().enumerate().map(|(number, (_, cause))| format!("flow 'étl {number}': {cause}")));
+    let lines: String = lines.iter().map(|line| format!("flowhold: {line}\n")).collect();
+    assert_eq!((String::from_utf8_lossy(&said.stderr).into_owned(), said.status.code()), (lines, Some(1)));
+    // What it has itself is nothing that a flow finds.
+    let said = check(&version, &[("pickle", b"\x80\x04c__main__\nmain\n.")]);
+    assert!(String::from_utf8_lossy(&said.stderr).starts_with("flowhold: flow 'étl 0': AttributeError: "), "{said:?}");
 }

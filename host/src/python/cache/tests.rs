@@ -228,6 +228,7 @@ async fn what_can_not_be_asked_for_again_is_not_kept() {
         ("what a copy of the process reads", "import os\nif not os.fork(): os._exit(0)\nos.wait()\n", false),
         ("what another Python reads", "import os\nos.spawnlp(os.P_WAIT, 'true', 'true')\n", false),
         ("what multiprocessing's reads", SPAWNED, false),
+        ("a database by URI", "import sqlite3\nsqlite3.connect('file:none?mode=memory', uri=True)\n", false),
         ("a file that was written just now", "import helper\n", true),
     ];
     for (what, before, touch) in cases {
