@@ -97,7 +97,8 @@ fn shown(text: &str) {
 
 pub(crate) fn check(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<BuildInfo>(line).ok());
-    let (mut transcript, told, now) = (classic_transcript::ClassicTranscript::default(), Told::default(), Instant::now());
+    let (mut transcript, told, now) =
+        (classic_transcript::ClassicTranscript::default(), Told::default(), Instant::now());
     let mut named = false;
     let end = lines.try_for_each(|info| {
         named |= info.aux.as_ref().is_some_and(|aux| aux.id.is_some());
