@@ -1,10 +1,10 @@
 /**
  * Asks a policy.
  * @param {(plan: any) => unknown} policy
- * @param {any} plan what all policies are told: each gets a copy, which it may change
+ * @param {any} plan an object of its own for each policy
  */
 export function judge(policy, plan) {
-  const verdicts = policy(structuredClone(plan));
-  if (!Array.isArray(verdicts) || verdicts.some((one) => Object(one) !== one)) throw new TypeError('it returned no list of verdicts');
+  const verdicts = policy(plan);
+  if (!Array.isArray(verdicts) || verdicts.some((one) => Object(one) !== one)) throw new TypeError('it gave no list of verdicts');
   return verdicts;
 }

@@ -4,12 +4,14 @@ use flowhold_core::{
     diagnostic::{Code, Severity},
     failure::Failure,
     flow_name::FlowName,
-    plan::ImageChoice,
+    json::Json,
     policy::{CopyLine, NamedText, Verdict},
     preview::{ContextLine, Preview, context_lines},
     storage::StorageKind,
 };
-use js_sys::{Array, Function, Object};
+use js_sys::{Array, Function};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -20,8 +22,8 @@ use crate::{
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
 /**
- * The plan that a policy is given: the record `build-plan` of the WIT interface `plans`. A field without a value is null.
- * (jco, whose functions can be policies too, declares it as undefined.)
+ * A plan as a policy is told of it: the record `build-plan` of the WIT interface `plans`. What is none is null; jco, whose
+ * functions are policies too, declares it as undefined.
  */
 export interface BuildPlan {
     /** `docker`, `local`, `memory` or `bytes`. */
@@ -56,15 +58,6 @@ extern "C" {
     fn judge(policy: &Function, plan: &JsValue) -> Result<Array, JsValue>;
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// A record of the interface: an object with the names of its fields in camel case.
-    type Record;
-
-    #[wasm_bindgen(method, structural, indexing_setter)]
-    fn put(this: &Record, field: &str, value: &JsValue);
-}
-
 /// Has policies judge a plan.
 pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) {
     if policies.is_empty() || !preview.can_be_judged() {
@@ -73,7 +66,8 @@ pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) 
     // All are told the same plan: none hears of what another said.
     let plan = told(preview);
     for (name, policy) in policies {
-        let verdicts = judge(policy, &plan).and_then(|verdicts| verdicts.iter().map(verdict).collect());
+        let verdicts = to_js(&plan).and_then(|plan| judge(policy, &plan));
+        let verdicts = verdicts.and_then(|verdicts| verdicts.iter().map(verdict).collect());
         preview.judge(name, verdicts.map_err(|error| Failure::input(Code::PolicyFailed, said(&error))));
     }
 }
@@ -90,70 +84,71 @@ fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
     Ok(Verdict { code, severity, field: about, message, help: text(&value, "help")? })
 }
 
-/// What a policy is told, as jco gives a component its records: a `u64` is a BigInt.
-fn told(preview: &Preview) -> JsValue {
+/// What a policy is told.
+fn told(preview: &Preview) -> Json {
     let plan = preview.plan.as_ref();
     let named = |one: NamedText, text: &str| {
-        record(&[("name", one.name.into()), (text, one.text.into()), ("field", one.field.into())])
+        Json::object(vec![("name", one.name.into()), (text, one.text.into()), ("field", one.field.into())])
     };
     let base = preview.base_image().map(|base| {
-        record(&[
+        Json::object(vec![
             ("reference", base.reference.into()),
             ("registry", base.registry.into()),
             ("repository", base.repository.into()),
-            ("tag", or_null(base.tag)),
-            ("digest", or_null(base.digest)),
-        ])
-    });
-    let image = plan.map(|plan| {
-        let ImageChoice { registry, name, tag, reference } = plan.image.clone();
-        record(&[
-            ("registry", or_null(registry)),
-            ("name", or_null(name)),
-            ("tag", or_null(tag)),
-            ("reference", or_null(reference)),
+            ("tag", base.tag.into()),
+            ("digest", base.digest.into()),
         ])
     });
     let copy = |copy: CopyLine| {
         let CopyLine { source, destination, field } = copy;
-        record(&[("source", source.into()), ("destination", destination.into()), ("field", field.into())])
+        Json::object(vec![("source", source.into()), ("destination", destination.into()), ("field", field.into())])
     };
     let entry = |line: ContextLine| {
-        record(&[
-            ("path", line.path.into()),
-            ("size", or_null(line.size)),
-            ("sha256", or_null(line.sha256)),
-            ("mode", line.mode.into()),
-            ("link", or_null(line.link)),
-        ])
+        let link = line.link.clone();
+        let Json::Object(mut fields) = Json::from(line) else { return Json::Null };
+        fields.put("link", link);
+        fields.into()
     };
-    let flow = |(name, location): (&FlowName, &str)| Array::of2(&name.as_str().into(), &location.into()).into();
-    record(&[
-        ("storage", or_null(preview.storage().map(StorageKind::as_str))),
-        ("digest", or_null(preview.computed_digest().map(|digest| digest.to_string()))),
-        ("baseImage", or_null(base)),
-        ("image", or_null(image)),
-        ("requirements", list(preview.requirements().iter().cloned().map(|one| named(one, "text")))),
-        ("variables", list(preview.variables().into_iter().map(|one| named(one, "value")))),
-        ("copies", list(preview.copies().into_iter().map(copy))),
-        ("dockerfile", or_null(plan.map(|plan| plan.dockerfile.as_str()))),
-        ("context", list(context_lines(preview.context()).map(entry))),
-        ("flows", list(preview.flows.iter().map(flow))),
+    let flow = |(name, location): (&FlowName, &str)| Json::Array(vec![name.as_str().into(), location.into()]);
+    Json::object(vec![
+        ("storage", preview.storage().map(StorageKind::as_str).into()),
+        ("digest", preview.computed_digest().map(|digest| digest.to_string()).into()),
+        ("baseImage", base.into()),
+        ("image", plan.map(|plan| &plan.image).into()),
+        ("requirements", preview.requirements().iter().cloned().map(|one| named(one, "text")).collect()),
+        ("variables", preview.variables().into_iter().map(|one| named(one, "value")).collect()),
+        ("copies", preview.copies().into_iter().map(copy).collect()),
+        ("dockerfile", plan.map(|plan| &plan.dockerfile).into()),
+        ("context", context_lines(preview.context()).map(entry).collect()),
+        ("flows", preview.flows.iter().map(flow).collect()),
     ])
 }
 
-fn record(fields: &[(&str, JsValue)]) -> JsValue {
-    let record: Record = Object::new().unchecked_into();
-    for (name, value) in fields {
-        record.put(name, value);
+/// As jco gives a component's records: what is none is null, and a size, which has 64 bits, is a BigInt.
+struct Record<'j> {
+    value: &'j Json,
+    is_size: bool,
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Json::Null => serializer.serialize_none(),
+            Json::Boolean(value) => serializer.serialize_bool(*value),
+            Json::Number(digits) if self.is_size => serializer.serialize_u64(digits.parse().unwrap_or_default()),
+            Json::Number(digits) => serializer.serialize_u32(digits.parse().unwrap_or_default()),
+            Json::String(text) => serializer.serialize_str(text),
+            Json::Array(values) => serializer.collect_seq(values.iter().map(|value| Record { value, is_size: false })),
+            Json::Object(fields) => serializer
+                .collect_map(fields.0.iter().map(|(key, value)| (key, Record { value, is_size: key == "size" }))),
+        }
     }
-    record.into()
 }
 
-fn list(values: impl Iterator<Item = JsValue>) -> JsValue {
-    values.collect::<Array>().into()
-}
-
-fn or_null(value: Option<impl Into<JsValue>>) -> JsValue {
-    value.map_or(JsValue::NULL, Into::into)
+fn to_js(plan: &Json) -> Result<JsValue, JsValue> {
+    let serializer = Serializer::new()
+        .serialize_missing_as_null(true)
+        .serialize_maps_as_objects(true)
+        .serialize_large_number_types_as_bigints(true);
+    Ok(Record { value: plan, is_size: false }.serialize(&serializer)?)
 }
