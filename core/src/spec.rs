@@ -6,7 +6,7 @@ pub mod keys;
 
 pub use crate::document::Place;
 
-use std::{cell::OnceCell, collections::BTreeMap};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use crate::{
     blob::Content,
@@ -35,7 +35,7 @@ pub struct Spec {
     /// Where each field is in the text.
     places: Vec<(String, Place)>,
     /// Field -> index of its place; made when a line is first asked for.
-    index: OnceCell<BTreeMap<String, usize>>,
+    index: OnceCell<BTreeMap<Arc<str>, usize>>,
 }
 
 /// A storage and its arguments.
@@ -161,7 +161,7 @@ impl Spec {
             let mut index = BTreeMap::new();
             for (at, (field, _)) in self.places.iter().enumerate() {
                 // A key that appears twice is read once: the first.
-                index.entry(field.clone()).or_insert(at);
+                index.entry(Arc::from(field.as_str())).or_insert(at);
             }
             index
         });

@@ -24,21 +24,20 @@ impl Planner<'_> {
         let mut require = |name: &str, text, field: String| {
             lines.push(NamedText { name: name.to_owned(), text, field });
         };
+        let field = |index: usize| format!("storage.python_dependencies[{index}]");
         let mut names = BTreeMap::new();
         for (index, requirement) in self.settings.python_dependencies.iter().enumerate() {
-            let field = format!("storage.python_dependencies[{index}]");
-            if let Some(first) = names.get(requirement.name()) {
-                let message = format!("{} is required here and in {first}", requirement.name());
-                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, &field, message));
-            } else {
-                names.insert(requirement.name().to_owned(), field.clone());
+            let first = *names.entry(requirement.name()).or_insert(index);
+            if first != index {
+                let message = format!("{} is required here and in {}", requirement.name(), field(first));
+                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field(index), message));
             }
-            require(requirement.name(), requirement.to_string(), field);
+            require(requirement.name(), requirement.to_string(), field(index));
         }
         if let Some(version) = &self.settings.prefect_version {
-            if let Some(field) = names.get("prefect") {
+            if let Some(index) = names.get("prefect") {
                 let message = format!("prefect is required here and by prefect_version {version}");
-                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field, message));
+                self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field(*index), message));
             }
             require("prefect", version.requirement(), "storage.prefect_version".to_owned());
         }
