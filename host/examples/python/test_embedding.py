@@ -367,6 +367,9 @@ naming = "plan"
         image = {"registry_url": "localhost:5000", "image_name": "etl", "image_tag": "v1"}
         read = session.deserialize(json.dumps(
             {"type": "Docker", "__version__": "0.6.6", "flows": flows, "prefect_version": "0.6.6", **image}).encode())
+        # It is pulled where there is none.
+        self.fails("not-here", read._call, "read-flow", flows["etl"])
+        self.image = make_record(id="sha256:1", labels=[])
         self.fails("flow-not-found", read._call, "read-flow", flows["etl"])
         self.file = session.blobs.push(Blob(SCRIPT))
         self.assertEqual(session.take(read._call("read-flow", flows["etl"])), SCRIPT)
