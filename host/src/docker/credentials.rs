@@ -372,7 +372,12 @@ mod tests {
         }
         let error = find(r#"{"credsStore":"gone"}"#, "r.example", &[]).unwrap_err();
         assert!(error.to_string().contains("docker-credential-gone") && error.help().unwrap().contains("credsStore"));
-        assert!(find(r#"{"credsStore":"../gone"}"#, "r.example", &[]).unwrap_err().to_string().contains("no path"));
+        assert!(
+            find(r#"{"credsStore":"../gone"}"#, "r.example", &[])
+                .unwrap_err()
+                .to_string()
+                .contains("must not contain a path")
+        );
     }
 
     #[test]
