@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::json;
+
 /// Gives every request the same answer, and returns host and port. It ends with the tests.
 pub(crate) fn server(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -40,6 +42,8 @@ pub(crate) struct Daemon {
     pub(crate) build: Option<String>,
     /// The lines that answer every pull and every push.
     pub(crate) transfer: &'static str,
+    /// The plan digest that every image has as its label.
+    pub(crate) plan: String,
 }
 
 impl Daemon {
@@ -74,12 +78,13 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
         // The client is asked for nothing; wait until it closes the connection.
         return std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ());
     }
+    let image = json!({ "Id": "sha256:1", "Config": { "Labels": { "io.flowhold.plan": daemon.plan } } }).to_string();
     let body = match first.split([' ', '?']).nth(1).unwrap_or_default() {
         "/version" => "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\",\"Arch\":\"amd64\"}",
         "/build" => daemon.build.as_deref().unwrap_or_default(),
         "/images/create" => daemon.transfer,
         path if path.starts_with("/images/") && path.ends_with("/push") => daemon.transfer,
-        path if path.starts_with("/images/") => "{\"Id\":\"sha256:1\"}",
+        path if path.starts_with("/images/") => &image,
         _ => "OK",
     };
     let length = body.len();

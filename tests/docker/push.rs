@@ -30,9 +30,12 @@ fn an_image_is_pushed_later() {
 fn an_error_without_detail_is_an_error() {
     let transfer = "{\"status\":\"Waiting\",\"id\":\"0123456789ab\"}\n{\"error\":\"denied: not yours\"}";
     let build = Some("{\"id\":\"moby.image.id\",\"aux\":{\"ID\":\"sha256:1\"}}\n".to_owned());
-    let daemon = fake::Daemon { build, transfer }.start();
-    let storage = format!("base_url = \"tcp://{daemon}\"\nbase_image = \"localhost:1/base:1\"\nlocal_image = true");
-    let project = Project::of_script(&storage, HELLO);
+    let project = Project::of_script("base_image = \"localhost:1/base:1\"\nlocal_image = true", HELLO);
+    let plan = project.folder.json(&["preview", "--format", "json"])["plan"].as_str().unwrap().to_owned();
+    let daemon = fake::Daemon { build, transfer, plan }.start();
+    let spec = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
+    let at_daemon = format!("[storage]\nbase_url = \"tcp://{daemon}\"");
+    project.folder.write("flowhold.toml", spec.replace("[storage]", &at_daemon));
     project.folder.run(&["pull"]).fails(69, &["pull of \"localhost:1/base:1\" failed: denied: not yours"]);
     let pushed = format!("push of {:?} failed: denied: not yours", project.reference());
     project.try_build_by("1", &[]).fails(69, &[&pushed, "docker login"]);
