@@ -11,6 +11,11 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+# A shell starts what is in its background deaf to SIGINT, and deaf would be all that the tests interrupt.
+if [[ -z ${FLOWHOLD_TESTS_HEAR:-} ]] && env --default-signal=INT true 2>/dev/null; then
+    FLOWHOLD_TESTS_HEAR=1 exec env --default-signal=HUP,INT,TERM "${BASH_SOURCE[0]}" "$@"
+fi
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
 PATH=$PATH:$HOME/.cargo/bin
