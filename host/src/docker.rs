@@ -3,8 +3,8 @@
 //! Invariant: bollard's types end here. Nothing outside this module names them, so the client can be exchanged, and
 //! nobody has to know that a daemon reports errors with status 200.
 //!
-//! Every operation ends when [`Settings::interrupt`] is cancelled, and cleans up before it returns: to interrupt it,
-//! cancel the token and wait; don't drop the future.
+//! Every operation ends when the `interrupt` of its [`Engine`] is cancelled, and cleans up before it returns: to
+//! interrupt it, cancel the token and wait; don't drop the future.
 
 mod address;
 mod build;

@@ -178,26 +178,23 @@ impl Grants {
     /// Makes a directory and its parents, where missing, so that they survive a power loss. One that is there may be that
     /// of a process which was killed before it could sync it, and so it is synced as well, the first time.
     fn make_directories(&self, dir: &Dir, within: &Path) -> io::Result<()> {
-        // The granted directory's own parent was not granted.
-        if within == Path::new(".") {
-            return Ok(());
-        }
         if let Some(parent) = within.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.make_directories(dir, parent)?;
         }
-        let known = match dir.create_dir(within) {
-            Ok(()) => None,
-            Err(error) => match dir.metadata(within) {
-                Ok(there) if there.is_dir() => identity(&there),
-                _ => return Err(error),
-            },
-        };
+        let made = dir.create_dir(within);
+        let there = dir.metadata(within).ok().filter(Metadata::is_dir);
+        if there.is_none() {
+            return made.and_then(|()| sync_parent(dir, within));
+        }
+        let directory = there.as_ref().and_then(identity);
         let synced = || self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_some_and(|directory| synced().contains(&directory)) {
+        let is_synced = |directory| made.is_err() && synced().contains(&directory);
+        // The granted directory's own parent was not granted.
+        if within == Path::new(".") || directory.is_some_and(is_synced) {
             return Ok(());
         }
         sync_parent(dir, within)?;
-        synced().extend(known);
+        synced().extend(directory);
         Ok(())
     }
 }
