@@ -154,7 +154,9 @@ impl Explain for ReferenceError {
                 let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
                 match parts.as_slice() {
                     [] => "write a name such as \"etl\"",
-                    [tag] if tag.starts_with(':') => return Some(format!("write a name before it: {:?}", format!("etl{tag}"))),
+                    [tag] if tag.starts_with(':') => {
+                        return Some(format!("write a name before it: {:?}", format!("etl{tag}")));
+                    }
                     parts => return Some(format!("write {:?}, or a name between the slashes", parts.join("/"))),
                 }
             }
