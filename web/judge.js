@@ -5,6 +5,6 @@
  */
 export function judge(policy, plan) {
   const verdicts = policy(plan);
-  if (!Array.isArray(verdicts) || verdicts.some((one) => Object(one) !== one)) throw new TypeError('it gave no list of verdicts');
+  if (!Array.isArray(verdicts) || verdicts.some((one) => Object(one) !== one)) throw new TypeError('it returned no list of verdicts');
   return verdicts;
 }

@@ -62,7 +62,8 @@ fn all_day() {
         let after = used();
         println!("{} flows: {before:?}, then {after:?}", FLOWS * then * factor);
         // A leak would grow with the number of sessions.
-        let grown = before.iter().zip(&after).any(|(before, after)| *after > before + before / 4);
+        // Threads that store things come and go.
+        let grown = before.iter().zip(&after).any(|(before, after)| *after > before + before / 4 + 8);
         assert!(!grown, "pages, files and threads: {before:?}, then {after:?}");
     });
 }
