@@ -99,6 +99,9 @@ check_format() {
 lint() {
     local native=("${crates[@]}" -p flowhold-bench)
     cargo clippy --release "${native[@]}" --all-targets -- -D warnings
+    # As it is embedded.
+    cargo clippy --release -p flowhold --lib --no-default-features -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --quiet --release -p flowhold --no-deps
     cargo clippy --profile web --workspace "${native[@]/#-p/--exclude}" --all-targets -- -D warnings
 }
 
