@@ -308,8 +308,9 @@ def with_uv(program, requirements, kept, scratch):
         # Not with those settings: uv (0.13) heeds them more than this option.
         print("the packages may be newer than what earlier builds were told; asking again", flush=True)
         code, reason = call_uv(install + ["--refresh"], environment)
-    if code != 0:
-        say(": ".join(["the requirements could not be installed"] + reason[:1] + reason[1:][-1:]))
+    if code == 0:
+        return 0
+    say(": ".join(["the requirements could not be installed"] + reason[:1] + reason[1:][-1:]))
     return unavailable(reason) or code
 
 

@@ -13,7 +13,7 @@ use crate::{
 /// The longest path, in bytes (Linux's `PATH_MAX`).
 const MOST_BYTES: usize = 4096;
 /// The longest component, in bytes (`NAME_MAX` of the usual file systems).
-const MOST_COMPONENT_BYTES: usize = 255;
+pub(crate) const MOST_COMPONENT_BYTES: usize = 255;
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

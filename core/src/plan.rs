@@ -22,6 +22,7 @@ use crate::{
     image::{self, ImageName, ImageReference, ImageTag},
     json::Json,
     order::sort,
+    path::MOST_COMPONENT_BYTES,
     policy::NamedText,
     reader::join_path,
     script,
@@ -227,7 +228,7 @@ impl Planner<'_> {
             // Where the destination is a directory of the base image, the file goes into it by this name.
             ('/', base)
         };
-        let name = if separator == '/' && name.len() <= 255 { name.to_owned() } else { safe(name) };
+        let name = if separator == '/' && name.len() <= MOST_COMPONENT_BYTES { name.to_owned() } else { safe(name) };
         let context_path = format!("files/{index}{separator}{name}");
         let by = Rc::from(field.as_str());
         for entry in entries {

@@ -3,7 +3,7 @@
 use super::{BuildReport, Capabilities, RUNNER, check_expected, no_content};
 use crate::{
     blob::{Content, SharedBlob},
-    capability::{BuildOptions, BuildStep, Builder, Clock, ContainerRun, Daemon, Docker, Files},
+    capability::{BuildOptions, BuildStep, Builder, Clock, ContainerRun, Daemon, Docker, Files, LocalImage},
     diagnostic::{Code, Diagnostic},
     digest::Digest,
     dockerfile::Mounts,
@@ -32,7 +32,7 @@ pub struct DockerStorage {
     pub(crate) contents: NameMap<Content>,
     pub(crate) built: Option<Built>,
     /// The file of the spec that it was built from, without its folder.
-    pub spec: Option<String>,
+    pub(crate) spec: Option<String>,
     /// Settings that were read from JSON and that nothing can be done with.
     pub(crate) unusable: Vec<Diagnostic>,
     pub(crate) extra: Extra,
@@ -291,8 +291,7 @@ impl DockerStorage {
     }
 
     fn pull_base(&self, daemon: &dyn Daemon, base: &str) -> Result<(), Failure> {
-        let platform = self.settings.building.platform.as_ref().map(Platform::as_str);
-        daemon.pull(base, platform).map_err(|failure| failure.while_doing(&format!("pulling {base}")))
+        pull(daemon, base, self.settings.building.platform.as_ref().map(Platform::as_str))
     }
 
     /// What a flow's bytes are.
@@ -314,13 +313,17 @@ impl EnvRunner {
 impl Image {
     /// Pulls it if the daemon lacks it and a registry may have it. An error if it is another build's.
     fn have(&self, daemon: &dyn Daemon) -> Result<(), Failure> {
-        let reference = &self.reference;
-        if self.is_in_registry && daemon.image(reference)?.is_none() {
-            let pulled = daemon.pull(reference, self.platform.as_deref());
-            pulled.map_err(|failure| failure.while_doing(&format!("pulling {reference}")))?;
+        let found = daemon.image(&self.reference)?;
+        if found.is_some() || !self.is_in_registry {
+            return check_plan(found, &self.reference, self.plan.as_ref());
         }
-        check_plan(daemon, reference, self.plan.as_ref())
+        pull(daemon, &self.reference, self.platform.as_deref())?;
+        check_plan(daemon.image(&self.reference)?, &self.reference, self.plan.as_ref())
     }
+}
+
+fn pull(daemon: &dyn Daemon, reference: &str, platform: Option<&str>) -> Result<(), Failure> {
+    daemon.pull(reference, platform).map_err(|failure| failure.while_doing(&format!("pulling {reference}")))
 }
 
 /// Whether the daemon has the image, made by this plan.
@@ -345,18 +348,17 @@ fn publish(
 
 /// Pushes an image, if it is that of the plan, as far as that is known: another build may have taken its name.
 fn push_plan(daemon: &dyn Daemon, reference: &str, plan: Option<&Digest>) -> Result<Option<String>, Failure> {
-    check_plan(daemon, reference, plan)?;
+    check_plan(daemon.image(reference)?, reference, plan)?;
     let digest = daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
     // It may have taken minutes.
-    check_plan(daemon, reference, plan)?;
+    check_plan(daemon.image(reference)?, reference, plan)?;
     Ok(digest)
 }
 
-/// An error if the daemon's image of that name is another plan's.
-fn check_plan(daemon: &dyn Daemon, reference: &str, plan: Option<&Digest>) -> Result<(), Failure> {
-    let Some(plan) = plan else { return Ok(()) };
-    match daemon.image(reference)? {
-        Some(image) if !image.labels.contains(&plan_label(plan)) => {
+/// An error if what the daemon has under that name is another plan's.
+fn check_plan(found: Option<LocalImage>, reference: &str, plan: Option<&Digest>) -> Result<(), Failure> {
+    match (plan, found) {
+        (Some(plan), Some(image)) if !image.labels.contains(&plan_label(plan)) => {
             let message = format!("the image {reference} is not that of the plan {plan}: another build took its name");
             Err(Failure::input(Code::PlanMismatch, message).with_help("build again, or give it a name of its own"))
         }

@@ -217,9 +217,7 @@ impl LocalStorage {
             steps.push(step(&location, true));
             self.remember(flow, location)?;
         }
-        if !conflicts.is_empty() {
-            return Err(self.conflict(conflicts));
-        }
+        self.refuse(&conflicts)?;
         let locations = missing.iter().map(|flow| plan::location(&self.directory, &flow.name));
         steps.extend(locations.map(|location| step(&location, false)));
         self.store(missing, files)?;
@@ -227,21 +225,19 @@ impl LocalStorage {
         Ok(BuildReport { plan: plan.to_string(), image: None, digest: None, pushed: false, steps })
     }
 
-    /// All conflicts of a build in one.
-    fn conflict(&self, mut conflicts: Vec<Failure>) -> Failure {
-        const TOLD: usize = 20;
-        let first = conflicts.remove(0);
-        if conflicts.is_empty() {
-            return first;
+    /// All conflicts of a build as one error.
+    fn refuse(&self, conflicts: &[Failure]) -> Result<(), Failure> {
+        const TOLD: usize = 21;
+        let [first, others @ ..] = conflicts else { return Ok(()) };
+        if others.is_empty() {
+            return Err(first.clone());
         }
-        let mut messages: Vec<_> = conflicts.into_iter().map(|one| one.message).collect();
-        let more = messages.split_off(messages.len().min(TOLD)).len();
-        messages.insert(0, first.message.clone());
-        if more > 0 {
-            messages.push(format!("and {more} more"));
+        let mut messages: Vec<_> = conflicts.iter().take(TOLD).map(|one| one.message.clone()).collect();
+        if conflicts.len() > TOLD {
+            messages.push(format!("and {} more", conflicts.len() - TOLD));
         }
-        Failure { message: messages.join("; "), ..first }
-            .with_help(format!("remove their files from {}, or give the flows other names", self.directory))
+        let help = format!("remove their files from {}, or give the flows other names", self.directory);
+        Err(Failure { message: messages.join("; "), ..first.clone() }.with_help(help))
     }
 
     fn taken(&self, name: &FlowName, location: &str, files: &dyn Files) -> Result<Failure, Failure> {

@@ -103,31 +103,16 @@ impl Arguments {
         output::may_write_storage(&path)?;
         if push && session.image(plan).await?.is_some_and(|image| image.registry.is_none()) {
             let help = "give registry_url in [storage], or --no-push";
-            let warning = Diagnostic {
-                code: "push-without-registry".to_owned(),
-                severity: Severity::Warning,
-                field: "storage.registry_url".to_owned(),
-                message: "the image stays in the daemon: the spec names no registry".to_owned(),
-                help: Some(help.to_owned()),
-                line: None,
-                policy: None,
-            };
-            console::show(&[warning], &spec.name);
+            let message = "the image stays in the daemon: the spec names no registry";
+            console::show(&[warning("push-without-registry", "storage.registry_url", message, help)], &spec.name);
         }
         if session.inputs().is_copied(&path) {
-            let warning = Diagnostic {
-                code: "output-in-files".to_owned(),
-                severity: Severity::Warning,
-                field: "storage.files".to_owned(),
-                message: format!("{} is in it, and each build writes it: each will have another plan", path.display()),
-                help: Some("name another file with -o, or a smaller directory in files".to_owned()),
-                line: None,
-                policy: None,
-            };
-            console::show(&[warning], &spec.name);
+            let message = format!("{} is in it, and each build writes it: each will have another plan", path.display());
+            let help = "name another file with -o, or a smaller directory in files";
+            console::show(&[warning("output-in-files", "storage.files", &message, help)], &spec.name);
         }
         if let Some(file) = spec_file::path(self.spec.file.as_deref(), self.path.as_deref()) {
-            let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let file = spec_file::file_name(&file);
             self.tell_of_another_spec(session, &path, &file).await?;
             session.set_spec(storage, &file).await?;
         }
@@ -172,6 +157,19 @@ impl Arguments {
             console::note(&format!("note: {path} was built from {other}, and now is from {file}; -o keeps both"));
         }
         Ok(())
+    }
+}
+
+/// What only a build can know.
+fn warning(code: &str, field: &str, message: &str, help: &str) -> Diagnostic {
+    Diagnostic {
+        code: code.to_owned(),
+        severity: Severity::Warning,
+        field: field.to_owned(),
+        message: message.to_owned(),
+        help: Some(help.to_owned()),
+        line: None,
+        policy: None,
     }
 }
 

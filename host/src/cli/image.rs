@@ -46,7 +46,7 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     let before = store::read_built(&file)?;
     let storage = store::open_bytes(&mut session, &before).await?;
     if arguments.storage.is_none() {
-        store::is_of(&mut session, storage, arguments.file.as_deref()).await?;
+        store::refuse_other_spec(&mut session, storage, arguments.file.as_deref()).await?;
     }
     let image = session.push_image(storage).await?;
     let serialized = session.serialize(storage).await?;

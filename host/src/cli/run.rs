@@ -108,7 +108,7 @@ async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, F
     }
     if let Some(file) = built(arguments)? {
         let storage = store::open_file(session, &file).await?;
-        store::is_of(session, storage, arguments.file.as_deref()).await?;
+        store::refuse_other_spec(session, storage, arguments.file.as_deref()).await?;
         return Ok(storage);
     }
     if arguments.directory.is_none() && Path::new(spec_file::NAME).is_file() {

@@ -32,6 +32,11 @@ pub(crate) fn path(file: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf
     }
 }
 
+/// What a storage calls the spec that it was built from: storages are beside theirs.
+pub(crate) fn file_name(spec: &Path) -> String {
+    spec.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Reads a spec.
 pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFile, Failure> {
     let Some(path) = path(file, folder) else { return from_stdin(folder) };

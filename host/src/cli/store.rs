@@ -50,8 +50,12 @@ pub(crate) async fn open_file(session: &mut Session, file: &Path) -> Result<Stor
 }
 
 /// Refuses the storage beside a spec if another spec was built there since.
-pub(crate) async fn is_of(session: &mut Session, storage: Storage, spec: Option<&Path>) -> Result<(), Failure> {
-    let Some(spec) = spec.and_then(Path::file_name).map(|name| name.to_string_lossy()) else { return Ok(()) };
+pub(crate) async fn refuse_other_spec(
+    session: &mut Session,
+    storage: Storage,
+    spec: Option<&Path>,
+) -> Result<(), Failure> {
+    let Some(spec) = spec.map(spec_file::file_name) else { return Ok(()) };
     match session.spec(storage).await? {
         Some(other) if other != spec => {
             let message = format!("the storage.json beside {spec} was built from {other:?}");
