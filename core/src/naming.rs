@@ -16,6 +16,11 @@ pub(crate) struct Chosen {
     pub(crate) reference: ImageReference,
 }
 
+/// Whether [`choose`] asks for a UUID.
+pub(crate) fn needs_uuid(settings: &DockerSettings, plan: &BuildPlan) -> bool {
+    plan.image.name.is_none() || plan.image.tag.is_none() && settings.naming != Naming::Flow
+}
+
 /// Fills in what settings and plan leave open.
 pub(crate) fn choose(
     settings: &DockerSettings,

@@ -153,6 +153,14 @@ impl Preview {
         }
     }
 
+    /// Whether a part of the image's name is to be a UUID.
+    pub fn needs_uuid(&self) -> bool {
+        match (self.resolved.as_ref().map(|resolved| &resolved.storage), &self.plan) {
+            (Some(ResolvedStorage::Docker(settings)), Some(plan)) => naming::needs_uuid(settings, plan),
+            _ => false,
+        }
+    }
+
     /// Fills in the parts of the image's name that only a build chooses, as a build at this time would.
     ///
     /// # Errors

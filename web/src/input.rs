@@ -95,7 +95,7 @@ pub(crate) struct Options {
     folder: Option<String>,
     python: Option<PythonFacts>,
     pub(crate) uuid: Option<JsValue>,
-    now: Option<u64>,
+    pub(crate) now: Option<u64>,
     pub(crate) since: Option<PlanOutline>,
     pub(crate) policies: Vec<(String, Function)>,
 }

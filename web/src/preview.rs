@@ -156,7 +156,7 @@ impl Planned {
 #[wasm_bindgen]
 pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Preview>, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;
-    if options.uuid.is_some() {
+    if options.uuid.is_some() || options.now.is_some() && !preview.needs_uuid() {
         preview.choose_names(&options, &options).map_err(unnamed)?;
     }
     let mut fields = preview.to_json(options.since.as_ref());

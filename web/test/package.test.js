@@ -117,6 +117,9 @@ test('names that only a build chooses are null, or are passed in', () => {
   assert.deepEqual(chosen.image, { registry: null, name: 'id-0', tag: 'id-1', reference: 'id-0:id-1' });
   const byFlow = preview(SPEC.replace('[[', 'naming = "flow"\n[['), { files: FILES, uuid: 'x', now: 1571270400000 });
   assert.equal(byFlow.image?.reference, 'hello:2019-10-17t00-00-00-000z');
+  const withoutUuid = preview(SPEC.replace('[[', 'naming = "flow"\n[['), { files: FILES, now: 1571270400000 });
+  assert.deepEqual(withoutUuid.image, byFlow.image);
+  assert.equal(preview(SPEC, { files: FILES, now: 1571270400000 }).image?.reference, null);
 });
 
 test('the forecast is a function of two previews', () => {
