@@ -136,8 +136,8 @@ impl DockerSettings {
             local_image: table.field("local_image").and_then(|field| reader.flag(&field)).unwrap_or_default(),
             naming: table.field("naming").and_then(|field| reader.parse(&field)).unwrap_or_default(),
             prefect_directory: table.field("prefect_directory").and_then(|field| reader.parse(&field)),
-            python_version: table.field("python_version").and_then(|field| reader.parse(&field)),
-            cloudpickle_version: table.field("cloudpickle_version").and_then(|field| read_release(reader, &field)),
+            python_version: read_python_version(reader, table),
+            cloudpickle_version: read_cloudpickle_version(reader, table),
             building: BuildSettings::read(reader, table),
         }
     }
@@ -352,6 +352,16 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     };
     reader.report(Code::InvalidValue, field, message, Some(&help));
     None
+}
+
+/// Takes out which Python has pickled the flows; specs of every type may state it.
+pub(crate) fn read_python_version(reader: &mut Reader, table: &mut Table<'_>) -> Option<PythonVersion> {
+    table.field("python_version").and_then(|field| reader.parse(&field))
+}
+
+/// Takes out which cloudpickle has pickled the flows; specs of every type may state it.
+pub(crate) fn read_cloudpickle_version(reader: &mut Reader, table: &mut Table<'_>) -> Option<String> {
+    table.field("cloudpickle_version").and_then(|field| read_release(reader, &field))
 }
 
 /// A release: what may follow `cloudpickle==`.

@@ -276,9 +276,10 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
 
 /// Reports fields of the Docker storage where the type is another.
 fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
+    settings::read_python_version(reader, table);
+    settings::read_cloudpickle_version(reader, table);
     for key in keys::of_storage(StorageKind::Docker) {
-        // What the Python is, is known of resolved specs of every type.
-        if let Some(field) = table.field(key.name).filter(|_| !key.is_fact()) {
+        if let Some(field) = table.field(key.name) {
             let message = format!("{} belongs to type \"docker\", not to {kind:?}", key.name);
             reader.report(Code::OtherStorage, &field, message, Some("write type = \"docker\", or leave it out"));
         }

@@ -61,11 +61,6 @@ impl Key {
         }
     }
 
-    /// Whether a host finds it out where it is left out; resolved specs of every type may state it.
-    pub(crate) fn is_fact(&self) -> bool {
-        matches!(self.name, "python_version" | "cloudpickle_version")
-    }
-
     const fn one_of(mut self, values: &'static [&'static str]) -> Self {
         self.values = values;
         self
