@@ -172,6 +172,6 @@ pub fn refused(capability: &str) -> Failure {
         code: "no-capability".to_owned(),
         field: None,
         message: format!("this host has no {capability}"),
-        help: None,
+        help: Some("take a host that grants it, such as the flowhold binary".to_owned()),
     }
 }

@@ -190,6 +190,7 @@ mod tests {
             ("https://gcr.io/p/", "image or registry \"https://gcr.io/p/\" starts with \"https://\"", "write it without the scheme: \"gcr.io/p\""),
             ("https://index.docker.io/v1/", "image or registry \"https://index.docker.io/v1/\" starts with \"https://\"", "write \"docker.io/\" and your namespace"),
             ("http://", "image or registry \"http://\" starts with \"http://\"", "write the host, such as \"registry.example.com\""),
+            ("me:secret@gcr.io/p", "image or registry has a user or password before its host", "leave them out: `docker login` keeps them for builds, too"),
             ("/", "image name \"/\" has an empty part", "write a name such as \"etl\""),
             ("/acme", "image name \"/acme\" has an empty part", "write \"acme\", or a name between the slashes"),
             ("gcr.io/p//", "image name \"gcr.io/p/\" has an empty part", "write \"gcr.io/p\", or a name between the slashes"),

@@ -50,6 +50,9 @@ pub enum ReferenceError {
         /// The scheme with its `://`.
         scheme: String,
     },
+    /// Something before an `@`, and a path after it. Never shown: it may be a password.
+    #[error("image or registry has a user or password before its host")]
+    Credentials,
     /// An upper-case letter in the path.
     #[error("image name part {} has upper-case letters", Excerpt(part))]
     UpperCase {
@@ -149,6 +152,7 @@ impl Explain for ReferenceError {
                     _ => return Some(format!("write it without the scheme: {rest:?}")),
                 }
             }
+            Self::Credentials => "leave them out: `docker login` keeps them for builds, too",
             Self::UpperCase { part } => return Some(format!("write {:?}", part.to_ascii_lowercase())),
             Self::EmptyComponent { text } => {
                 let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
@@ -294,6 +298,10 @@ pub(super) fn refuse_at_once(text: &str) -> Result<(), ReferenceError> {
     if let Some((scheme, _)) = text.split_once("://") {
         let scheme = format!("{scheme}://");
         return Err(ReferenceError::Scheme { text: text.to_owned(), scheme });
+    }
+    // No digest has a slash.
+    if text.split_once('@').is_some_and(|(_, after)| after.contains('/')) {
+        return Err(ReferenceError::Credentials);
     }
     Ok(())
 }
@@ -506,7 +514,7 @@ mod tests {
             ("./c", format!("registry host \".\" {HOST}"), a_host),
             ("[::1/c", format!("registry host \"[\" {HOST}"), a_host),
             ("[fe80::1%eth0]/c", format!("registry host \"[fe80::1%eth0]\" {HOST}"), a_host),
-            ("user:pw@host.com/c", format!("image digest \"host.com/c\" {DIGEST}"), whole),
+            ("user:pw@host.com/c", "image or registry has a user or password before its host".to_owned(), "leave them out: `docker login` keeps them for builds, too"),
             ("a.b:/c", format!("registry port \"\" {PORT}"), a_port),
             ("a.b:0/c", format!("registry port \"0\" {PORT}"), a_port),
             ("a.b:65536/c", format!("registry port \"65536\" {PORT}"), a_port),
