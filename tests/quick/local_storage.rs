@@ -185,6 +185,28 @@ fn get_writes_a_new_file_only() {
 }
 
 #[test]
+fn get_tells_programs_about_a_flow() {
+    let folder = folder();
+    folder.run(&["add", "etl.py", "--name", "Nightly run", "--directory", "d"]).ok();
+    let get =
+        |more: &[&str]| folder.json(&[&["get", "Nightly run", "--directory", "d", "--format", "json"], more].concat());
+    let location = folder.path().join("d/nightly-run.prefect");
+    // By sha256sum and base64.
+    let mut told = json!({
+        "name": "Nightly run",
+        "location": location.to_str(),
+        "size": SCRIPT.len(),
+        "sha256": "03e693d9f2f687e0f40e36a8df7fcb4d1c22974012b7c2a55c000eb30f305824",
+        "content": "cHJpbnQoJ2hlbGxvJykK",
+    });
+    assert_eq!(get(&[]), told);
+    told.as_object_mut().unwrap().remove("content");
+    told["path"] = "copy.py".into();
+    assert_eq!(get(&["-o", "copy.py"]), told);
+    assert_eq!(fs::read_to_string(folder.path().join("copy.py")).unwrap(), SCRIPT);
+}
+
+#[test]
 fn what_can_not_be_added() {
     let folder = folder();
     folder.write("below/x", "");

@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use flowhold::{
     Access, Failure, Host, Need, SpecText,
@@ -59,6 +60,9 @@ pub(crate) struct GetArguments {
     /// A new file for the bytes; `-` is standard output [default: -]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// How the flow is printed: as it is, or what is known of it, with its bytes in base64 unless a file takes them
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
 }
 
 #[derive(Args)]
@@ -136,8 +140,17 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     } else {
         session.read_flow(storage, &location).await?
     };
-    match arguments.output.filter(|path| !output::is_stdout(path)) {
-        Some(path) => save(&blob, &path),
+    let file = arguments.output.filter(|path| !output::is_stdout(path));
+    if let Some(path) = &file {
+        save(&blob, path)?;
+    }
+    if arguments.format == Format::Json {
+        let flows = session.flows(storage).await?;
+        let name = flows.into_iter().find_map(|(name, at)| (at == location).then_some(name));
+        return console::json(&described(name, location, &blob, file.as_deref())?);
+    }
+    match file {
+        Some(_) => Ok(ExitCode::SUCCESS),
         None => exit::until_blocked(&interrupt, "writing the flow", move || console::flow(&blob)).await,
     }
 }
@@ -156,8 +169,24 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A flow for programs.
+fn described(name: Option<String>, location: String, blob: &Blob, file: Option<&Path>) -> Result<Value, Failure> {
+    let unreadable = |error: io::Error| Failure::of_path(&location, &error);
+    let digest: String = blob.sha256().map_err(unreadable)?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut flow = json!({ "name": name, "location": location, "size": blob.length(), "sha256": digest });
+    match file {
+        Some(file) => flow["path"] = json!(file.display().to_string()),
+        None => {
+            let mut bytes = Vec::new();
+            blob.copy_to(&mut bytes).map_err(unreadable)?;
+            flow["content"] = json!(STANDARD.encode(bytes));
+        }
+    }
+    Ok(flow)
+}
+
 /// A new file, whole and synced, or none.
-fn save(blob: &Blob, path: &Path) -> Result<ExitCode, Failure> {
+fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     let failure = |error: io::Error| Failure::of_path(path.display(), &error);
     let folder = parent_of(path).canonicalize().map_err(failure)?;
     let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::IsADirectory.into()))?;
@@ -167,7 +196,7 @@ fn save(blob: &Blob, path: &Path) -> Result<ExitCode, Failure> {
     // Never under a name that only looks like it.
     let place = place.to_str().ok_or_else(|| failure(io::Error::other("the path is not Unicode")))?;
     if grants.create(place, blob)? {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     Err(Failure::input("path-taken", format!("{} exists already", path.display()))
         .with_help("it was left as it is; name another file"))
