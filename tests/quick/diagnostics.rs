@@ -310,6 +310,10 @@ fn no_spec_and_no_text() {
     folder.run(&["check"]).fails(1, &["flowhold.toml", "flowhold init"]);
     folder.run(&["check", "-f", "other.toml"]).fails(1, &["other.toml"]);
     folder.run(&["check", "-f", "."]).fails(1, &["directory"]);
+    let done = folder.run(&["check", "--format", "json"]);
+    let [finding] = done.json()["diagnostics"].as_array().unwrap().clone().try_into().unwrap();
+    assert_eq!((done.code, &finding["code"], &finding["severity"]), (1, &"missing-file".into(), &"error".into()));
+    assert!(finding["help"].as_str().unwrap().contains("flowhold init"), "{finding}");
     folder.write("flowhold.toml", b"name = \"\xff\"\n");
     folder.run(&["check"]).fails(1, &["not UTF-8"]);
     folder.write("flowhold.toml", "[storage\n");
@@ -319,6 +323,22 @@ fn no_spec_and_no_text() {
     for spec in ["[[flows]]\npath = \"a.py\"\n", "{ \"flows\": [{ \"path\": \"a.py\" }] }"] {
         folder.write("flowhold.toml", format!("\u{feff}{spec}"));
         folder.run(&["check"]).ok();
+    }
+}
+
+/// What pickled the flows may be stated for each type, and is read by none but that of images.
+#[test]
+fn versions_are_versions_in_specs_of_every_type() {
+    for kind in ["docker", "local", "memory", "bytes"] {
+        let spec = |python: &str| {
+            format!(
+                "[storage]\ntype = {kind:?}\npython_version = {python}\ncloudpickle_version = \"1.2.2\"\n\
+                 [[flows]]\npath = \"a.py\"\n"
+            )
+        };
+        folder(&spec("\"3.9\"")).run(&["check"]).ok();
+        folder(&spec("[]")).run(&["check"]).fails(1, &["wrong-type", "storage.python_version"]);
+        folder(&spec("\"new\"")).run(&["check"]).fails(1, &["storage.python_version"]);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use flowhold::{Failure, ForecastStep, Need, failure::Severity};
+use flowhold::{Failure, FailureKind, ForecastStep, Need, failure::Severity};
 use serde_json::{Value, json};
 
 use super::{Format, SpecArguments, console, exit, planning::Planned, spec_file};
@@ -89,7 +89,17 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
 }
 
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
-    let Planned { spec, mut session, plan, .. } = arguments.spec.plan(Need::Preview).await?;
+    let planned = arguments.spec.plan(Need::Preview).await;
+    // That there is no spec to be read is a finding about it, too.
+    if let (Format::Json, Err(failure)) = (arguments.format, &planned)
+        && failure.kind == FailureKind::Input
+    {
+        let Failure { code, message, help, .. } = failure;
+        let finding = json!({ "code": code, "severity": "error", "field": "", "message": message, "help": help });
+        console::json(&json!({ "diagnostics": [finding] }))?;
+        return Ok(exit::code(failure));
+    }
+    let Planned { spec, mut session, plan, .. } = planned?;
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {
         // The core's own words, so that a diagnostic looks the same wherever it is read.
