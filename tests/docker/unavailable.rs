@@ -3,7 +3,7 @@
 use flowhold_tests::environment;
 
 use crate::{
-    daemon::{docker, forget, has_image},
+    daemon::{docker, forget, has_image, has_images_in_containerd},
     fake,
     project::{BEFORE, Project, Tagged, quoted, unique},
     registry,
@@ -97,11 +97,22 @@ fn a_registry_that_is_down() {
 fn a_registry_that_breaks() {
     let broken = fake::server("500 Internal Server Error", "{\"errors\":[]}");
     fails(&base(&format!("{broken}/python:3.9")), 75, &[&broken]);
+}
+
+#[test]
+fn a_registry_that_is_busy() {
     let busy =
         fake::server("429 Too Many Requests", "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"slowly\"}]}");
     fails(&base(&format!("{busy}/python:3.9")), 75, &[&busy]);
+}
+
+#[test]
+fn a_registry_that_breaks_while_it_is_pushed_to() {
+    let broken = fake::server("500 Internal Server Error", "{\"errors\":[]}");
     let project = Project::of_script(&format!("registry_url = {}", quoted(&format!("{broken}/a"))), SCRIPT);
-    project.try_build(&[]).fails(75, &[&broken]);
+    let done = project.try_build(&[]).fails(75, &[&broken]);
+    // Where the daemon itself has tried again for a minute, that is enough.
+    assert_eq!(done.stderr.contains("attempt 2 of 4"), has_images_in_containerd(), "{done:#?}");
 }
 
 #[test]

@@ -27,12 +27,15 @@ pub(super) struct Line {
 }
 
 impl Daemon {
-    /// Has the daemon pull or push an image, and gives `take` each line of its answer.
+    /// Has the daemon pull or push an image, and gives `take` each line of its answer but an error.
     pub(super) async fn transfer(&self, request: Builder, mut take: impl FnMut(&Line)) -> Result<(), RequestError> {
         let work = self.each_line(request, |line| {
-            let line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
+            let mut line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
+            if let Some(error) = line_error(line.error.take(), line.error_detail.take()) {
+                return Err(RequestError::Stream(words(&error)));
+            }
             take(&line);
-            line_error(line.error, line.error_detail).map_or(Ok(()), |error| Err(RequestError::Stream(words(&error))))
+            Ok(())
         });
         // Dropping it closes the connection, which is what makes the daemon stop.
         tokio::select! {
