@@ -51,7 +51,7 @@ server_stages() {
     # Under nohup, and in the background of a script, signals are ignored: theirs are to arrive.
     local run=(env --default-signal=HUP,INT,TERM cargo test --release "${crates[@]}" --test docker --)
     stage 'docker tests'   "${run[@]}" --test-threads=3 "${faults[@]/#/--skip=}"
-    stage 'docker faults'  "${run[@]}" --test-threads=8 "${faults[@]}"
+    stage 'docker faults'  "${run[@]}" --test-threads=16 "${faults[@]}"
 }
 
 # ---- How stages run ------------------------------------------------------------------------------------------------
