@@ -1,6 +1,7 @@
 //! Pulling an image from its registry.
 
 use hyper::Request;
+use serde::Deserialize;
 
 use super::{
     AUTH, Daemon, DockerError, connection::push_parameter, reference::Reference, request_error::RequestError,
@@ -41,10 +42,25 @@ impl Daemon {
             return Err(self.pull_error(name, error).await);
         }
         // A daemon that is killed ends the stream without a word.
-        match self.image(&name.full()).await? {
-            Some(image) => check_platform(name, image.platform.as_deref(), platform),
-            None => Err(DockerError::Cut { operation: "pull an image", reason: "the image is not there".to_owned() }),
-        }
+        let Some(image) = self.image(&name.full()).await? else {
+            return Err(DockerError::Cut { operation: "pull an image", reason: "the image is not there".to_owned() });
+        };
+        let Some(wanted) = platform else { return Ok(()) };
+        let found = match image.platform {
+            Some(one) => vec![one],
+            None => self.platforms(name).await?,
+        };
+        check_platform(name, &found, wanted)
+    }
+
+    /// Those for which a daemon that may have an image for several has it; none where it doesn't tell (before Docker 28).
+    async fn platforms(&self, name: &Reference) -> Result<Vec<String>, DockerError> {
+        let question = Request::get(format!("/images/{}/json?manifests=1", name.full()));
+        let image: Manifests =
+            self.answer(question).await.map_err(|error| error.into_error("look up an image", &self.address))?;
+        let there = image.manifests.into_iter().flatten().filter(|manifest| manifest.available);
+        let platforms = there.filter_map(|manifest| manifest.image_data);
+        Ok(platforms.map(|data| format!("{}/{}", data.platform.os, data.platform.architecture)).collect())
     }
 
     async fn pull_error(&self, name: &Reference, error: RequestError) -> DockerError {
@@ -56,15 +72,42 @@ impl Daemon {
     }
 }
 
-/// If a name stands for a single image instead of a list, older daemons take it whatever platform was asked for.
-fn check_platform(name: &Reference, found: Option<&str>, wanted: Option<&str>) -> Result<(), DockerError> {
-    let (Some(found), Some(wanted)) = (found, wanted) else { return Ok(()) };
+/// The answer about an image that may be there for several platforms. Of attestations there is no image data.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Manifests {
+    manifests: Option<Vec<Manifest>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Manifest {
+    available: bool,
+    image_data: Option<ImageData>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ImageData {
+    platform: Platform,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+}
+
+/// If a name stands for a single image instead of a list, daemons take it whatever platform was asked for: older ones
+/// always, newer ones if they have it already.
+fn check_platform(name: &Reference, found: &[String], wanted: &str) -> Result<(), DockerError> {
     // As the daemon reads them.
     let known = wanted.replace("/aarch64", "/arm64").replace("/x86_64", "/amd64").to_lowercase();
     // A variant may be left out.
-    let is_same = |(one, other)| one == other;
-    if known.split('/').zip(found.split('/')).all(is_same) {
+    let is_wanted = |one: &String| known.split('/').zip(one.split('/')).all(|(one, other)| one == other);
+    if found.is_empty() || found.iter().any(is_wanted) {
         return Ok(());
     }
-    Err(DockerError::Platform { reference: name.full(), wanted: wanted.to_owned(), found: found.to_owned() })
+    let (wanted, found) = (wanted.to_owned(), found.join(" and "));
+    Err(DockerError::Platform { reference: name.full(), wanted, found })
 }
