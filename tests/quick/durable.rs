@@ -151,7 +151,7 @@ fn many_are_synced_together_before_any_has_its_name() {
 fn killed_while_many_are_stored() {
     const FLOWS: usize = 34;
     // Not at each call: there are hundreds.
-    const STRIDE: usize = 7;
+    const STRIDE: usize = 3;
     let (mut kills, mut partial) = (0, 0);
     for call in ["mkdirat", "openat", "write", "syncfs", "linkat", "fsync"] {
         let trace = format!("trace={call}");
@@ -189,7 +189,7 @@ fn killed_while_many_are_stored() {
         }
     }
     // How many of each there are depends on which thread does what.
-    assert!(kills > 20 && partial > 0, "{kills} {partial}");
+    assert!(kills > 20 && partial >= 4, "{kills} {partial}");
 }
 
 /// A file that can't be linked to its name like the others is written again under its name. Where a file system can't

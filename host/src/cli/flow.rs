@@ -132,8 +132,8 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     let (host, interrupt) = docker_host(Host::builder(), super::Mode::None)?;
     let mut session = host.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
-    let location = store::locate(&mut session, storage, &arguments.location).await;
-    let location = location.inspect_err(|_| store::tell_of_none(&arguments.store))?;
+    let found = store::locate(&mut session, storage, &arguments.location).await;
+    let (name, location) = found.inspect_err(|_| store::tell_of_none(&arguments.store))?;
     let docker = session.kind(storage).await? == "docker";
     let blob = if docker && store::is_inside_image(&mut session, &location).await? {
         session.get_flow(storage, &location).await?.content
@@ -144,15 +144,12 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     if let Some(path) = &file {
         save(&blob, path)?;
     }
-    if arguments.format == Format::Json {
-        let flows = session.flows(storage).await?;
-        let name = flows.into_iter().find_map(|(name, at)| (at == location).then_some(name));
-        return console::json(&described(name, location, &blob, file.as_deref())?);
-    }
-    match file {
-        Some(_) => Ok(ExitCode::SUCCESS),
-        None => exit::until_blocked(&interrupt, "writing the flow", move || console::flow(&blob)).await,
-    }
+    exit::until_blocked(&interrupt, "writing the flow", move || match arguments.format {
+        Format::Json => console::json(&described(&name, &location, &blob, file.as_deref())?),
+        Format::Human if file.is_some() => Ok(ExitCode::SUCCESS),
+        Format::Human => console::flow(&blob),
+    })
+    .await
 }
 
 pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, Failure> {
@@ -170,8 +167,8 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
 }
 
 /// A flow for programs.
-fn described(name: Option<String>, location: String, blob: &Blob, file: Option<&Path>) -> Result<Value, Failure> {
-    let unreadable = |error: io::Error| Failure::of_path(&location, &error);
+fn described(name: &str, location: &str, blob: &Blob, file: Option<&Path>) -> Result<Value, Failure> {
+    let unreadable = |error: io::Error| Failure::of_path(location, &error);
     let digest: String = blob.sha256().map_err(unreadable)?.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut flow = json!({ "name": name, "location": location, "size": blob.length(), "sha256": digest });
     match file {

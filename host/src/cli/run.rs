@@ -73,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let host = Host::builder().docker(Arc::new(docker)).build()?;
     let mut session = host.session().await?;
     let storage = open(&mut session, &arguments).await?;
-    let location = store::locate(&mut session, storage, &arguments.flow).await?;
+    let (_, location) = store::locate(&mut session, storage, &arguments.flow).await?;
     let running = async {
         match session.kind(storage).await?.as_str() {
             "docker" => session.run_in_image(storage, &location, &arguments.env, arguments.timeout).await,

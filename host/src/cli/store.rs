@@ -144,12 +144,12 @@ pub(crate) async fn is_inside_image(session: &mut Session, location: &str) -> Re
     Ok(inside)
 }
 
-/// The location of a flow by its name, or by its location.
-pub(crate) async fn locate(session: &mut Session, storage: Storage, flow: &str) -> Result<String, Failure> {
+/// Name and location of a flow, by its name or by its location.
+pub(crate) async fn locate(session: &mut Session, storage: Storage, flow: &str) -> Result<(String, String), Failure> {
     let flows = session.flows(storage).await?;
     let by_name = flows.iter().find(|(name, _)| name == flow);
     match by_name.or_else(|| flows.iter().find(|(_, location)| location == flow)) {
-        Some((_, location)) => Ok(location.clone()),
+        Some(found) => Ok(found.clone()),
         None => {
             const SHOWN: usize = 20;
             let names: Vec<_> = flows.iter().take(SHOWN).map(|(name, _)| name.as_str()).collect();

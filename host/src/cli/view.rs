@@ -94,8 +94,9 @@ pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure
     if let (Format::Json, Err(failure)) = (arguments.format, &planned)
         && failure.kind == FailureKind::Input
     {
-        let Failure { code, message, help, .. } = failure;
-        let finding = json!({ "code": code, "severity": "error", "field": "", "message": message, "help": help });
+        let Failure { code, field, message, help, .. } = failure;
+        let field = field.as_deref().unwrap_or_default();
+        let finding = json!({ "code": code, "severity": "error", "field": field, "message": message, "help": help });
         console::json(&json!({ "diagnostics": [finding] }))?;
         return Ok(exit::code(failure));
     }
