@@ -20,6 +20,7 @@ mod credentials;
 mod engine;
 mod error;
 mod fault;
+mod ping;
 mod pull;
 mod push;
 mod reference;
@@ -42,7 +43,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use bollard::{
     API_DEFAULT_VERSION, Docker,
-    models::{DistributionInspect, ImageInspect, SystemVersion},
+    models::{DistributionInspect, ImageInspect},
 };
 use futures_util::{Stream, StreamExt};
 use hyper::Request;
@@ -50,13 +51,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    capability::SecretSource,
+    capability::{ImageBuilder, SecretSource},
     progress::{Event, Operation, Progress},
 };
 use address::Address;
 use credentials::CredentialStore;
 use reference::Reference;
-use request_error::{RequestError, words};
+use request_error::RequestError;
 use retry::LastProgress;
 
 pub use engine::Engine;
@@ -64,15 +65,11 @@ pub(crate) use error::DockerError;
 use fault::Fault;
 pub use run::{GRACE, Output, OutputStream};
 
-/// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
-const OLDEST_API: (u32, u32) = (1, 30);
-
 /// The header with the credentials for a registry.
 const AUTH: &str = "X-Registry-Auth";
 
 /// For questions that the daemon answers at once.
 const ANSWER: Duration = Duration::from_secs(120);
-const CONNECT: Duration = Duration::from_secs(15);
 
 /// bollard gives each request 120 s until its answer *begins*. A build's answer begins when the daemon has all of the
 /// context, so that limit is out of the way; [`Daemon::ask`] has its own.
@@ -106,18 +103,10 @@ pub(crate) struct Daemon {
     docker: Docker,
     place: Address,
     address: String,
-    version: Arc<DaemonVersion>,
+    /// What it builds images with, if nobody says otherwise.
+    preferred_builder: ImageBuilder,
     credentials: Arc<CredentialStore>,
     settings: Settings,
-}
-
-/// Who answers at the other end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct DaemonVersion {
-    /// Both numbers of the newest version of the API that it speaks.
-    pub api: (u32, u32),
-    /// Such as `linux`.
-    pub os: String,
 }
 
 /// An image in the daemon.
@@ -165,11 +154,11 @@ impl Daemon {
             docker,
             place: found,
             address,
-            version: Arc::default(),
+            preferred_builder: ImageBuilder::Classic,
             credentials: Arc::new(CredentialStore::of_user()),
             settings,
         };
-        daemon.version = Arc::new(daemon.read_version().await?);
+        daemon.preferred_builder = daemon.ping().await?;
         Ok(daemon)
     }
 
@@ -243,34 +232,6 @@ impl Daemon {
         }
     }
 
-    async fn read_version(&self) -> Result<DaemonVersion, DockerError> {
-        // Our requests have no version in the path, and bollard's neither, so the daemon answers with its newest one, and
-        // there is nothing to negotiate but whether that is new enough.
-        let no_answer = |reason: String| DockerError::NoAnswer { address: self.address.clone(), reason };
-        let Ok(answer) = tokio::time::timeout(CONNECT, self.answer::<SystemVersion>(Request::get("/version"))).await
-        else {
-            return Err(no_answer(format!("nothing came within {} s", CONNECT.as_secs())));
-        };
-        let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
-        let version = answer.map_err(|error| match error {
-            RequestError::Answer { status, message } => {
-                let answer = if status < 500 { &no_docker as &dyn Fn(_) -> _ } else { &no_answer };
-                answer(format!("status {status} {}", words(&message)).trim().to_owned())
-            }
-            // With TLS 1.3, a daemon that rejects our certificate says so only in place of its first answer.
-            RequestError::Cut(reason) if matches!(self.place, Address::Https(..)) => no_docker(reason),
-            RequestError::Cut(reason) => no_docker(format!("what answers is not a docker daemon ({reason})")),
-            error => error.into_error("report its version", &self.address),
-        })?;
-        match version.api_version.as_deref().and_then(api_version) {
-            None => Err(no_docker("what answers is not a docker daemon".to_owned())),
-            Some(found) if found < OLDEST_API => {
-                Err(DockerError::TooOld { address: self.address.clone(), found, needed: OLDEST_API })
-            }
-            Some(api) => Ok(DaemonVersion { api, os: version.os.unwrap_or_default() }),
-        }
-    }
-
     /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
     async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, RequestError>
     where
@@ -341,10 +302,4 @@ impl Daemon {
         });
         result
     }
-}
-
-/// Both numbers of a version such as `1.41`.
-fn api_version(text: &str) -> Option<(u32, u32)> {
-    let (major, minor) = text.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }

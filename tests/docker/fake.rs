@@ -10,18 +10,23 @@ use serde_json::json;
 
 /// Gives every request the same answer, and returns host and port. It ends with the tests.
 pub(crate) fn server(status: &'static str, body: &'static str) -> String {
+    server_with("", status, body)
+}
+
+/// The same with a head of its own, of lines with their ends.
+pub(crate) fn server_with(head: &'static str, status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             // A client that has gone away needs no answer.
-            answer(connection, status, body).ok();
+            answer(connection, head, status, body).ok();
         }
     });
     format!("localhost:{}", address.port())
 }
 
-fn answer(mut connection: TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+fn answer(mut connection: TcpStream, head: &str, status: &str, body: &str) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection.try_clone()?);
     let mut line = String::new();
     while reader.read_line(&mut line)? > 2 {
@@ -30,7 +35,7 @@ fn answer(mut connection: TcpStream, status: &str, body: &str) -> std::io::Resul
     let length = body.len();
     write!(
         connection,
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+        "HTTP/1.1 {status}\r\n{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\
          Connection: close\r\n\r\n{body}"
     )
 }
@@ -80,7 +85,6 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
     }
     let image = json!({ "Id": "sha256:1", "Config": { "Labels": { "io.flowhold.plan": daemon.plan } } }).to_string();
     let body = match first.split([' ', '?']).nth(1).unwrap_or_default() {
-        "/version" => "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\",\"Arch\":\"amd64\"}",
         "/build" => daemon.build.as_deref().unwrap_or_default(),
         "/images/create" => daemon.transfer,
         path if path.starts_with("/images/") && path.ends_with("/push") => daemon.transfer,
@@ -90,7 +94,7 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
     let length = body.len();
     write!(
         connection,
-        "HTTP/1.1 200 OK\r\nServer: Docker/20.10.24 (linux)\r\nContent-Type: application/json\r\n\
+        "HTTP/1.1 200 OK\r\nServer: Docker/20.10.24 (linux)\r\nApi-Version: 1.41\r\nOstype: linux\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
 }

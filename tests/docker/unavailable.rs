@@ -149,9 +149,13 @@ fn a_daemon_that_has_no_answer_now() {
 
 #[test]
 fn a_daemon_that_is_too_old() {
-    let old =
-        fake::server("200 OK", "{\"Version\":\"1.12.6\",\"ApiVersion\":\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\"}");
-    fails(&format!("base_url = \"tcp://{old}\""), 69, &[&old, "1.24", "1.30", "17.06"]);
+    for (head, api) in [
+        ("Server: Docker/1.12.6 (linux)\r\n", "1.24"),
+        ("Server: Docker/1.13.1 (linux)\r\nApi-Version: 1.26\r\n", "1.26"),
+    ] {
+        let old = fake::server_with(head, "200 OK", "OK");
+        fails(&format!("base_url = \"tcp://{old}\""), 69, &[&old, api, "1.30", "17.06"]);
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl capability::Daemon for EngineDaemon {
     }
 
     fn builder(&self) -> Answer<'_, ImageBuilder> {
-        Box::pin(async { Ok(self.daemon.builder().await?) })
+        Box::pin(async { Ok(self.daemon.builder()) })
     }
 
     fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage> {
