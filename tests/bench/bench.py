@@ -59,7 +59,9 @@ class Bench:
         self.client = needed("FLOWHOLD_TEST_DOCKER")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="flowhold-bench-", dir=options.folder))
         self.environment = dict(os.environ, HOME=str(self.new_folder("home")), TMPDIR=str(self.new_folder("tmp")))
-        for name in ["VIRTUAL_ENV", "DOCKER_CONFIG", "PYTHONPATH", "FLOWHOLD_CACHE", "XDG_CACHE_HOME"]:
+        # Python without bytecode is slower than people have it.
+        for name in ["VIRTUAL_ENV", "DOCKER_CONFIG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "FLOWHOLD_CACHE",
+                     "XDG_CACHE_HOME"]:
             self.environment.pop(name, None)
         self.figures = []
         self.ready = None

@@ -14,7 +14,9 @@ venv() {
         rm -rf -- "$directory"
         "$python" -I -m venv "$directory"
         if (($#)); then
-            "$directory/bin/python" -m pip install --disable-pip-version-check "$@" </dev/null >"$directory/pip.log" 2>&1 ||
+            # With bytecode, as people have it.
+            env -u PYTHONDONTWRITEBYTECODE "$directory/bin/python" -m pip install --disable-pip-version-check "$@" \
+                </dev/null >"$directory/pip.log" 2>&1 ||
                 fail "pip failed: $(tail -n 20 "$directory/pip.log")"
         fi
         touch "$directory/complete"

@@ -64,7 +64,7 @@ def main():
     files = sys.argv[1:]
     hooks = Hooks() if files else None
     for path in files:
-        import_ahead(path, hooks.trace.library + hooks.trace.packages)
+        import_ahead(path, hooks.trace.installed)
     order = sys.stdin.buffer.read()
     if not order:
         os._exit(0)  # whoever wanted to ask has ended
@@ -356,6 +356,7 @@ class Trace:
     ELSEWHERE = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname", "socket.getnameinfo",
                  "socket.sendmsg", "socket.sendto", "subprocess.Popen", "os.exec", "os.fork", "os.forkpty",
                  "os.posix_spawn", "os.spawn", "os.startfile", "os.system"}
+    HEARD = ELSEWHERE | {"open", "os.listdir", "os.scandir", "sqlite3.connect"}
     # The kernel's answers are others each time.
     KERNEL = ("/proc/", "/sys/", "/dev/")
 
@@ -370,6 +371,7 @@ class Trace:
         self.reads, self.listings = set(), set()
         self.library = folders(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
         self.packages = folders(path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages"))
+        self.installed = self.library + self.packages
         if not self.broken:
             sys.addaudithook(self.hear)
             self.hear_fork_exec()
@@ -382,10 +384,14 @@ class Trace:
                 del sys.path_importer_cache[folder]
 
     def is_installed(self, path):
-        return os.path.join(path, "").startswith(self.library + self.packages)
+        return os.path.join(path, "").startswith(self.installed)
+
+    def is_plainly_installed(self, path):
+        """The same of a path as it is, quickly: nearly all are such, and there are thousands."""
+        return type(path) is str and path.startswith(self.installed) and ".." not in path
 
     def hear(self, event, arguments):
-        if not self.listening:
+        if event not in self.HEARD or not self.listening:
             return
         try:
             if event == "open":
@@ -419,7 +425,7 @@ class Trace:
         _posixsubprocess.fork_exec = fork_exec
 
     def opened(self, path, mode, flags):
-        if isinstance(path, int):
+        if isinstance(path, int) or self.is_plainly_installed(path):
             return
         if mode:
             reads = "r" in mode or "a" in mode and "+" in mode
@@ -445,6 +451,8 @@ class Trace:
             self.note(self.reads, database + "-wal")
 
     def note(self, known, path, *more):
+        if self.is_plainly_installed(path):
+            return
         path = os.path.abspath(os.fsdecode(path))
         of_kernel = path.startswith(self.KERNEL) and not path.startswith("/dev/shm/")
         if not of_kernel and not self.is_installed(path):
