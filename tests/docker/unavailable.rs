@@ -149,11 +149,12 @@ fn a_daemon_that_has_no_answer_now() {
 
 #[test]
 fn a_daemon_that_is_too_old() {
-    for (head, api) in [
-        ("Server: Docker/1.12.6 (linux)\r\n", "1.24"),
-        ("Server: Docker/1.13.1 (linux)\r\nApi-Version: 1.26\r\n", "1.26"),
+    for (head, body, api) in [
+        // As Docker 1.12 has it, and Docker 1.13.
+        ("", "{\"Version\":\"1.12.6\",\"ApiVersion\":\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\"}", "1.24"),
+        ("Api-Version: 1.26\r\n", "OK", "1.26"),
     ] {
-        let old = fake::server_with(head, "200 OK", "OK");
+        let old = fake::server_with(head, "200 OK", body);
         fails(&format!("base_url = \"tcp://{old}\""), 69, &[&old, api, "1.30", "17.06"]);
     }
 }
