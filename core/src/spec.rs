@@ -14,8 +14,9 @@ use crate::{
     document::{self, Node, Value},
     flow::Format,
     flow_name::FlowName,
+    image::ImageReference,
     reader::{self, Field, Reader, Table},
-    settings::{self, DockerSettings},
+    settings::{self, DockerSettings, Naming},
     storage::StorageKind,
 };
 
@@ -153,6 +154,15 @@ impl Spec {
             pinned: file.entries.is_some(),
         });
         flows.chain(files).collect()
+    }
+
+    /// The base image that a build pulls whatever its sources are, and how; none where that depends on them, on what the
+    /// daemon has, or on a policy.
+    pub fn pulled_base(&self) -> Option<(&ImageReference, &DockerSettings)> {
+        let StorageSpec::Docker(settings) = &self.storage else { return None };
+        let base = settings.base_image.as_ref().filter(|base| base.digest().is_none())?;
+        let is_pulled = !settings.local_image && settings.naming != Naming::Plan && self.policies.is_empty();
+        is_pulled.then_some((base, settings))
     }
 
     /// The line of a field, or of the nearest field around it.
@@ -395,5 +405,30 @@ fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, le
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_that_is_pulled_is_said_only_where_it_is_certain() {
+        for (text, base) in [
+            ("[storage]\ntype = \"docker\"\nbase_image = \"python:3.11\"", Some("python:3.11")),
+            ("[storage]\ntype = \"docker\"\nbase_image = \"python:3.11\"\nnaming = \"flow\"", Some("python:3.11")),
+            ("[storage]\ntype = \"docker\"", None),
+            ("[storage]\ntype = \"docker\"\nbase_image = \"python:3.11\"\nlocal_image = true", None),
+            ("[storage]\ntype = \"docker\"\nbase_image = \"python:3.11\"\nnaming = \"plan\"", None),
+            ("policies = [\"deny.wasm\"]\n[storage]\ntype = \"docker\"\nbase_image = \"python:3.11\"", None),
+            ("[storage]\ntype = \"local\"", None),
+        ] {
+            let (spec, diagnostics) = Spec::parse(text);
+            assert_eq!(diagnostics, []);
+            let spec = spec.unwrap();
+            assert_eq!(spec.pulled_base().map(|(base, _)| base.as_str()), base, "{text}");
+        }
+        let pinned = format!("[storage]\ntype = \"docker\"\nbase_image = \"python@sha256:{}\"", "0a".repeat(32));
+        assert!(Spec::parse(&pinned).0.unwrap().pulled_base().is_none());
     }
 }

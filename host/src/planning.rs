@@ -27,6 +27,8 @@ pub struct Plan {
     pub(crate) resource: ResourceAny,
 }
 
+pub use crate::bindings::exports::flowhold::storage::planning::PulledImage;
+
 /// Calls a method of a resource; a guest that breaks is a failure.
 macro_rules! call {
     ($session:ident . $interface:ident . $resource:ident . $method:ident ($($argument:expr),*)) => {{
@@ -80,6 +82,18 @@ impl Session {
         let named = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         self.release(handle).await?;
         Ok(named)
+    }
+
+    /// The base image that a build of the spec pulls whatever its flows and files are; none where that can't be said before
+    /// it is planned.
+    ///
+    /// # Errors
+    /// Only if the core itself breaks.
+    pub async fn pulled_base(&mut self, spec: &str) -> Result<Option<PulledImage>, Failure> {
+        let handle = call!(self.flowhold_storage_planning.spec.call_constructor(spec))?;
+        let base = call!(self.flowhold_storage_planning.spec.call_pulled_base(handle))?;
+        self.release(handle).await?;
+        Ok(base)
     }
 
     /// Drops a plan, whose memory the next one then uses: for sessions that plan again and again.

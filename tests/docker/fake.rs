@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -21,6 +22,20 @@ pub(crate) fn server_with(head: &'static str, status: &'static str, body: &'stat
         for connection in listener.incoming().flatten() {
             // A client that has gone away needs no answer.
             answer(connection, head, status, body).ok();
+        }
+    });
+    format!("localhost:{}", address.port())
+}
+
+/// A registry that has nothing, and makes this file when it is asked for something. It ends with the tests.
+pub(crate) fn registry_that_tells(asked: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            // The file's folder may be gone, and nobody looks then.
+            std::fs::write(&asked, "").ok();
+            answer(connection, "", "404 Not Found", "{\"errors\":[]}").ok();
         }
     });
     format!("localhost:{}", address.port())

@@ -28,6 +28,7 @@ mod original;
 mod pickle;
 mod project;
 mod proxy;
+mod pull_ahead;
 mod push;
 mod registry;
 mod registry_killed;

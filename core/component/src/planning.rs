@@ -59,6 +59,13 @@ impl wit::GuestSpec for GuestSpec {
         policies.map(|(_, path)| path.clone()).collect()
     }
 
+    fn pulled_base(&self) -> Option<wit::PulledImage> {
+        let spec = self.spec.as_ref().filter(|_| !self.diagnostics.iter().any(Diagnostic::is_error))?;
+        let (base, settings) = spec.pulled_base()?;
+        let platform = settings.building.platform.as_ref().map(ToString::to_string);
+        Some(wit::PulledImage { reference: base.to_string(), base_url: settings.base_url.clone(), platform })
+    }
+
     fn plan(&self, facts: wit::Facts) -> wit::Plan {
         let preview = Preview::of(self.spec.clone(), self.diagnostics.clone(), facts_from_host(facts));
         wit::Plan::new(GuestPlan(RefCell::new(preview)))

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Args;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Format, ProgressArguments, SpecArguments, console, docker_host, exit,
+    Format, ProgressArguments, SpecArguments, console, engine, exit,
     exit::ADDING,
     output, planning,
     spec_file::{self, SpecFile},
@@ -59,8 +60,17 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
         return watch::watch(&arguments).await.map(|never| match never {});
     }
     let spec = arguments.read()?;
-    let (host, interrupt) = docker_host(arguments.spec.host()?, arguments.progress.progress)?;
+    let interrupt = exit::on_signal();
+    let docker = Arc::new(engine(arguments.progress.progress, &interrupt));
+    let host = arguments.spec.host()?.docker(docker.clone()).build()?;
     let mut session = host.session().await?;
+    // Not before it is known that something may be built.
+    if arguments.expect_plan.is_none()
+        && arguments.spec.policies.is_empty()
+        && let Some(base) = session.pulled_base(&spec.text.text).await?
+    {
+        docker.pull_ahead(base);
+    }
     let plan = arguments.plan(&mut session, &spec, &interrupt).await?;
     show_diagnostics(&mut session, &spec, plan).await?;
     if let Err(failure) = session.need_plan(plan).await {

@@ -54,7 +54,7 @@ impl Daemon {
             let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
             let query = query(name, options, &session.id);
             let request = Request::post(format!("/build?{query}"));
-            self.each_line(request, |line| transcript.take(line, &*self.settings.progress)).await
+            self.each_line(self.send(request).await?, |line| transcript.take(line, &*self.settings.progress)).await
         };
         // Dropping it closes the connections, which is what makes the daemon stop.
         let end = tokio::select! {

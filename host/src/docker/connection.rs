@@ -34,6 +34,12 @@ pub(super) struct Connection {
     _pump: AbortOnDropHandle<()>,
 }
 
+/// A request that was sent: what comes waits until it is read. The daemon stops when this is dropped.
+pub(super) struct Answering {
+    response: Response<Incoming>,
+    _connection: Connection,
+}
+
 impl Connection {
     pub(super) async fn open(address: &Address) -> Result<Self, RequestError> {
         match address {
@@ -80,16 +86,23 @@ impl Daemon {
         .await
     }
 
-    /// Sends a request, and gives each line of the answer to `take`, as it comes.
+    /// Sends a request whose answer may take its time to begin.
+    pub(super) async fn send(&self, request: Builder) -> Result<Answering, RequestError> {
+        let mut connection = self.ask(Connection::open(&self.place)).await?;
+        let response = connection.send(request).await?;
+        Ok(Answering { response, _connection: connection })
+    }
+
+    /// Gives each line of an answer to `take`, as it comes.
     pub(super) async fn each_line(
         &self,
-        request: Builder,
+        mut answering: Answering,
         mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
     ) -> Result<(), RequestError> {
-        let mut connection = self.ask(Connection::open(&self.place)).await?;
-        let mut response = connection.send(request).await?;
+        let response = &mut answering.response;
         if !response.status().is_success() {
-            let (status, message) = self.ask(async { Ok::<_, RequestError>(refusal(response).await) }).await?;
+            let (status, message) =
+                self.ask(async { Ok::<_, RequestError>(refusal(answering.response).await) }).await?;
             return Err(RequestError::Answer { status, message });
         }
         let mut line = Vec::new();

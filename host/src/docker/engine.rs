@@ -1,13 +1,14 @@
 //! The capability `docker`, with a real daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Daemon, DockerError, Output, SecretGrant, Settings};
+use super::{Daemon, DockerError, Output, SecretGrant, Settings, pull::BegunPull};
 use crate::{
     blob::Blob,
     capability::{self, Answer, BuildOptions, BuiltImage, ContainerRun, ImageBuilder, LocalImage},
+    planning::PulledImage,
     progress::Progress,
 };
 
@@ -15,13 +16,28 @@ use crate::{
 pub struct Engine {
     settings: Settings,
     output: Output,
+    begun: Arc<Begun>,
 }
+
+/// A pull that was begun, until it is asked for.
+type Begun = Mutex<Option<(PulledImage, BegunPull)>>;
 
 impl Engine {
     /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
     pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
         let (kill, secrets): (_, SecretGrant) = (CancellationToken::new(), Arc::new(|_| false));
-        Self { settings: Settings { progress, interrupt, kill, secrets }, output }
+        Self { settings: Settings { progress, interrupt, kill, secrets }, output, begun: Arc::default() }
+    }
+
+    /// Has a base image pulled that a build will ask for, to be told of it and to wait for it then. Needs a tokio runtime.
+    /// Of a pull that nobody asks for nothing is heard, and it ends with this.
+    pub fn pull_ahead(&self, image: PulledImage) {
+        let (settings, wanted) = (self.settings.clone(), image.clone());
+        let pull = tokio::spawn(async move {
+            let daemon = Daemon::connect(wanted.base_url.as_deref(), settings).await?;
+            daemon.begin_pull(&wanted.reference, wanted.platform.as_deref()).await
+        });
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((image, AbortOnDropHandle::new(pull)));
     }
 
     /// After an interruption, a flow has time to clean up; with this it can be killed meanwhile.
@@ -44,7 +60,9 @@ impl capability::Docker for Engine {
     fn connect<'a>(&'a self, base_url: Option<&'a str>) -> Answer<'a, Arc<dyn capability::Daemon>> {
         Box::pin(async move {
             let daemon = Daemon::connect(base_url, self.settings.clone()).await?;
-            let daemon = EngineDaemon { daemon, output: Arc::clone(&self.output) };
+            let base_url = base_url.map(str::to_owned);
+            let begun = Arc::clone(&self.begun);
+            let daemon = EngineDaemon { daemon, base_url, begun, output: Arc::clone(&self.output) };
             Ok(Arc::new(daemon) as Arc<dyn capability::Daemon>)
         })
     }
@@ -53,6 +71,8 @@ impl capability::Docker for Engine {
 /// A daemon in terms of the capability.
 struct EngineDaemon {
     daemon: Daemon,
+    base_url: Option<String>,
+    begun: Arc<Begun>,
     output: Output,
 }
 
@@ -69,7 +89,12 @@ impl capability::Daemon for EngineDaemon {
     }
 
     fn pull<'a>(&'a self, reference: &'a str, platform: Option<&'a str>) -> Answer<'a, ()> {
-        Box::pin(async move { Ok(self.daemon.pull(reference, platform).await?) })
+        let wanted = (reference, self.base_url.as_deref(), platform);
+        let is_wanted = |image: &PulledImage| {
+            (image.reference.as_str(), image.base_url.as_deref(), image.platform.as_deref()) == wanted
+        };
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take_if(|(image, _)| is_wanted(image));
+        Box::pin(async move { Ok(self.daemon.pull(reference, platform, begun.map(|(_, pull)| pull)).await?) })
     }
 
     fn builder(&self) -> Answer<'_, ImageBuilder> {

@@ -1,13 +1,20 @@
 //! Pulling an image from its registry.
 
-use hyper::Request;
+use hyper::{Request, http::request::Builder};
 use serde::Deserialize;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AUTH, Daemon, DockerError, connection::push_parameter, reference::Reference, request_error::RequestError,
+    AUTH, Daemon, DockerError,
+    connection::{Answering, push_parameter},
+    reference::Reference,
+    request_error::RequestError,
     retry::LastProgress,
 };
 use crate::progress::Operation;
+
+/// A pull that the daemon was asked for before anybody waited for it.
+pub(super) type BegunPull = AbortOnDropHandle<Result<Answering, DockerError>>;
 
 impl Daemon {
     /// Gets an image from its registry, newer or not: for this platform (`linux/arm64`), or else the daemon's own.
@@ -15,19 +22,29 @@ impl Daemon {
     /// # Errors
     /// If the registry doesn't give it. That the daemon has an image of that name doesn't help, as it may be another
     /// one; but the error's help mentions it.
-    pub(crate) async fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), DockerError> {
+    pub(super) async fn pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+        mut begun: Option<BegunPull>,
+    ) -> Result<(), DockerError> {
         let name = Reference::parse(reference)?;
         let last_progress = LastProgress::new();
-        let pull = self.patiently(&last_progress, || self.pull_now(&name, platform, &last_progress));
+        let pull = self.patiently(&last_progress, || self.pull_now(&name, platform, begun.take(), &last_progress));
         self.watched(Operation::Pull, reference, pull).await
     }
 
-    async fn pull_now(
-        &self,
-        name: &Reference,
-        platform: Option<&str>,
-        last_progress: &LastProgress,
-    ) -> Result<(), DockerError> {
+    /// Has the daemon begin, for a `pull` that follows.
+    ///
+    /// # Errors
+    /// It was not asked. The pull will say why.
+    pub(super) async fn begin_pull(&self, reference: &str, platform: Option<&str>) -> Result<Answering, DockerError> {
+        let name = Reference::parse(reference)?;
+        let request = self.pull_request(&name, platform).await?;
+        self.send(request).await.map_err(|error| error.into_error("pull an image", &self.address))
+    }
+
+    async fn pull_request(&self, name: &Reference, platform: Option<&str>) -> Result<Builder, DockerError> {
         let auth = self.registry_auth(name).await?;
         let mut query = String::new();
         push_parameter(&mut query, "fromImage", &name.repository);
@@ -36,8 +53,26 @@ impl Daemon {
         if let Some(platform) = platform {
             push_parameter(&mut query, "platform", platform);
         }
-        let request = Request::post(format!("/images/create?{query}")).header(AUTH, auth);
-        let pull = self.transfer(request, |line| self.tell_transfer(line, last_progress));
+        Ok(Request::post(format!("/images/create?{query}")).header(AUTH, auth))
+    }
+
+    async fn pull_now(
+        &self,
+        name: &Reference,
+        platform: Option<&str>,
+        begun: Option<BegunPull>,
+        last_progress: &LastProgress,
+    ) -> Result<(), DockerError> {
+        let request = self.pull_request(name, platform).await?;
+        let sent = async {
+            if let Some(begun) = begun
+                && let Ok(Ok(answering)) = begun.await
+            {
+                return Ok(answering);
+            }
+            self.send(request).await
+        };
+        let pull = self.transfer(sent, |line| self.tell_transfer(line, last_progress));
         if let Err(error) = pull.await {
             return Err(self.pull_error(name, error).await);
         }

@@ -63,7 +63,7 @@ impl Daemon {
         // The repository is free of characters that mean something in a URL: see `Reference`.
         let request = Request::post(format!("/images/{}/push?{query}", name.repository)).header(AUTH, auth);
         let mut digest = None;
-        let push = self.transfer(request, |line| match line.status.as_deref().and_then(pushed_digest) {
+        let push = self.transfer(self.send(request), |line| match line.status.as_deref().and_then(pushed_digest) {
             Some(pushed) => digest = Some(pushed.to_owned()),
             None => self.tell_transfer(line, last_progress),
         });

@@ -4,12 +4,11 @@
 //! daemons say of one, and the layer's id from those of a push.
 
 use bollard::models::{ErrorDetail, ProgressDetail};
-use hyper::http::request::Builder;
 use serde::Deserialize;
 
 use super::{
     Daemon,
-    connection::broken,
+    connection::{Answering, broken},
     request_error::{RequestError, line_error, words},
     retry::LastProgress,
 };
@@ -27,16 +26,24 @@ pub(super) struct Line {
 }
 
 impl Daemon {
-    /// Has the daemon pull or push an image, and gives `take` each line of its answer but an error.
-    pub(super) async fn transfer(&self, request: Builder, mut take: impl FnMut(&Line)) -> Result<(), RequestError> {
-        let work = self.each_line(request, |line| {
-            let mut line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
-            if let Some(error) = line_error(line.error.take(), line.error_detail.take()) {
-                return Err(RequestError::Stream(words(&error)));
-            }
-            take(&line);
-            Ok(())
-        });
+    /// Has the daemon, once it was sent a request, pull or push an image, and gives `take` each line of its answer but an
+    /// error.
+    pub(super) async fn transfer(
+        &self,
+        sent: impl Future<Output = Result<Answering, RequestError>>,
+        mut take: impl FnMut(&Line),
+    ) -> Result<(), RequestError> {
+        let work = async {
+            let take = |line: &[u8]| {
+                let mut line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
+                if let Some(error) = line_error(line.error.take(), line.error_detail.take()) {
+                    return Err(RequestError::Stream(words(&error)));
+                }
+                take(&line);
+                Ok(())
+            };
+            self.each_line(sent.await?, take).await
+        };
         // Dropping it closes the connection, which is what makes the daemon stop.
         tokio::select! {
             biased;
