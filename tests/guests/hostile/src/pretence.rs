@@ -8,7 +8,7 @@ use crate::{
     exports::flowhold::storage::{
         planning::{
             ArchiveSegment, BuildPlan, ContextEntry, Facts, ForecastStep, Guest as Planning, GuestPlan, GuestSpec,
-            Image, Plan, PlanBorrow, Source, SourceLine, Step, Verdict,
+            Image, Plan, PlanBorrow, PulledImage, Source, SourceLine, Step, Verdict,
         },
         storages::{Flow, Guest as Storages, GuestEnvRunner, GuestStorage, PythonRun, Storage},
     },
@@ -50,6 +50,10 @@ impl GuestSpec for Orders {
 
     fn policies(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn pulled_base(&self) -> Option<PulledImage> {
+        None
     }
 
     fn plan(&self, _: Facts) -> Plan {
