@@ -84,8 +84,8 @@ impl Session {
         Ok(named)
     }
 
-    /// The base image that a build of the spec pulls whatever its flows and files are; none where that can't be said before
-    /// it is planned.
+    /// The base image that a build of the spec pulls whatever its flows and files are, for
+    /// [`Engine::pull_ahead`](crate::Engine::pull_ahead); none where that can't be said before it is planned.
     ///
     /// # Errors
     /// Only if the core itself breaks.

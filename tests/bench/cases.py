@@ -52,7 +52,9 @@ def edited(bench):
     watched = bench.warm_project("edited-watched")
     for _ in range(bench.options.rounds):
         bench.edit(folder)
+        time.sleep(THINKING)
         bench.record("edited", "original", bench.build_original(folder).seconds)
+        time.sleep(THINKING)
         done, report = bench.build(folder)
         bench.record("edited", "ours", done.seconds, steps=report["steps"])
         bench.record("edited: of which Python pickles", "ours", bench.pickling("check", folder).seconds)

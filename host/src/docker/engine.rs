@@ -34,7 +34,7 @@ impl Engine {
     pub fn pull_ahead(&self, image: PulledImage) {
         let (settings, wanted) = (self.settings.clone(), image.clone());
         let pull = tokio::spawn(async move {
-            let daemon = Daemon::connect(wanted.base_url.as_deref(), settings).await?;
+            let daemon = Daemon::connect(wanted.base_url.as_deref(), settings).await.ok()?;
             daemon.begin_pull(&wanted.reference, wanted.platform.as_deref()).await
         });
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((image, AbortOnDropHandle::new(pull)));

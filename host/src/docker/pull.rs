@@ -10,11 +10,12 @@ use super::{
     reference::Reference,
     request_error::RequestError,
     retry::LastProgress,
+    transfer::Line,
 };
 use crate::progress::Operation;
 
 /// A pull that the daemon was asked for before anybody waited for it.
-pub(super) type BegunPull = AbortOnDropHandle<Result<Answering, DockerError>>;
+pub(super) type BegunPull = AbortOnDropHandle<Option<Answering>>;
 
 impl Daemon {
     /// Gets an image from its registry, newer or not: for this platform (`linux/arm64`), or else the daemon's own.
@@ -34,14 +35,11 @@ impl Daemon {
         self.watched(Operation::Pull, reference, pull).await
     }
 
-    /// Has the daemon begin, for a `pull` that follows.
-    ///
-    /// # Errors
-    /// It was not asked. The pull will say why.
-    pub(super) async fn begin_pull(&self, reference: &str, platform: Option<&str>) -> Result<Answering, DockerError> {
-        let name = Reference::parse(reference)?;
-        let request = self.pull_request(&name, platform).await?;
-        self.send(request).await.map_err(|error| error.into_error("pull an image", &self.address))
+    /// Has the daemon begin, for a `pull` that follows; where it can't be asked, that will say why.
+    pub(super) async fn begin_pull(&self, reference: &str, platform: Option<&str>) -> Option<Answering> {
+        let name = Reference::parse(reference).ok()?;
+        let request = self.pull_request(&name, platform).await.ok()?;
+        self.send(request).await.ok()
     }
 
     async fn pull_request(&self, name: &Reference, platform: Option<&str>) -> Result<Builder, DockerError> {
@@ -63,18 +61,21 @@ impl Daemon {
         begun: Option<BegunPull>,
         last_progress: &LastProgress,
     ) -> Result<(), DockerError> {
-        let request = self.pull_request(name, platform).await?;
-        let sent = async {
-            if let Some(begun) = begun
-                && let Ok(Ok(answering)) = begun.await
-            {
-                return Ok(answering);
-            }
-            self.send(request).await
+        let tell = |line: &Line| self.tell_transfer(line, last_progress);
+        let begun = async {
+            let answering = async { begun?.await.ok()? }.await;
+            answering.ok_or_else(|| RequestError::Cut("it was not begun".to_owned()))
         };
-        let pull = self.transfer(sent, |line| self.tell_transfer(line, last_progress));
-        if let Err(error) = pull.await {
-            return Err(self.pull_error(name, error).await);
+        match self.transfer(begun, tell).await {
+            Ok(()) => {}
+            Err(RequestError::Interrupted) => return Err(DockerError::Interrupted),
+            // It was a head start and no more.
+            Err(_) => {
+                let request = self.pull_request(name, platform).await?;
+                if let Err(error) = self.transfer(self.send(request), tell).await {
+                    return Err(self.pull_error(name, error).await);
+                }
+            }
         }
         // A daemon that is killed ends the stream without a word.
         let Some(image) = self.image(&name.full()).await? else {
