@@ -17,6 +17,7 @@ use crate::{
     capability::{Clock, Docker, Files, NoDocker, Random, System},
     compiled,
     deadline::Ticker,
+    docker::{self, PullAhead},
     engine_config,
     failure::Failure,
     files::{Access, Grants},
@@ -281,6 +282,8 @@ impl Host {
             inputs: Inputs::default(),
             job: None,
             kept: Vec::new(),
+            pulling: None,
+            pull: None,
         })
     }
 }
@@ -311,6 +314,9 @@ pub struct Session {
     pub(crate) job: Option<PickleJob>,
     /// Directories with files that blobs are of.
     pub(crate) kept: Vec<tempfile::TempDir>,
+    /// What pulls the next plan's base image ahead, and the pull that it has begun.
+    pub(crate) pulling: Option<Arc<docker::Engine>>,
+    pub(crate) pull: Option<PullAhead>,
 }
 
 impl Session {
@@ -331,6 +337,13 @@ impl Session {
     /// changes that they were made from, and the flows' files are not executed then.
     pub fn keep_pickles_in(&mut self, directory: Option<PathBuf>) {
         self.pickling.kept = directory;
+    }
+
+    /// Has this engine, which the host was given for `docker`, pull the next plan's base image while its flows are
+    /// pickled. It does so only if a build will certainly pull it: not if a policy may be against it, or if the image may
+    /// be there already. Then the build waits for that pull; without a build, nothing is heard of it.
+    pub fn pull_ahead(&mut self, engine: Arc<docker::Engine>) {
+        self.pulling = Some(engine);
     }
 
     /// Has this Python pickle flows, if it waits. What it says is a guess: a plan of a session without it is the plan.

@@ -27,8 +27,6 @@ pub struct Plan {
     pub(crate) resource: ResourceAny,
 }
 
-pub use crate::bindings::exports::flowhold::storage::planning::PulledImage;
-
 /// Calls a method of a resource; a guest that breaks is a failure.
 macro_rules! call {
     ($session:ident . $interface:ident . $resource:ident . $method:ident ($($argument:expr),*)) => {{
@@ -50,6 +48,11 @@ impl Session {
         let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         let policies = call!(self.flowhold_storage_planning.spec.call_policies(handle))?;
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
+        if let Some(engine) = self.pulling.take_if(|_| policies.is_empty() && self.policies.is_empty())
+            && let Some(base) = call!(self.flowhold_storage_planning.spec.call_pulled_base(handle))?
+        {
+            self.pull = Some(engine.pull_ahead(base));
+        }
         let python = python.or(stated.as_deref());
         let look = sources::look(&sources, &spec.folder, python, &self.pickling, need, &self.sources).await;
         (self.inputs, self.job) = (look.inputs, look.job);
@@ -82,18 +85,6 @@ impl Session {
         let named = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         self.release(handle).await?;
         Ok(named)
-    }
-
-    /// The base image that a build of the spec pulls whatever its flows and files are, for
-    /// [`Engine::pull_ahead`](crate::Engine::pull_ahead); none where that can't be said before it is planned.
-    ///
-    /// # Errors
-    /// Only if the core itself breaks.
-    pub async fn pulled_base(&mut self, spec: &str) -> Result<Option<PulledImage>, Failure> {
-        let handle = call!(self.flowhold_storage_planning.spec.call_constructor(spec))?;
-        let base = call!(self.flowhold_storage_planning.spec.call_pulled_base(handle))?;
-        self.release(handle).await?;
-        Ok(base)
     }
 
     /// Drops a plan, whose memory the next one then uses: for sessions that plan again and again.
@@ -171,7 +162,7 @@ impl Session {
     /// The JSON of `flowhold preview --format json`; with such a JSON of an earlier plan, a forecast is in it.
     ///
     /// # Errors
-    /// If the earlier plan is none.
+    /// If `since` is not the JSON of a preview.
     pub async fn preview_json(&mut self, plan: Plan, since: Option<&str>) -> Result<String, Failure> {
         call!(self.flowhold_storage_planning.plan.call_to_json(plan.resource, since))?
     }
@@ -179,7 +170,7 @@ impl Session {
     /// Which steps a daemon that has built an earlier plan, given as the JSON of its preview, would take from its cache.
     ///
     /// # Errors
-    /// If the earlier plan is none.
+    /// If `since` is not the JSON of a preview.
     pub async fn forecast(&mut self, plan: Plan, since: &str) -> Result<Vec<ForecastStep>, Failure> {
         call!(self.flowhold_storage_planning.plan.call_forecast(plan.resource, since))?
     }

@@ -4,7 +4,10 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::json;
@@ -64,6 +67,8 @@ pub(crate) struct Daemon {
     pub(crate) transfer: &'static str,
     /// The plan digest that every image has as its label.
     pub(crate) plan: String,
+    /// How often it was asked to pull.
+    pub(crate) pulls: Arc<AtomicUsize>,
 }
 
 impl Daemon {
@@ -101,7 +106,10 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
     let image = json!({ "Id": "sha256:1", "Config": { "Labels": { "io.flowhold.plan": daemon.plan } } }).to_string();
     let body = match first.split([' ', '?']).nth(1).unwrap_or_default() {
         "/build" => daemon.build.as_deref().unwrap_or_default(),
-        "/images/create" => daemon.transfer,
+        "/images/create" => {
+            daemon.pulls.fetch_add(1, Ordering::Relaxed);
+            daemon.transfer
+        }
         path if path.starts_with("/images/") && path.ends_with("/push") => daemon.transfer,
         path if path.starts_with("/images/") => &image,
         _ => "OK",

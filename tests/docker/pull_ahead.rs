@@ -1,5 +1,10 @@
 //! The base image is pulled while flows are pickled, as soon as it is known that it will be needed.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use flowhold_tests::{Done, Folder, environment};
 
 use crate::{
@@ -47,18 +52,26 @@ fn the_base_image_is_pulled_while_flows_are_pickled() {
 #[test]
 fn a_build_that_may_come_to_nothing_pulls_nothing_before() {
     let digest = format!("sha256:{}", "0".repeat(64));
-    build("", 1, &["--expect-plan", &digest]).fails(1, &["nobody asked", "sha256:"]);
+    build("", 3, &["--expect-plan", &digest]).fails(1, &["nobody asked", "sha256:"]);
     // The daemon has no such image, and says so.
-    build("local_image = true", 1, &[]).fails(1, &["nobody asked", "no image"]);
-    let planned = build("naming = \"plan\"\nimage_tag = ", 1, &[]);
+    build("local_image = true", 3, &[]).fails(1, &["nobody asked", "no image"]);
+    let planned = build("naming = \"plan\"\nimage_tag = ", 3, &[]);
     planned.fails(1, &["nobody asked", "/python:3.9"]);
 }
 
 #[test]
-fn a_pull_that_was_begun_is_the_builds() {
-    let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
-    let project = Project::of_script(&format!("base_image = {}", quoted(&base)), "print('x')\n");
-    let done = project.try_build(&["--no-push", "--progress", "plain"]).ok();
-    let told = |line: &str| done.stderr.lines().filter(|one| one.starts_with(line)).count();
-    assert_eq!([told(&format!("pulling {base}")), told("Status: "), told("pulled in ")], [1, 1, 1], "{done:#?}");
+fn the_daemon_is_asked_once() {
+    for platform in ["", "platform = \"linux/amd64\""] {
+        let pulls = Arc::<AtomicUsize>::default();
+        let daemon = fake::Daemon {
+            build: Some("{\"id\":\"moby.image.id\",\"aux\":{\"ID\":\"sha256:1\"}}\n".to_owned()),
+            transfer: "{\"status\":\"Pulling from base\",\"id\":\"1\"}\n",
+            pulls: Arc::clone(&pulls),
+            ..fake::Daemon::default()
+        };
+        let address = daemon.start();
+        let storage = format!("base_url = \"tcp://{address}\"\nbase_image = \"localhost:1/base:1\"\n{platform}");
+        let done = Project::of_script(&storage, "print(1)\n").try_build_by("1", &["--no-push"]).ok();
+        assert_eq!(pulls.load(Ordering::Relaxed), 1, "{done:#?}");
+    }
 }

@@ -32,7 +32,7 @@ fn an_error_without_detail_is_an_error() {
     let build = Some("{\"id\":\"moby.image.id\",\"aux\":{\"ID\":\"sha256:1\"}}\n".to_owned());
     let project = Project::of_script("base_image = \"localhost:1/base:1\"\nlocal_image = true", HELLO);
     let plan = project.folder.json(&["preview", "--format", "json"])["plan"].as_str().unwrap().to_owned();
-    let daemon = fake::Daemon { build, transfer, plan }.start();
+    let daemon = fake::Daemon { build, transfer, plan, ..fake::Daemon::default() }.start();
     let spec = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
     let at_daemon = format!("[storage]\nbase_url = \"tcp://{daemon}\"");
     project.folder.write("flowhold.toml", spec.replace("[storage]", &at_daemon));

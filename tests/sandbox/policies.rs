@@ -1,13 +1,19 @@
 //! Policies: their verdicts are diagnostics, and a policy that misbehaves stops the build, and nothing else.
 
-use std::sync::OnceLock;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use flowhold::{
-    Failure, Host, Need, SpecText,
+    Engine, Failure, Host, HostBuilder, Need, SpecText,
     failure::{Diagnostic, Severity},
+    progress,
 };
 use flowhold_tests::{Done, Folder};
 use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::guest::{built, module, wait};
 
@@ -119,6 +125,26 @@ fn nothing_is_built_that_a_policy_refuses_or_can_t_judge() {
     assert!(done.stderr.contains("deny.wasm is no policy: it is not WebAssembly"), "{done:?}");
     assert!(!folder.path().join("flows").exists());
     assert_eq!(folder.run(&["build"]).code, 0);
+}
+
+/// They may refuse the base image.
+#[test]
+fn nothing_is_pulled_before_the_policies_of_a_host_have_judged() {
+    let is_asked = |host: HostBuilder| {
+        wait(async {
+            let daemon = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = daemon.local_addr().unwrap();
+            let silent = progress::to_stderr(progress::Mode::None);
+            let engine = Engine::new(silent, CancellationToken::new(), Arc::new(|_, _| Ok(())));
+            let mut session = host.build().unwrap().session().await.unwrap();
+            session.pull_ahead(Arc::new(engine));
+            let text = format!("{SPEC}base_url = \"tcp://{address}\"\n");
+            session.plan(&SpecText { text, folder: "/".into() }, None, Need::Build).await.unwrap();
+            tokio::time::timeout(Duration::from_secs(2), daemon.accept()).await.is_ok()
+        })
+    };
+    assert!(is_asked(Host::builder()));
+    assert!(!is_asked(Host::builder().policy("deny.wasm", example())));
 }
 
 #[test]

@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
     /// Leave the image in the daemon
     #[arg(long)]
     no_push: bool,
-    /// Refuse to build any plan but the one with this digest: of all that ends up in the image, not of its name, nor of
-    /// where it is built and pushed
+    /// Refuse to build any plan but the one with this digest, which covers the content of the image, not its name, daemon
+    /// and registry
     #[arg(long, value_name = "DIGEST")]
     expect_plan: Option<String>,
     /// Where the serialized storage is written [default: storage.json beside the spec]
@@ -60,16 +60,14 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
         return watch::watch(&arguments).await.map(|never| match never {});
     }
     let spec = arguments.read()?;
+    let host = arguments.spec.host()?;
     let interrupt = exit::on_signal();
     let docker = Arc::new(engine(arguments.progress.progress, &interrupt));
-    let host = arguments.spec.host()?.docker(docker.clone()).build()?;
+    let host = host.docker(docker.clone()).build()?;
     let mut session = host.session().await?;
-    // Not before it is known that something may be built.
-    if arguments.expect_plan.is_none()
-        && arguments.spec.policies.is_empty()
-        && let Some(base) = session.pulled_base(&spec.text.text).await?
-    {
-        docker.pull_ahead(base);
+    // Another plan than the expected one is not built.
+    if arguments.expect_plan.is_none() {
+        session.pull_ahead(docker);
     }
     let plan = arguments.plan(&mut session, &spec, &interrupt).await?;
     show_diagnostics(&mut session, &spec, plan).await?;

@@ -1,14 +1,14 @@
 //! The capability `docker`, with a real daemon.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Daemon, DockerError, Output, SecretGrant, Settings, pull::BegunPull};
 use crate::{
+    bindings::exports::flowhold::storage::planning::PulledImage,
     blob::Blob,
     capability::{self, Answer, BuildOptions, BuiltImage, ContainerRun, ImageBuilder, LocalImage},
-    planning::PulledImage,
     progress::Progress,
 };
 
@@ -22,6 +22,20 @@ pub struct Engine {
 /// A pull that was begun, until it is asked for.
 type Begun = Mutex<Option<(PulledImage, BegunPull)>>;
 
+fn locked(begun: &Begun) -> MutexGuard<'_, Option<(PulledImage, BegunPull)>> {
+    begun.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A pull that was begun; a build that comes after this begins with one of its own.
+#[must_use]
+pub(crate) struct PullAhead(Arc<Begun>);
+
+impl Drop for PullAhead {
+    fn drop(&mut self) {
+        locked(&self.0).take();
+    }
+}
+
 impl Engine {
     /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
     pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
@@ -29,15 +43,16 @@ impl Engine {
         Self { settings: Settings { progress, interrupt, kill, secrets }, output, begun: Arc::default() }
     }
 
-    /// Has a base image pulled that a build will ask for, to be told of it and to wait for it then. Needs a tokio runtime.
-    /// Of a pull that nobody asks for nothing is heard, and it ends with this.
-    pub fn pull_ahead(&self, image: PulledImage) {
+    /// Begins to pull a base image that a build will ask for, in a tokio runtime. Progress and errors are reported only
+    /// then; a pull that nobody has asked for ends, without a word, when what this returns is dropped.
+    pub(crate) fn pull_ahead(&self, image: PulledImage) -> PullAhead {
         let (settings, wanted) = (self.settings.clone(), image.clone());
         let pull = tokio::spawn(async move {
-            let daemon = Daemon::connect(wanted.base_url.as_deref(), settings).await.ok()?;
+            let Ok(daemon) = Daemon::connect(wanted.base_url.as_deref(), settings).await else { return Ok(None) };
             daemon.begin_pull(&wanted.reference, wanted.platform.as_deref()).await
         });
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some((image, AbortOnDropHandle::new(pull)));
+        *locked(&self.begun) = Some((image, AbortOnDropHandle::new(pull)));
+        PullAhead(Arc::clone(&self.begun))
     }
 
     /// After an interruption, a flow has time to clean up; with this it can be killed meanwhile.
@@ -93,7 +108,7 @@ impl capability::Daemon for EngineDaemon {
         let is_wanted = |image: &PulledImage| {
             (image.reference.as_str(), image.base_url.as_deref(), image.platform.as_deref()) == wanted
         };
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take_if(|(image, _)| is_wanted(image));
+        let begun = locked(&self.begun).take_if(|(image, _)| is_wanted(image));
         Box::pin(async move { Ok(self.daemon.pull(reference, platform, begun.map(|(_, pull)| pull)).await?) })
     }
 

@@ -56,11 +56,9 @@ impl Daemon {
         let ping = async { Connection::open(&self.place).await?.send(Request::get("/_ping")).await };
         let mut identity = Identity::of(self.ask(ping).await?.headers());
         if identity.api.is_none() {
-            // Docker 1.12, or something in front of a daemon that keeps its heads. A daemon starts two programs for this
-            // answer, so that it isn't the first question.
-            let version: SystemVersion = self.answer(Request::get("/version")).await?;
-            identity.api = version.api_version.as_deref().and_then(numbers);
-            identity.is_linux = version.os.as_deref() == Some("linux");
+            // Docker 1.12, or a proxy that strips the daemon's headers. For this answer a daemon starts two programs, which
+            // is why it isn't asked first.
+            identity.take_version(&self.answer(Request::get("/version")).await?);
         }
         Ok(identity)
     }
@@ -86,6 +84,11 @@ impl Identity {
             is_linux: field("ostype") == Some("linux"),
             builder: field("builder-version").map(str::to_owned),
         }
+    }
+
+    fn take_version(&mut self, version: &SystemVersion) {
+        self.api = version.api_version.as_deref().and_then(numbers);
+        self.is_linux = version.os.as_deref() == Some("linux");
     }
 
     /// A Docker daemon that prefers neither, as those before version 23, has both. Others that speak its API have the
@@ -128,7 +131,13 @@ mod tests {
             let identity = Identity::of(&map);
             assert_eq!((identity.api, identity.preferred_builder()), (Some(api), builder), "{head:?}");
         }
-        assert_eq!(Identity::of(&HeaderMap::new()).api, None);
+        let mut identity = Identity::of(
+            &[("server".parse().unwrap(), "Docker/20.10.24 (linux)".parse().unwrap())].into_iter().collect(),
+        );
+        assert_eq!(identity.api, None);
+        let (api_version, os) = (Some("1.41".to_owned()), Some("linux".to_owned()));
+        identity.take_version(&SystemVersion { api_version, os, ..SystemVersion::default() });
+        assert_eq!((identity.api, identity.preferred_builder()), (Some((1, 41)), buildkit));
         assert_eq!(["1.41", "1", "v1.41", ""].map(numbers), [Some((1, 41)), None, None, None]);
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::progress::Operation;
 
 /// A pull that the daemon was asked for before anybody waited for it.
-pub(super) type BegunPull = AbortOnDropHandle<Option<Answering>>;
+pub(super) type BegunPull = AbortOnDropHandle<Result<Option<Answering>, DockerError>>;
 
 impl Daemon {
     /// Gets an image from its registry, newer or not: for this platform (`linux/arm64`), or else the daemon's own.
@@ -35,11 +35,25 @@ impl Daemon {
         self.watched(Operation::Pull, reference, pull).await
     }
 
-    /// Has the daemon begin, for a `pull` that follows; where it can't be asked, that will say why.
-    pub(super) async fn begin_pull(&self, reference: &str, platform: Option<&str>) -> Option<Answering> {
-        let name = Reference::parse(reference).ok()?;
-        let request = self.pull_request(&name, platform).await.ok()?;
-        self.send(request).await.ok()
+    /// Has the daemon begin, for a `pull` that follows. None where it can't be asked, for which that will say why.
+    ///
+    /// # Errors
+    /// What nobody needs to try again: the user's credentials can't be had.
+    pub(super) async fn begin_pull(
+        &self,
+        reference: &str,
+        platform: Option<&str>,
+    ) -> Result<Option<Answering>, DockerError> {
+        let request = self.pull_request(&Reference::parse(reference)?, platform).await?;
+        Ok(self.send(request).await.ok())
+    }
+
+    async fn wait_for(&self, begun: BegunPull) -> Result<Option<Answering>, DockerError> {
+        tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => Err(DockerError::Interrupted),
+            begun = begun => begun.unwrap_or(Ok(None)),
+        }
     }
 
     async fn pull_request(&self, name: &Reference, platform: Option<&str>) -> Result<Builder, DockerError> {
@@ -62,20 +76,23 @@ impl Daemon {
         last_progress: &LastProgress,
     ) -> Result<(), DockerError> {
         let tell = |line: &Line| self.tell_transfer(line, last_progress);
-        let begun = async {
-            let answering = async { begun?.await.ok()? }.await;
-            answering.ok_or_else(|| RequestError::Cut("it was not begun".to_owned()))
-        };
-        match self.transfer(begun, tell).await {
-            Ok(()) => {}
-            Err(RequestError::Interrupted) => return Err(DockerError::Interrupted),
-            // It was a head start and no more.
-            Err(_) => {
+        let mut end = None;
+        if let Some(begun) = begun
+            && let Some(answering) = self.wait_for(begun).await?
+        {
+            let begun = self.transfer(async { Ok(answering) }, tell).await;
+            // A connection from which nobody has read for long may be cut; what the daemon says counts.
+            end = Some(begun).filter(|end| !matches!(end, Err(RequestError::Cut(_))));
+        }
+        let end = match end {
+            Some(end) => end,
+            None => {
                 let request = self.pull_request(name, platform).await?;
-                if let Err(error) = self.transfer(self.send(request), tell).await {
-                    return Err(self.pull_error(name, error).await);
-                }
+                self.transfer(self.send(request), tell).await
             }
+        };
+        if let Err(error) = end {
+            return Err(self.pull_error(name, error).await);
         }
         // A daemon that is killed ends the stream without a word.
         let Some(image) = self.image(&name.full()).await? else {
