@@ -52,6 +52,7 @@ def edited(bench):
     watched = bench.warm_project("edited-watched")
     for _ in range(bench.options.rounds):
         bench.edit(folder)
+        # Daemon and disk are done with the build before.
         time.sleep(THINKING)
         bench.record("edited", "original", bench.build_original(folder).seconds)
         time.sleep(THINKING)
