@@ -201,11 +201,11 @@ codes! {
     Error NeedsBuildkit = "needs-buildkit",
     /// Bytes that are needed and that a resolved spec or a serialized storage only describes.
     Error NoContent = "no-content",
-    /// Bytes that a preview was asked for without.
+    /// A source whose bytes a preview did not get.
     Warning UnseenSource = "unseen-source",
     /// A policy that the spec names and nobody has run.
     Warning UnjudgedPlan = "unjudged-plan",
-    /// A policy that can't be run, or whose answer is none.
+    /// A policy that can't be run, or whose answer are no verdicts.
     Error PolicyFailed = "policy-failed",
     /// What a policy says; it has a code and a severity of its own.
     Error Verdict = "verdict",

@@ -49,7 +49,7 @@ enum Command {
     Init(init::Arguments),
     /// Show what a build would send to the daemon; needs no daemon
     Preview(view::PreviewArguments),
-    /// Say what is wrong with a spec; exit code 1 if anything is
+    /// Say what is wrong with a spec, or may be; exit code 1 if anything is an error
     Check(view::CheckArguments),
     /// Build the storage of a spec: store its flows, or build and push its image
     Build(build::Arguments),
@@ -106,7 +106,7 @@ impl Command {
 /// Which spec, and which Python pickles its flows.
 #[derive(Args, Clone)]
 struct SpecArguments {
-    /// The spec; `-` reads it from standard input
+    /// The spec; `-` reads it from standard input [default: flowhold.toml]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The Python that pickles flows [default: the spec's, else the active virtual environment's, else python3]

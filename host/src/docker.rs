@@ -61,6 +61,7 @@ use request_error::RequestError;
 use retry::LastProgress;
 
 pub use engine::Engine;
+pub(crate) use engine::PullAhead;
 pub(crate) use error::DockerError;
 use fault::Fault;
 pub use run::{GRACE, Output, OutputStream};

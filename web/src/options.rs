@@ -30,7 +30,7 @@ options! {
     python: "{ version: string; prefect?: string; cloudpickle?: string }",
     #[doc = " Fills in names that only a build chooses; asked once for each if it is a function."]
     uuid: "string | (() => string)",
-    #[doc = " The time for names that have it, in milliseconds since 1970; now by default."]
+    #[doc = " The time for names that have it, in milliseconds since 1970; the clock's if only `uuid` is given."]
     now: "number",
     #[doc = " Policies that judge the plan, by the names that the spec has for them or by any other."]
     policies: "Record<string, Policy>",

@@ -110,8 +110,6 @@ pub const KEYS: &[Key] = &[
     )
     .one_of(Naming::WORDS),
     docker("prefect_directory", String, "Where flows are in the image; /root/.prefect where it is left out."),
-    docker("python_version", String, "The Python that pickled the flows, such as 3.11."),
-    docker("cloudpickle_version", String, "The cloudpickle that pickled the flows."),
     docker("installer", String, "What installs the requirements; uv where it can, else pip, where it is left out.")
         .one_of(Installer::WORDS),
     docker("platform", String, "The image's platform, such as linux/arm64; the daemon's own where it is left out."),
@@ -121,6 +119,8 @@ pub const KEYS: &[Key] = &[
     docker("cache_from", Array, "Images, such as the last one that was pushed, whose steps are not run again."),
     docker("cache_to", String, "inline: the pushed image can be in cache_from later.").one_of(&[INLINE]),
     key(Storage, "python", String, "The interpreter that pickles the flows' objects."),
+    key(Storage, "python_version", String, "The Python that pickled the flows, such as 3.11."),
+    key(Storage, "cloudpickle_version", String, "The cloudpickle that pickled the flows."),
     key(Flows, "path", String, "The flow's file, relative to the spec."),
     key(Flows, "object", String, "The object in the file that is pickled; without it a .py is stored as a script."),
     key(Flows, "name", String, "The flow's name; the object's own, else the file's, where it is left out."),

@@ -28,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
   flowhold run etl                        of the storage.json that `flowhold build` wrote here
   flowhold run etl -f etl/flowhold.toml -e MODE=test --timeout 10m
 
-At its timeout or Ctrl-C a flow gets SIGINT, as a KeyboardInterrupt, and 10 seconds to clean up. The second Ctrl-C kills \
-it.")]
+At its timeout (exit code 75) or Ctrl-C (130) a flow gets SIGINT, as a KeyboardInterrupt, and 10 seconds to clean up. The \
+second Ctrl-C kills it, the third ends flowhold at once.")]
 pub(crate) struct Arguments {
     /// The flow's name, or its location
     flow: String,

@@ -21,7 +21,8 @@ pub(crate) struct PreviewArguments {
     /// What to show
     #[arg(long, value_name = "FORMAT", default_value = "dockerfile")]
     format: PreviewFormat,
-    /// An earlier `preview --format json`: says which steps are still cached, and which would run again
+    /// An earlier `preview --format json`: says which steps are still cached, and which would run again; with the formats
+    /// dockerfile and json
     #[arg(long, value_name = "OLD.json")]
     since: Option<PathBuf>,
 }

@@ -1,7 +1,6 @@
 //! What an organisation may demand of its images: pinned tags, its own registries, no secrets in variables.
 //!
-//! It is built as `cargo build --release --target wasm32-unknown-unknown`, and run as
-//! `flowhold check --policy …/example_policy.wasm`.
+//! The section on policies in the main README says how it is built, made a component, and run.
 
 use self::exports::flowhold::storage::{
     judging::Guest,
