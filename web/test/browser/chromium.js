@@ -21,7 +21,9 @@ export async function launch() {
   if (!existsSync(EXECUTABLE)) {
     throw new Error(`there is no Chromium at ${EXECUTABLE}: apt-get install chromium, or name another in CHROMIUM`);
   }
-  return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS, timeout: PATIENCE });
+  // In the C locale it can't read files whose names are not ASCII.
+  const env = { ...process.env, LC_ALL: 'C.UTF-8' };
+  return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS, timeout: PATIENCE, env });
 }
 
 /**
