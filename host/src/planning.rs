@@ -48,7 +48,9 @@ impl Session {
         let stated = call!(self.flowhold_storage_planning.spec.call_python(handle))?;
         let policies = call!(self.flowhold_storage_planning.spec.call_policies(handle))?;
         let sources = call!(self.flowhold_storage_planning.spec.call_sources(handle))?;
-        if let Some(engine) = self.pulling.take_if(|_| policies.is_empty() && self.policies.is_empty())
+        if let Some(engine) = self.pulling.take()
+            && policies.is_empty()
+            && self.policies.is_empty()
             && let Some(base) = call!(self.flowhold_storage_planning.spec.call_pulled_base(handle))?
         {
             self.pull = Some(engine.pull_ahead(base));

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::task;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Daemon, DockerError, Output, SecretGrant, Settings, pull::BegunPull};
@@ -28,11 +29,15 @@ fn locked(begun: &Begun) -> MutexGuard<'_, Option<(PulledImage, BegunPull)>> {
 
 /// A pull that was begun; a build that comes after this begins with one of its own.
 #[must_use]
-pub(crate) struct PullAhead(Arc<Begun>);
+pub(crate) struct PullAhead {
+    begun: Arc<Begun>,
+    task: task::Id,
+}
 
 impl Drop for PullAhead {
     fn drop(&mut self) {
-        locked(&self.0).take();
+        // Another may have been begun since.
+        locked(&self.begun).take_if(|(_, pull)| pull.as_ref().id() == self.task);
     }
 }
 
@@ -51,8 +56,9 @@ impl Engine {
             let Ok(daemon) = Daemon::connect(wanted.base_url.as_deref(), settings).await else { return Ok(None) };
             daemon.begin_pull(&wanted.reference, wanted.platform.as_deref()).await
         });
+        let ahead = PullAhead { begun: Arc::clone(&self.begun), task: pull.id() };
         *locked(&self.begun) = Some((image, AbortOnDropHandle::new(pull)));
-        PullAhead(Arc::clone(&self.begun))
+        ahead
     }
 
     /// After an interruption, a flow has time to clean up; with this it can be killed meanwhile.
