@@ -22,26 +22,28 @@ pub(crate) fn server(status: &'static str, body: &'static str) -> String {
 
 /// The same with a head of its own, of lines with their ends.
 pub(crate) fn server_with(head: &'static str, status: &'static str, body: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            // A client that has gone away needs no answer.
-            answer(connection, head, status, body).ok();
-        }
-    });
-    format!("localhost:{}", address.port())
+    serve(move |connection| answer(connection, head, status, body))
 }
 
 /// A registry that has nothing, and makes this file when it is asked for something. It ends with the tests.
 pub(crate) fn registry_that_tells(asked: PathBuf) -> String {
+    serve(move |connection| {
+        // The file's folder may be gone, and nobody looks then.
+        std::fs::write(&asked, "").ok();
+        answer(connection, "", "404 Not Found", "{\"errors\":[]}")
+    })
+}
+
+/// Answers each connection in a thread of its own, and returns host and port. It ends with the tests.
+fn serve(answer: impl Fn(TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // The file's folder may be gone, and nobody looks then.
-            std::fs::write(&asked, "").ok();
-            answer(connection, "", "404 Not Found", "{\"errors\":[]}").ok();
+            let answer = Arc::clone(&answer);
+            // A client that has gone away needs no answer.
+            std::thread::spawn(move || answer(connection).ok());
         }
     });
     format!("localhost:{}", address.port())
@@ -80,16 +82,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it, and returns host and port. It ends with the tests.
     pub(crate) fn start(self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let daemon = Arc::new(self);
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let daemon = Arc::clone(&daemon);
-                std::thread::spawn(move || answer_as_daemon(connection, &daemon).ok());
-            }
-        });
-        format!("localhost:{}", address.port())
+        serve(move |connection| answer_as_daemon(connection, &self))
     }
 }
 
@@ -123,8 +116,8 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
     let length = body.len();
     write!(
         connection,
-        "HTTP/1.1 200 OK\r\nServer: Docker/20.10.24 (linux)\r\nApi-Version: 1.41\r\nOstype: linux\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 200 OK\r\nServer: Docker/20.10.24 (linux)\r\nApi-Version: 1.41\r\nOstype: linux\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
 }
 
@@ -137,19 +130,12 @@ pub(crate) fn nobody() -> String {
 
 /// Gives every request an answer without end, and returns host and port. It ends with the tests.
 pub(crate) fn endless() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for mut connection in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut written = write!(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"");
-                while written.is_ok() {
-                    // Slowly: a client that keeps all of it must not fill this machine's memory.
-                    std::thread::sleep(std::time::Duration::from_millis(20));
-                    written = connection.write_all(&[b'x'; 1 << 20]);
-                }
-            });
+    serve(|mut connection| {
+        write!(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"")?;
+        loop {
+            // Slowly: a client that keeps all of it must not fill this machine's memory.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            connection.write_all(&[b'x'; 1 << 20])?;
         }
-    });
-    format!("localhost:{}", address.port())
+    })
 }
