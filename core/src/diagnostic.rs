@@ -205,7 +205,7 @@ codes! {
     Warning UnseenSource = "unseen-source",
     /// A policy that the spec names and nobody has run.
     Warning UnjudgedPlan = "unjudged-plan",
-    /// A policy that can't be run, or whose answer are no verdicts.
+    /// A policy that can't be run, or doesn't answer with verdicts.
     Error PolicyFailed = "policy-failed",
     /// What a policy says; it has a code and a severity of its own.
     Error Verdict = "verdict",

@@ -157,7 +157,7 @@ impl Spec {
     }
 
     /// The base image that a build pulls whatever its sources are, and how; none where that depends on them, on what the
-    /// daemon has, or on a policy.
+    /// daemon has, or on a policy. What a build does then is in `DockerStorage`.
     pub fn pulled_base(&self) -> Option<(&ImageReference, &DockerSettings)> {
         let StorageSpec::Docker(settings) = &self.storage else { return None };
         let base = settings.base_image.as_ref().filter(|base| base.digest().is_none())?;

@@ -7,7 +7,8 @@ venv() {
     local python=$1 name=$2
     shift 2
     local key directory
-    key=$({ "$python" -I -c 'import sys; print(sys.version, sys.executable)'; printf '%s\n' bytecode "$@"; } | sha256sum | cut -c1-12)
+    key=$({ "$python" -I -c 'import sys; print(sys.version, sys.executable)'; printf '%s\n' bytecode "$@"; } |
+        sha256sum | cut -c1-12)
     directory=$cache/venvs/$name-$key
     if ! { [[ -e $directory/complete ]] && "$directory/bin/python" -m pip --version &>/dev/null; }; then
         say "making the virtual environment $name: ${*:-nothing but pip}"
