@@ -11,7 +11,10 @@ use crate::{
     serialized::{self, Contents},
     storage::Storage,
 };
-use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::{
+    config::{Configuration, Limit, LittleEndian, Varint},
+    error::DecodeError,
+};
 
 const MAGIC: &[u8] = b"flowhold";
 const VERSION: u16 = 1;
@@ -101,6 +104,10 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     let mut payloads = Vec::new();
     for _ in 0..count {
         let (name, bytes): (&str, &[u8]) = take(&mut rest)?;
+        // Two bytes can be a flow, of which a list takes a dozen times as much.
+        if size_of_val(payloads.as_slice()) > LARGEST / 4 {
+            return Err(SnapshotError::Damaged(words(&DecodeError::LimitExceeded).to_owned()).into());
+        }
         payloads.push((name.to_owned(), bytes.to_vec()));
     }
     if !rest.is_empty() {
@@ -118,8 +125,7 @@ fn take<'b, T: bincode::BorrowDecode<'b, ()>>(rest: &mut &'b [u8]) -> Result<T, 
 }
 
 /// What bincode says, in words: its own texts are Rust's.
-fn words(error: &bincode::error::DecodeError) -> &'static str {
-    use bincode::error::DecodeError;
+fn words(error: &DecodeError) -> &'static str {
     match error {
         DecodeError::UnexpectedEnd { .. } => "it is cut off",
         DecodeError::LimitExceeded => "it claims to be larger than a snapshot may be",
@@ -181,5 +187,13 @@ mod tests {
             let bytes = [MAGIC, &VERSION.to_be_bytes(), &body].concat();
             assert!(decode(&bytes).is_err_and(|failure| failure.message.contains(words)), "{names:?}");
         }
+    }
+
+    #[test]
+    fn millions_of_nothing_take_no_memory() {
+        let count = 4_000_000;
+        let head = bincode::encode_to_vec((r#"{"type": "Bytes"}"#, count as u64), config()).unwrap();
+        let bytes = [MAGIC, &VERSION.to_be_bytes(), &head, &vec![0; 2 * count]].concat();
+        assert!(decode(&bytes).is_err_and(|failure| failure.message.contains("claims to be larger")));
     }
 }
