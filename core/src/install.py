@@ -95,7 +95,7 @@ def main(arguments):
     if kept:
         remove_leftovers(kept)
     with tempfile.TemporaryDirectory(prefix="flowhold-", dir=kept) as scratch:
-        reason = None if wanted == "pip" else why_not_uv()
+        reason = None if wanted == "pip" else foreign(requirements) or why_not_uv()
         if wanted == "uv" and reason:
             say("uv is asked for, though " + reason)
             reason = None
@@ -166,6 +166,13 @@ def use_secrets():
         elif re.match("^[A-Z_][A-Z0-9_]*$", name):
             with open(path, encoding="utf-8") as file:
                 os.environ[name] = file.read().rstrip("\r\n")
+
+
+def foreign(requirements):
+    """Why uv does not understand them."""
+    with open(requirements, encoding="utf-8") as file:
+        system = re.search(r"@ *(bzr|hg|svn)\+", file.read())
+    return "uv installs nothing from " + system.group(1) if system else None
 
 
 def why_not_uv():
@@ -337,7 +344,7 @@ def unavailable(reason):
     causes = "\n".join(reason).lower()
     if re.search(r"tcp connect error|dns error|\(connect\)", causes):
         return UNAVAILABLE
-    if re.search(r"error sending request|timed out|\b(429|5\d\d) [a-z]", causes):
+    if re.search(r"error sending request|timed out|\((429|5\d\d) [a-z]", causes):
         return TRY_AGAIN
     return None
 

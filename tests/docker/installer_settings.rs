@@ -169,6 +169,18 @@ fn what_has_failed_is_said_without_advice_that_does_not_help() {
     let last = done.stdout.lines().last().unwrap_or_default();
     assert!(last.starts_with("flowhold: the requirements could not be installed: No solution found"), "{done:?}");
     assert!(done.code == 1 && last.contains(": Because none-such-package was not found"), "{done:?}");
+    // A version is no status of HTTP's.
+    let package = unique();
+    containers.index.publish(&package, "1.0");
+    let done = containers.run(&[&index], &format!("install {package}==1.500"));
+    assert!(done.code == 1 && done.stdout.contains("==1.500"), "{done:?}");
+}
+
+#[test]
+fn pip_installs_what_uv_has_no_word_for() {
+    let containers = Containers::new();
+    let done = containers.run(&[], "install 'six @ hg+https://localhost:1/six'");
+    assert!(done.code != 0 && done.stdout.contains("pip installs, because uv installs nothing from hg\n"), "{done:?}");
 }
 
 #[test]
