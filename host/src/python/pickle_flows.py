@@ -53,7 +53,8 @@ def main():
 
     def answer(**fields):
         # Begins with a line end: a start-up hook may have printed half a line before this program began.
-        line = ("\nflowhold-answer %s\n" % json.dumps(fields)).encode("ascii")
+        # What is no character, as in a file name that is not UTF-8, is no JSON.
+        line = ("\nflowhold-answer %s\n" % json.dumps(fields, ensure_ascii=False)).encode("utf-8", "replace")
         while line:
             line = line[os.write(channel, line):]
 

@@ -265,6 +265,8 @@ async fn what_ends_a_file_is_in_the_error() {
         ("def f():\n  raise ValueError('a\\nb')\nf()\n", Some(2), "ValueError: a b"),
         ("import sys\nsys.exit(0)\n", Some(2), "SystemExit: 0"),
         ("raise KeyboardInterrupt\n", Some(1), "KeyboardInterrupt"),
+        // As in the name of a file that is not UTF-8.
+        ("raise ValueError('é \\udce9')\n", Some(1), "ValueError: é ?"),
         ("input()\n", Some(1), "EOFError: EOF when reading a line"),
         // The line is the file's, wherever it went from there.
         ("import json\njson.loads('')\n", Some(2), "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"),
