@@ -58,7 +58,9 @@ fn several_flows_go_into_one_image() {
 #[test]
 fn a_ready_pickle_is_taken_as_it_is() {
     let storage = "python_version = \"3.9\"\npython_dependencies = [\"cloudpickle==3.1.2\"]";
-    let project = Project::new(storage, &["path = \"ready.pkl\""]);
+    let project = Project::new(storage, &["path = \"ready.pkl\"", "path = \"text.pkl\""]);
+    // A pickle of protocol 0 looks like a script.
+    project.folder.write("text.pkl", "cbuiltins\nprint\n.");
     let write = "import cloudpickle\nnote = 'by value'\ndef flow(): print('ready', note)\n\
                  open('ready.pkl', 'wb').write(cloudpickle.dumps(flow))";
     let mut command = std::process::Command::new(python());
@@ -67,6 +69,7 @@ fn a_ready_pickle_is_taken_as_it_is() {
     let source = std::fs::read(project.folder.path().join("ready.pkl")).unwrap();
     assert_eq!(inside(&project.reference(), &["cat", "/root/.prefect/ready.prefect"]), source);
     assert_eq!(project.folder.run(&["run", "ready"]).ok().stdout, "ready by value\n");
+    assert_eq!(project.folder.run(&["run", "text"]).ok().stdout, "\n");
 }
 
 #[test]

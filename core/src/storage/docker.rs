@@ -157,8 +157,10 @@ impl DockerStorage {
     pub fn get_env_runner(&self, location: &str) -> Result<EnvRunner, Failure> {
         let name = self.map.at(location)?;
         let mut command = ["python", "-u", "-c", RUNNER, location].map(str::to_owned).to_vec();
-        // JSON that has been through the original says nothing of formats: then the first byte tells.
-        command.extend(self.formats.get(name.as_str()).map(|format| format.as_str().to_owned()));
+        // Our own JSON names the formats of what is no pickle. That of the original, and JSON that has been through it,
+        // says nothing of formats, nor of contents: then the first byte tells.
+        let is_told = self.formats.get(name.as_str()).is_some() || self.contents.get(name.as_str()).is_some();
+        command.extend(is_told.then(|| self.format(name).as_str().to_owned()));
         Ok(EnvRunner { base_url: self.settings.base_url.clone(), image: self.image()?, command })
     }
 
