@@ -218,7 +218,7 @@ fn read_docker(reader: &mut Reader, table: &mut Table<'_>, values: &Json) -> Opt
     for one in reader.diagnostics.split_off(before) {
         match (one.field.as_str(), text(&one.field)) {
             // The original takes any text for them. What we can't use is told to those who need it; an empty one is none.
-            ("registry_url" | "image_name" | "image_tag" | "prefect_version", Some(text)) => {
+            ("registry_url" | "image_name" | "image_tag" | "prefect_version", Some(text)) if one.is_error() => {
                 unusable.extend((!text.is_empty()).then_some(one));
             }
             _ => reader.diagnostics.push(one),
