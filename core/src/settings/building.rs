@@ -1,6 +1,6 @@
 //! How an image is built, apart from what is in it: of all this only platform and installer are part of the plan digest.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
     capability::{BuildSecret, SecretSource},
@@ -148,13 +148,14 @@ fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
 }
 
 fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
-    let mut secrets: Vec<BuildSecret> = Vec::new();
+    // A map that the module for browsers has anyway.
+    let (mut secrets, mut places) = (Vec::new(), BTreeMap::<Arc<str>, usize>::new());
     for field in reader.elements(field) {
         let Some(secret) = read_secret(reader, &field) else { continue };
-        if secrets.iter().any(|other| other.id == secret.id) {
-            reader.report(Code::InvalidValue, &field, format!("the secret {:?} appears twice", secret.id), None);
-        } else {
+        if places.insert(Arc::from(secret.id.as_str()), secrets.len()).is_none() {
             secrets.push(secret);
+        } else {
+            reader.report(Code::InvalidValue, &field, format!("the secret {:?} appears twice", secret.id), None);
         }
     }
     secrets
