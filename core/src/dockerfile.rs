@@ -18,9 +18,9 @@ pub enum Instruction {
     From(ImageReference),
     /// Environment variables, one a line.
     Env(Vec<(EnvName, EnvValue)>),
-    /// From the context into the image. Sources are paths that we chose: no user's string is in them.
+    /// From the context into the image.
     Copy {
-        /// In the context; ends in a slash where it is a directory.
+        /// A context path; ends in a slash where it is a directory.
         source: String,
         /// In the image; ends in a slash where it is a directory.
         destination: String,
@@ -140,7 +140,9 @@ impl Instruction {
         match self {
             Self::From(image) => format!("FROM {image}"),
             Self::Env(variables) => env(variables),
-            Self::Copy { source, destination } => format!("COPY {}", json_array([&word(source), &word(destination)])),
+            Self::Copy { source, destination } => {
+                format!("COPY {}", json_array([&word(&literal(source)), &word(destination)]))
+            }
             Self::Run { arguments, mounts } => {
                 let mounts = mounts.iter().filter(|mount| mount.is_among(rendered));
                 let mounts: String = mounts.map(|mount| format!("{mount} ")).collect();
@@ -190,6 +192,29 @@ fn word(path: &str) -> String {
     escape(path, &['"', '\'', '$', '\\'])
 }
 
+/// A path as a source of COPY, which reads patterns, and may read here-documents. Beside the file there is no other that
+/// this one could match.
+fn literal(path: &str) -> String {
+    path.replace(['*', '?', '[', '\\', '<'], "?")
+}
+
+/// Whether a source as COPY has it means this context path, or a directory above it.
+pub(crate) fn copies(source: &str, path: &str) -> bool {
+    let mut path = path.chars();
+    let mut source = source.trim_end_matches('/').chars();
+    while let Some(c) = source.next() {
+        let matches = match (c, path.next()) {
+            ('\\', found) => source.next() == found,
+            ('?', found) => found.is_some(),
+            (c, found) => found == Some(c),
+        };
+        if !matches {
+            return false;
+        }
+    }
+    path.as_str().is_empty() || path.as_str().starts_with('/')
+}
+
 fn escape(text: &str, special: &[char]) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -220,9 +245,20 @@ mod tests {
             env.render(Mounts::None),
             "ENV A=\"say \\\"\\$HOME\\\" \\\\n # not a comment\" \\\n    B=\"ends in \\\\\""
         );
-        let copy = Instruction::Copy { source: "files/0".to_owned(), destination: "/it's $x".to_owned() };
-        assert_eq!(copy.render(Mounts::None), r#"COPY ["files/0", "/it\\'s \\$x"]"#);
+        let copy = Instruction::Copy { source: "files/0/[a]'b".to_owned(), destination: "/it's $x".to_owned() };
+        assert_eq!(copy.render(Mounts::None), r#"COPY ["files/0/?a]\\'b", "/it\\'s \\$x"]"#);
         Ok(())
+    }
+
+    #[test]
+    fn a_source_means_its_path_and_what_is_below_it() {
+        for path in ["files/0/a", "files/0/it's", "files/0/a\\b\"$", "files/0/*?[x]<<E", "files/0/é"] {
+            let source = word(&literal(path));
+            assert!(copies(&source, path), "{source} is {path}");
+            assert!(copies(&format!("{source}/"), &format!("{path}/below")));
+            assert!(!copies(&source, &format!("{path}s")) && !copies(&source, &path[..path.len() - 2]));
+        }
+        assert!(!copies("files/1", "files/0") && !copies("a", "") && copies("a/", "a"));
     }
 
     #[test]

@@ -6,11 +6,11 @@
 //! has lost its cache, one that has more in it than the earlier plan, or a base image that changed under its name, is
 //! not foreseen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     diagnostic::Code,
-    document,
+    dockerfile, document,
     failure::Failure,
     json::{self, Json},
     plan::BuildPlan,
@@ -149,16 +149,16 @@ fn instruction(text: &str) -> (usize, u32) {
     (length, lines)
 }
 
-/// What a COPY copies, by path; nothing for other instructions.
-fn copied<'o>(step: &Step<'o>) -> BTreeMap<&'o str, &'o ContextLine> {
+/// Where in the context each path is that a COPY copies; nothing for other instructions.
+fn copied(step: &Step<'_>) -> BTreeMap<Arc<str>, usize> {
     let words = step.instruction.strip_prefix("COPY ").and_then(|words| json::parse(words).ok());
     let Some(Json::Array(words)) = words else { return BTreeMap::new() };
     let [Json::String(source), Json::String(_)] = words.as_slice() else { return BTreeMap::new() };
-    let source = source.trim_end_matches('/');
-    let within = |path: &str| path.strip_prefix(source).is_some_and(|below| below.is_empty() || below.starts_with('/'));
     let mut copied = BTreeMap::new();
-    for entry in step.context.iter().filter(|entry| within(&entry.path)) {
-        copied.insert(entry.path.as_str(), entry);
+    for (place, entry) in step.context.iter().enumerate() {
+        if dockerfile::copies(source, &entry.path) {
+            copied.insert(Arc::from(entry.path.as_str()), place);
+        }
     }
     copied
 }
@@ -169,14 +169,17 @@ fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
     if before.instruction != now.instruction {
         return Some("the instruction changed".to_owned());
     }
-    let (before, now) = (copied(before), copied(now));
-    let added_or_changed = now.iter().filter_map(|(path, entry)| match before.get(path) {
-        None => Some(format!("{path} is new")),
-        Some(other) if other != entry => Some(format!("{path} changed")),
-        Some(_) if entry.sha256.is_none() => Some(format!("the bytes of {path} are not known")),
-        Some(_) => None,
+    let (earlier, copied) = (copied(before), copied(now));
+    let added_or_changed = copied.iter().filter_map(|(path, place)| {
+        let entry = &now.context[*place];
+        match earlier.get(path) {
+            None => Some(format!("{path} is new")),
+            Some(place) if before.context[*place] != *entry => Some(format!("{path} changed")),
+            Some(_) if entry.sha256.is_none() => Some(format!("the bytes of {path} are not known")),
+            Some(_) => None,
+        }
     });
-    let gone = before.keys().filter(|path| !now.contains_key(*path));
+    let gone = earlier.keys().filter(|path| !copied.contains_key(*path));
     let mut changes = added_or_changed.chain(gone.map(|path| format!("{path} is gone")));
     let first = changes.next()?;
     Some(match changes.count() {
@@ -234,6 +237,14 @@ mod tests {
         let variable = FILE.replace("B=\"2\"", "B=\"3\"");
         let steps = forecast(&before, &outline(&variable, &[("flows/a", "1")]));
         assert_eq!(steps.iter().map(|step| step.cached).collect::<Vec<_>>(), [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_file_whose_name_docker_would_read_otherwise_is_found() {
+        let path = "files/0/it's [1]?.bin";
+        let dockerfile = "FROM a\nCOPY [\"files/0/it\\\\'s ?1]?.bin\", \"/x\"]\n";
+        let [before, now] = ["1", "2"].map(|sha256| outline(dockerfile, &[(path, sha256)]));
+        check(&before, &now, &[(1, true, "nothing changed"), (2, false, "files/0/it's [1]?.bin changed")]);
     }
 
     #[test]

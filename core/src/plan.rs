@@ -26,7 +26,7 @@ use crate::{
     policy::NamedText,
     reader::join_path,
     script,
-    settings::{DockerSettings, EntryKind, ImageFile, Naming},
+    settings::{self, DockerSettings, EntryKind, ImageFile, Naming},
 };
 use taken_paths::TakenPaths;
 
@@ -211,9 +211,7 @@ impl Planner<'_> {
     fn file(&mut self, index: usize, file: &ImageFile) -> Sourced {
         let field = join_path("storage.files", &file.source);
         let entries = file.entries.as_deref().unwrap_or_default();
-        // A backslash separates on Windows alone, and there no path begins with a slash.
-        let separators: &[char] = if file.source.starts_with('/') { &['/'] } else { &['/', '\\'] };
-        let base = file.source.trim_end_matches(separators).rsplit(separators).next().unwrap_or_default();
+        let base = settings::last_name(&file.source);
         let is_directory = entries.iter().any(|entry| entry.path.is_none() && entry.kind == EntryKind::Directory);
         let into = file.destination.as_str().trim_end_matches('/');
         let destination = match (is_directory, file.destination.is_directory()) {
@@ -234,7 +232,7 @@ impl Planner<'_> {
         for entry in entries {
             let below = entry.path.as_ref().map_or_else(String::new, |path| format!("/{path}"));
             let target = format!("{}{below}", destination.trim_end_matches('/'));
-            self.take(target, &by, entry.kind == EntryKind::Directory);
+            self.take(&target, &by, entry.kind == EntryKind::Directory);
             let path = format!("{context_path}{below}");
             self.context.push(ContextEntry {
                 path,
@@ -242,12 +240,12 @@ impl Planner<'_> {
                 kind: entry.kind.clone(),
             });
         }
-        let source = if is_directory { format!("{context_path}/") } else { literal(&context_path) };
+        let source = if is_directory { format!("{context_path}/") } else { context_path };
         sourced(why::FILES, Instruction::Copy { source, destination }, [field])
     }
 
     /// Two claims for one path are an error, never an overwrite.
-    fn take(&mut self, path: String, field: &Rc<str>, directory: bool) {
+    fn take(&mut self, path: &str, field: &Rc<str>, directory: bool) {
         let Some(clash) = self.taken.take(path, field, directory) else { return };
         // Two directories may have thousands of files in common.
         if self.diagnostics.len() < 100 || !self.diagnostics.iter().any(Diagnostic::is_error) {
@@ -259,7 +257,7 @@ impl Planner<'_> {
         let mut map = FlowMap::default();
         for (index, flow) in self.flows.iter().enumerate() {
             let location = location(self.settings.flow_directory(), &flow.name);
-            self.take(location.clone(), &Rc::from(format!("flows[{index}]")), false);
+            self.take(&location, &Rc::from(format!("flows[{index}]")), false);
             let path = format!("flows/{}.prefect", flow.name.slug());
             self.context.push(ContextEntry::file(path, flow.content.clone()));
             if let Err(error) = map.insert(flow.name.clone(), location) {
@@ -305,7 +303,7 @@ impl Planner<'_> {
         let manifest = Json::object(vec![("python", python.into()), ("flows", flows.into())]).to_string() + "\n";
         let files = [("health_check.py", script::health_check()), ("manifest.json", Content::from_bytes(manifest))];
         for (name, content) in files {
-            self.take(format!("{OWN_DIRECTORY}/{name}"), &Rc::from("flows"), false);
+            self.take(&format!("{OWN_DIRECTORY}/{name}"), &Rc::from("flows"), false);
             self.context.push(ContextEntry::file(format!("flowhold/{name}"), content));
         }
         let copy = Instruction::Copy { source: "flowhold/".to_owned(), destination: format!("{OWN_DIRECTORY}/") };
@@ -422,12 +420,6 @@ const fn mode_bits(kind: &EntryKind) -> u32 {
     if matches!(kind, EntryKind::Directory) { 0o7777 } else { 0o777 }
 }
 
-/// A path as a source of `COPY`, which reads patterns, and may read here-documents. Beside the file there is no other that
-/// this one could match.
-fn literal(path: &str) -> String {
-    path.replace(['*', '?', '[', '\\', '<'], "?")
-}
-
 /// A file name that needs no quoting anywhere.
 fn safe(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
@@ -449,6 +441,31 @@ mod tests {
     fn errors(preview: &Preview) -> Vec<(Code, &str)> {
         let errors = preview.diagnostics.iter().filter(|one| one.is_error());
         errors.map(|one| (one.code, one.field.as_str())).collect()
+    }
+
+    #[test]
+    fn a_source_has_a_name_on_every_system() {
+        for source in ["/a/..", "/a/./", "C:\\x\\..", "C:/x/.\\", "/a\nb"] {
+            let file = format!("[storage.files]\n{} = \"/opt/x\"\n", Json::from(source));
+            let seen = preview(&file);
+            assert!(errors(&seen).contains(&(Code::InvalidPath, &join_path("storage.files", source))), "{source}");
+        }
+    }
+
+    #[test]
+    fn modes_are_those_of_the_image_whatever_the_host_says() {
+        let digest = "0".repeat(64);
+        let modes = |mode: &str| {
+            let seen = preview(&format!(
+                "[storage.files.\"/srv/x\"]\ndestination = \"/opt/x\"\nentries = [{{ path = \"\"{mode} }}, \
+                 {{ path = \"d\"{mode} }}, {{ path = \"f\", size = 1, sha256 = \"{digest}\"{mode} }}, \
+                 {{ path = \"l\", link = \"f\"{mode} }}]\n"
+            ));
+            let entries = seen.plan.iter().flat_map(|plan| &plan.context);
+            entries.filter(|entry| entry.path.starts_with("files")).map(|entry| entry.mode).collect::<Vec<_>>()
+        };
+        assert_eq!(modes(""), [0o755, 0o755, 0o644, 0o777]);
+        assert_eq!(modes(", mode = 448"), [0o755, 0o700, 0o700, 0o777]);
     }
 
     #[test]

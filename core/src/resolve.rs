@@ -130,7 +130,8 @@ impl Resolver<'_> {
     fn flow(&mut self, spec: &FlowSpec, finding: Finding) -> Option<ResolvedFlow> {
         let (own_name, content) = match (finding, &spec.pinned) {
             (Finding::Flow(name, blob), pinned) => match self.content(&spec.field, blob, pinned.as_ref()) {
-                Some(content) => (name, content),
+                // A preview of a pinned flow has seen no object.
+                Some(content) => (name.filter(|_| pinned.is_none()), content),
                 None => return None,
             },
             (Finding::Skipped | Finding::Unseen, Some(pinned)) => (None, pinned.clone()),
@@ -269,8 +270,7 @@ impl Resolver<'_> {
                 self.refuse(&field, failure);
             } else if let (Finding::Unseen, None) = (&finding, &file.entries) {
                 self.unseen(&field, &file.source, "it is taken for a file, and the plan stays open");
-                file.entries =
-                    Some(vec![FileEntry { path: None, mode: 0o644, kind: EntryKind::File(Content::unseen()) }]);
+                file.entries = Some(vec![FileEntry::new(None, None, EntryKind::File(Content::unseen()))]);
             } else if file.entries.is_none() {
                 self.report(Code::HostFault, field, "the host found neither file nor directory");
             }
@@ -294,17 +294,24 @@ impl Resolver<'_> {
         ResolvedStorage::Docker(Box::new(settings))
     }
 
-    /// The facts of the Python that pickled the flows, where the spec says nothing else.
+    /// The facts of the Python that pickled the flows, where the spec says nothing else. Where it pins all of them, a
+    /// preview asks no Python, so that a build, which does, must not know more.
     fn python(&mut self, settings: &mut DockerSettings, python: &PythonFacts, flows: &[ResolvedFlow]) {
+        let mut objects = self.spec.flows.iter().filter(|flow| flow.object.is_some()).peekable();
+        let is_told = objects.peek().is_none() || objects.any(|flow| flow.pinned.is_none());
         match python.version.parse::<PythonVersion>() {
             Ok(version) => match settings.python_version {
                 Some(stated) if stated != version => {
                     let message = format!("the spec says Python {stated}, but Python {version} pickles the flows");
                     self.report(Code::InvalidValue, "storage.python_version", message);
                 }
-                _ => settings.python_version = Some(version),
+                _ if is_told => settings.python_version = Some(version),
+                _ => {}
             },
             Err(error) => self.report(Code::HostFault, "storage.python", error.to_string()),
+        }
+        if !is_told {
+            return;
         }
         if settings.prefect_version.is_none()
             && !settings.python_dependencies.iter().any(|one| one.name() == "prefect" && one.says_which())
@@ -371,9 +378,7 @@ impl Resolver<'_> {
                     None => continue,
                 },
             };
-            // COPY takes what is in a directory, and makes the directory itself.
-            let mode = if path.is_none() && kind == EntryKind::Directory { 0o755 } else { entry.mode & 0o7777 };
-            entries.push(FileEntry { path, mode, kind });
+            entries.push(FileEntry::new(path, Some(entry.mode), kind));
         }
         FileEntry::sort(&mut entries);
         entries
@@ -451,13 +456,15 @@ mod tests {
     use super::*;
 
     fn settings(storage: &str, python: PythonFacts) -> Result<DockerSettings, Vec<Diagnostic>> {
+        settings_of(storage, "", Some(python))
+    }
+
+    fn settings_of(storage: &str, flow: &str, python: Option<PythonFacts>) -> Result<DockerSettings, Vec<Diagnostic>> {
         let text = format!(
-            "[storage]\ntype = \"docker\"\n{storage}\n[[flows]]\nname = \"a\"\nobject = \"a\"\npath = \"a.py\"\n\
-             size = 1\nsha256 = \"{}\"\n",
-            "0".repeat(64)
+            "[storage]\ntype = \"docker\"\n{storage}\n[[flows]]\nname = \"a\"\nobject = \"a\"\npath = \"a.py\"\n{flow}"
         );
         let spec = Spec::parse(&text).0.unwrap();
-        let facts = Facts { python: Some(python), findings: vec![Finding::Skipped], ..Facts::default() };
+        let facts = Facts { python, findings: vec![Finding::Unseen], ..Facts::default() };
         match resolve(&spec, facts) {
             (Some(ResolvedSpec { storage: ResolvedStorage::Docker(settings), .. }), _) => Ok(*settings),
             (_, found) => Err(found),
@@ -489,9 +496,20 @@ mod tests {
     }
 
     #[test]
+    fn of_a_pinned_flow_a_build_knows_no_more_than_its_preview() {
+        let pinned = format!("size = 1\nsha256 = \"{}\"\n", "0".repeat(64));
+        for storage in ["", "python_version = \"3.9\""] {
+            let build = settings_of(storage, &pinned, Some(python("0.6.6", "3.0.0"))).unwrap();
+            assert_eq!(build, settings_of(storage, &pinned, None).unwrap());
+        }
+        assert!(settings_of("python_version = \"3.8\"", &pinned, Some(python("0.6.6", "3.0.0"))).is_err());
+    }
+
+    #[test]
     fn a_stated_python_is_the_one_that_pickles() {
         let found = settings("python_version = \"3.8\"", python("0.6.6", "3.0.0")).unwrap_err();
-        let told: Vec<_> = found.iter().map(|one| (one.code, one.field.as_str(), one.message.as_str())).collect();
+        let errors = found.iter().filter(|one| one.is_error());
+        let told: Vec<_> = errors.map(|one| (one.code, one.field.as_str(), one.message.as_str())).collect();
         let message = "the spec says Python 3.8, but Python 3.9 pickles the flows";
         assert_eq!(told, [(Code::InvalidValue, "storage.python_version", message)]);
         assert!(settings("python_version = \"3.9\"", python("0.6.6", "3.0.0")).is_ok());

@@ -196,6 +196,20 @@ impl ImageFile {
 }
 
 impl FileEntry {
+    /// An entry with the mode that it has in an image, whichever the host has found or the spec states.
+    pub(crate) fn new(path: Option<ContextPath>, mode: Option<u32>, kind: EntryKind) -> Self {
+        let mode = match (&kind, mode) {
+            // COPY takes what is in the source, and makes the directory itself.
+            (EntryKind::Directory, _) if path.is_none() => 0o755,
+            // Systems differ in what they say of links, and Linux heeds none of it.
+            (EntryKind::Symlink(_), _) => 0o777,
+            (_, Some(mode)) => mode & 0o7777,
+            (EntryKind::Directory, None) => 0o755,
+            (EntryKind::File(_), None) => 0o644,
+        };
+        Self { path, mode, kind }
+    }
+
     /// By path: the source itself comes first, and what is in a directory after it.
     pub(crate) fn sort(entries: &mut Vec<Self>) {
         order::sort(entries, |one, other| one.path.cmp(&other.path));
@@ -276,8 +290,7 @@ fn read_files(reader: &mut Reader, field: &Field<'_>) -> Vec<ImageFile> {
         .into_iter()
         .filter(|(source, _)| is_absolute(source))
         .filter_map(|(source, field)| {
-            let own_name = source.trim_end_matches('/').rsplit('/').next();
-            if source.contains(char::is_control) || matches!(own_name, Some("." | "..")) {
+            if source.contains(char::is_control) || matches!(last_name(source), "." | "..") {
                 let message = format!("{source:?} has a control character, or ends in no name");
                 reader.report(Code::InvalidPath, &field, message, None);
                 return None;
@@ -324,7 +337,7 @@ fn read_entry(reader: &mut Reader, field: &Field<'_>) -> Option<FileEntry> {
         Some(path) => reader.parse(&path).map(Some),
         None => Some(None),
     };
-    let mode = table.field("mode").and_then(|mode| reader.number(&mode)).unwrap_or(0o644);
+    let mode = table.field("mode").and_then(|mode| reader.number(&mode)).map(|mode| (mode & 0o7777) as u32);
     let content = read_content(reader, &mut table);
     let link = table.field("link").and_then(|link| reader.text(&link).map(str::to_owned));
     reader.finish(table);
@@ -333,7 +346,7 @@ fn read_entry(reader: &mut Reader, field: &Field<'_>) -> Option<FileEntry> {
         (None, Some(target)) => EntryKind::Symlink(target),
         (None, None) => EntryKind::Directory,
     };
-    Some(FileEntry { path: path?, mode: (mode & 0o7777) as u32, kind })
+    Some(FileEntry::new(path?, mode, kind))
 }
 
 fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
@@ -372,6 +385,13 @@ fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
         reader.report(Code::InvalidValue, field, format!("{text:?} is not a PEP 440 version"), None);
     }
     version.map(|(version, _)| version)
+}
+
+/// What a source is called, without the directories above it.
+pub(crate) fn last_name(source: &str) -> &str {
+    // A backslash separates on Windows alone, and there no path begins with a slash.
+    let separators: &[char] = if source.starts_with('/') { &['/'] } else { &['/', '\\'] };
+    source.trim_end_matches(separators).rsplit(separators).next().unwrap_or_default()
 }
 
 pub(crate) fn is_absolute(path: &str) -> bool {

@@ -67,7 +67,7 @@ impl Planner<'_> {
         let own = |name: &str| format!("{OWN_DIRECTORY}/{name}");
         let by = Rc::from(fields.first().map_or("", String::as_str));
         for (name, content) in [("requirements.txt", Content::from_bytes(text)), ("install.py", script::install())] {
-            self.take(own(name), &by, false);
+            self.take(&own(name), &by, false);
             self.context.push(ContextEntry::file(name, content));
         }
         let copy = |name: &str| Instruction::Copy { source: name.to_owned(), destination: own(name) };

@@ -1,15 +1,15 @@
 //! Who writes what in an image.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use crate::diagnostic::{Code, Diagnostic};
 
 /// The paths of an image that fields have claimed, and all above them.
 #[derive(Default)]
-pub(super) struct TakenPaths(BTreeMap<String, Taken>);
+pub(super) struct TakenPaths {
+    taken: Vec<Taken>,
+    places: BTreeMap<Arc<str>, usize>,
+}
 
 /// The field that put something at a path of the image, or below it.
 struct Taken {
@@ -28,33 +28,39 @@ enum TakenKind {
 
 impl TakenPaths {
     /// Claims a path; says so if it is taken. A directory may be claimed by several fields.
-    pub(super) fn take(&mut self, path: String, field: &Rc<str>, directory: bool) -> Option<Diagnostic> {
+    pub(super) fn take(&mut self, path: &str, field: &Rc<str>, directory: bool) -> Option<Diagnostic> {
         if path.is_empty() && directory {
             return None;
         }
         let mut above = Vec::new();
-        let mut rest = path.as_str();
+        let mut rest = path;
         while let Some((parent, _)) = rest.rsplit_once('/') {
-            match self.0.get(parent) {
+            match self.at(parent) {
                 Some(Taken { by, kind: TakenKind::File }) => return Some(clash(parent, by, field)),
                 // What is above a directory has been claimed with it.
                 Some(_) => break,
-                None => above.push(parent.to_owned()),
+                None => above.push(parent),
             }
             rest = parent;
         }
         let kind = if directory { TakenKind::Directory } else { TakenKind::File };
-        let ours = |kind| Taken { by: Rc::clone(field), kind };
-        match self.0.entry(path) {
-            Entry::Vacant(place) => drop(place.insert(ours(kind))),
-            Entry::Occupied(mut place) => match place.get().kind {
-                TakenKind::Directory if directory => {}
-                TakenKind::Above if directory => drop(place.insert(ours(kind))),
-                _ => return Some(clash(place.key(), &place.get().by, field)),
-            },
+        match self.at(path) {
+            None => self.put(path, field, kind),
+            Some(Taken { kind: TakenKind::Above, .. }) if directory => self.put(path, field, kind),
+            Some(Taken { kind: TakenKind::Directory, .. }) if directory => {}
+            Some(Taken { by, .. }) => return Some(clash(path, by, field)),
         }
-        self.0.extend(above.into_iter().map(|path| (path, ours(TakenKind::Above))));
+        above.into_iter().for_each(|path| self.put(path, field, TakenKind::Above));
         None
+    }
+
+    fn at(&self, path: &str) -> Option<&Taken> {
+        self.places.get(path).map(|place| &self.taken[*place])
+    }
+
+    fn put(&mut self, path: &str, by: &Rc<str>, kind: TakenKind) {
+        self.places.insert(Arc::from(path), self.taken.len());
+        self.taken.push(Taken { by: Rc::clone(by), kind });
     }
 }
 
@@ -86,9 +92,8 @@ mod tests {
             ("/a/b", "/ab", None),
         ] {
             let mut taken = TakenPaths::default();
-            let mut take = |path: &str, field: &str| {
-                taken.take(path.trim_end_matches('/').to_owned(), &Rc::from(field), path.ends_with('/'))
-            };
+            let mut take =
+                |path: &str, field: &str| taken.take(path.trim_end_matches('/'), &Rc::from(field), path.ends_with('/'));
             assert_eq!(take(one, "one"), None);
             assert_eq!(take(other, "other"), at.map(|at| clash(at, "one", "other")), "{one} and {other}");
         }
