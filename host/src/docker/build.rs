@@ -4,7 +4,6 @@
 //! its image's id came, and the name it was given stands for that id.
 
 use std::{
-    collections::HashMap,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,17 +12,15 @@ use std::{
     time::Instant,
 };
 
-use bollard::{
-    errors::Error as Bollard,
-    models::BuildInfo,
-    query_parameters::{BuildImageOptions, BuildImageOptionsBuilder},
-};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
+use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
+use hyper::{Request, body::Frame};
+use serde_json::{Map, Value};
 
 use super::{
-    Daemon, DockerError, classic_transcript::ClassicTranscript, fault::named_at_once, reference::Reference,
-    request_error::RequestError,
+    Daemon, DockerError, classic_transcript::ClassicTranscript, connection::push_parameter, fault::named_at_once,
+    reference::Reference,
 };
 use crate::{
     blob::Blob,
@@ -75,13 +72,21 @@ impl Daemon {
         let archive_error = ArchiveError::default();
         let sent = Sent::of(archive.iter().map(Blob::length).sum(), Arc::clone(&self.settings.progress));
         let body = counted(archive, archive_error.clone(), sent);
-        let answer = self.docker.build_image(query(name, options), None, Some(bollard::body_try_stream(body)));
+        let query = query(name, options, &options.build_args) + "&rm=1&forcerm=1";
+        let request = Request::post(format!("/build?{query}")).header("content-type", "application/x-tar");
         let mut transcript = ClassicTranscript::default();
-        let end = self.listen(answer, &mut transcript).await;
+        let building = async {
+            let body = UnsyncBoxBody::new(StreamBody::new(body.map(|piece| piece.map(Frame::data))));
+            let answering = self.send_with(request, body).await?;
+            self.each_line(answering, |line| transcript.take(line, Instant::now(), &*self.settings.progress)).await
+        };
+        // Dropping it closes the connection, which is what makes a daemon at work stop.
+        let end = tokio::select! {
+            biased;
+            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
+            end = building => end,
+        };
         transcript.end(Instant::now(), &*self.settings.progress);
-        if matches!(end, Err(RequestError::Interrupted)) {
-            return Err(DockerError::Interrupted);
-        }
         if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));
         }
@@ -90,18 +95,6 @@ impl Daemon {
             Some(id) => Ok(BuiltImage { id, steps: transcript.steps }),
             None => Err(DockerError::BuildCut { step: transcript.step() }),
         }
-    }
-
-    /// Takes all that the builder says. Then the connection is closed, which is what makes a daemon at work stop.
-    async fn listen(
-        &self,
-        mut answer: impl Stream<Item = Result<BuildInfo, Bollard>> + Unpin,
-        transcript: &mut ClassicTranscript,
-    ) -> Result<(), RequestError> {
-        while let Some(info) = self.next(&mut answer).await? {
-            transcript.take(&info, Instant::now(), &*self.settings.progress)?;
-        }
-        Ok(())
     }
 
     /// The id that came at a build's end; none if none came, or the name stands for another image and the daemon did
@@ -118,24 +111,26 @@ impl Daemon {
     }
 }
 
-fn query(name: &Reference, options: &BuildOptions) -> BuildImageOptions {
-    let labels: HashMap<_, _> = options.labels.iter().cloned().collect();
-    let arguments: HashMap<_, _> = options.build_args.iter().cloned().collect();
-    let mut query = BuildImageOptionsBuilder::default()
-        .dockerfile("Dockerfile")
-        .t(&name.full())
-        .labels(&labels)
-        .buildargs(&arguments)
-        .cachefrom(&options.cache_from)
-        .rm(true)
-        .forcerm(true);
-    if let Some(platform) = &options.platform {
-        query = query.platform(platform);
+/// What a build is asked for, whichever builder it is that is asked.
+pub(super) fn query(name: &Reference, options: &BuildOptions, arguments: &[(String, String)]) -> String {
+    let object = |pairs: &[(String, String)]| {
+        let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+        Value::Object(pairs.collect::<Map<_, _>>()).to_string()
+    };
+    let mut query = "dockerfile=Dockerfile".to_owned();
+    let mut add = |key: &str, value: &str| push_parameter(&mut query, key, value);
+    add("t", &name.full());
+    add("labels", &object(&options.labels));
+    add("buildargs", &object(arguments));
+    for (key, value) in [("platform", &options.platform), ("networkmode", &options.network)] {
+        if let Some(value) = value {
+            add(key, value);
+        }
     }
-    if let Some(network) = &options.network {
-        query = query.networkmode(network);
+    if !options.cache_from.is_empty() {
+        add("cachefrom", &Value::from(options.cache_from.clone()).to_string());
     }
-    query.build()
+    query
 }
 
 fn is_named_at_once(error: &DockerError) -> bool {
@@ -215,4 +210,29 @@ fn counted(
         };
         std::future::ready(passed_on)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_ends_its_parameter() {
+        let options = BuildOptions {
+            reference: String::new(),
+            labels: vec![("a&b".to_owned(), "c=\"d\"".to_owned())],
+            builder: crate::capability::ImageBuilder::Buildkit,
+            platform: Some("linux/arm64&version=1".to_owned()),
+            network: None,
+            build_args: vec![("é".to_owned(), "#".to_owned())],
+            secrets: Vec::new(),
+            cache_from: vec!["r/a:1".to_owned()],
+            inline_cache: false,
+        };
+        assert_eq!(
+            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, &options.build_args),
+            "dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
+             &buildargs=%7B%22%C3%A9%22%3A%22%23%22%7D&platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D"
+        );
+    }
 }

@@ -15,11 +15,10 @@ mod transcript;
 use std::{io, sync::Arc};
 
 use hyper::Request;
-use serde_json::{Map, Value};
 
 use super::{
     Daemon, DockerError,
-    build::{ArchiveError, Sent},
+    build::{ArchiveError, Sent, query},
     connection::push_parameter,
     reference::Reference,
     secrets::Secrets,
@@ -52,7 +51,12 @@ impl Daemon {
                 progress: Arc::clone(&self.settings.progress),
             };
             let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
-            let query = query(name, options, &session.id);
+            let mut arguments = options.build_args.clone();
+            if options.inline_cache {
+                arguments.push(("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned()));
+            }
+            let mut query = query(name, options, &arguments) + "&version=2&remote=client-session";
+            push_parameter(&mut query, "session", &session.id);
             let request = Request::post(format!("/build?{query}"));
             self.each_line(self.send(request).await?, |line| transcript.take(line, &*self.settings.progress)).await
         };
@@ -91,58 +95,5 @@ impl Daemon {
             read = reading => read,
         };
         read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))
-    }
-}
-
-fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {
-    let object = |pairs: &[(String, String)]| {
-        let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
-        Value::Object(pairs.collect::<Map<_, _>>()).to_string()
-    };
-    let mut arguments = options.build_args.clone();
-    if options.inline_cache {
-        arguments.push(("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned()));
-    }
-    let mut query = "version=2&dockerfile=Dockerfile".to_owned();
-    let mut add = |key: &str, value: &str| push_parameter(&mut query, key, value);
-    add("t", &name.full());
-    add("labels", &object(&options.labels));
-    add("buildargs", &object(&arguments));
-    for (key, value) in [("platform", &options.platform), ("networkmode", &options.network)] {
-        if let Some(value) = value {
-            add(key, value);
-        }
-    }
-    if !options.cache_from.is_empty() {
-        add("cachefrom", &Value::from(options.cache_from.clone()).to_string());
-    }
-    add("session", session);
-    add("remote", "client-session");
-    query
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_value_ends_its_parameter() {
-        let options = BuildOptions {
-            reference: String::new(),
-            labels: vec![("a&b".to_owned(), "c=\"d\"".to_owned())],
-            builder: crate::capability::ImageBuilder::Buildkit,
-            platform: Some("linux/arm64&version=1".to_owned()),
-            network: None,
-            build_args: vec![("é".to_owned(), "#".to_owned())],
-            secrets: Vec::new(),
-            cache_from: vec!["r/a:1".to_owned()],
-            inline_cache: true,
-        };
-        assert_eq!(
-            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, "id"),
-            "version=2&dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
-             &buildargs=%7B%22%C3%A9%22%3A%22%23%22%2C%22BUILDKIT_INLINE_CACHE%22%3A%221%22%7D\
-             &platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D&session=id&remote=client-session"
-        );
     }
 }

@@ -3,13 +3,14 @@
 
 use std::time::Instant;
 
-use bollard::models::BuildInfo;
+use serde::Deserialize;
 
 use super::{
     DockerError,
-    request_error::{RequestError, words},
+    connection::broken,
+    request_error::RequestError,
     step_log::{LINE_BYTES, StepLog, refused, step_fault},
-    transfer::tell_transfer,
+    transfer::{Line, tell_transfer},
 };
 use crate::{
     capability::BuildStep,
@@ -18,6 +19,21 @@ use crate::{
 
 /// No Dockerfile of ours has more: each is kept.
 const STEPS: u32 = 1000;
+
+/// A line of the builder's answer.
+#[derive(Deserialize)]
+struct BuildLine {
+    stream: Option<String>,
+    aux: Option<Aux>,
+    #[serde(flatten)]
+    line: Line,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Aux {
+    id: Option<String>,
+}
 
 /// What the builder has said so far.
 #[derive(Debug, Default)]
@@ -34,21 +50,15 @@ pub(super) struct ClassicTranscript {
 }
 
 impl ClassicTranscript {
-    pub(super) fn take(&mut self, info: &BuildInfo, now: Instant, progress: &dyn Progress) -> Result<(), RequestError> {
-        if let Some(text) = &info.stream {
-            self.text(text, now, progress);
+    pub(super) fn take(&mut self, line: &[u8], now: Instant, progress: &dyn Progress) -> Result<(), RequestError> {
+        let BuildLine { stream, aux, mut line } = serde_json::from_slice(line).map_err(|error| broken(&error))?;
+        if let Some(text) = stream {
+            self.text(&text, now, progress);
         }
         // A `FROM` reports its pull.
-        tell_transfer(progress, info.id.as_deref(), info.status.as_deref(), info.progress_detail.as_ref());
-        if let Some(id) = info.aux.as_ref().and_then(|aux| aux.id.as_ref()) {
-            self.image_id = Some(id.clone());
-        }
-        match &info.error_detail {
-            Some(detail) => {
-                Err(RequestError::Stream(words(detail.message.as_deref().unwrap_or("the daemon gave no reason"))))
-            }
-            None => Ok(()),
-        }
+        tell_transfer(progress, &line);
+        self.image_id = aux.and_then(|aux| aux.id).or(self.image_id.take());
+        line.check()
     }
 
     fn text(&mut self, text: &str, now: Instant, progress: &dyn Progress) {
@@ -170,9 +180,8 @@ mod tests {
     fn told(lines: &str) -> (ClassicTranscript, Result<(), RequestError>) {
         let (mut transcript, start) = (ClassicTranscript::default(), Instant::now());
         for (at, line) in lines.lines().enumerate() {
-            let info = serde_json::from_str(line).unwrap();
             let now = start + Duration::from_secs(at as u64);
-            if let Err(error) = transcript.take(&info, now, &Silent) {
+            if let Err(error) = transcript.take(line.as_bytes(), now, &Silent) {
                 transcript.end(now, &Silent);
                 return (transcript, Err(error));
             }
@@ -252,6 +261,13 @@ mod tests {
         assert_eq!((log.len(), log[0].as_str(), fault), (20, "line 11", Fault::Invalid));
     }
 
+    /// Of proxies, and of old daemons.
+    #[test]
+    fn an_error_without_detail_is_one() {
+        let (_, end) = told(r#"{"error":"denied: no builds today"}"#);
+        assert!(matches!(end, Err(RequestError::Stream(message)) if message == "denied: no builds today"));
+    }
+
     #[test]
     fn only_a_from_step_is_the_registrys_fault() {
         let refused = "dial tcp 127.0.0.1:1: connect: connection refused";
@@ -312,10 +328,7 @@ mod tests {
             let mut transcript = ClassicTranscript::default();
             let json = Json::new(Vec::new());
             let now = Instant::now();
-            let end = lines.iter().try_for_each(|line| {
-                let info = serde_json::from_value(line.clone()).unwrap();
-                transcript.take(&info, now, &json)
-            });
+            let end = lines.iter().try_for_each(|line| transcript.take(line.to_string().as_bytes(), now, &json));
             transcript.end(now, &json);
             let identified = lines.iter().any(|line| line.get("aux").is_some());
             prop_assert!(transcript.image_id.is_none() || identified);

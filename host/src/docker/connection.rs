@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, Limited, combinators::UnsyncBoxBody};
 use hyper::{
     Response,
     body::Incoming,
@@ -28,9 +28,12 @@ const ERROR_BYTES: usize = 64 * 1024;
 /// No line of an answer is longer, as BuildKit's own messages aren't; nor is an answer that is one document.
 const LINE_BYTES: usize = 16 * 1024 * 1024;
 
+/// What a request carries.
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+
 /// An open connection; it is closed when this is dropped, which makes the daemon stop.
 pub(super) struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Body>,
     _pump: AbortOnDropHandle<()>,
 }
 
@@ -63,9 +66,13 @@ impl Connection {
         Ok(Self { sender, _pump: AbortOnDropHandle::new(pump) })
     }
 
-    /// The answer's head, whatever its status. No request of ours has a body.
+    /// The answer's head, whatever its status.
     pub(super) async fn send(&mut self, request: Builder) -> Result<Response<Incoming>, RequestError> {
-        let request = request.header("host", "docker").body(Empty::new()).map_err(|error| broken(&error))?;
+        self.send_with(request, UnsyncBoxBody::new(Empty::new().map_err(|never| match never {}))).await
+    }
+
+    async fn send_with(&mut self, request: Builder, body: Body) -> Result<Response<Incoming>, RequestError> {
+        let request = request.header("host", "docker").body(body).map_err(|error| broken(&error))?;
         self.sender.send_request(request).await.map_err(|error| broken(&error))
     }
 }
@@ -90,6 +97,13 @@ impl Daemon {
     pub(super) async fn send(&self, request: Builder) -> Result<Answering, RequestError> {
         let mut connection = self.ask(Connection::open(&self.place)).await?;
         let response = connection.send(request).await?;
+        Ok(Answering { response, _connection: connection })
+    }
+
+    /// The same with a body, which is sent as it is read.
+    pub(super) async fn send_with(&self, request: Builder, body: Body) -> Result<Answering, RequestError> {
+        let mut connection = self.ask(Connection::open(&self.place)).await?;
+        let response = connection.send_with(request, body).await?;
         Ok(Answering { response, _connection: connection })
     }
 

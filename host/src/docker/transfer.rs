@@ -1,4 +1,4 @@
-//! What pulls and pushes have in common: an answer in lines of JSON.
+//! What pulls, pushes and classic builds have in common: an answer in lines of JSON.
 //!
 //! The requests are our own, not bollard's: 0.21.1 drops `error` from such a line, which is all that proxies and old
 //! daemons say of one, and the layer's id from those of a push.
@@ -36,9 +36,7 @@ impl Daemon {
         let work = async {
             let take = |line: &[u8]| {
                 let mut line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
-                if let Some(error) = line_error(line.error.take(), line.error_detail.take()) {
-                    return Err(RequestError::Stream(words(&error)));
-                }
+                line.check()?;
                 take(&line);
                 Ok(())
             };
@@ -54,24 +52,25 @@ impl Daemon {
 
     /// Passes on a line of a pull or a push.
     pub(super) fn tell_transfer(&self, line: &Line, last_progress: &LastProgress) {
-        let status = line.status.as_deref();
-        last_progress.hear(status);
-        tell_transfer(&*self.settings.progress, line.id.as_deref(), status, line.progress_detail.as_ref());
+        last_progress.hear(line.status.as_deref());
+        tell_transfer(&*self.settings.progress, line);
     }
 }
 
-/// The same, for lines of another type but of the same shape.
-pub(super) fn tell_transfer(
-    progress: &dyn Progress,
-    id: Option<&str>,
-    status: Option<&str>,
-    amount: Option<&ProgressDetail>,
-) {
-    let Some(status) = status.filter(|status| !status.is_empty()) else {
-        return;
-    };
+impl Line {
+    /// The error, if the line tells of one.
+    pub(super) fn check(&mut self) -> Result<(), RequestError> {
+        let error = line_error(self.error.take(), self.error_detail.take());
+        error.map_or(Ok(()), |error| Err(RequestError::Stream(words(&error))))
+    }
+}
+
+/// Passes on a line that tells how far an image has come; others say nothing here.
+pub(super) fn tell_transfer(progress: &dyn Progress, line: &Line) {
+    let Some(status) = line.status.as_deref().filter(|status| !status.is_empty()) else { return };
+    let amount = line.progress_detail.as_ref();
     let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
-    progress.event(match id {
+    progress.event(match line.id.as_deref() {
         // In the first line of a pull the id is a tag.
         Some(id) if !status.starts_with("Pulling from") => Event::Layer {
             id,
