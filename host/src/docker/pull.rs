@@ -151,16 +151,48 @@ struct Platform {
     architecture: String,
 }
 
+/// What the daemon takes for the architecture of another name.
+const ALIASES: [(&str, &str); 6] = [
+    ("aarch64", "arm64"),
+    ("x86_64", "amd64"),
+    ("x86-64", "amd64"),
+    ("i386", "386"),
+    ("armhf", "arm"),
+    ("armel", "arm"),
+];
+
 /// If a name stands for a single image instead of a list, daemons take it whatever platform was asked for: older ones
 /// always, newer ones if they have it already.
 fn check_platform(name: &Reference, found: &[String], wanted: &str) -> Result<(), DockerError> {
-    // As the daemon reads them.
-    let known = wanted.replace("/aarch64", "/arm64").replace("/x86_64", "/amd64").to_lowercase();
+    let lower = wanted.to_lowercase();
+    let known = lower.split('/').map(|part| ALIASES.iter().find(|(alias, _)| *alias == part).map_or(part, |one| one.1));
     // A variant may be left out.
-    let is_wanted = |one: &String| known.split('/').zip(one.split('/')).all(|(one, other)| one == other);
+    let is_wanted = |one: &String| known.clone().zip(one.split('/')).all(|(one, other)| one == other);
     if found.is_empty() || found.iter().any(is_wanted) {
         return Ok(());
     }
     let (wanted, found) = (wanted.to_owned(), found.join(" and "));
     Err(DockerError::Platform { reference: name.full(), wanted, found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_has_the_names_that_the_daemon_knows() {
+        let name = Reference::parse("a:1").unwrap();
+        for (wanted, found) in [
+            ("linux/amd64", "linux/amd64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/AARCH64", "linux/arm64"),
+            ("Linux/x86-64", "linux/amd64"),
+            ("linux/i386", "linux/386"),
+            ("linux/armhf", "linux/arm"),
+            ("linux/armel", "linux/arm"),
+        ] {
+            assert!(check_platform(&name, &[found.to_owned()], wanted).is_ok(), "{wanted}");
+            assert!(check_platform(&name, &["linux/s390x".to_owned()], wanted).is_err(), "{wanted}");
+        }
+    }
 }
