@@ -8,7 +8,7 @@ use std::{error::Error, fmt, io};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 pub use crate::bindings::flowhold::storage::plans::Severity;
-use crate::{docker, limits::MemoryExceeded, python::PythonError};
+use crate::{docker::DockerError, limits::MemoryExceeded, python::PythonError};
 
 /// One finding about a spec.
 #[derive(Debug, Clone, ComponentType, Lift, Lower)]
@@ -154,18 +154,17 @@ pub(crate) fn of_system(error: &io::Error) -> String {
     first.to_lowercase() + rest
 }
 
-impl From<docker::DockerError> for Failure {
-    fn from(error: docker::DockerError) -> Self {
+impl From<DockerError> for Failure {
+    fn from(error: DockerError) -> Self {
         let kind = error.kind();
-        let code = match kind {
-            _ if matches!(error, docker::DockerError::Secret { .. }) => "secret-missing",
-            _ if matches!(&error, docker::DockerError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) => {
-                "nobody-reads"
-            }
-            FailureKind::Input => "docker-refused",
-            FailureKind::Unavailable => "docker-unavailable",
-            FailureKind::Retry => "docker-retry",
-            FailureKind::Interrupted => "interrupted",
+        let code = match (&error, kind) {
+            (DockerError::Secret { .. }, _) => "secret-missing",
+            (DockerError::Output(error), _) if error.kind() == io::ErrorKind::BrokenPipe => "nobody-reads",
+            (DockerError::Output(_) | DockerError::Save(_) | DockerError::Context(_), _) => "file-error",
+            (_, FailureKind::Input) => "docker-refused",
+            (_, FailureKind::Unavailable) => "docker-unavailable",
+            (_, FailureKind::Retry) => "docker-retry",
+            (_, FailureKind::Interrupted) => "interrupted",
         };
         Self { help: error.help(), ..Self::new(kind, code, error.to_string()) }
     }

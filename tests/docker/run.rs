@@ -99,6 +99,7 @@ fn a_reader_that_does_not_read_stops_no_timeout() {
         assert_eq!(containers(&project.name), [""; 0]);
     }
 }
+
 #[test]
 fn a_flow_that_takes_too_long_is_stopped() {
     let project = Project::of_script("", include_str!("flows/sleeping.py"));
@@ -111,6 +112,18 @@ fn a_flow_that_takes_too_long_is_stopped() {
     quick.build(&["--no-push"]);
     assert_eq!(quick.folder.run(&["run", "flow", "--timeout", "10m"]).code, 4);
     quick.folder.run(&["run", "flow", "--timeout", "soon"]).fails(2, &["soon"]);
+}
+
+/// As of every command, a full disk is not the daemon's affair.
+#[test]
+fn output_that_has_no_room_is_an_error_of_its_own() {
+    let project = Project::of_script("", "print('x')");
+    project.build(&["--no-push"]);
+    let mut command = project.folder.command(&["run", "flow"]);
+    command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let done = Done::of(command.output().unwrap()).fails(1, &["no space left on device"]);
+    assert!(!done.stderr.contains("daemon"), "{done:?}");
+    assert_eq!(containers(&project.name), [""; 0]);
 }
 
 #[test]

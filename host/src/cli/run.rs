@@ -196,26 +196,17 @@ async fn interpreter(session: &mut Session, arguments: &Arguments) -> Result<Int
 /// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself. One that was `told` is not told
 /// again while it does: that would interrupt it.
 async fn stop(child: &mut Child, told: bool, kill: &CancellationToken) -> io::Result<()> {
-    if told && ends_in_time(child, kill).await {
-        return Ok(());
-    }
     #[cfg(unix)]
-    if let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+    if !told && let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
         // It may have ended by itself.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-        if ends_in_time(child, kill).await {
-            return Ok(());
-        }
     }
-    child.kill().await
-}
-
-async fn ends_in_time(child: &mut Child, kill: &CancellationToken) -> bool {
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         () = kill.cancelled() => false,
         ended = tokio::time::timeout(GRACE, child.wait()) => ended.is_ok(),
-    }
+    };
+    if ended { Ok(()) } else { child.kill().await }
 }
 
 /// As shells have it: 128 and the signal, where a signal ended it.

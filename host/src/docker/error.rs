@@ -140,13 +140,13 @@ impl DockerError {
             | Self::Secret { .. }
             | Self::Start { .. }
             | Self::NotAFile { .. }
+            | Self::Output(_)
             | Self::Save(_) => FailureKind::Input,
             Self::NoDaemon { .. }
             | Self::SocketDenied { .. }
             | Self::TooOld { .. }
             | Self::NeedsBuildkit { .. }
-            | Self::NoSession { .. }
-            | Self::Output(_) => FailureKind::Unavailable,
+            | Self::NoSession { .. } => FailureKind::Unavailable,
             Self::Registry { fault, .. } | Self::BuildStep { fault, .. } | Self::BuildRefused { fault, .. } => {
                 fault.kind()
             }
