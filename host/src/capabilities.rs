@@ -313,7 +313,17 @@ async fn lock(directory: Option<File>) -> Option<File> {
     let directory = directory?;
     match directory.try_lock() {
         Ok(()) => Some(directory),
-        Err(TryLockError::WouldBlock) => aside(move || directory.lock().map(|()| directory)).await.ok(),
+        Err(TryLockError::WouldBlock) => {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            // None of those for blocking work: whoever has the lock may need the last of them to get on.
+            let waiting = std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
+                let locked = directory.lock().map(|()| directory);
+                // Where nobody waits any more, this unlocks it.
+                let _ = tell.send(locked);
+            });
+            waiting.ok()?;
+            told.await.ok()?.ok()
+        }
         Err(TryLockError::Error(_)) => None,
     }
 }
