@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 pub use self::pieces::Pieces;
 use crate::{
@@ -37,6 +38,9 @@ pub struct Blob {
     /// Gives back what may still be held.
     #[expect(dead_code, reason = "it is dropped")]
     permit: Option<Arc<Permit>>,
+    /// Where its file is.
+    #[expect(dead_code, reason = "it is dropped")]
+    directory: Option<Arc<TempDir>>,
 }
 
 #[derive(Debug)]
@@ -92,7 +96,7 @@ impl Stamp {
 
 impl Blob {
     fn new(source: Source) -> Self {
-        Self { source: Arc::new(source), permit: None }
+        Self { source: Arc::new(source), permit: None, directory: None }
     }
 
     /// These bytes.
@@ -103,6 +107,12 @@ impl Blob {
     /// Gives this permit back when the last handle is dropped.
     pub(crate) fn with(self, permit: Permit) -> Self {
         Self { permit: Some(Arc::new(permit)), ..self }
+    }
+
+    /// Keeps its file's directory for as long as there is a handle, if the bytes are not in memory.
+    pub(crate) fn keeping(self, directory: &Arc<TempDir>) -> Self {
+        let directory = self.as_bytes().is_none().then(|| Arc::clone(directory));
+        Self { directory, ..self }
     }
 
     /// The same bytes, of which nobody counts any more that they are held.

@@ -281,7 +281,6 @@ impl Host {
             pickling: Pickling::default(),
             inputs: Inputs::default(),
             job: None,
-            kept: Vec::new(),
             pulling: None,
             pull: None,
         })
@@ -312,8 +311,6 @@ pub struct Session {
     /// What the last plan was made from, and what Python was asked for.
     pub(crate) inputs: Inputs,
     pub(crate) job: Option<PickleJob>,
-    /// Directories with files that blobs are of.
-    pub(crate) kept: Vec<tempfile::TempDir>,
     /// What pulls the next plan's base image ahead, and the pull that it has begun.
     pub(crate) pulling: Option<Arc<docker::Engine>>,
     pub(crate) pull: Option<PullAhead>,
@@ -328,8 +325,9 @@ impl Session {
         self.store.data_mut().grants.grant(directory, access)
     }
 
-    /// Where the lines go that flows' files print while they are pickled; nowhere by default.
-    pub fn print_to(&mut self, lines: Option<tokio::sync::mpsc::UnboundedSender<String>>) {
+    /// Where the lines go that flows' files print while they are pickled; nowhere by default. As long as the channel is
+    /// full, what prints waits: somebody has to read from it while a plan is made.
+    pub fn print_to(&mut self, lines: Option<tokio::sync::mpsc::Sender<String>>) {
         self.pickling.printed = lines;
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use cap_std::fs::Metadata;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 use self::granted::Place;
 pub use self::granted::{Sought, SourceGrant, Sources};
@@ -49,8 +49,6 @@ enum FoundKind {
 pub(crate) struct Findings {
     pub(crate) found: Vec<Found>,
     pub(crate) python: Option<Python>,
-    /// Holds the pickles.
-    pub(crate) temporary: Option<tempfile::TempDir>,
     pub(crate) inputs: Inputs,
     pub(crate) job: Option<PickleJob>,
 }
@@ -68,7 +66,7 @@ pub enum Need {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pickling {
     /// Takes the lines that flows' files print meanwhile.
-    pub(crate) printed: Option<UnboundedSender<String>>,
+    pub(crate) printed: Option<Sender<String>>,
     /// Where pickles are kept.
     pub(crate) kept: Option<PathBuf>,
     /// Is asked first.
@@ -198,13 +196,13 @@ impl Findings {
         }
         let answer = interpreter.pickle(requests, temporary.path(), &mut self.inputs).await;
         let (facts, pickled) = answer.map_err(|error| (error.request(), error.into()))?;
-        let open = |one: Pickled| Ok((one.name, Blob::open(&one.content)?));
+        let temporary = Arc::new(temporary);
+        let open = move |one: Pickled| Ok((one.name, Blob::open(&one.content)?.keeping(&temporary)));
         let open = move || pickled.into_iter().map(open).collect::<io::Result<Vec<_>>>();
         let flows = aside_if(at.len() >= FEW, open).await.map_err(own)?;
         for (index, (name, content)) in at.iter().zip(flows) {
             self.found[*index] = Found::Flow(name, content);
         }
-        self.temporary = Some(temporary);
         self.python = Some(Python { version: facts.version, prefect: facts.prefect, cloudpickle: facts.cloudpickle });
         Ok(())
     }

@@ -4,7 +4,7 @@ use flowhold_tests::environment;
 
 use crate::{
     daemon::{containers, has_image},
-    project::{BEFORE, Project, Tagged, quoted, unique},
+    project::{BEFORE, Project, Tagged, minor, quoted, unique},
     registry,
 };
 
@@ -52,8 +52,9 @@ fn pickles_must_be_pickles_of_something_that_runs() {
         // Loading it ends the process: os._exit(0).
         (b"\x80\x04cos\n_exit\nK\x00\x85R.", ["'broken'", "ended the process"]),
     ] {
-        let storage = "python_version = \"3.9\"\npython_dependencies = [\"cloudpickle==3.1.2\"]";
-        let project = Project::new(storage, &["path = \"broken.pkl\""]);
+        let version = minor("FLOWHOLD_TEST_BASE_IMAGE");
+        let storage = format!("python_version = {version:?}\npython_dependencies = [\"cloudpickle==3.1.2\"]");
+        let project = Project::new(&storage, &["path = \"broken.pkl\""]);
         project.folder.write("broken.pkl", content);
         fails(&project, &[], &words);
     }
@@ -78,6 +79,7 @@ fn the_python_must_be_the_one_that_pickled() {
         let project = Project::new(&storage, &["path = \"callables.py\"\nobject = \"greet\""]);
         project.folder.write("callables.py", include_str!("flows/callables.py"));
         let python = environment("FLOWHOLD_TEST_CLOUDPICKLE_PYTHON");
-        fails(&project, &["--python", &python], &["3.9", "3.11"]);
+        let minors = ["FLOWHOLD_TEST_BASE_IMAGE", "FLOWHOLD_TEST_OTHER_BASE_IMAGE"].map(minor);
+        fails(&project, &["--python", &python], &minors.each_ref().map(String::as_str));
     }
 }

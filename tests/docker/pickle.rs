@@ -2,13 +2,14 @@
 
 use std::{fs, path::Path};
 
+use flowhold::{Host, Need, Sources, SpecText};
 use flowhold_tests::{Done, environment, settle};
 use serde_json::json;
 
 use crate::{
     daemon::{client, inside, send, wait_for},
     interrupt::SIGNALS,
-    project::{Project, quoted},
+    project::{Project, minor, quoted, unique},
 };
 
 fn python() -> String {
@@ -57,8 +58,9 @@ fn several_flows_go_into_one_image() {
 
 #[test]
 fn a_ready_pickle_is_taken_as_it_is() {
-    let storage = "python_version = \"3.9\"\npython_dependencies = [\"cloudpickle==3.1.2\"]";
-    let project = Project::new(storage, &["path = \"ready.pkl\"", "path = \"text.pkl\""]);
+    let version = minor("FLOWHOLD_TEST_BASE_IMAGE");
+    let storage = format!("python_version = {version:?}\npython_dependencies = [\"cloudpickle==3.1.2\"]");
+    let project = Project::new(&storage, &["path = \"ready.pkl\"", "path = \"text.pkl\""]);
     // A pickle of protocol 0 looks like a script.
     project.folder.write("text.pkl", "cbuiltins\nprint\n.");
     let write = "import cloudpickle\nnote = 'by value'\ndef flow(): print('ready', note)\n\
@@ -81,7 +83,8 @@ fn the_default_base_is_the_python_that_pickled() {
         spec.lines().filter(|line| !line.starts_with("base_image")).map(|line| format!("{line}\n")).collect();
     project.folder.write("flowhold.toml", without);
     let dockerfile = project.folder.run(&["preview", "--python", &python()]).ok().stdout;
-    assert!(dockerfile.starts_with("FROM python:3.9\n"), "{dockerfile}");
+    let base = format!("FROM python:{}\n", minor("FLOWHOLD_TEST_BASE_IMAGE"));
+    assert!(dockerfile.starts_with(&base), "{dockerfile}");
 }
 
 /// Python looks into the working directory before our script can watch it.
@@ -105,6 +108,30 @@ fn a_module_that_appears_beside_a_flow_in_the_working_directory_counts() {
     assert!(add("two") == first, "it is not kept at all");
     folder.write("local_settings.py", "X = 1\n");
     assert!(add("three") != first);
+}
+
+/// Of a program that plans for years, the disk would be full.
+#[test]
+fn a_pickle_goes_with_its_plan() {
+    let (folder, mark) = (flowhold_tests::Folder::new(), unique());
+    folder.write("flow.py", format!("MARK = '{mark}' * 10000\ndef flow(mark=MARK): pass\n"));
+    let text = format!("[storage]\npython = {}\n[[flows]]\npath = \"flow.py\"\nobject = \"flow\"\n", quoted(&python()));
+    let spec = SpecText { text, folder: folder.path().to_owned() };
+    let kept = || {
+        let directories = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        let pickles = directories.filter_map(|directory| fs::read(directory.path().join("0.pickle")).ok());
+        pickles.filter(|pickle| String::from_utf8_lossy(pickle).contains(&mark)).count()
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let host = Host::builder().sources(Sources::All).build().unwrap();
+        let mut session = host.session().await.unwrap();
+        for _ in 0..2 {
+            let plan = session.plan(&spec, None, Need::Build).await.unwrap();
+            assert_eq!((session.need_plan(plan).await.is_ok(), kept()), (true, 1));
+            session.forget(plan).await.unwrap();
+            assert_eq!(kept(), 0);
+        }
+    });
 }
 
 #[test]

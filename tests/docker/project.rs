@@ -120,6 +120,13 @@ pub(crate) fn unique() -> String {
     format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// The Python that a base image of the environment has, such as `3.9`.
+pub(crate) fn minor(variable: &str) -> String {
+    let image = environment(variable);
+    let (_, tag) = image.rsplit_once(':').unwrap();
+    tag.trim_end_matches("-slim").to_owned()
+}
+
 /// A string as TOML has it. JSON escapes the same way.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()

@@ -40,7 +40,7 @@ pub(crate) async fn plan(
     need: Need,
     interrupt: &CancellationToken,
 ) -> Result<Plan, Failure> {
-    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    let (lines, mut printed) = tokio::sync::mpsc::channel(64);
     session.print_to(Some(lines));
     session.keep_pickles_in(pickles());
     // What is typed is meant from here; what a spec says, from its folder.

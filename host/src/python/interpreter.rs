@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     process::{Child, Command},
-    sync::mpsc::UnboundedSender,
+    sync::mpsc::Sender,
 };
 
 use super::{PICKLE_FLOWS, PythonError, WarmPython, cache::Cache};
@@ -20,7 +20,7 @@ use super::{PICKLE_FLOWS, PythonError, WarmPython, cache::Cache};
 pub struct Interpreter {
     program: PathBuf,
     pub(super) cache: Option<Cache>,
-    pub(super) printed: Option<UnboundedSender<String>>,
+    pub(super) printed: Option<Sender<String>>,
     pub(super) warm: Option<Arc<WarmPython>>,
 }
 
@@ -54,9 +54,10 @@ impl Interpreter {
         Err(PythonError::NotFound { program: program.display().to_string() })
     }
 
-    /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped.
+    /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped. As long as
+    /// the channel is full, that code waits.
     #[must_use]
-    pub fn printing_to(mut self, lines: UnboundedSender<String>) -> Self {
+    pub fn printing_to(mut self, lines: Sender<String>) -> Self {
         self.printed = Some(lines);
         self
     }

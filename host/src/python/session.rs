@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::Child,
-    sync::mpsc::UnboundedSender,
+    sync::mpsc::Sender,
 };
 
 use crate::inputs::Listing;
@@ -124,11 +124,7 @@ impl Session {
     ///
     /// # Errors
     /// It can't be waited for.
-    pub(super) async fn hold(
-        mut child: Child,
-        order: &[u8],
-        printed: Option<&UnboundedSender<String>>,
-    ) -> io::Result<Self> {
+    pub(super) async fn hold(mut child: Child, order: &[u8], printed: Option<&Sender<String>>) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut answers, mut last_line) = (Vec::new(), None);
         let status = {
@@ -140,17 +136,17 @@ impl Session {
                             let _ = stdin.write_all(order).await;
                         }
                     },
-                    each_line(stdout, |line| {
+                    each_line(stdout, async |line| {
                         let answer = line.strip_prefix(ANSWER).and_then(|json| serde_json::from_str(json).ok());
                         answers.extend(answer);
                     }),
-                    each_line(stderr, |line| {
+                    each_line(stderr, async |line| {
                         if !line.trim().is_empty() {
                             last_line = Some(line.trim().to_owned());
                         }
                         if let Some(printed) = printed {
                             // Nobody listens any more: no reason to fail.
-                            let _ = printed.send(line.to_owned());
+                            let _ = printed.send(line.to_owned()).await;
                         }
                     }),
                 )
@@ -169,7 +165,7 @@ impl Session {
 }
 
 /// Calls `line` with every line, however the bytes arrive; a line that never ends comes in pieces.
-async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl FnMut(&str)) {
+async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl AsyncFnMut(&str)) {
     let Some(mut source) = source else { return };
     let (mut chunk, mut rest) = (vec![0; 8192], Vec::new());
     loop {
@@ -178,7 +174,7 @@ async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl FnMut(
         for part in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
             rest.extend_from_slice(part);
             if part.ends_with(b"\n") || rest.len() > LONGEST_LINE {
-                line(String::from_utf8_lossy(&rest).trim_end_matches(['\r', '\n']));
+                line(String::from_utf8_lossy(&rest).trim_end_matches(['\r', '\n'])).await;
                 rest.clear();
             }
         }
@@ -187,6 +183,6 @@ async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl FnMut(
         }
     }
     if !rest.is_empty() {
-        line(&String::from_utf8_lossy(&rest));
+        line(&String::from_utf8_lossy(&rest)).await;
     }
 }

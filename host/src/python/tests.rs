@@ -169,7 +169,7 @@ def two(who=helper.WHO): print('two of', who)
 ";
     let files = [("a/f.py", flows), ("a/helper.py", "WHO = 'a'"), ("b/f.py", flows), ("b/helper.py", "WHO = 'b'")];
     let folder = folder(&files);
-    let (lines, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (lines, mut heard) = tokio::sync::mpsc::channel(8);
     let wanted = [("a/f.py", "one"), ("b/f.py", "two"), ("a/f.py", "two")];
     let python = PYTHON.clone().printing_to(lines);
     let pickled = python.pickle(&requests(&folder, &wanted), folder.path(), &mut Inputs::default()).await.unwrap().1;
@@ -256,6 +256,30 @@ async fn what_makes_pickles_stable_stays_out_of_them() {
     assert!(!String::from_utf8_lossy(&bytes).contains("StableIds"));
     let (one, other) = (printed(&run(&first)), printed(&run(&second)));
     assert!(one.starts_with("True ") && one != other, "the user's own ids must stay random: {one} {other}");
+}
+
+#[tokio::test]
+async fn what_prints_waits_for_whoever_reads() {
+    let folder = folder(&[("f.py", "for number in range(20000): print(number)\ndef flow(): pass\n")]);
+    let (lines, mut heard) = tokio::sync::mpsc::channel(1);
+    let (python, wanted) = (PYTHON.clone().printing_to(lines), requests(&folder, &[("f.py", "flow")]));
+    let (pickled, all) = tokio::join!(
+        async {
+            let mut inputs = Inputs::default();
+            let pickled = python.pickle(&wanted, folder.path(), &mut inputs).await;
+            drop(python);
+            pickled
+        },
+        async {
+            let mut all = Vec::new();
+            while let Some(line) = heard.recv().await {
+                all.push(line);
+            }
+            all
+        }
+    );
+    assert!(pickled.is_ok());
+    assert!(all.len() == 20000 && all.iter().enumerate().all(|(number, line)| *line == number.to_string()));
 }
 
 #[tokio::test]

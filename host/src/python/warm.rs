@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn where_it_fails_a_new_one_says_why() {
         let folder = project("import decimal\n");
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (tell, mut told) = tokio::sync::mpsc::channel(64);
         let python = PYTHON.clone().printing_to(tell).with_warm(warm(&folder, "_decimal").await);
         fs::write(folder.path().join("flow.py"), "print('once')\nimport decimal\nimport none_such\n").unwrap();
         let error = pickle(&python, &folder).await.unwrap_err();
