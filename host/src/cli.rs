@@ -230,5 +230,5 @@ fn engine(mode: Mode, interrupt: &CancellationToken) -> Engine {
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
     // Those that the user's own spec names.
-    docker.secrets(Arc::new(|_| true))
+    docker.addresses(Arc::new(|_| true)).secrets(Arc::new(|_| true))
 }

@@ -60,8 +60,8 @@ use reference::Reference;
 use request_error::RequestError;
 use retry::LastProgress;
 
-pub use engine::Engine;
 pub(crate) use engine::PullAhead;
+pub use engine::{AddressGrant, Engine};
 pub(crate) use error::DockerError;
 use fault::Fault;
 pub use run::{GRACE, Output, OutputStream};

@@ -53,7 +53,7 @@ impl Session {
             && self.policies.is_empty()
             && let Some(base) = call!(self.flowhold_storage_planning.spec.call_pulled_base(handle))?
         {
-            self.pull = Some(engine.pull_ahead(base));
+            self.pull = engine.pull_ahead(base);
         }
         let python = python.or(stated.as_deref());
         let look = sources::look(&sources, &spec.folder, python, &self.pickling, need, &self.sources).await;
@@ -63,7 +63,6 @@ impl Session {
         let mut push = |blob: Blob| table.push(blob);
         let findings = look.found.into_iter().map(|found| found.hand_over(&mut push));
         let findings = findings.collect::<Result<_, _>>().map_err(|error| Failure::of_guest(&error.into()))?;
-        self.kept.extend(look.temporary);
         let facts = Facts {
             python: look.python,
             home: std::env::home_dir().as_deref().and_then(Path::to_str).map(str::to_owned),

@@ -136,7 +136,8 @@ fn nothing_is_pulled_before_the_policies_of_a_host_have_judged() {
             let text = format!("{SPEC}base_url = \"tcp://{}\"\n", daemon.local_addr().unwrap());
             let spec = SpecText { text, folder: "/".into() };
             let silent = progress::to_stderr(progress::Mode::None);
-            let engine = Arc::new(Engine::new(silent, CancellationToken::new(), Arc::new(|_, _| Ok(()))));
+            let engine = Engine::new(silent, CancellationToken::new(), Arc::new(|_, _| Ok(())));
+            let engine = Arc::new(engine.addresses(Arc::new(|_| true)));
             let mut session = host.build().unwrap().session().await.unwrap();
             // For each plan anew; what was begun for the last one doesn't end that.
             for _ in 0..2 {
@@ -149,6 +150,25 @@ fn nothing_is_pulled_before_the_policies_of_a_host_have_judged() {
             assert!(tokio::time::timeout(Duration::from_millis(200), daemon.accept()).await.is_err());
         });
     }
+}
+
+/// The host's own credentials go to a daemon.
+#[test]
+fn no_spec_chooses_a_daemon_unless_the_host_lets_it() {
+    wait(async {
+        let daemon = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let text = format!("{SPEC}base_url = \"tcp://{}\"\n", daemon.local_addr().unwrap());
+        let silent = progress::to_stderr(progress::Mode::None);
+        let engine = Arc::new(Engine::new(silent, CancellationToken::new(), Arc::new(|_, _| Ok(()))));
+        let docker = Arc::clone(&engine) as Arc<dyn flowhold::capability::Docker>;
+        let mut session = Host::builder().docker(docker).build().unwrap().session().await.unwrap();
+        session.pull_ahead(engine);
+        let plan = session.plan(&SpecText { text, folder: "/".into() }, None, Need::Build).await.unwrap();
+        let storage = session.storage_of(plan).await.unwrap();
+        let failure = session.build(storage, false, None).await.unwrap_err();
+        assert_eq!((failure.code.as_str(), failure.help.is_some()), ("not-granted", true), "{failure:?}");
+        assert!(tokio::time::timeout(Duration::from_millis(200), daemon.accept()).await.is_err());
+    });
 }
 
 #[test]

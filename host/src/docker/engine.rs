@@ -10,15 +10,20 @@ use crate::{
     bindings::exports::flowhold::storage::planning::PulledImage,
     blob::Blob,
     capability::{self, Answer, BuildOptions, BuiltImage, ContainerRun, ImageBuilder, LocalImage},
+    failure::Failure,
     progress::Progress,
 };
 
 /// Docker daemons, wherever they are.
 pub struct Engine {
     settings: Settings,
+    addresses: AddressGrant,
     output: Output,
     begun: Arc<Begun>,
 }
+
+/// Says whether a component may have the daemon that is there: `tcp://10.0.0.7:2375`.
+pub type AddressGrant = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// A pull that was begun, until it is asked for.
 type Begun = Mutex<Option<(PulledImage, BegunPull)>>;
@@ -45,12 +50,15 @@ impl Engine {
     /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
     pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
         let (kill, secrets): (_, SecretGrant) = (CancellationToken::new(), Arc::new(|_| false));
-        Self { settings: Settings { progress, interrupt, kill, secrets }, output, begun: Arc::default() }
+        let settings = Settings { progress, interrupt, kill, secrets };
+        Self { settings, addresses: Arc::new(|_| false), output, begun: Arc::default() }
     }
 
     /// Begins to pull a base image that a build will ask for, in a tokio runtime. Progress and errors are reported only
-    /// then; a pull that nobody has asked for ends, without a word, when what this returns is dropped.
-    pub(crate) fn pull_ahead(&self, image: PulledImage) -> PullAhead {
+    /// then; a pull that nobody has asked for ends, without a word, when what this returns is dropped. None where the
+    /// component may not have the daemon.
+    pub(crate) fn pull_ahead(&self, image: PulledImage) -> Option<PullAhead> {
+        self.may_connect(image.base_url.as_deref()).ok()?;
         let (settings, wanted) = (self.settings.clone(), image.clone());
         let pull = tokio::spawn(async move {
             let Ok(daemon) = Daemon::connect(wanted.base_url.as_deref(), settings).await else { return Ok(None) };
@@ -58,13 +66,31 @@ impl Engine {
         });
         let ahead = PullAhead { begun: Arc::clone(&self.begun), task: pull.id() };
         *locked(&self.begun) = Some((image, AbortOnDropHandle::new(pull)));
-        ahead
+        Some(ahead)
+    }
+
+    fn may_connect(&self, base_url: Option<&str>) -> Result<(), Failure> {
+        match base_url {
+            Some(address) if !(self.addresses)(address) => {
+                Err(Failure::not_granted(address)
+                    .with_help("leave out base_url: then it is the daemon that the host has"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// After an interruption, a flow has time to clean up; with this it can be killed meanwhile.
     #[must_use]
     pub fn kill(mut self, kill: CancellationToken) -> Self {
         self.settings.kill = kill;
+        self
+    }
+
+    /// Lets specs name the daemons to which `granted` says yes; without this there is the host's own, as `DOCKER_HOST`
+    /// has it. To a daemon go the user's credentials for the registries of the images that it pulls and pushes.
+    #[must_use]
+    pub fn addresses(mut self, granted: AddressGrant) -> Self {
+        self.addresses = granted;
         self
     }
 
@@ -80,6 +106,7 @@ impl Engine {
 impl capability::Docker for Engine {
     fn connect<'a>(&'a self, base_url: Option<&'a str>) -> Answer<'a, Arc<dyn capability::Daemon>> {
         Box::pin(async move {
+            self.may_connect(base_url)?;
             let daemon = Daemon::connect(base_url, self.settings.clone()).await?;
             let base_url = base_url.map(str::to_owned);
             let begun = Arc::clone(&self.begun);
