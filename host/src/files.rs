@@ -246,20 +246,35 @@ fn create_nameless(dir: &Dir, within: &Path, content: &Blob) -> Option<io::Resul
     }
 }
 
-/// Makes a file under a name that nobody looks for, and links it to its own. A process that is killed in between leaves
-/// the first name.
+/// Makes a file under a name that nobody looks for, and gives it its own. A process that is killed in between leaves the
+/// first name.
 fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> {
     let unfinished = unfinished_name(within);
-    let linked = create_new(dir, &unfinished).and_then(|file| write_synced(&file, content)).and_then(|()| {
-        match dir.hard_link(&unfinished, dir, within) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        }
+    let written = create_new(dir, &unfinished).and_then(|file| write_synced(&file, content));
+    let named = written.and_then(|()| match dir.hard_link(&unfinished, dir, within) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => rename_new(dir, &unfinished, within),
+        linked => linked,
     });
-    let removed = dir.remove_file(&unfinished);
-    let created = linked?;
-    removed.map(|()| created)
+    let removed = match dir.remove_file(&unfinished) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    match named {
+        Ok(()) => removed.map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => removed.map(|()| false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a file another name, unless that is taken. Some file systems know no links, such as those of USB sticks.
+#[cfg(target_os = "linux")]
+fn rename_new(dir: &Dir, from: &Path, to: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(_: &Dir, _: &Path, _: &Path) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "the file system knows no links"))
 }
 
 /// What is not found is not the file that is about to be made.
@@ -344,6 +359,24 @@ mod tests {
         assert!(!grants.create(&path, &Blob::in_memory("second")).map_err(say)?);
         assert_eq!(std::fs::read_to_string(&path)?, "first");
         assert_eq!(grants.entries(&root.display().to_string()).map_err(say)?, ["a.prefect"]);
+        Ok(())
+    }
+
+    /// As on a file system without links.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_renamed_replaces_nothing() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())?;
+        for name in ["one", "two"] {
+            dir.write(name, name)?;
+        }
+        let rename = |to: &str| rename_new(&dir, Path::new("one"), Path::new(to));
+        assert_eq!(rename("two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((dir.read_to_string("one")?, dir.read_to_string("two")?), ("one".to_owned(), "two".to_owned()));
+        rename("three")?;
+        assert_eq!(dir.read_to_string("three")?, "one");
+        assert!(!dir.exists("one"));
         Ok(())
     }
 }
