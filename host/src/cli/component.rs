@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn component(arguments: Arguments) -> Result<ExitCode, Failure> {
     let interrupt = exit::on_signal();
+    if arguments.output.as_deref().is_some_and(output::is_file) {
+        return write(&arguments);
+    }
     exit::until_blocked(&interrupt, "writing the component", move || write(&arguments)).await
 }
 

@@ -129,7 +129,7 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
-    let (host, interrupt) = docker_host(Host::builder(), super::Mode::None)?;
+    let (host, interrupt) = docker_host(Host::builder(), super::Mode::Auto)?;
     let mut session = host.session().await?;
     let storage = store::open(&mut session, &arguments.store).await?;
     let found = store::locate(&mut session, storage, &arguments.location).await;
@@ -143,10 +143,12 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     let file = arguments.output.filter(|path| !output::is_stdout(path));
     if let Some(path) = &file {
         save(&blob, path)?;
+        if arguments.format == Format::Human {
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     exit::until_blocked(&interrupt, "writing the flow", move || match arguments.format {
         Format::Json => console::json(&described(&name, &location, &blob, file.as_deref())?),
-        Format::Human if file.is_some() => Ok(ExitCode::SUCCESS),
         Format::Human => console::flow(&blob),
     })
     .await

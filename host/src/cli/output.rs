@@ -101,6 +101,11 @@ pub(crate) fn is_snapshot(bytes: &[u8]) -> bool {
     bytes.starts_with(b"flowhold\0")
 }
 
+/// Whether it is a file, or will be: writing it waits for nobody, and is not left half done.
+pub(crate) fn is_file(path: &Path) -> bool {
+    !is_stdout(path) && !is_open(path) && fs::metadata(path).map_or(true, |there| there.is_file())
+}
+
 /// Whether it stands for standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
