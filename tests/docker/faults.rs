@@ -206,6 +206,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
         }
     }
     let code = child.wait().unwrap().code();
+    assert!(said.contains("\npulled") || said.starts_with("pulled"), "{said}");
     // Either BuildKit had what it needed before, and the build succeeds; or it says what is missing.
     assert!(matches!(code, Some(0 | 1)), "{said}");
     assert!(if code == Some(0) { has_image(&project.reference()) } else { said.contains(&base) }, "{said}");
