@@ -107,8 +107,11 @@ lint() {
 
 build_package() {
     local version
-    version=$(node --version 2>/dev/null) || fail "Node 20 or later is needed, with npm"
-    [[ $version == v[2-9][0-9].* ]] || fail "Node 20 or later is needed, not $version"
+    version=$(node --version 2>/dev/null) || fail "Node 20.19, 22.13 or later is needed, with npm"
+    node -e '
+        const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 22 || (major === 22 && minor >= 13) || (major === 20 && minor >= 19) ? 0 : 1);
+    ' || fail "Node 20.19, 22.13 or later is needed, not $version"
     cd web && npm ci && npm run build
 }
 
@@ -209,12 +212,6 @@ with_environment() {
 }
 using_environment=false
 
-# Only the last run out may end the environment: the lock can be had alone.
-leave_environment() {
-    [[ $using_environment == true ]] || return 0
-    ! flock --nonblock --exclusive 8 || "$environment" stop-unless-kept
-}
-
 interrupted() {
     trap '' INT TERM
     say "interrupted"
@@ -228,7 +225,7 @@ interrupted() {
 
 finish() {
     local status=$?
-    leave_environment || status=1
+    [[ $using_environment == false ]] || leave_environment || status=1
     if ((${#summary[@]})); then
         printf '\n'
         printf '%s\n' "${summary[@]}"

@@ -7,7 +7,7 @@
 #   tests/bench/run.sh --help                      all cases and options
 #
 # FLOWHOLD_BIN and FLOWHOLD_BENCH_BIN name binaries to be taken in place of the ones that it builds. A test environment
-# that runs is used and left running; else one is started, and ended again.
+# that runs is used; the last one out ends it, unless it was asked for (tests/run.sh env).
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -30,7 +30,7 @@ export FLOWHOLD_BIN=${FLOWHOLD_BIN:-$built/flowhold} FLOWHOLD_BENCH_BIN=${FLOWHO
 claim_home
 exec 8>>"$home/users"
 flock --shared 8
-[[ -e $exports ]] || trap 'tests/environment/environment.sh stop' EXIT
+trap leave_environment EXIT
 tests/environment/environment.sh start
 # shellcheck source=/dev/null
 source "$exports"

@@ -57,6 +57,12 @@ spawn() {
     setsid "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
 }
 
+# What a run that holds the users' lock does in the end: only the last one out may end the environment, for which the lock
+# can be had alone, and only if nobody asked for it.
+leave_environment() {
+    ! flock --nonblock --exclusive 8 || "$(dirname "${BASH_SOURCE[0]}")/environment.sh" stop-unless-kept
+}
+
 # Ids of our processes with one of these names (as in /proc/ID/comm). Ours are those with the state folder on their
 # command line: unlike the id in a pidfile, that is never true of a process that merely inherited the number.
 processes_named() {
