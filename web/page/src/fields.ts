@@ -43,6 +43,11 @@ export class Places {
     return this.#extent.get(field);
   }
 
+  /** The places of the fields right in a field. */
+  inside(field: string): Range[] {
+    return [...this.#own].filter(([one]) => parent(one) === field).map(([, place]) => place);
+  }
+
   /** Where the last of the fields in a field ends; undefined of a field without any. */
   end(field: string): number | undefined {
     let last: number | undefined;

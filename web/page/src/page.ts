@@ -84,6 +84,7 @@ export class Page {
     planner.listen({
       ready: (keys) => (this.#editor.keys = keys),
       outcome: (outcome) => this.#show(outcome),
+      unpinned: (message) => this.#forecast.refuse(message),
       fault: (message, when) => this.#fault(message, when),
     });
     this.#plan();
@@ -248,7 +249,7 @@ export class Page {
 
   async #share(): Promise<void> {
     try {
-      const hash = await encode(this.#editor.text);
+      const hash = await this.#ofText(encode);
       history.replaceState(null, "", hash);
       await copied("share", location.href);
     } catch (error) {
@@ -262,17 +263,24 @@ function showPane(pane: "source" | "result"): void {
   for (const one of ["source", "result"]) byId(`show-${one}`).setAttribute("aria-pressed", String(one === pane));
 }
 
+/** Takes back what is said of the last copy. */
+let forget = (): void => undefined;
+
 async function copied(button: string, text: string): Promise<void> {
   if (await copy(text)) {
+    forget();
     const use = byId(button).querySelector("use");
     const icon = button === "share" ? "#icon-link" : "#icon-copy";
     const before = byId("status").textContent;
     use?.setAttribute("href", "#icon-check");
     setText(byId("status"), "Copied.");
-    setTimeout(() => {
+    const timer = setTimeout(() => forget(), 2000);
+    forget = () => {
+      clearTimeout(timer);
+      forget = () => undefined;
       use?.setAttribute("href", icon);
       if (byId("status").textContent === "Copied.") setText(byId("status"), before);
-    }, 2000);
+    };
   } else {
     notify({ kind: "error", about: "copy", text: `The browser did not allow copying. The text was: ${text}` });
   }

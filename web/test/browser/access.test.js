@@ -212,6 +212,10 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.keyboard.insertText('base_image = "python:3.12"');
   await page.planned(revision);
   await page.lists('[data-line="1"] code', ['FROM python:3.12']);
+  // As a screen reader does it.
+  await page.page.locator('[data-line="1"]').evaluate((line) => /** @type {HTMLElement} */ (line).click());
+  await page.keyboard.insertText('base_image = "python:3.13"');
+  await page.lists('[data-line="1"] code', ['FROM python:3.13']);
 });
 
 for (const width of [390, 320]) {

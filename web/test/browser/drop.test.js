@@ -147,6 +147,7 @@ browserTest('a chosen folder is as good as a dropped one', {}, async (visitor) =
   await page.byId('choose-directory').setInputFiles(join(directory, 'chosen'));
   await page.planned(revision);
   assert.equal(await page.text(), dropped);
+  await page.shows('notice', 'drop it, if it has empty directories');
 });
 
 browserTest('what can not be added is refused, and the spec stays as it is', {}, async (visitor) => {
@@ -191,6 +192,14 @@ const PLACES = {
   ],
   'a flow where there is only a comment': [
     `flows = [ # none yet\n]\n${EMPTY}`, 'b.py', `flows = [ { path = "b.py", size = SIZE, sha256 = "SHA256" } # none yet\n]\n${EMPTY}`,
+  ],
+  'a file beside another that has a table of its own': [
+    `${EMPTY}\n[storage.files."/srv/a.bin"]\ndestination = "/opt/a.bin"\n`, 'b.bin',
+    `${EMPTY}\n[storage.files]\n"/path/to/b.bin" = { destination = "/opt/b.bin", entries = [{ path = "", mode = 420, size = SIZE, sha256 = "SHA256" }] }\n\n[storage.files."/srv/a.bin"]\ndestination = "/opt/a.bin"\n`,
+  ],
+  'a file above one that has a table of its own': [
+    `${EMPTY}\n[storage.files]\n\n[storage.files."/srv/a.bin"]\ndestination = "/opt/a.bin"\n`, 'b.bin',
+    `${EMPTY}\n[storage.files]\n"/path/to/b.bin" = { destination = "/opt/b.bin", entries = [{ path = "", mode = 420, size = SIZE, sha256 = "SHA256" }] }\n\n[storage.files."/srv/a.bin"]\ndestination = "/opt/a.bin"\n`,
   ],
   'a flow where there is nothing': [`flows = []\n${EMPTY}`, 'b.py', `flows = [ { path = "b.py", size = SIZE, sha256 = "SHA256" } ]\n${EMPTY}`],
 };
@@ -300,6 +309,12 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
   await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
   await page.shows('notice', 'Nothing was pinned: it has no plan of an image');
   await page.shows('forecast', 'steps are cached');
+  // One that the core refuses.
+  await page.drop(file('kept/odd.json', JSON.stringify({ ...JSON.parse(preview), context: [{ path: 'a' }] })));
+  await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
+  await page.shows('notice', 'Nothing is pinned: not an earlier preview');
+  await page.shows('pin', 'Pin');
+  assert.equal(await page.byId('forecast').isVisible(), false);
   // In place of the spec, they are one problem.
   for (const [text, wanted] of [[storage, `this ${said}`], [preview, 'this is a preview, not a spec: flowhold preview takes it with --since']]) {
     await page.write(text);

@@ -52,6 +52,12 @@ browserTest('a link brings the spec to another browser', {}, async (visitor) => 
   await page.shows('status', 'Copied.');
   const link = await page.page.evaluate(() => navigator.clipboard.readText());
   assert.equal(link, page.page.url());
+  // What was copied is no reason to say again what is true no more.
+  await page.write('[storage\n');
+  await page.byId('share').click();
+  await page.shows('status', /^1 error/);
+  await page.write(spec);
+  await page.shows('status', /^Planned/);
   const before = server.requests().length;
   const elsewhere = await watched(visitor.browser);
   try {

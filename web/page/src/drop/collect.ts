@@ -18,7 +18,11 @@ export interface Picked {
 export interface Collection {
   picked: Picked[];
   refused: string[];
+  /** What the browser has kept to itself. */
+  notes: string[];
 }
+
+const ONLY_FILES = "A browser tells only of the files in a chosen folder: drop it, if it has empty directories.";
 
 export class TooMany extends Error {
   constructor() {
@@ -60,6 +64,7 @@ export function fromInput(files: readonly File[]): Collection {
   return {
     picked: [...picked.values()].map(({ above, ...one }) => ({ ...one, directories: [...above] })),
     refused: [],
+    notes: [...picked.values()].some(({ directory }) => directory) ? [ONLY_FILES] : [],
   };
 }
 
@@ -89,7 +94,7 @@ class Collector {
         this.#refused.push(`${entry?.name ?? "something"} is neither a file nor a directory that a browser can read`);
       }
     }
-    return { picked, refused: this.#refused };
+    return { picked, refused: this.#refused, notes: [] };
   }
 
   async #walk(directory: FileSystemDirectoryEntry, prefix: string, into: Picked): Promise<void> {

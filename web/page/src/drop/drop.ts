@@ -87,10 +87,10 @@ export class Drop {
     this.#abort = abort;
     dismiss("drop");
     try {
-      const { picked, refused } = await collect(abort.signal);
+      const { picked, refused, notes } = await collect(abort.signal);
       const [only] = picked;
       if (only && picked.length === 1 && (await this.#open(only, abort.signal))) return;
-      if (picked.length > 0 || refused.length > 0) await this.#add(picked, refused, abort.signal);
+      if (picked.length > 0 || refused.length > 0) await this.#add(picked, refused, notes, abort.signal);
       else refuse("nothing was dropped that a browser can read");
     } catch (error) {
       if (abort.signal.aborted) tell("Cancelled: nothing was added.");
@@ -127,7 +127,7 @@ export class Drop {
     return true;
   }
 
-  async #add(picked: Picked[], refused: string[], signal: AbortSignal): Promise<void> {
+  async #add(picked: Picked[], refused: string[], notes: string[], signal: AbortSignal): Promise<void> {
     const files = picked.flatMap((one) => one.files.map(({ file }) => file));
     const all = files.reduce((sum, { size }) => sum + size, 0);
     show(`Reading ${count(files.length, "file")}`, 0);
@@ -145,11 +145,12 @@ export class Drop {
       const results = hashed.slice(at, (at += one.files.length));
       return this.#addition(one, results, refused);
     });
-    if (additions.length === 0) return report(nothing(...refused));
+    if (additions.length === 0) return report(nothing(...refused), notes);
     show("Adding to the spec", 1);
     const inserted = await this.#target.insert(additions);
     report(
       { ...inserted, refused: [...refused, ...inserted.refused] },
+      notes,
       additions.length === 1 ? additions[0]?.name : undefined,
     );
   }
@@ -213,13 +214,13 @@ function show(text: string, done: number | null): void {
   else bar.value = done;
 }
 
-function report({ added, replaced, refused }: Insertion, only?: string): void {
+function report({ added, replaced, refused }: Insertion, collected: string[], only?: string): void {
   const done: string[] = [];
   if (total(added) > 0) done.push(`${only ?? total(added).toLocaleString("en")} added`);
   if (total(replaced) > 0) done.push(`${only ?? total(replaced).toLocaleString("en")} brought up to date`);
   const notes: string[] = [];
   if (added.files > 0) notes.push(`Replace ${SOMEWHERE} with the real path.`);
-  if (added.files + replaced.files > 0) notes.push(MODES);
+  if (added.files + replaced.files > 0) notes.push(MODES, ...collected);
   if (refused.length === 0) {
     return tell([`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" "));
   }

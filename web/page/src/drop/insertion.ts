@@ -111,7 +111,7 @@ class TomlInsertion {
     const storage = this.#places.own("storage");
     const whole = this.#places.extent("storage");
     if (files && extent) {
-      if (this.#isHeader(files)) return this.#insertLines(extent.to, fields);
+      if (this.#isHeader(files)) return this.#addToTable(files, extent, fields);
       if (this.#text[files.to - 1] === "}") return this.#insertInto("storage.files", files, fields);
       const prefix = this.#text.slice(this.#lineStart(files.from), files.from) + "files.";
       return this.#insertLines(
@@ -134,6 +134,16 @@ class TomlInsertion {
       whole.to,
       fields.map((field) => `storage.files.${field}`),
     );
+  }
+
+  /** What follows the header of a table in the table would be a field of that one. */
+  #addToTable(files: Range, extent: Range, fields: string[]): void {
+    const tables = this.#places.inside("storage.files").filter((one) => this.#isHeader(one));
+    if (tables.length === 0) return this.#insertLines(extent.to, fields);
+    const first = Math.min(...tables.map(({ from }) => this.#lineStart(from)));
+    // In the header of its first table, it has none of its own.
+    if (this.#lineStart(files.from) !== first) return this.#insertLines(files.to, fields);
+    this.#insert(first, ["[storage.files]", ...fields, "", ""].join("\n"));
   }
 
   #addFlows(flows: Flow[]): void {

@@ -8,6 +8,8 @@ const PATIENCE = 20_000;
 export interface Listener {
   ready(keys: Key[]): void;
   outcome(outcome: Outcome): void;
+  /** What plans should be compared with is no preview. */
+  unpinned(message: string): void;
   /** The worker has died, and another one takes its place; or it could not even be loaded, which is tried again. */
   fault(message: string, when: "loading" | "planning"): void;
 }
@@ -110,6 +112,10 @@ export class Planner {
       case "outcome":
         this.#inFlight = null;
         this.#listener?.outcome(reply.outcome);
+        break;
+      case "unpinned":
+        this.#since = null;
+        this.#listener?.unpinned(reply.message);
         break;
       case "answer":
         this.#asked.get(reply.id)?.resolve(reply.answer);

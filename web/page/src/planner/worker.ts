@@ -49,6 +49,7 @@ function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome
     // What was pinned comes from the browser's storage and may be anything.
     if (!(error instanceof FlowholdError) || error.code !== INVALID_PREVIEW) throw error;
     since = null;
+    reply({ kind: "unpinned", message: error.message });
     return outcome(request, { policies: judges });
   }
 }

@@ -49,6 +49,8 @@ export class Dockerfile {
     this.#root.addEventListener("focusout", (event) => event.relatedTarget !== this.#why && this.#look(0, false));
     this.#why.addEventListener("blur", () => this.#look(this.#focused(), false));
     this.#root.addEventListener("keydown", (event) => this.#key(event, line(event)));
+    // Screen readers press a button by a click that no pointer has made.
+    this.#root.addEventListener("click", (event) => event.detail === 0 && this.#choose(line(event)));
     this.#explain(0);
   }
 
@@ -113,10 +115,8 @@ export class Dockerfile {
   #key(event: KeyboardEvent, line: number): void {
     const last = this.#lines.count;
     const to = { ArrowDown: line + 1, ArrowUp: line - 1, Home: 1, End: last }[event.key];
-    if (event.key === "Enter" || event.key === " ") {
-      const range = this.#ranges(line)[0];
-      if (range) this.#listener.chosen(range);
-    } else if (to === undefined) return;
+    if (event.key === "Enter" || event.key === " ") this.#choose(line);
+    else if (to === undefined) return;
     else if (to >= 1 && to <= last) {
       for (const one of this.#root.querySelectorAll<HTMLElement>('[tabindex="0"]')) one.tabIndex = -1;
       const next = this.#lines.at(to);
@@ -124,6 +124,11 @@ export class Dockerfile {
       next?.focus();
     }
     event.preventDefault();
+  }
+
+  #choose(line: number): void {
+    const range = this.#ranges(line)[0];
+    if (range) this.#listener.chosen(range);
   }
 
   #look(line: number, show: boolean): void {

@@ -71,6 +71,12 @@ export class Forecast {
     }
   }
 
+  /** What is pinned is no preview. */
+  refuse(message: string): void {
+    this.#unpin();
+    notify({ kind: "error", about: "pin", text: `Nothing is pinned: ${message}` });
+  }
+
   #unpin(): void {
     this.#pinned = null;
     remember("pinned", null);

@@ -17,15 +17,16 @@ export class Problems {
   show({ problems, counts }: Outcome): void {
     setText(this.#title, tally(counts));
     this.#list.hidden = problems.length === 0;
-    const shown = JSON.stringify(problems.map(({ line, message, help, policy }) => [line, message, help, policy]));
+    const rest = counts.error + counts.warning + counts.info - problems.length;
+    const rows = problems.map(({ severity, line, message, help, policy }) => [severity, line, message, help, policy]);
+    const shown = JSON.stringify([rest, rows]);
     // The places are read when a problem is chosen, so they are always those of the latest text.
     this.#current = problems;
     if (shown === this.#shown) return;
     this.#shown = shown;
-    const rows = problems.map((problem, index) => this.#row(problem, index));
-    const rest = counts.error + counts.warning + counts.info - problems.length;
-    if (rest > 0) rows.push(element("li", { class: "rest" }, `and ${rest.toLocaleString("en")} more`));
-    this.#list.replaceChildren(...rows);
+    const items = problems.map((problem, index) => this.#row(problem, index));
+    if (rest > 0) items.push(element("li", { class: "rest" }, `and ${rest.toLocaleString("en")} more`));
+    this.#list.replaceChildren(...items);
   }
 
   #current: readonly Problem[] = [];
