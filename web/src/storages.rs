@@ -101,7 +101,7 @@ macro_rules! storage_class {
             }
 
             /// The flow at a location. Throws if there is none.
-            #[wasm_bindgen(js_name = getFlow, unchecked_return_type = "Flow & { format: 'pickle' | 'script'; content: Uint8Array }")]
+            #[wasm_bindgen(js_name = getFlow, unchecked_return_type = "Flow & { format: 'pickle' | 'script'; content: Uint8Array<ArrayBuffer> }")]
             pub fn get_flow(
                 &self,
                 #[wasm_bindgen(unchecked_param_type = "string")] location: &JsValue,
@@ -115,6 +115,7 @@ macro_rules! storage_class {
             }
 
             /// The storage as a snapshot, which `deserialize` reads.
+            #[wasm_bindgen(unchecked_return_type = "Uint8Array<ArrayBuffer>")]
             pub fn snapshot(&self) -> Result<Vec<u8>, Thrown> {
                 snapshot::encode(&self.0).map_err(thrown)
             }

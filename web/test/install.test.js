@@ -119,6 +119,7 @@ const storage = new DockerStorage({ image_name: 'etl' });
 const added: string = storage.addFlow(flow);
 const content: Uint8Array = storage.getFlow(added).content;
 const read: BytesStorage = BytesStorage.deserialize(storage.snapshot());
+const bytes = new Blob([storage.snapshot(), storage.getFlow(added).content]);
 const built: Promise<{ plan: string }> = storage.build();
 try {
   resolve(spec);
@@ -129,7 +130,7 @@ try {
     console.log(said, kind, error.message, error.stack);
   }
 }
-console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, tar, content, read, built);
+console.log(plan, image, lines, steps, forecast, size, location, severity, judge, known, where, texts, parts, tar, content, read, bytes, built);
 
 // @ts-expect-error a spec is no number
 preview(1);
