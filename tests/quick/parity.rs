@@ -30,7 +30,7 @@ const FIXTURES: &[(&str, &[&str])] = &[
     ("bytes.toml", &[]),
     ("defaults.toml", &[]),
     ("docker-base-by-python.toml", &[]),
-    ("docker-every-field.json", &["unused-build-arg: storage.build_args.A"]),
+    ("docker-every-field.json", &["unused-build-arg: storage.build_args.A", "unread-secret: storage.secrets[0]"]),
     ("docker-every-field.toml", &[]),
     ("docker-naming-flow.toml", &[]),
     ("docker-odd-strings.json", &[]),

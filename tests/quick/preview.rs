@@ -210,6 +210,22 @@ fn a_build_argument_that_nothing_reads_is_told() {
     }
 }
 
+#[test]
+fn a_secret_that_the_installer_makes_no_use_of_is_told() {
+    let check = |id: &str| {
+        let spec = format!("[storage]\ntype = \"docker\"\nsecrets = [{{ id = {id:?}, env = \"A\" }}]\n");
+        Folder::with_spec(&spec).run(&["check"]).ok().stderr
+    };
+    for read in ["netrc", "PIP_INDEX_URL", "_A1"] {
+        assert!(!check(read).contains("unread-secret"), "{read}");
+    }
+    for unread in ["token", "1A", "Pip_Index", "NETRC.old"] {
+        let told = check(unread);
+        let place = format!("/dev/shm/flowhold-secrets/{unread}");
+        assert!(told.contains("unread-secret") && told.contains(&place) && told.contains("help: name it"), "{told}");
+    }
+}
+
 /// A pickle of protocol 2 or later begins with a byte that begins no text. Of what has an extension of pickles, no byte
 /// is read: those of older protocols begin with a letter.
 #[test]

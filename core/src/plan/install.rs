@@ -11,11 +11,11 @@ use crate::{
     flow::Format,
     policy::NamedText,
     script,
+    settings::SECRETS_DIRECTORY,
 };
 
-/// Where `install.py` has its cache and its secrets: in memory, so that no layer gets as much as an empty directory.
+/// Where `install.py` has its cache: in memory, so that no layer gets as much as an empty directory.
 const CACHE_DIRECTORY: &str = "/dev/shm/flowhold";
-const SECRETS_DIRECTORY: &str = "/dev/shm/flowhold-secrets";
 
 impl Planner<'_> {
     /// Dependencies, Prefect, and what loads pickles.
