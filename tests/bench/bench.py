@@ -79,12 +79,13 @@ class Bench:
         folder.mkdir(parents=True)
         return folder
 
-    def settle(self):
+    def settle(self, seconds=65):
         """Before thousands of files are made. ext4 takes no inode that was freed less than a minute ago, and for every
-        new file looks at each of those. (Less than six minutes ago, where that is not on the disk yet.)"""
+        new file looks at each of those: less than six minutes ago, where that is not on the disk yet, or where another of
+        the same block was taken since."""
         os.sync()
         os.sync()
-        time.sleep(65)
+        time.sleep(seconds)
 
     @property
     def temporary(self):
