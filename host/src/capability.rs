@@ -1,9 +1,9 @@
 //! What the core asks of its host: a trait for each imported interface of `core/wit`, where each call is described.
 //!
 //! A program that embeds the core supplies its own with [`HostBuilder`](crate::HostBuilder), or takes those of this
-//! crate: granted directories ([`Grants`](crate::files::Grants)), a Docker daemon ([`Engine`](crate::Engine)), the
-//! system's clock and randomness. What it does not supply is refused: the core gets a [`Failure`] with the code
-//! `no-capability`, and passes it on.
+//! crate: granted directories ([`Grants`](crate::files::Grants)), a Docker daemon ([`Engine`](crate::Engine), which asks
+//! about each other daemon and each secret that a spec names), the system's clock and randomness. What it does not supply
+//! is refused: the core gets a [`Failure`] with the code `no-capability`, and passes it on.
 //!
 //! Invariant: arguments are a guest's, and nothing about them is to be trusted.
 
