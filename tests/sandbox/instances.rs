@@ -23,6 +23,18 @@ fn held() -> (usize, usize) {
     (memory, fs::read_dir("/proc/self/fd").unwrap().count())
 }
 
+/// As a runtime with several threads wants it.
+#[test]
+fn sessions_work_in_any_thread() {
+    fn in_any<T: Send>(work: T) -> T {
+        work
+    }
+    let host = Host::builder().build().unwrap();
+    wait(in_any(async {
+        assert!(digest(&host, "a").await.starts_with("sha256:"));
+    }));
+}
+
 #[test]
 fn a_hundred_at_once_say_what_one_says() {
     let host = Host::builder().build().unwrap();

@@ -4,7 +4,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::ExitStatus,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,17 @@ use tokio::{
     sync::mpsc::Sender,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::inputs::Listing;
 
 use super::{PickleRequest, PythonError, PythonFacts};
 
 const ANSWER: &str = "flowhold-answer ";
-/// Processes that a user's file leaves behind may hold the pipes open for ever; the answers are there by then.
+/// Processes that a user's file leaves behind may hold the pipes open for ever, or write into them: what Python itself had
+/// to say is there when it ends. So long is waited for more, and so many bytes are read of it, as many as a pipe can hold.
 const AFTER_EXIT: Duration = Duration::from_secs(1);
+const MOST_AFTER_EXIT: usize = 1 << 20;
 const LONGEST_LINE: usize = 1 << 20;
 
 /// The JSON that `pickle_flows.py` reads.
@@ -126,36 +130,43 @@ impl Session {
     /// It can't be waited for.
     pub(super) async fn hold(mut child: Child, order: &[u8], printed: Option<&Sender<String>>) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (mut answers, mut last_line) = (Vec::new(), None);
+        let (mut answers, mut last_line, ended) = (Vec::new(), None, CancellationToken::new());
         let status = {
             let talk = async {
                 tokio::join!(
                     async {
                         if let Some(mut stdin) = stdin {
                             // Whoever doesn't read this is no Python of ours, and says so by other means.
-                            let _ = stdin.write_all(order).await;
+                            let _ = ended.run_until_cancelled(stdin.write_all(order)).await;
                         }
                     },
-                    each_line(stdout, async |line| {
-                        let answer = line.strip_prefix(ANSWER).and_then(|json| serde_json::from_str(json).ok());
-                        answers.extend(answer);
-                    }),
-                    each_line(stderr, async |line| {
-                        if !line.trim().is_empty() {
-                            last_line = Some(line.trim().to_owned());
+                    async {
+                        let mut lines = Lines::of(stdout, &ended);
+                        while let Some(line) = lines.next().await {
+                            let answer = line.strip_prefix(ANSWER).and_then(|json| serde_json::from_str(json).ok());
+                            answers.extend(answer);
                         }
-                        if let Some(printed) = printed {
-                            // Nobody listens any more: no reason to fail.
-                            let _ = printed.send(line.to_owned()).await;
+                    },
+                    async {
+                        let mut lines = Lines::of(stderr, &ended);
+                        while let Some(line) = lines.next().await {
+                            if !line.trim().is_empty() {
+                                last_line = Some(line.trim().to_owned());
+                            }
+                            if let Some(printed) = printed {
+                                // Nobody listens any more: no reason to fail.
+                                let _ = printed.send(line).await;
+                            }
                         }
-                    }),
+                    },
                 )
             };
             tokio::pin!(talk);
             tokio::select! {
                 _ = &mut talk => child.wait().await,
                 status = child.wait() => {
-                    let _ = tokio::time::timeout(AFTER_EXIT, &mut talk).await;
+                    ended.cancel();
+                    talk.await;
                     status
                 }
             }
@@ -164,25 +175,63 @@ impl Session {
     }
 }
 
-/// Calls `line` with every line, however the bytes arrive; a line that never ends comes in pieces.
-async fn each_line(source: Option<impl AsyncRead + Unpin>, mut line: impl AsyncFnMut(&str)) {
-    let Some(mut source) = source else { return };
-    let (mut chunk, mut rest) = (vec![0; 8192], Vec::new());
-    loop {
-        // A pipe that breaks is one that ends.
-        let read = source.read(&mut chunk).await.unwrap_or(0);
-        for part in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
-            rest.extend_from_slice(part);
-            if part.ends_with(b"\n") || rest.len() > LONGEST_LINE {
-                line(String::from_utf8_lossy(&rest).trim_end_matches(['\r', '\n'])).await;
-                rest.clear();
+/// What is said line by line, however the bytes arrive; a line that never ends comes in pieces. Once Python has `ended`, so
+/// do they, if late.
+struct Lines<'e, S> {
+    source: Option<S>,
+    ended: &'e CancellationToken,
+    read: Vec<u8>,
+    /// How much of that is in lines that were given.
+    given: usize,
+    patience: Duration,
+    room: usize,
+}
+
+impl<'e, S: AsyncRead + Unpin> Lines<'e, S> {
+    fn of(source: Option<S>, ended: &'e CancellationToken) -> Self {
+        Self { source, ended, read: Vec::new(), given: 0, patience: AFTER_EXIT, room: MOST_AFTER_EXIT }
+    }
+
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            let rest = &self.read[self.given..];
+            let is_cut = rest.len() > LONGEST_LINE || (self.source.is_none() && !rest.is_empty());
+            let end = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1).or(is_cut.then_some(rest.len()));
+            if let Some(end) = end {
+                let line = String::from_utf8_lossy(&rest[..end]).trim_end_matches(['\r', '\n']).to_owned();
+                self.given += end;
+                return Some(line);
             }
-        }
-        if read == 0 {
-            break;
+            self.read.drain(..self.given);
+            self.given = 0;
+            self.read_more().await?;
         }
     }
-    if !rest.is_empty() {
-        line(&String::from_utf8_lossy(&rest)).await;
+
+    /// None at the end.
+    async fn read_more(&mut self) -> Option<()> {
+        let source = self.source.as_mut()?;
+        let began = Instant::now();
+        let before = self.read.len();
+        self.read.reserve(8192);
+        let read = tokio::select! {
+            biased;
+            // A pipe that breaks is one that ends.
+            read = source.read_buf(&mut self.read) => read.unwrap_or(0),
+            () = after(self.ended, self.patience) => 0,
+        };
+        if self.ended.is_cancelled() {
+            self.patience = self.patience.saturating_sub(began.elapsed());
+            self.room = self.room.saturating_sub(self.read.len() - before);
+        }
+        if read == 0 || self.room == 0 {
+            self.source = None;
+        }
+        Some(())
     }
+}
+
+async fn after(ended: &CancellationToken, patience: Duration) {
+    ended.cancelled().await;
+    tokio::time::sleep(patience).await;
 }
