@@ -157,16 +157,19 @@ pub(crate) fn of_system(error: &io::Error) -> String {
 impl From<DockerError> for Failure {
     fn from(error: DockerError) -> Self {
         let kind = error.kind();
+        let message = error.to_string();
         let code = match (&error, kind) {
             (DockerError::Secret { .. }, _) => "secret-missing",
             (DockerError::Output(error), _) if error.kind() == io::ErrorKind::BrokenPipe => "nobody-reads",
-            (DockerError::Output(_) | DockerError::Save(_) | DockerError::Context(_), _) => "file-error",
+            (DockerError::Output(error) | DockerError::Save(error) | DockerError::Context(error), _) => {
+                return Self { message, ..Self::of_path("", error) };
+            }
             (_, FailureKind::Input) => "docker-refused",
             (_, FailureKind::Unavailable) => "docker-unavailable",
             (_, FailureKind::Retry) => "docker-retry",
             (_, FailureKind::Interrupted) => "interrupted",
         };
-        Self { help: error.help(), ..Self::new(kind, code, error.to_string()) }
+        Self { help: error.help(), ..Self::new(kind, code, message) }
     }
 }
 

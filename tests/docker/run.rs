@@ -121,7 +121,7 @@ fn output_that_has_no_room_is_an_error_of_its_own() {
     project.build(&["--no-push"]);
     let mut command = project.folder.command(&["run", "flow"]);
     command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
-    let done = Done::of(command.output().unwrap()).fails(1, &["no space left on device"]);
+    let done = Done::of(command.output().unwrap()).fails(1, &["no space left on device", "make room"]);
     assert!(!done.stderr.contains("daemon"), "{done:?}");
     assert_eq!(containers(&project.name), [""; 0]);
 }

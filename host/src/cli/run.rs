@@ -196,17 +196,30 @@ async fn interpreter(session: &mut Session, arguments: &Arguments) -> Result<Int
 /// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself. One that was `told` is not told
 /// again while it does: that would interrupt it.
 async fn stop(child: &mut Child, told: bool, kill: &CancellationToken) -> io::Result<()> {
-    #[cfg(unix)]
-    if !told && let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-        // It may have ended by itself.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+    if told || tell(child) {
+        let ended = tokio::select! {
+            biased;
+            () = kill.cancelled() => false,
+            ended = tokio::time::timeout(GRACE, child.wait()) => ended.is_ok(),
+        };
+        if ended {
+            return Ok(());
+        }
     }
-    let ended = tokio::select! {
-        biased;
-        () = kill.cancelled() => false,
-        ended = tokio::time::timeout(GRACE, child.wait()) => ended.is_ok(),
-    };
-    if ended { Ok(()) } else { child.kill().await }
+    child.kill().await
+}
+
+#[cfg(unix)]
+fn tell(child: &Child) -> bool {
+    let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) else { return false };
+    // It may have ended by itself.
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).is_ok()
+}
+
+/// There is no signal that only this one gets.
+#[cfg(not(unix))]
+fn tell(_: &Child) -> bool {
+    false
 }
 
 /// As shells have it: 128 and the signal, where a signal ended it.
