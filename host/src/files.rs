@@ -252,7 +252,9 @@ fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> 
     let unfinished = unfinished_name(within);
     let written = create_new(dir, &unfinished).and_then(|file| write_synced(&file, content));
     let named = written.and_then(|()| match dir.hard_link(&unfinished, dir, within) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => rename_new(dir, &unfinished, within),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            rename_new(dir, &unfinished, within).unwrap_or(Err(error))
+        }
         linked => linked,
     });
     let removed = match dir.remove_file(&unfinished) {
@@ -266,15 +268,22 @@ fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> 
     }
 }
 
-/// Gives a file another name, unless that is taken. Some file systems know no links, such as those of USB sticks.
-#[cfg(target_os = "linux")]
-fn rename_new(dir: &Dir, from: &Path, to: &Path) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE)?)
+/// Gives a file another name in its directory, unless that is taken: some file systems know no links, such as those of
+/// USB sticks. None where this can't be had either.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename_new(dir: &Dir, from: &Path, to: &Path) -> Option<io::Result<()>> {
+    let parent = dir.open_dir(parent_of(to)).ok()?;
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(&parent, from.file_name()?, &parent, to.file_name()?, flags) {
+        Ok(()) => Some(Ok(())),
+        Err(rustix::io::Errno::EXIST) => Some(Err(io::ErrorKind::AlreadyExists.into())),
+        Err(_) => None,
+    }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn rename_new(_: &Dir, _: &Path, _: &Path) -> io::Result<()> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "the file system knows no links"))
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn rename_new(_: &Dir, _: &Path, _: &Path) -> Option<io::Result<()>> {
+    None
 }
 
 /// What is not found is not the file that is about to be made.
@@ -363,7 +372,7 @@ mod tests {
     }
 
     /// As on a file system without links.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     #[test]
     fn what_is_renamed_replaces_nothing() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
@@ -371,7 +380,7 @@ mod tests {
         for name in ["one", "two"] {
             dir.write(name, name)?;
         }
-        let rename = |to: &str| rename_new(&dir, Path::new("one"), Path::new(to));
+        let rename = |to: &str| rename_new(&dir, Path::new("one"), Path::new(to)).unwrap();
         assert_eq!(rename("two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!((dir.read_to_string("one")?, dir.read_to_string("two")?), ("one".to_owned(), "two".to_owned()));
         rename("three")?;
