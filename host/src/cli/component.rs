@@ -36,26 +36,28 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn component(arguments: Arguments) -> Result<ExitCode, Failure> {
     let interrupt = exit::on_signal();
+    let wit = arguments.wit;
+    let component = exit::until_blocked(&interrupt, "reading the module", move || match &arguments.of {
+        Some(module) => Ok((Cow::Owned(component_of(module)?), arguments)),
+        None => Ok((Cow::Borrowed(host::COMPONENT), arguments)),
+    });
+    let (component, arguments) = component.await?;
     if arguments.output.as_deref().is_some_and(output::is_file) {
-        return write(&arguments);
+        return write(&arguments, &component);
     }
-    exit::until_blocked(&interrupt, "writing the component", move || write(&arguments)).await
+    exit::until_blocked(&interrupt, "writing the component", move || {
+        if wit { console::text(host::WIT) } else { write(&arguments, &component) }
+    })
+    .await
 }
 
-fn write(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    if arguments.wit {
-        return console::text(host::WIT);
-    }
-    let component = match &arguments.of {
-        Some(module) => Cow::Owned(component_of(module)?),
-        None => Cow::Borrowed(host::COMPONENT),
-    };
+fn write(arguments: &Arguments, component: &[u8]) -> Result<ExitCode, Failure> {
     let Some(path) = arguments.output.as_ref().filter(|path| !output::is_stdout(path)) else {
-        return console::stream(&*component);
+        return console::stream(component);
     };
     output::may_write(path, "WebAssembly file", |bytes| bytes.starts_with(b"\0asm"))?;
-    output::write(path, &component)?;
-    let digest = format!("sha256:{:x}", Sha256::digest(&component));
+    output::write(path, component)?;
+    let digest = format!("sha256:{:x}", Sha256::digest(component));
     match arguments.format {
         Format::Human => console::text(&digest),
         Format::Json => {
