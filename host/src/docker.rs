@@ -31,6 +31,7 @@ mod secrets;
 mod step_log;
 mod tls;
 mod transfer;
+mod transfer_line;
 
 use std::{
     collections::BTreeMap,
@@ -72,8 +73,8 @@ const AUTH: &str = "X-Registry-Auth";
 /// For questions that the daemon answers at once.
 const ANSWER: Duration = Duration::from_secs(120);
 
-/// bollard gives each request 120 s until its answer *begins*. A build's answer begins when the daemon has all of the
-/// context, so that limit is out of the way; [`Daemon::ask`] has its own.
+/// bollard gives each request 120 s until its answer *begins*, which for a container that is waited for is when it ends. So
+/// that limit is out of the way; [`Daemon::ask`] has its own.
 const FOREVER: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// What all operations share.

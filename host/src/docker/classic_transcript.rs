@@ -10,7 +10,7 @@ use super::{
     connection::broken,
     request_error::RequestError,
     step_log::{LINE_BYTES, StepLog, refused, step_fault},
-    transfer::{Line, tell_transfer},
+    transfer_line::Line,
 };
 use crate::{
     capability::BuildStep,
@@ -56,7 +56,7 @@ impl ClassicTranscript {
             self.text(&text, now, progress);
         }
         // A `FROM` reports its pull.
-        tell_transfer(progress, &line);
+        line.tell(progress);
         self.image_id = aux.and_then(|aux| aux.id).or(self.image_id.take());
         line.check()
     }

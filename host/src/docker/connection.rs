@@ -68,7 +68,7 @@ impl Connection {
 
     /// The answer's head, whatever its status.
     pub(super) async fn send(&mut self, request: Builder) -> Result<Response<Incoming>, RequestError> {
-        self.send_with(request, UnsyncBoxBody::new(Empty::new().map_err(|never| match never {}))).await
+        self.send_with(request, nothing()).await
     }
 
     async fn send_with(&mut self, request: Builder, body: Body) -> Result<Response<Incoming>, RequestError> {
@@ -95,9 +95,7 @@ impl Daemon {
 
     /// Sends a request whose answer may take its time to begin.
     pub(super) async fn send(&self, request: Builder) -> Result<Answering, RequestError> {
-        let mut connection = self.ask(Connection::open(&self.place)).await?;
-        let response = connection.send(request).await?;
-        Ok(Answering { response, _connection: connection })
+        self.send_with(request, nothing()).await
     }
 
     /// The same with a body, which is sent as it is read.
@@ -137,6 +135,10 @@ impl Daemon {
         }
         if line.trim_ascii().is_empty() { Ok(()) } else { take(&line) }
     }
+}
+
+fn nothing() -> Body {
+    UnsyncBoxBody::new(Empty::new().map_err(|never| match never {}))
 }
 
 /// Status and the daemon's words, of an answer whose status is no success.

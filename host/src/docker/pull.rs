@@ -10,7 +10,7 @@ use super::{
     reference::Reference,
     request_error::RequestError,
     retry::LastProgress,
-    transfer::Line,
+    transfer_line::Line,
 };
 use crate::progress::Operation;
 
@@ -151,7 +151,7 @@ struct Platform {
     architecture: String,
 }
 
-/// What the daemon takes for the architecture of another name.
+/// Other names that the daemon takes for an architecture.
 const ALIASES: [(&str, &str); 6] = [
     ("aarch64", "arm64"),
     ("x86_64", "amd64"),

@@ -13,6 +13,9 @@ mod classic_transcript;
 #[path = "../../../host/src/docker/step_log.rs"]
 mod step_log;
 
+#[path = "../../../host/src/docker/transfer_line.rs"]
+mod transfer_line;
+
 #[expect(dead_code, reason = "what people are told to do is not checked here")]
 #[path = "../../../host/src/docker/fault.rs"]
 mod fault;
@@ -40,13 +43,19 @@ mod request_error {
         }
     }
 
+    pub(crate) fn line_error(error: Option<String>, detail: Option<bollard::models::ErrorDetail>) -> Option<String> {
+        error.or(detail.and_then(|detail| detail.message))
+    }
+
     pub(crate) fn words(text: &str) -> String {
         crate::progress::clean(text).into_owned()
     }
 }
 
-mod transfer {
-    pub(crate) fn tell_transfer<A>(_: &dyn super::Progress, _: Option<&str>, _: Option<&str>, _: Option<&A>) {}
+mod connection {
+    pub(crate) fn broken(error: &dyn std::error::Error) -> super::request_error::RequestError {
+        super::request_error::RequestError::Cut(error.to_string())
+    }
 }
 
 #[expect(dead_code, reason = "not all of it is looked at")]
@@ -85,6 +94,7 @@ impl Progress for Told {
                 ""
             }
             Event::Log { line } => line,
+            Event::Layer { .. } | Event::Message { .. } => "",
         };
         assert_eq!(without_passwords(text), text);
     }
@@ -96,13 +106,16 @@ fn shown(text: &str) {
 }
 
 pub(crate) fn check(data: &[u8]) {
-    let mut lines = data.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<BuildInfo>(line).ok());
+    // What is no such line ends the answer.
+    let read = |line: &&[u8]| serde_json::from_slice::<BuildInfo>(line).is_ok();
+    let mut lines = data.split(|byte| *byte == b'\n').filter(read);
     let (mut transcript, told, now) =
         (classic_transcript::ClassicTranscript::default(), Told::default(), Instant::now());
     let mut named = false;
-    let end = lines.try_for_each(|info| {
-        named |= info.aux.as_ref().is_some_and(|aux| aux.id.is_some());
-        transcript.take(&info, now, &told)
+    let end = lines.try_for_each(|line| {
+        named |=
+            serde_json::from_slice::<BuildInfo>(line).is_ok_and(|info| info.aux.is_some_and(|aux| aux.id.is_some()));
+        transcript.take(line, now, &told)
     });
     transcript.end(now, &told);
     assert!(transcript.image_id.is_none() || named);

@@ -10,9 +10,28 @@ mod progress {
     pub(crate) use crate::clean::{clean, without_passwords};
 
     pub(crate) enum Event<'a> {
-        Step { index: u32, total: u32, name: &'a str },
-        Cached { index: u32 },
-        Log { line: &'a str },
+        Step {
+            index: u32,
+            total: u32,
+            name: &'a str,
+        },
+        Cached {
+            index: u32,
+        },
+        Log {
+            line: &'a str,
+        },
+        #[expect(dead_code, reason = "how far it has come is not checked")]
+        Layer {
+            id: &'a str,
+            status: &'a str,
+            current: Option<u64>,
+            total: Option<u64>,
+        },
+        #[expect(dead_code, reason = "nor in which words")]
+        Message {
+            text: &'a str,
+        },
     }
 
     pub(crate) trait Progress {
