@@ -308,7 +308,7 @@ impl Capabilities {
 
 /// Of all processes one at a time adds flows to a directory. That no flow is torn or overwritten does not hang on it,
 /// only that a flow with a name of its own and another one that has its slug can't mix. So where a directory can't be
-/// locked (Windows, some network file systems), it goes without.
+/// locked (Windows, some network file systems), or where no thread can be had that waits for it, it goes without.
 async fn lock(directory: Option<File>) -> Option<File> {
     let directory = directory?;
     match directory.try_lock() {

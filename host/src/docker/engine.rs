@@ -11,10 +11,10 @@ use crate::{
     blob::Blob,
     capability::{self, Answer, BuildOptions, BuiltImage, ContainerRun, ImageBuilder, LocalImage},
     failure::Failure,
-    progress::Progress,
+    progress::{Progress, clean, without_passwords},
 };
 
-/// Docker daemons, wherever they are.
+/// Docker daemons: that of the host, and others that it lets specs name.
 pub struct Engine {
     settings: Settings,
     addresses: AddressGrant,
@@ -72,7 +72,7 @@ impl Engine {
     fn may_connect(&self, base_url: Option<&str>) -> Result<(), Failure> {
         match base_url {
             Some(address) if !(self.addresses)(address) => {
-                Err(Failure::not_granted(address)
+                Err(Failure::not_granted(without_passwords(&clean(address)))
                     .with_help("leave out base_url: then it is the daemon that the host has"))
             }
             _ => Ok(()),
