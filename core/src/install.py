@@ -4,7 +4,8 @@
 
 uv resolves and unpacks several times faster than pip. It comes from the same package index as the requirements,
 and does not stay in the image. Unless one of both is asked for, pip takes over where uv has no build for the
-platform or the Python, and where pip has settings that uv does not know.
+platform or the Python, where pip has settings that uv does not know, and where a requirement is in a repository of
+Mercurial, Subversion or Bazaar.
 
 Where the builder mounts a cache at CACHE, downloads are kept there for other builds, and neither cache nor installer
 is in a layer. Secrets are files in SECRETS while this step runs: one with the name of an environment variable
@@ -171,8 +172,8 @@ def use_secrets():
 def foreign(requirements):
     """Why uv does not understand them."""
     with open(requirements, encoding="utf-8") as file:
-        system = re.search(r"@ *(bzr|hg|svn)\+", file.read())
-    return "uv installs nothing from " + system.group(1) if system else None
+        system = re.search(r"^[^@;]*@\s*(bzr|hg|svn)\+", file.read(), re.IGNORECASE | re.MULTILINE)
+    return "uv installs nothing from " + system.group(1).lower() if system else None
 
 
 def why_not_uv():

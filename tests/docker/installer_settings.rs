@@ -179,8 +179,15 @@ fn what_has_failed_is_said_without_advice_that_does_not_help() {
 #[test]
 fn pip_installs_what_uv_has_no_word_for() {
     let containers = Containers::new();
-    let done = containers.run(&[], "install 'six @ hg+https://localhost:1/six'");
-    assert!(done.code != 0 && done.stdout.contains("pip installs, because uv installs nothing from hg\n"), "{done:?}");
+    for (requirement, is_pips) in [
+        ("six @ hg+https://localhost:1/six", true),
+        ("six@\tHG+https://localhost:1/six", true),
+        ("six @ git+https://localhost:1/six@hg+x", false),
+    ] {
+        let done = containers.run(&[], &format!("install '{requirement}'"));
+        let by_pip = done.stdout.contains("pip installs, because uv installs nothing from hg\n");
+        assert!(done.code != 0 && by_pip == is_pips, "{done:?}");
+    }
 }
 
 #[test]
