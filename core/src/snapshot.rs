@@ -11,16 +11,16 @@ use crate::{
     serialized::{self, Contents},
     storage::Storage,
 };
-use bincode::{
-    config::{Configuration, Limit, LittleEndian, Varint},
-    error::DecodeError,
-};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 
 const MAGIC: &[u8] = b"flowhold";
 const VERSION: u16 = 1;
 
 /// No snapshot is larger, and decoding none takes more memory.
 pub const LARGEST: usize = 512 << 20;
+
+/// Two bytes can claim to be a flow, of which a list takes dozens.
+const MOST_FLOWS: u64 = 1 << 20;
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<LARGEST>> {
     bincode::config::standard().with_limit::<LARGEST>()
@@ -72,6 +72,9 @@ pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
     if let Storage::Bytes(bytes) = storage {
         payloads.extend(bytes.contents()?.into_iter().map(|(flow, content)| (flow.name.to_string(), content)));
     }
+    if payloads.len() as u64 > MOST_FLOWS {
+        return Err(SnapshotError::TooLarge(format!("{} flows", payloads.len())).into());
+    }
     // The JSON of the storage, which keeps unknown fields, and beside it the flows of a Bytes storage.
     let body = (serialized::to_value(storage, Contents::LeftOut)?.to_string(), payloads);
     let mut bytes = [MAGIC, &VERSION.to_be_bytes()].concat();
@@ -101,13 +104,12 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     let mut rest = body;
     let json: &str = take(&mut rest)?;
     let count: u64 = take(&mut rest)?;
+    if count > MOST_FLOWS {
+        return Err(SnapshotError::TooLarge(format!("{count} flows")).into());
+    }
     let mut payloads = Vec::new();
     for _ in 0..count {
         let (name, bytes): (&str, &[u8]) = take(&mut rest)?;
-        // Two bytes can be a flow, of which a list takes a dozen times as much.
-        if size_of_val(payloads.as_slice()) > LARGEST / 4 {
-            return Err(SnapshotError::Damaged(words(&DecodeError::LimitExceeded).to_owned()).into());
-        }
         payloads.push((name.to_owned(), bytes.to_vec()));
     }
     if !rest.is_empty() {
@@ -125,7 +127,8 @@ fn take<'b, T: bincode::BorrowDecode<'b, ()>>(rest: &mut &'b [u8]) -> Result<T, 
 }
 
 /// What bincode says, in words: its own texts are Rust's.
-fn words(error: &DecodeError) -> &'static str {
+fn words(error: &bincode::error::DecodeError) -> &'static str {
+    use bincode::error::DecodeError;
     match error {
         DecodeError::UnexpectedEnd { .. } => "it is cut off",
         DecodeError::LimitExceeded => "it claims to be larger than a snapshot may be",
@@ -191,9 +194,9 @@ mod tests {
 
     #[test]
     fn millions_of_nothing_take_no_memory() {
-        let count = 4_000_000;
+        let count = MOST_FLOWS as usize + 1;
         let head = bincode::encode_to_vec((r#"{"type": "Bytes"}"#, count as u64), config()).unwrap();
         let bytes = [MAGIC, &VERSION.to_be_bytes(), &head, &vec![0; 2 * count]].concat();
-        assert!(decode(&bytes).is_err_and(|failure| failure.message.contains("claims to be larger")));
+        assert!(decode(&bytes).is_err_and(|failure| failure.message.contains("1048577 flows")));
     }
 }
