@@ -171,7 +171,7 @@ codes! {
     Error InvalidVariable = "invalid-variable",
     /// A build argument that no step of the build asks for.
     Warning UnusedBuildArg = "unused-build-arg",
-    /// A secret that the installer does not read by itself.
+    /// A secret that no step makes use of.
     Info UnreadSecret = "unread-secret",
     /// A text that looks like a secret, where everybody can read it.
     Warning LiteralSecret = "literal-secret",
@@ -256,7 +256,7 @@ impl Code {
             Self::UnusedBuildArg => {
                 "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"
             }
-            Self::UnreadSecret => "name it like the variable that it is to be, such as PIP_INDEX_URL, or netrc",
+            Self::UnreadSecret => "secrets are for installing: name one like the variable that it is to be, or netrc",
             Self::SourceChanged => "leave out what the spec states of it, to take it as it is now",
             Self::HostFault => "report this to the authors of the host program",
             _ => return None,

@@ -2,8 +2,8 @@
 
 mod building;
 
+pub(crate) use building::INLINE;
 pub use building::{BuildSettings, Installer, Platform, PlatformError};
-pub(crate) use building::{INLINE, SECRETS_DIRECTORY};
 
 use crate::{
     blob::Content,

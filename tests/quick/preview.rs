@@ -212,17 +212,24 @@ fn a_build_argument_that_nothing_reads_is_told() {
 
 #[test]
 fn a_secret_that_the_installer_makes_no_use_of_is_told() {
-    let check = |id: &str| {
-        let spec = format!("[storage]\ntype = \"docker\"\nsecrets = [{{ id = {id:?}, env = \"A\" }}]\n");
+    let check = |id: &str, needed: &str| {
+        let secrets = format!("secrets = [{{ id = {id:?}, env = \"A\" }}]");
+        let spec = format!("[storage]\ntype = \"docker\"\npython_dependencies = [{needed}]\n{secrets}\n");
         Folder::with_spec(&spec).run(&["check"]).ok().stderr
     };
     for read in ["netrc", "PIP_INDEX_URL", "_A1"] {
-        assert!(!check(read).contains("unread-secret"), "{read}");
+        assert!(!check(read, "\"six\"").contains("unread-secret"), "{read}");
+        assert!(check(read, "").contains("nothing is installed"), "{read}");
     }
     for unread in ["token", "1A", "Pip_Index", "NETRC.old"] {
-        let told = check(unread);
-        let place = format!("/dev/shm/flowhold-secrets/{unread}");
-        assert!(told.contains("unread-secret") && told.contains(&place) && told.contains("help: name it"), "{told}");
+        let told = check(unread, "\"six\"");
+        let words = format!("files in /dev/shm/flowhold-secrets: {unread}");
+        assert!(
+            told.contains("unread-secret")
+                && told.contains(&words)
+                && told.contains("help: secrets are for installing"),
+            "{told}"
+        );
     }
 }
 

@@ -11,11 +11,11 @@ use crate::{
     flow::Format,
     policy::NamedText,
     script,
-    settings::SECRETS_DIRECTORY,
 };
 
-/// Where `install.py` has its cache: in memory, so that no layer gets as much as an empty directory.
+/// Where `install.py` has its cache and its secrets: in memory, so that no layer gets as much as an empty directory.
 const CACHE_DIRECTORY: &str = "/dev/shm/flowhold";
+const SECRETS_DIRECTORY: &str = "/dev/shm/flowhold-secrets";
 
 impl Planner<'_> {
     /// Dependencies, Prefect, and what loads pickles.
@@ -55,9 +55,26 @@ impl Planner<'_> {
         lines
     }
 
+    /// Says which are of no use.
+    fn look_at_secrets(&mut self, is_installed: bool) {
+        let ids = self.settings.building.secrets.iter().map(|secret| secret.id.as_str());
+        let unused: Vec<_> = ids.filter(|id| !is_installed || !is_used(id)).collect();
+        if unused.is_empty() {
+            return;
+        }
+        let ids = unused.join(", ");
+        let message = if is_installed {
+            format!("the installer makes no use of these, beyond files in {SECRETS_DIRECTORY}: {ids}")
+        } else {
+            format!("nothing is installed, so that no step has these: {ids}")
+        };
+        self.diagnostics.push(Diagnostic::new(Code::UnreadSecret, "storage.secrets", message));
+    }
+
     /// They travel in a file, and one installer resolves them together.
     pub(super) fn install(&mut self) -> Vec<Sourced> {
         let lines = self.requirements();
+        self.look_at_secrets(!lines.is_empty());
         if lines.is_empty() {
             return Vec::new();
         }
@@ -87,4 +104,10 @@ impl Planner<'_> {
             sourced(why::INSTALL, Instruction::Run { arguments, mounts }, run_fields),
         ]
     }
+}
+
+/// As `use_secrets` of `install.py` has it.
+fn is_used(id: &str) -> bool {
+    let is_variable = id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    id == "netrc" || (is_variable && !id.starts_with(|c: char| c.is_ascii_digit()))
 }

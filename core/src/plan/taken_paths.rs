@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 #[derive(Default)]
 pub(super) struct TakenPaths {
     taken: Vec<Taken>,
+    /// Where in the list each is: a map that the module for browsers has anyway.
     places: BTreeMap<Arc<str>, usize>,
 }
 

@@ -13,9 +13,6 @@ use crate::{
     words::words,
 };
 
-/// Where `install.py` has secrets: in memory, so that no layer gets as much as an empty directory.
-pub(crate) const SECRETS_DIRECTORY: &str = "/dev/shm/flowhold-secrets";
-
 /// How an image is built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildSettings {
@@ -156,13 +153,6 @@ fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
     for field in reader.elements(field) {
         let Some(secret) = read_secret(reader, &field) else { continue };
         if places.insert(Arc::from(secret.id.as_str()), secrets.len()).is_none() {
-            if !is_read_by_installer(&secret.id) {
-                let message = format!(
-                    "of {:?} the installer makes no use: it is only a file, {SECRETS_DIRECTORY}/{0}",
-                    secret.id
-                );
-                reader.report(Code::UnreadSecret, &field, message, None);
-            }
             secrets.push(secret);
         } else {
             reader.report(Code::InvalidValue, &field, format!("the secret {:?} appears twice", secret.id), None);
@@ -205,12 +195,6 @@ fn read_id(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let help = "letters, digits, dot, dash and underscore; the first one is a letter, digit or underscore";
     reader.report(Code::InvalidValue, field, format!("{text:?} is not the id of a secret"), Some(help));
     None
-}
-
-/// As `use_secrets` of `install.py` does.
-fn is_read_by_installer(id: &str) -> bool {
-    let is_variable = |id: &str| id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    id == "netrc" || (is_variable(id) && !id.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Whether a build argument has a meaning without an ARG in the Dockerfile, and ours has none: those that Docker's
