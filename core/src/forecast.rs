@@ -169,8 +169,8 @@ fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
     if before.instruction != now.instruction {
         return Some("the instruction changed".to_owned());
     }
-    let (earlier, copied) = (copied(before), copied(now));
-    let added_or_changed = copied.iter().filter_map(|(path, place)| {
+    let (earlier, latest) = (copied(before), copied(now));
+    let added_or_changed = latest.iter().filter_map(|(path, place)| {
         let entry = &now.context[*place];
         match earlier.get(path) {
             None => Some(format!("{path} is new")),
@@ -179,7 +179,7 @@ fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
             Some(_) => None,
         }
     });
-    let gone = earlier.keys().filter(|path| !copied.contains_key(*path));
+    let gone = earlier.keys().filter(|path| !latest.contains_key(*path));
     let mut changes = added_or_changed.chain(gone.map(|path| format!("{path} is gone")));
     let first = changes.next()?;
     Some(match changes.count() {

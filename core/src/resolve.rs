@@ -294,8 +294,8 @@ impl Resolver<'_> {
         ResolvedStorage::Docker(Box::new(settings))
     }
 
-    /// The facts of the Python that pickled the flows, where the spec says nothing else. Where it pins all of them, a
-    /// preview asks no Python, so that a build, which does, must not know more.
+    /// The facts of the Python that pickled the flows, where the spec says nothing else. For flows that are all pinned, a
+    /// build asks a Python, and a preview need not: so that both know the same, its facts are not taken then.
     fn python(&mut self, settings: &mut DockerSettings, python: &PythonFacts, flows: &[ResolvedFlow]) {
         let mut objects = self.spec.flows.iter().filter(|flow| flow.object.is_some()).peekable();
         let is_told = objects.peek().is_none() || objects.any(|flow| flow.pinned.is_none());
