@@ -43,6 +43,10 @@ export class Places {
     return this.#extent.get(field);
   }
 
+  all(): Range[] {
+    return [...this.#own.values()];
+  }
+
   /** The places of the fields right in a field. */
   inside(field: string): Range[] {
     return [...this.#own].filter(([one]) => parent(one) === field).map(([, place]) => place);

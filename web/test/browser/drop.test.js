@@ -201,6 +201,10 @@ const PLACES = {
     `${EMPTY}\n[storage.files]\n\n[storage.files."/srv/a.bin"]\ndestination = "/opt/a.bin"\n`, 'b.bin',
     `${EMPTY}\n[storage.files]\n"/path/to/b.bin" = { destination = "/opt/b.bin", entries = [{ path = "", mode = 420, size = SIZE, sha256 = "SHA256" }] }\n\n[storage.files."/srv/a.bin"]\ndestination = "/opt/a.bin"\n`,
   ],
+  'a file beside one that is a key, and another that is a table': [
+    `${EMPTY}files."/srv/a.bin" = "/opt/a.bin"\n\n[storage.files."/srv/c.bin"]\ndestination = "/opt/c.bin"\n`, 'b.bin',
+    `${EMPTY}files."/srv/a.bin" = "/opt/a.bin"\nfiles."/path/to/b.bin" = { destination = "/opt/b.bin", entries = [{ path = "", mode = 420, size = SIZE, sha256 = "SHA256" }] }\n\n[storage.files."/srv/c.bin"]\ndestination = "/opt/c.bin"\n`,
+  ],
   'a flow where there is nothing': [`flows = []\n${EMPTY}`, 'b.py', `flows = [ { path = "b.py", size = SIZE, sha256 = "SHA256" } ]\n${EMPTY}`],
 };
 browserTest('what is dropped ends up where the spec has its name, or else where its ending belongs', {}, async (visitor) => {

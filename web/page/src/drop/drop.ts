@@ -214,13 +214,13 @@ function show(text: string, done: number | null): void {
   else bar.value = done;
 }
 
-function report({ added, replaced, refused }: Insertion, collected: string[], only?: string): void {
+function report({ added, replaced, refused }: Insertion, unseen: string[], only?: string): void {
   const done: string[] = [];
   if (total(added) > 0) done.push(`${only ?? total(added).toLocaleString("en")} added`);
   if (total(replaced) > 0) done.push(`${only ?? total(replaced).toLocaleString("en")} brought up to date`);
   const notes: string[] = [];
   if (added.files > 0) notes.push(`Replace ${SOMEWHERE} with the real path.`);
-  if (added.files + replaced.files > 0) notes.push(MODES, ...collected);
+  if (added.files + replaced.files > 0) notes.push(MODES, ...unseen);
   if (refused.length === 0) {
     return tell([`${done.join(", ")}.`, ...notes, "Undo takes it back."].join(" "));
   }

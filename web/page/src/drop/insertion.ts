@@ -115,7 +115,7 @@ class TomlInsertion {
       if (this.#text[files.to - 1] === "}") return this.#insertInto("storage.files", files, fields);
       const prefix = this.#text.slice(this.#lineStart(files.from), files.from) + "files.";
       return this.#insertLines(
-        extent.to,
+        this.#endOfKeys(extent),
         fields.map((field) => prefix + field),
       );
     }
@@ -131,9 +131,16 @@ class TomlInsertion {
     if (this.#text[storage.to - 1] === "}")
       return this.#insertInto("storage", storage, [`files = { ${fields.join(", ")} }`]);
     this.#insertLines(
-      whole.to,
+      this.#endOfKeys(whole),
       fields.map((field) => `storage.files.${field}`),
     );
+  }
+
+  /** Where those keys of a table end that are in front of all headers in it. */
+  #endOfKeys({ from, to }: Range): number {
+    const within = this.#places.all().filter((one) => one.from >= from && one.to <= to);
+    const header = Math.min(...within.filter((one) => this.#isHeader(one)).map((one) => one.from));
+    return Math.max(...within.filter((one) => one.to < header).map((one) => one.to));
   }
 
   /** What follows the header of a table in the table would be a field of that one. */

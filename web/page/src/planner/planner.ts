@@ -114,6 +114,8 @@ export class Planner {
         this.#listener?.outcome(reply.outcome);
         break;
       case "unpinned":
+        // Another may have been pinned meanwhile.
+        if (reply.preview !== this.#since) break;
         this.#since = null;
         this.#listener?.unpinned(reply.message);
         break;

@@ -42,7 +42,7 @@ export type Request =
 export type Reply =
   | { kind: "ready"; keys: Key[] }
   | { kind: "outcome"; outcome: Outcome }
-  | { kind: "unpinned"; message: string }
+  | { kind: "unpinned"; preview: string | null; message: string }
   | { kind: "answer"; id: number; answer: Answers[keyof Answers] }
   | { kind: "refusal"; id: number; message: string }
   | { kind: "fault"; message: string };

@@ -48,8 +48,8 @@ function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome
   } catch (error) {
     // What was pinned comes from the browser's storage and may be anything.
     if (!(error instanceof FlowholdError) || error.code !== INVALID_PREVIEW) throw error;
+    reply({ kind: "unpinned", preview: since, message: error.message });
     since = null;
-    reply({ kind: "unpinned", message: error.message });
     return outcome(request, { policies: judges });
   }
 }
