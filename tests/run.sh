@@ -7,7 +7,8 @@
 #   tests/run.sh env         starts the test environment alone: eval "$(tests/run.sh env)", then run cargo test by hand
 #   tests/run.sh env stop    ends that environment and deletes its state
 #
-# An environment that is running already is used and left running. Else one is started, and ended with the tests.
+# An environment that is running already is used, else one is started. The last of its users ends it, unless somebody has
+# asked for it (env).
 set -euo pipefail
 shopt -s inherit_errexit
 

@@ -57,8 +57,8 @@ spawn() {
     setsid "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
 }
 
-# What a run that holds the users' lock does in the end: only the last one out may end the environment, for which the lock
-# can be had alone, and only if nobody asked for it.
+# At the end of a run, which holds the users' lock. The last one out can have that lock alone, and ends the environment,
+# unless somebody asked for it.
 leave_environment() {
     ! flock --nonblock --exclusive 8 || "$(dirname "${BASH_SOURCE[0]}")/environment.sh" stop-unless-kept
 }
