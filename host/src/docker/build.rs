@@ -211,28 +211,3 @@ fn counted(
         std::future::ready(passed_on)
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_value_ends_its_parameter() {
-        let options = BuildOptions {
-            reference: String::new(),
-            labels: vec![("a&b".to_owned(), "c=\"d\"".to_owned())],
-            builder: crate::capability::ImageBuilder::Buildkit,
-            platform: Some("linux/arm64&version=1".to_owned()),
-            network: None,
-            build_args: vec![("é".to_owned(), "#".to_owned())],
-            secrets: Vec::new(),
-            cache_from: vec!["r/a:1".to_owned()],
-            inline_cache: false,
-        };
-        assert_eq!(
-            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, &options.build_args),
-            "dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
-             &buildargs=%7B%22%C3%A9%22%3A%22%23%22%7D&platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D"
-        );
-    }
-}

@@ -18,7 +18,7 @@ use hyper::Request;
 
 use super::{
     Daemon, DockerError,
-    build::{ArchiveError, Sent, query},
+    build::{self, ArchiveError, Sent},
     connection::push_parameter,
     reference::Reference,
     secrets::Secrets,
@@ -51,13 +51,7 @@ impl Daemon {
                 progress: Arc::clone(&self.settings.progress),
             };
             let session = self.ask(Session::open(&self.place, &name.repository, answers)).await?;
-            let mut arguments = options.build_args.clone();
-            if options.inline_cache {
-                arguments.push(("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned()));
-            }
-            let mut query = query(name, options, &arguments) + "&version=2&remote=client-session";
-            push_parameter(&mut query, "session", &session.id);
-            let request = Request::post(format!("/build?{query}"));
+            let request = Request::post(format!("/build?{}", query(name, options, &session.id)));
             self.each_line(self.send(request).await?, |line| transcript.take(line, &*self.settings.progress)).await
         };
         // Dropping it closes the connections, which is what makes the daemon stop.
@@ -95,5 +89,41 @@ impl Daemon {
             read = reading => read,
         };
         read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))
+    }
+}
+
+fn query(name: &Reference, options: &BuildOptions, session: &str) -> String {
+    let mut arguments = options.build_args.clone();
+    if options.inline_cache {
+        arguments.push(("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned()));
+    }
+    let mut query = build::query(name, options, &arguments) + "&version=2&remote=client-session";
+    push_parameter(&mut query, "session", session);
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_ends_its_parameter() {
+        let options = BuildOptions {
+            reference: String::new(),
+            labels: vec![("a&b".to_owned(), "c=\"d\"".to_owned())],
+            builder: crate::capability::ImageBuilder::Buildkit,
+            platform: Some("linux/arm64&version=1".to_owned()),
+            network: None,
+            build_args: vec![("é".to_owned(), "#".to_owned())],
+            secrets: Vec::new(),
+            cache_from: vec!["r/a:1".to_owned()],
+            inline_cache: true,
+        };
+        assert_eq!(
+            query(&Reference::parse("localhost:5000/a:1").unwrap(), &options, "i&d"),
+            "dockerfile=Dockerfile&t=localhost%3A5000%2Fa%3A1&labels=%7B%22a%26b%22%3A%22c%3D%5C%22d%5C%22%22%7D\
+             &buildargs=%7B%22%C3%A9%22%3A%22%23%22%2C%22BUILDKIT_INLINE_CACHE%22%3A%221%22%7D\
+             &platform=linux%2Farm64%26version%3D1&cachefrom=%5B%22r%2Fa%3A1%22%5D&version=2&remote=client-session&session=i%26d"
+        );
     }
 }
