@@ -5,6 +5,7 @@
 #[cfg(feature = "cli")]
 mod bars;
 mod clean;
+mod event;
 mod json;
 mod plain;
 mod stderr;
@@ -12,12 +13,11 @@ mod stderr;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 #[cfg(feature = "cli")]
 pub use bars::Bars;
 pub(crate) use clean::{MASK, url_users};
 pub use clean::{clean, without_passwords};
+pub use event::{Event, Operation};
 pub use json::Json;
 pub use plain::Plain;
 pub use stderr::Stderr;
@@ -34,90 +34,6 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn event(&self, _: Event<'_>) {}
-}
-
-/// The operations that take long enough to be watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it all")]
-pub enum Operation {
-    Pull,
-    Build,
-    Push,
-}
-
-/// One thing that happened. Texts that come from the daemon are passed on as they are: who writes
-/// to a terminal cleans them first, see [`clean`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event<'a> {
-    /// An operation begins; the subject is an image reference.
-    Started {
-        /// What begins.
-        operation: Operation,
-        /// The image that it is about.
-        subject: &'a str,
-    },
-    /// So much of the build context has been sent.
-    Context {
-        /// Bytes since the start.
-        bytes_sent: u64,
-        /// Of the whole context. In the end fewer were sent if the daemon had the rest from an earlier build.
-        bytes_total: u64,
-        /// Nothing more will follow.
-        complete: bool,
-    },
-    /// A build step begins.
-    Step {
-        /// Counted from 1.
-        index: u32,
-        /// The number of steps of the build.
-        total: u32,
-        /// The instruction.
-        name: &'a str,
-    },
-    /// The step that began last was found in the daemon's cache.
-    Cached {
-        /// The step's number.
-        index: u32,
-    },
-    /// A line that the running step wrote.
-    Log {
-        /// Without its line end.
-        line: &'a str,
-    },
-    /// A layer on its way between daemon and registry.
-    Layer {
-        /// The daemon's short name of the layer.
-        id: &'a str,
-        /// The daemon's words, such as `Downloading`.
-        status: &'a str,
-        /// Bytes done.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        current: Option<u64>,
-        /// Bytes in all.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        total: Option<u64>,
-    },
-    /// Something else that a person may want to know.
-    Message {
-        /// One line.
-        text: &'a str,
-    },
-    /// The operation succeeded.
-    Finished {
-        /// What ended.
-        operation: Operation,
-        /// How long it took.
-        seconds: f64,
-    },
-    /// The operation failed or was interrupted; the error itself goes to the caller.
-    Failed {
-        /// What ended.
-        operation: Operation,
-        /// How long it took.
-        seconds: f64,
-    },
 }
 
 /// How progress is shown.

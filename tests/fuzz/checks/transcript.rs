@@ -94,7 +94,7 @@ impl Progress for Told {
                 ""
             }
             Event::Log { line } => line,
-            Event::Layer { .. } | Event::Message { .. } => "",
+            _ => "",
         };
         assert_eq!(without_passwords(text), text);
     }

@@ -2,37 +2,18 @@
 
 #[path = "../../../host/src/progress/clean.rs"]
 mod clean;
+#[expect(dead_code, reason = "the classic builder is not all that it is about")]
+#[path = "../../../host/src/progress/event.rs"]
+mod event;
 #[path = "../checks/transcript.rs"]
 mod transcript;
 
 /// What the host tells, as far as the classic builder is what it tells of.
 mod progress {
-    pub(crate) use crate::clean::{clean, without_passwords};
-
-    pub(crate) enum Event<'a> {
-        Step {
-            index: u32,
-            total: u32,
-            name: &'a str,
-        },
-        Cached {
-            index: u32,
-        },
-        Log {
-            line: &'a str,
-        },
-        #[expect(dead_code, reason = "how far it has come is not checked")]
-        Layer {
-            id: &'a str,
-            status: &'a str,
-            current: Option<u64>,
-            total: Option<u64>,
-        },
-        #[expect(dead_code, reason = "nor in which words")]
-        Message {
-            text: &'a str,
-        },
-    }
+    pub(crate) use crate::{
+        clean::{clean, without_passwords},
+        event::Event,
+    };
 
     pub(crate) trait Progress {
         fn event(&self, event: Event<'_>);
