@@ -36,19 +36,17 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn component(arguments: Arguments) -> Result<ExitCode, Failure> {
     let interrupt = exit::on_signal();
-    let wit = arguments.wit;
-    let component = exit::until_blocked(&interrupt, "reading the module", move || match &arguments.of {
-        Some(module) => Ok((Cow::Owned(component_of(module)?), arguments)),
-        None => Ok((Cow::Borrowed(host::COMPONENT), arguments)),
-    });
-    let (component, arguments) = component.await?;
-    if arguments.output.as_deref().is_some_and(output::is_file) {
-        return write(&arguments, &component);
+    if arguments.wit {
+        return exit::until_blocked(&interrupt, "writing the interface", || console::text(host::WIT)).await;
     }
-    exit::until_blocked(&interrupt, "writing the component", move || {
-        if wit { console::text(host::WIT) } else { write(&arguments, &component) }
-    })
-    .await
+    let component = match arguments.of.clone() {
+        Some(module) => {
+            Cow::Owned(exit::until_blocked(&interrupt, "reading the module", move || component_of(&module)).await?)
+        }
+        None => Cow::Borrowed(host::COMPONENT),
+    };
+    let path = arguments.output.clone();
+    output::written(&interrupt, "writing the component", path.as_deref(), move || write(&arguments, &component)).await
 }
 
 fn write(arguments: &Arguments, component: &[u8]) -> Result<ExitCode, Failure> {

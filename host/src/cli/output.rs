@@ -7,8 +7,9 @@ use std::{
 };
 
 use flowhold::{Failure, files::parent_of};
+use tokio_util::sync::CancellationToken;
 
-use super::store;
+use super::{exit, store};
 
 /// Puts a file in its place whole and synced, or leaves what was there. Where a link leads is written to, and what is no
 /// file (`/dev/null`, a pipe, what stdout is) stays what it is.
@@ -101,8 +102,19 @@ pub(crate) fn is_snapshot(bytes: &[u8]) -> bool {
     bytes.starts_with(b"flowhold\0")
 }
 
-/// Whether it is a file, or will be: writing it waits for nobody, and is not left half done.
-pub(crate) fn is_file(path: &Path) -> bool {
+/// Does what writes to a path, or to standard output without one. A file waits for nobody, and is not left half done; of
+/// what waits for a reader, a signal is the end.
+pub(crate) async fn written<T: Send + 'static>(
+    interrupt: &CancellationToken,
+    doing: &str,
+    path: Option<&Path>,
+    write: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    if path.is_some_and(is_file) { write() } else { exit::until_blocked(interrupt, doing, write).await }
+}
+
+/// Whether it is a file, or will be.
+fn is_file(path: &Path) -> bool {
     !is_stdout(path) && !is_open(path) && fs::metadata(path).map_or(true, |there| there.is_file())
 }
 

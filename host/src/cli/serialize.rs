@@ -56,15 +56,15 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
         Target::Json => (session.serialize(storage).await? + "\n").into_bytes(),
         Target::Snapshot => session.snapshot(storage).await?,
     };
-    if let Some(path) = arguments.output.as_deref().filter(|path| output::is_file(path)) {
-        return output::write_storage(path, &serialized).map(|()| ExitCode::SUCCESS);
-    }
-    exit::until_blocked(&interrupt, "writing the storage", move || match (arguments.output, arguments.to) {
-        (Some(path), _) if !output::is_stdout(&path) => {
-            output::write_storage(&path, &serialized).map(|()| ExitCode::SUCCESS)
+    let path = arguments.output.clone();
+    output::written(&interrupt, "writing the storage", path.as_deref(), move || {
+        match (arguments.output, arguments.to) {
+            (Some(path), _) if !output::is_stdout(&path) => {
+                output::write_storage(&path, &serialized).map(|()| ExitCode::SUCCESS)
+            }
+            (_, Target::Json) => console::result(&serialized),
+            (_, Target::Snapshot) => console::stream(&*serialized),
         }
-        (_, Target::Json) => console::result(&serialized),
-        (_, Target::Snapshot) => console::stream(&*serialized),
     })
     .await
 }

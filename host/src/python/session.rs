@@ -13,7 +13,6 @@ use tokio::{
     process::Child,
     sync::mpsc::Sender,
 };
-
 use tokio_util::sync::CancellationToken;
 
 use crate::inputs::Listing;
