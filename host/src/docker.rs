@@ -58,7 +58,7 @@ use crate::{
 use address::Address;
 use credentials::CredentialStore;
 use reference::Reference;
-use request_error::RequestError;
+use request_error::{Interrupted, RequestError};
 use retry::LastProgress;
 
 pub(crate) use engine::PullAhead;
@@ -239,13 +239,9 @@ impl Daemon {
     where
         RequestError: From<E>,
     {
-        tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
-            answer = tokio::time::timeout(ANSWER, request) => match answer {
-                Ok(answer) => answer.map_err(RequestError::from),
-                Err(_) => Err(RequestError::Timeout(ANSWER)),
-            },
+        match self.unless_interrupted(tokio::time::timeout(ANSWER, request)).await? {
+            Ok(answer) => answer.map_err(RequestError::from),
+            Err(_) => Err(RequestError::Timeout(ANSWER)),
         }
     }
 
@@ -254,21 +250,18 @@ impl Daemon {
         &self,
         stream: &mut (impl Stream<Item = Result<T, bollard::errors::Error>> + Unpin),
     ) -> Result<Option<T>, RequestError> {
-        tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
-            item = stream.next() => item.transpose().map_err(RequestError::from),
-        }
+        self.unless_interrupted(stream.next()).await?.transpose().map_err(RequestError::from)
+    }
+
+    /// Work that an interruption drops. What is dropped closes its connections, which is what makes a daemon at work stop.
+    async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupted> {
+        self.settings.interrupt.run_until_cancelled(work).await.ok_or(Interrupted)
     }
 
     /// The user's credentials for a registry, as the header `X-Registry-Auth` has them. Without any it is there, too: the
     /// daemon wants it.
     async fn registry_auth(&self, reference: &Reference) -> Result<String, DockerError> {
-        let found = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-            found = self.credentials.find(reference.registry()) => found?,
-        };
+        let found = self.unless_interrupted(self.credentials.find(reference.registry())).await??;
         let auth = found.map_or_else(
             || json!({}),
             |found| {

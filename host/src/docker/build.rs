@@ -80,12 +80,7 @@ impl Daemon {
             let answering = self.send_with(request, body).await?;
             self.each_line(answering, |line| transcript.take(line, Instant::now(), &*self.settings.progress)).await
         };
-        // Dropping it closes the connection, which is what makes a daemon at work stop.
-        let end = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-            end = building => end,
-        };
+        let end = self.unless_interrupted(building).await?;
         transcript.end(Instant::now(), &*self.settings.progress);
         if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));

@@ -54,12 +54,7 @@ impl Daemon {
             let request = Request::post(format!("/build?{}", query(name, options, &session.id)));
             self.each_line(self.send(request).await?, |line| transcript.take(line, &*self.settings.progress)).await
         };
-        // Dropping it closes the connections, which is what makes the daemon stop.
-        let end = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-            end = building => end,
-        };
+        let end = self.unless_interrupted(building).await?;
         transcript.end(&*self.settings.progress);
         if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));
@@ -83,11 +78,7 @@ impl Daemon {
             Ok((Arc::new(secrets), BuildContext::of(&archive).map_err(DockerError::Context)?))
         });
         // A secret may be a pipe that nobody writes to.
-        let read = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-            read = reading => read,
-        };
+        let read = self.unless_interrupted(reading).await?;
         read.unwrap_or_else(|error| Err(DockerError::Context(io::Error::other(error))))
     }
 }

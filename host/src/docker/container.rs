@@ -8,7 +8,10 @@ use bollard::{
     query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder},
 };
 
-use super::{ANSWER, Daemon, DockerError, request_error::RequestError};
+use super::{
+    ANSWER, Daemon, DockerError,
+    request_error::{Interrupted, RequestError},
+};
 use crate::progress::Event;
 
 /// On every container that we create, with its purpose as value: what a killed flowhold leaves behind can be found with
@@ -53,9 +56,13 @@ impl Daemon {
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let request = self.docker.create_container(Some(options), body);
         tokio::pin!(request);
-        let answer = tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => {
+        let answer = match self.unless_interrupted(tokio::time::timeout(ANSWER, &mut request)).await {
+            Ok(Ok(answer)) => answer.map_err(RequestError::from),
+            Ok(Err(_)) => {
+                self.may_be_left(&name);
+                Err(RequestError::Timeout(ANSWER))
+            }
+            Err(Interrupted) => {
                 // The daemon may be creating it: only its answer tells whether there is one to remove.
                 match tokio::time::timeout(LAST_WORD, request).await {
                     Ok(Ok(made)) => self.remove(self.container(made.id)).await,
@@ -64,13 +71,6 @@ impl Daemon {
                 }
                 return Err(DockerError::Interrupted);
             }
-            answer = tokio::time::timeout(ANSWER, &mut request) => match answer {
-                Ok(answer) => answer.map_err(RequestError::from),
-                Err(_) => {
-                    self.may_be_left(&name);
-                    Err(RequestError::Timeout(ANSWER))
-                }
-            },
         };
         match answer {
             Ok(made) => Ok(self.container(made.id)),

@@ -48,14 +48,6 @@ impl Daemon {
         Ok(self.send(request).await.ok())
     }
 
-    async fn wait_for(&self, begun: BegunPull) -> Result<Option<Answering>, DockerError> {
-        tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => Err(DockerError::Interrupted),
-            begun = begun => begun.unwrap_or(Ok(None)),
-        }
-    }
-
     async fn pull_request(&self, name: &Reference, platform: Option<&str>) -> Result<Builder, DockerError> {
         let auth = self.registry_auth(name).await?;
         let mut query = String::new();
@@ -78,7 +70,7 @@ impl Daemon {
         let tell = |line: &Line| self.tell_transfer(line, last_progress);
         let mut end = None;
         if let Some(begun) = begun
-            && let Some(answering) = self.wait_for(begun).await?
+            && let Some(answering) = self.unless_interrupted(begun).await?.unwrap_or(Ok(None))?
         {
             let begun = self.transfer(async { Ok(answering) }, tell).await;
             // A connection from which nobody has read for long may be cut; what the daemon says counts.

@@ -58,6 +58,21 @@ impl RequestError {
     }
 }
 
+/// The user stopped what was to be waited for.
+pub(super) struct Interrupted;
+
+impl From<Interrupted> for RequestError {
+    fn from(Interrupted: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+impl From<Interrupted> for DockerError {
+    fn from(Interrupted: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
 impl From<Bollard> for RequestError {
     fn from(error: Bollard) -> Self {
         match error {

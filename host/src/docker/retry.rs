@@ -69,11 +69,7 @@ impl Daemon {
             let (attempt, attempts, seconds) = (attempt + 2, PAUSES.len() + 1, pause.as_secs());
             let text = format!("{error}: trying again in {seconds} s (attempt {attempt} of {attempts})");
             self.tell(Event::Message { text: &text });
-            tokio::select! {
-                biased;
-                () = self.settings.interrupt.cancelled() => return Err(DockerError::Interrupted),
-                () = tokio::time::sleep(pause) => {}
-            }
+            self.unless_interrupted(tokio::time::sleep(pause)).await?;
         }
         work().await
     }

@@ -19,21 +19,13 @@ impl Daemon {
         sent: impl Future<Output = Result<Answering, RequestError>>,
         mut take: impl FnMut(&Line),
     ) -> Result<(), RequestError> {
-        let work = async {
-            let take = |line: &[u8]| {
-                let mut line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
-                line.check()?;
-                take(&line);
-                Ok(())
-            };
-            self.each_line(sent.await?, take).await
+        let take = |line: &[u8]| {
+            let mut line: Line = serde_json::from_slice(line).map_err(|error| broken(&error))?;
+            line.check()?;
+            take(&line);
+            Ok(())
         };
-        // Dropping it closes the connection, which is what makes the daemon stop.
-        tokio::select! {
-            biased;
-            () = self.settings.interrupt.cancelled() => Err(RequestError::Interrupted),
-            end = work => end,
-        }
+        self.unless_interrupted(async { self.each_line(sent.await?, take).await }).await?
     }
 
     /// Passes on a line of a pull or a push.
