@@ -6,6 +6,7 @@
 mod cache;
 mod error;
 mod interpreter;
+mod lines;
 mod pickling;
 mod session;
 #[cfg(test)]
