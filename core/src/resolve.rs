@@ -454,6 +454,7 @@ fn leave_out_bytecode(entries: &mut Vec<FileEntry>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{blob::in_memory, digest::Digest};
 
     fn settings(storage: &str, python: PythonFacts) -> Result<DockerSettings, Vec<Diagnostic>> {
         settings_of(storage, "", Some(python))
@@ -503,6 +504,20 @@ mod tests {
             assert_eq!(build, settings_of(storage, &pinned, None).unwrap());
         }
         assert!(settings_of("python_version = \"3.8\"", &pinned, Some(python("0.6.6", "3.0.0"))).is_err());
+    }
+
+    #[test]
+    fn a_flows_own_name_is_taken_unless_a_preview_could_not_know_it() {
+        let named = |pinned: &str, finding| {
+            let text = format!("[[flows]]\nobject = \"a\"\npath = \"a.py\"\n{pinned}");
+            let facts = Facts { home: Some("/".to_owned()), findings: vec![finding], ..Facts::default() };
+            resolve(&Spec::parse(&text).0.unwrap(), facts).0.unwrap().flows[0].flow.name.to_string()
+        };
+        let pickled = || Finding::Flow(Some("own".to_owned()), in_memory(b"pickle"));
+        assert_eq!(named("", pickled()), "own");
+        let pinned = format!("size = 6\nsha256 = \"{}\"\n", Digest::of(b"pickle").hex());
+        assert_eq!(named(&pinned, pickled()), "a");
+        assert_eq!(named(&pinned, Finding::Skipped), "a");
     }
 
     #[test]
