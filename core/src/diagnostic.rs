@@ -223,6 +223,10 @@ codes! {
     Error MissingFile = "missing-file",
     /// A source that may not be read.
     Error PermissionDenied = "permission-denied",
+    /// A place where nothing can be written.
+    Error ReadOnly = "read-only",
+    /// A disk without room.
+    Error StorageFull = "storage-full",
     /// What else a file system refuses, and a source that is neither a file nor, where that is allowed, a directory.
     Error FileError = "file-error",
     /// A directory where a file should be.

@@ -229,6 +229,6 @@ fn interruptible(host: HostBuilder, mode: Mode, interrupt: &CancellationToken) -
 fn engine(mode: Mode, interrupt: &CancellationToken) -> Engine {
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
-    // Those that the user's own spec names.
+    // Of the user's own spec; of a storage file, `store::refuse_foreign_daemon` refuses others.
     docker.addresses(Arc::new(|_| true)).secrets(Arc::new(|_| true))
 }

@@ -72,8 +72,7 @@ impl Session {
         let resource = call!(self.flowhold_storage_planning.spec.call_plan(handle, &facts))?;
         self.release(handle).await?;
         let plan = Plan { resource };
-        let policies = self.judges(policies, &spec.folder).await;
-        self.judge(plan, policies).await?;
+        self.judge(plan, policies, &spec.folder).await?;
         Ok(plan)
     }
 

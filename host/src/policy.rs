@@ -112,53 +112,59 @@ impl Policy {
 }
 
 impl Session {
-    /// The policies that judge a plan: those that the spec names, read and compiled, and those of the host.
-    pub(crate) async fn judges(&mut self, named: Vec<String>, folder: &Path) -> Vec<(String, Result<Policy, Failure>)> {
-        let mut policies = Vec::new();
-        for name in named {
-            let (core, path, by_name) = (self.component.clone(), folder.join(&name), name.clone());
-            let granted = self.sources.clone();
-            // Compiling takes a while, and others may be waiting in this thread.
-            let compiled = aside(move || {
-                let place = granted.file(&path)?;
-                let failure = |error: io::Error| Failure::of_path(path.display(), &error);
-                let bytes = place.file().and_then(|file| read_at_most(file, LARGEST as u64)).map_err(failure)?;
-                Policy::compile(&core, &by_name, &bytes)
-            });
-            policies.push((name, compiled.await));
-        }
-        policies.extend(self.policies.iter().map(|policy| (policy.name.clone(), Ok(policy.clone()))));
-        policies
-    }
-
-    /// Has policies judge a plan; their verdicts, or why there are none, are among its diagnostics then.
-    pub(crate) async fn judge(
-        &mut self,
-        plan: Plan,
-        policies: Vec<(String, Result<Policy, Failure>)>,
-    ) -> Result<(), Failure> {
-        if policies.is_empty() {
+    /// Has the policies that the spec names, and those of the host, judge a plan. Their verdicts, or why there are none,
+    /// are among its diagnostics then.
+    pub(crate) async fn judge(&mut self, plan: Plan, named: Vec<String>, folder: &Path) -> Result<(), Failure> {
+        if named.is_empty() && self.policies.is_empty() {
             return Ok(());
         }
         // All are told the same plan: none hears of what another said.
         let told = self.call_plan(BUILD_PLAN, &[Val::Resource(plan.resource)]).await?;
         let Val::Option(Some(told)) = told else { return Ok(()) };
-        for (name, policy) in policies {
-            let verdicts = match policy {
-                Ok(policy) => policy.judge((*told).clone()).await.map_err(|error| stopped(&error)),
-                Err(failure) => Err(failure),
-            };
-            match verdicts {
-                Ok(verdicts) => {
-                    let verdicts = Val::Result(Ok(Some(Box::new(verdicts))));
-                    self.call_plan(JUDGE, &[Val::Resource(plan.resource), Val::String(name), verdicts]).await?;
-                }
-                Err(failure) => {
-                    call!(self.flowhold_storage_planning.plan.call_judge(plan.resource, &name, Err(&failure)))?
-                }
-            }
+        // One after the other: compiled, each may need much memory.
+        for name in named {
+            let policy = self.compiled(&name, folder).await;
+            self.judge_by(plan, name, policy, (*told).clone()).await?;
+        }
+        for policy in self.policies.clone() {
+            self.judge_by(plan, policy.name.clone(), Ok(policy), (*told).clone()).await?;
         }
         Ok(())
+    }
+
+    /// A policy that the spec names, read and compiled.
+    async fn compiled(&self, name: &str, folder: &Path) -> Result<Policy, Failure> {
+        let (core, path, name) = (self.component.clone(), folder.join(name), name.to_owned());
+        let granted = self.sources.clone();
+        // Compiling takes a while, and others may be waiting in this thread.
+        aside(move || {
+            let place = granted.file(&path)?;
+            let failure = |error: io::Error| Failure::of_path(path.display(), &error);
+            let bytes = place.file().and_then(|file| read_at_most(file, LARGEST as u64)).map_err(failure)?;
+            Policy::compile(&core, &name, &bytes)
+        })
+        .await
+    }
+
+    async fn judge_by(
+        &mut self,
+        plan: Plan,
+        name: String,
+        policy: Result<Policy, Failure>,
+        told: Val,
+    ) -> Result<(), Failure> {
+        let verdicts = match policy {
+            Ok(policy) => policy.judge(told).await.map_err(|error| stopped(&error)),
+            Err(failure) => Err(failure),
+        };
+        match verdicts {
+            Ok(verdicts) => {
+                let verdicts = Val::Result(Ok(Some(Box::new(verdicts))));
+                self.call_plan(JUDGE, &[Val::Resource(plan.resource), Val::String(name), verdicts]).await?;
+                Ok(())
+            }
+            Err(failure) => call!(self.flowhold_storage_planning.plan.call_judge(plan.resource, &name, Err(&failure))),
+        }
     }
 
     /// Calls a function of the core with values whose types nobody here knows.

@@ -119,9 +119,10 @@ impl Arguments {
             let help = "name another file with -o, or a smaller directory in files";
             console::show(&[warning("output-in-files", "storage.files", &message, help)], &spec.name);
         }
+        let mut other_spec = None;
         if let Some(file) = spec_file::path(self.spec.file.as_deref(), self.path.as_deref()) {
             let file = spec_file::file_name(&file);
-            self.tell_of_another_spec(session, &path, &file).await?;
+            other_spec = self.other_spec(session, &path, &file).await?;
             session.set_spec(storage, &file).await?;
         }
         let is_local = store::grant_directory(session, storage).await?;
@@ -131,6 +132,9 @@ impl Arguments {
         let serialized = session.serialize(storage).await?;
         // The report comes first: what was built and pushed must be known even where nothing can be written.
         let written = output::write_storage(&path, (serialized + "\n").as_bytes());
+        if let (Some(other), Ok(())) = (other_spec, &written) {
+            console::note(&format!("note: {} was built from {other} before; -o keeps both", path.display()));
+        }
         let report = match self.format {
             // A reader of many has to know where each ends.
             Format::Json if self.watch => {
@@ -140,7 +144,7 @@ impl Arguments {
             Format::Human => summary(&report, written.is_ok().then_some(&path)),
         };
         // Where the storage goes to stdout, nothing else does.
-        if self.format == Format::Human && output::is_stdout(&path) {
+        if output::is_stdout(&path) {
             console::note(&report);
             return written;
         }
@@ -154,17 +158,14 @@ impl Arguments {
 }
 
 impl Arguments {
-    /// Two specs of one folder write one storage.json. The one that is gone is told of.
-    async fn tell_of_another_spec(&self, session: &mut Session, path: &Path, file: &str) -> Result<(), Failure> {
+    /// Two specs of one folder write one storage.json. The name of the other spec, if that is what it was built from.
+    async fn other_spec(&self, session: &mut Session, path: &Path, file: &str) -> Result<Option<String>, Failure> {
         if self.output.is_some() || !path.is_file() {
-            return Ok(());
+            return Ok(None);
         }
-        let Ok(before) = session.deserialize(&store::read_file(path)?).await else { return Ok(()) };
-        if let Some(other) = session.spec(before).await?.filter(|other| other != file) {
-            let (path, other) = (path.display(), clean(&other).into_owned());
-            console::note(&format!("note: {path} was built from {other}, and now is from {file}; -o keeps both"));
-        }
-        Ok(())
+        let Ok(before) = session.deserialize(&store::read_file(path)?).await else { return Ok(None) };
+        let other = session.spec(before).await?.filter(|other| other != file);
+        Ok(other.map(|other| clean(&other).into_owned()))
     }
 }
 

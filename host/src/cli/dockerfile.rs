@@ -58,6 +58,13 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
         return Err(Failure::input("path-taken", format!("{} exists already", taken.display()))
             .with_help("nothing was written; name an empty directory"));
     }
+    if let Some(ignored) = IGNORING.map(|name| dir.join(name)).iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(Failure::input(
+            "path-taken",
+            format!("{} would keep docker from what is built", ignored.display()),
+        )
+        .with_help("nothing was written; name an empty directory"));
+    }
     unpack(archive, &dir).map_err(|error| {
         // Half a context is none, and would be in the way of the next try. What somebody else has made meanwhile stays.
         for path in top.iter().filter(|_| error.kind() != io::ErrorKind::AlreadyExists) {
@@ -119,6 +126,9 @@ fn unpack(archive: Interruptible, dir: &Path) -> io::Result<()> {
 }
 
 const WRITING: &str = "writing the build context";
+
+/// What docker leaves out of a context is in these.
+const IGNORING: [&str; 2] = [".dockerignore", "Dockerfile.dockerignore"];
 
 /// The archive, until a signal comes.
 struct Interruptible {

@@ -131,7 +131,15 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
 pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
     let (host, interrupt) = docker_host(Host::builder(), super::Mode::Auto)?;
     let mut session = host.session().await?;
-    let storage = store::open(&mut session, &arguments.store).await?;
+    let storage = match (&arguments.store, store::directory_in_image(&arguments.location)) {
+        (StoreArguments { storage: None, directory: None }, Some(directory)) => {
+            store::open_directory(&mut session, Some(directory)).await?
+        }
+        (given, _) => store::open(&mut session, given).await?,
+    };
+    if let Some(file) = &arguments.store.storage {
+        store::refuse_foreign_daemon(&mut session, storage, file).await?;
+    }
     let found = store::locate(&mut session, storage, &arguments.location).await;
     let (name, location) = found.inspect_err(|_| store::tell_of_none(&arguments.store))?;
     let docker = session.kind(storage).await? == "docker";

@@ -45,8 +45,9 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     let file = arguments.storage.clone().map_or_else(beside, Ok)?;
     let before = store::read_built(&file)?;
     let storage = store::open_bytes(&mut session, &before).await?;
-    if arguments.storage.is_none() {
-        store::refuse_other_spec(&mut session, storage, arguments.file.as_deref()).await?;
+    match &arguments.storage {
+        Some(file) => store::refuse_foreign_daemon(&mut session, storage, file).await?,
+        None => store::refuse_other_spec(&mut session, storage, arguments.file.as_deref()).await?,
     }
     let image = session.push_image(storage).await?;
     let serialized = session.serialize(storage).await?;

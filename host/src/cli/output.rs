@@ -50,7 +50,7 @@ pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> b
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = parent_of(path);
             return match fs::metadata(folder) {
-                Ok(folder) if folder.is_dir() => Ok(()),
+                Ok(there) if there.is_dir() => may_make_files(folder),
                 Ok(_) => Err(Failure::of_path(folder.display(), &io::ErrorKind::NotADirectory.into())),
                 Err(error) => Err(Failure::of_path(folder.display(), &error)),
             };
@@ -66,10 +66,15 @@ pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> b
     }
     let there = store::read_file(path)?;
     if there.is_empty() || is_of_kind(&there) {
-        return Ok(());
+        return may_make_files(parent_of(&end_of_links(path)));
     }
     let message = format!("{} already exists and is not a {kind}; it was not replaced", path.display());
     Err(Failure::input("path-taken", message).with_help("name another file with -o, or remove this one"))
+}
+
+/// Before hours of work: whether its result can be put there.
+fn may_make_files(folder: &Path) -> Result<(), Failure> {
+    tempfile::tempfile_in(folder).map(drop).map_err(|error| Failure::of_path(folder.display(), &error))
 }
 
 /// Makes a directory and its parents, where missing. A file in its place is no directory, rather than one that exists.

@@ -104,7 +104,9 @@ async fn ask_for_patience(end: &EndOfFlow) -> Infallible {
 
 async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, Failure> {
     if let Some(file) = &arguments.storage {
-        return store::open_file(session, file).await;
+        let storage = store::open_file(session, file).await?;
+        store::refuse_foreign_daemon(session, storage, file).await?;
+        return Ok(storage);
     }
     if let Some(file) = built(arguments)? {
         let storage = store::open_file(session, &file).await?;

@@ -2,10 +2,16 @@
 
 use std::{
     borrow::Cow,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
-use flowhold::{Access, Failure, Session, Storage, files::absolute};
+use flowhold::{
+    Access, Failure, Session, Storage,
+    files::absolute,
+    progress::{clean, without_passwords},
+};
+use serde_json::Value;
 
 use super::{
     StoreArguments, console,
@@ -135,13 +141,47 @@ fn home() -> Result<PathBuf, Failure> {
     home.ok_or_else(|| no_home().with_help("set HOME, or give --directory"))
 }
 
+/// Refuses a storage file whose docker daemon is on another machine, unless it is the user's own: daemons get the user's
+/// credentials for registries, and the file may be anybody's.
+pub(crate) async fn refuse_foreign_daemon(session: &mut Session, storage: Storage, file: &Path) -> Result<(), Failure> {
+    if session.kind(storage).await? != "docker" {
+        return Ok(());
+    }
+    let serialized: Value = serde_json::from_str(&session.serialize(storage).await?).unwrap_or_default();
+    let Some(address) = serialized["base_url"].as_str() else { return Ok(()) };
+    if is_of_this_machine(address) || std::env::var("DOCKER_HOST").is_ok_and(|own| own == address) {
+        return Ok(());
+    }
+    let address = without_passwords(&clean(address)).into_owned();
+    let message = format!("{} names the docker daemon {address}, which would get your credentials", file.display());
+    Err(Failure::input("not-granted", message).with_help(format!("if it is yours, set DOCKER_HOST={address}")))
+}
+
+fn is_of_this_machine(address: &str) -> bool {
+    let Some((scheme, place)) = address.split_once("://") else { return true };
+    let host = match place.trim_end_matches('/').rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => place.trim_end_matches('/'),
+    };
+    match scheme {
+        "unix" => true,
+        "npipe" => place.starts_with("//./"),
+        _ if matches!(host, "" | "localhost") => true,
+        _ => host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
+    }
+}
+
+/// Inside an image, the directory of a flow that is in it.
+pub(crate) fn directory_in_image(location: &str) -> Option<&Path> {
+    let is_inside = INSIDE.iter().any(|path| Path::new(path).is_file()) && Path::new(location).is_file();
+    is_inside.then(|| Path::new(location).parent()).flatten()
+}
+
 /// Inside an image, grants the flows that are in it.
 pub(crate) async fn is_inside_image(session: &mut Session, location: &str) -> Result<bool, Failure> {
-    let inside = INSIDE.iter().any(|path| Path::new(path).is_file()) && Path::new(location).is_file();
-    if let (true, Some(folder)) = (inside, Path::new(location).parent()) {
-        session.grant(folder, Access::Read)?;
-    }
-    Ok(inside)
+    let Some(directory) = directory_in_image(location) else { return Ok(false) };
+    session.grant(directory, Access::Read)?;
+    Ok(true)
 }
 
 /// Name and location of a flow, by its name or by its location.

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Daemon, DockerError, classic_transcript::ClassicTranscript, connection::push_parameter, fault::named_at_once,
-    reference::Reference,
+    reference::Reference, request_error::Interrupted,
 };
 use crate::{
     blob::Blob,
@@ -80,7 +80,13 @@ impl Daemon {
             let answering = self.send_with(request, body).await?;
             self.each_line(answering, |line| transcript.take(line, Instant::now(), &*self.settings.progress)).await
         };
-        let end = self.unless_interrupted(building).await?;
+        let end = match self.unless_interrupted(building).await {
+            Ok(end) => end,
+            Err(Interrupted) => {
+                self.wait_for_removal(transcript.container.as_deref()).await;
+                return Err(DockerError::Interrupted);
+            }
+        };
         transcript.end(Instant::now(), &*self.settings.progress);
         if let Some(error) = archive_error.take() {
             return Err(DockerError::Context(error));

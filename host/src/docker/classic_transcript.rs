@@ -44,6 +44,8 @@ pub(super) struct ClassicTranscript {
     /// The beginning of a line whose end hasn't come.
     line: String,
     log: StepLog,
+    /// The step's container, as the builder names it.
+    pub(super) container: Option<String>,
     pub(super) image_id: Option<String>,
     /// The daemon said that the image has its name now.
     pub(super) tagged: bool,
@@ -76,6 +78,7 @@ impl ClassicTranscript {
         if let Some((total, name)) = self.next_step(line) {
             self.time_step(now);
             self.log = StepLog::default();
+            self.container = None;
             self.total = total;
             self.began = Some(now);
             self.steps.push(BuildStep { name: clean(name).into_owned(), cached: false, seconds: 0.0 });
@@ -89,6 +92,9 @@ impl ClassicTranscript {
                 progress.event(Event::Cached { index });
             }
             return;
+        }
+        if let Some(container) = line.strip_prefix(" ---> Running in ") {
+            self.container.get_or_insert_with(|| container.trim().to_owned());
         }
         if line.starts_with("Successfully tagged ") {
             self.tagged = self.image_id.is_some();

@@ -5,8 +5,9 @@ use std::{collections::HashMap, time::Duration};
 use bollard::{
     Docker,
     models::ContainerCreateBody,
-    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder},
+    query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder},
 };
+use futures_util::StreamExt;
 
 use super::{
     ANSWER, Daemon, DockerError,
@@ -93,25 +94,33 @@ impl Daemon {
     /// Kills and removes the container. That is tried even after an interruption, and more than once. If it fails, that
     /// is reported, and the operation's own result stays.
     pub(super) async fn remove(&self, mut container: Container) {
-        container.removed = true;
         let mut reason = String::new();
         for attempt in 1..=ATTEMPTS {
             match tokio::time::timeout(REMOVAL, removal(&container.docker, &container.id)).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => match error {
-                    // It is gone, or being removed.
-                    RequestError::Answer { status: 404 | 409, .. } => return,
-                    error => reason = error.into_error("remove a container", &self.address).to_string(),
-                },
+                // It is gone, or being removed.
+                Ok(Ok(()) | Err(RequestError::Answer { status: 404 | 409, .. })) => {
+                    container.removed = true;
+                    return;
+                }
+                Ok(Err(error)) => reason = error.into_error("remove a container", &self.address).to_string(),
                 Err(_) => reason = format!("no answer within {} s", REMOVAL.as_secs()),
             }
             if attempt < ATTEMPTS {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
+        container.removed = true;
         self.tell(Event::Message {
             text: &format!("container {} was left behind, remove it with `docker rm -f {0}`: {reason}", container.id),
         });
+    }
+
+    /// Until the daemon has removed the container of an interrupted build, which it does by itself.
+    pub(super) async fn wait_for_removal(&self, container: Option<&str>) {
+        let Some(id) = container else { return };
+        let options = WaitContainerOptionsBuilder::default().condition("removed").build();
+        let mut removed = self.docker.wait_container(id, Some(options));
+        let _ = tokio::time::timeout(LAST_WORD, removed.next()).await;
     }
 
     fn container(&self, id: String) -> Container {

@@ -44,8 +44,8 @@ pub(super) struct Cache {
 }
 
 /// The entries as one call of an interpreter sees them.
-pub(super) struct View<'c> {
-    cache: &'c Cache,
+pub(super) struct View {
+    cache: Cache,
     /// As it is started, and the file that this leads to.
     program: PathBuf,
     setting: Setting,
@@ -94,7 +94,7 @@ impl Cache {
     }
 
     /// The entries for a program; none if it can't be told what is run under its name, or others can write them.
-    pub(super) fn view(&self, program: &Path) -> Option<View<'_>> {
+    pub(super) fn view(self, program: &Path) -> Option<View> {
         if !is_own(&self.folder) {
             return None;
         }
@@ -118,7 +118,7 @@ impl Cache {
     }
 }
 
-impl View<'_> {
+impl View {
     /// What an interpreter is and has, if it was asked before.
     pub(super) fn facts(&mut self) -> Option<Hit> {
         self.load(self.place(None))

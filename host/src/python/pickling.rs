@@ -8,12 +8,14 @@ use std::{
 use tokio::process::Child;
 
 use super::{
-    Interpreter, PythonError, PythonFacts, cache,
+    Interpreter, PythonError, PythonFacts,
+    cache::View,
     session::{Answer, Session, Traced, order},
 };
 use crate::{
     files::from_everywhere,
     inputs::{Inputs, Listing},
+    parallel::aside,
 };
 
 /// A flow to pickle out of a `.py` file.
@@ -48,32 +50,17 @@ impl Interpreter {
         directory: &Path,
         inputs: &mut Inputs,
     ) -> Result<(PythonFacts, Vec<Pickled>), PythonError> {
-        let requests: Vec<_> = requests.iter().map(PickleRequest::absolute).collect();
+        let requests: Arc<[_]> = requests.iter().map(PickleRequest::absolute).collect();
         let directory = &from_everywhere(directory);
-        let mut view = self.cache.as_ref().and_then(|cache| cache.view(self.program()));
-        let mut facts = view.as_mut().and_then(cache::View::facts).map(|hit| {
-            inputs.extend(hit.inputs);
-            hit.facts
-        });
-        let (mut pickled, mut missing) = (vec![None; requests.len()], Vec::new());
-        for (index, request) in requests.iter().enumerate() {
-            match view.as_mut().and_then(|view| view.pickle(request)) {
-                Some(hit) => {
-                    pickled[index] = Some(Self::restored(&hit, pickle_path(directory, index))?);
-                    inputs.extend(hit.inputs);
-                }
-                None => missing.push(index),
-            }
-        }
+        let Kept { view, mut facts, mut pickled, inputs: read } = self.kept(&requests, directory).await?;
+        inputs.extend(read);
+        let missing: Vec<_> = (0..requests.len()).filter(|index| pickled[*index].is_none()).collect();
         if facts.is_none() || !missing.is_empty() {
             let executed = match self.guess(&requests, &missing, directory, inputs).await {
                 Some(guess) => guess,
                 None => {
                     let executed = self.execute(self.start(&[])?, &requests, &missing, directory, inputs).await?;
-                    if let Some(view) = &mut view {
-                        view.keep(&requests, &executed);
-                    }
-                    executed
+                    keep(view, requests, executed).await
                 }
             };
             for flow in executed.flows {
@@ -103,9 +90,16 @@ impl Interpreter {
         Some(executed)
     }
 
-    fn restored(hit: &cache::Hit, content: PathBuf) -> Result<Pickled, PythonError> {
-        std::fs::write(&content, &hit.pickle).map_err(PythonError::Unwritten)?;
-        Ok(Pickled { name: hit.name.clone(), content })
+    /// What the cache has, if there is one.
+    async fn kept(&self, requests: &Arc<[PickleRequest]>, directory: &Path) -> Result<Kept, PythonError> {
+        let none = Kept { pickled: vec![None; requests.len()], ..Kept::default() };
+        let Some(cache) = self.cache.clone() else { return Ok(none) };
+        let (program, requests, directory) = (self.program().to_owned(), Arc::clone(requests), directory.to_owned());
+        aside(move || match cache.view(&program) {
+            Some(view) => Kept::of(view, &requests, &directory),
+            None => Ok(none),
+        })
+        .await
     }
 
     /// Has a Python execute the files of these requests.
@@ -147,6 +141,46 @@ impl Interpreter {
             _ => Err(PythonError::Unusable { program, last_line: format!("{last_line} ({})", session.status) }),
         }
     }
+}
+
+/// What the cache has of some requests.
+#[derive(Default)]
+struct Kept {
+    /// None without a cache.
+    view: Option<View>,
+    facts: Option<PythonFacts>,
+    /// One for each request.
+    pickled: Vec<Option<Pickled>>,
+    inputs: Inputs,
+}
+
+impl Kept {
+    fn of(mut view: View, requests: &[PickleRequest], directory: &Path) -> Result<Self, PythonError> {
+        let mut inputs = Inputs::default();
+        let facts = view.facts().map(|hit| {
+            inputs.extend(hit.inputs);
+            hit.facts
+        });
+        let mut restored = |(index, request)| {
+            let Some(hit) = view.pickle(request) else { return Ok(None) };
+            let content = pickle_path(directory, index);
+            std::fs::write(&content, &hit.pickle).map_err(PythonError::Unwritten)?;
+            inputs.extend(hit.inputs);
+            Ok(Some(Pickled { name: hit.name, content }))
+        };
+        let pickled = requests.iter().enumerate().map(&mut restored).collect::<Result<_, _>>()?;
+        Ok(Self { view: Some(view), facts, pickled, inputs })
+    }
+}
+
+/// Puts what was made into the cache, if there is one.
+async fn keep(view: Option<View>, requests: Arc<[PickleRequest]>, executed: Executed) -> Executed {
+    let Some(mut view) = view else { return executed };
+    aside(move || {
+        view.keep(&requests, &executed);
+        executed
+    })
+    .await
 }
 
 /// What came of executing files.

@@ -103,7 +103,12 @@ impl BuildkitTranscript {
             cause = rest;
         }
         let cause = if cause.is_empty() { "the daemon gave no reason" } else { cause };
-        words(&self.secrets.mask(cause))
+        self.words(cause)
+    }
+
+    /// The daemon's words without secrets, also without those in which something moved the cursor.
+    fn words(&self, text: &str) -> String {
+        self.secrets.mask(&words(&self.secrets.mask(text))).into_owned()
     }
 
     fn report(&mut self, report: Report<'_>, progress: &dyn Progress) {
@@ -116,16 +121,17 @@ impl BuildkitTranscript {
 
     fn vertex(&mut self, vertex: Vertex, progress: &dyn Progress) {
         let Some(place) = self.place(&vertex) else { return };
+        let error = self.words(&vertex.error);
         let known = &mut self.vertices[place];
         let began = known.vertex.started.is_none() && vertex.started.is_some();
         let was_cached = known.vertex.cached;
-        // A vertex may be reported as done, and then again as begun and done in no time.
         known.vertex.cached |= vertex.cached;
-        if seconds(&vertex) >= seconds(&known.vertex) {
+        // It may be reported as done, and then again as begun and done in no time; and by another build as not begun.
+        if vertex.started.is_some() && seconds(&vertex) >= seconds(&known.vertex) {
             (known.vertex.started, known.vertex.completed) = (vertex.started, vertex.completed);
         }
-        if !vertex.error.is_empty() {
-            known.vertex.error = self.secrets.mask(&vertex.error).into_owned();
+        if !error.is_empty() {
+            known.vertex.error = error;
             // The build goes on without that cache.
             if known.vertex.name.starts_with("importing cache manifest") {
                 let text = words(&format!("{}: {}", known.vertex.name, known.vertex.error));
@@ -270,7 +276,7 @@ impl BuildkitTranscript {
     /// The vertex whose error ended the build: others may have been stopped because of it.
     fn failed(&self, message: &str) -> Option<usize> {
         let failed = |known: &&Known| !known.vertex.error.is_empty();
-        let same = |known: &Known| message.contains(&words(&known.vertex.error));
+        let same = |known: &Known| message.contains(&known.vertex.error);
         let places = || (0..self.vertices.len()).filter(|place| failed(&&self.vertices[*place]));
         places().rfind(|place| same(&self.vertices[*place])).or_else(|| places().next_back())
     }
@@ -517,6 +523,11 @@ mod tests {
         let error = transcript.error(end.unwrap_err(), "unix:///s");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         assert_eq!(error.to_string(), "step 1/1 failed: RUN echo ***: failed: ***");
+        let moved = vertex(&[(6, ""), (7, "failed: hunter2\u{1b}[1m-secret")]);
+        let refused = r#"{"errorDetail":{"message":"failed: hunter2\u001b[1m-secret"}}"#;
+        let (mut transcript, end) = told(&format!("{moved}\n{refused}"), &[secret]);
+        let error = transcript.error(end.unwrap_err(), "unix:///s");
+        assert_eq!(error.to_string(), "step 1/1 failed: RUN echo ***: failed: ***");
     }
 
     #[test]
@@ -574,6 +585,32 @@ mod tests {
                 transcript.error(error, "unix:///s").to_string();
             }
             transcript.steps();
+        }
+
+        #[test]
+        fn each_step_begins_once_in_whatever_order_it_is_told_of(
+            reports in prop::collection::vec((0..6_u8, any::<bool>(), any::<bool>(), any::<bool>()), 0..40),
+        ) {
+            let told = reports.iter().map(|(which, started, completed, cached)| {
+                // Two digests of each step.
+                let (digest, name) = (which.to_string(), format!("[{}/3] RUN {}", which / 2 + 1, which / 2));
+                let mut fields = vec![(1, digest.as_str()), (3, name.as_str())];
+                fields.extend(cached.then_some((4, "")));
+                fields.extend(started.then_some((5, "")));
+                fields.extend(completed.then_some((6, "")));
+                line(1, &fields)
+            });
+            let (transcript, shown) = shown(&told.collect::<Vec<_>>().join("\n"), &[]);
+            let steps = transcript.vertices.len();
+            let events: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let begun: Vec<_> = events.iter().filter(|event| event["event"] == "step").collect();
+            for (index, event) in begun.iter().enumerate() {
+                prop_assert_eq!((&event["index"], &event["total"]), (&Value::from(index + 1), &Value::from(3)));
+            }
+            prop_assert_eq!(begun.len(), transcript.begun.len());
+            prop_assert!(begun.len() <= steps, "{}", shown);
+            let is_begun = |place: usize| transcript.vertices[place].vertex.started.is_some();
+            prop_assert!((0..steps).all(|place| is_begun(place) == transcript.begun.contains(&place)), "{}", shown);
         }
     }
 }
