@@ -68,13 +68,10 @@ fn build_guest(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     // What was meant for the host must not reach the guest: flags, linkers, clippy as a wrapper, coverage.
     for (name, _) in env::vars_os() {
         let Some(name) = name.to_str() else { continue };
-        let meant_for_host =
-            ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "TARGET"];
-        if name.starts_with("RUSTC")
-            || name.starts_with("CARGO_CFG_")
-            || name.starts_with("CARGO_FEATURE_")
-            || meant_for_host.contains(&name)
-        {
+        const NAMES: [&str; 4] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_TARGET_DIR", "TARGET"];
+        const STARTS: [&str; 6] =
+            ["RUSTC", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PROFILE_", "CARGO_BUILD_RUST", "CARGO_BUILD_TARGET"];
+        if NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start)) {
             cargo.env_remove(name);
         }
     }

@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// A policy that the spec names, read and compiled.
-    async fn compiled(&self, name: &str, folder: &Path) -> Result<Policy, Failure> {
+    fn compiled(&self, name: &str, folder: &Path) -> impl Future<Output = Result<Policy, Failure>> + use<> {
         let (core, path, name) = (self.component.clone(), folder.join(name), name.to_owned());
         let granted = self.sources.clone();
         // Compiling takes a while, and others may be waiting in this thread.
@@ -143,7 +143,6 @@ impl Session {
             let bytes = place.file().and_then(|file| read_at_most(file, LARGEST as u64)).map_err(failure)?;
             Policy::compile(&core, &name, &bytes)
         })
-        .await
     }
 
     async fn judge_by(

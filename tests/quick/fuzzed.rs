@@ -1,4 +1,5 @@
-//! What the fuzzers of `fuzz/` check, on stable and for the inputs that are kept: seeds, and whatever they found.
+//! What the fuzzers of `fuzz/` check, on stable and for the inputs that are kept: seeds, and whatever they found. Only
+//! `trace` and `transcript` are missing, which are the host's: its own tests have their cases.
 #![expect(clippy::expect_used, clippy::panic, reason = "a check stops at what it doesn't expect")]
 
 use std::{fs, path::Path};

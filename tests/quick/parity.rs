@@ -133,6 +133,8 @@ const NEEDS_HOST: &[Code] = &[
     Code::InvalidSnapshot,
     Code::MissingFile,
     Code::PermissionDenied,
+    Code::ReadOnly,
+    Code::StorageFull,
     Code::FileError,
     Code::IsADirectory,
     Code::NotADirectory,

@@ -59,7 +59,8 @@ async function policy(request) {
   const cache = await caches.open(POLICIES);
   try {
     const answer = await fetch(request.url, { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE) });
-    if (answer.ok) await cache.put(request, answer.clone());
+    // Also where there is no room for it: what was kept last would be an older one.
+    if (answer.ok) await cache.put(request, answer.clone()).catch(() => cache.delete(request));
     return answer;
   } catch (error) {
     const kept = await cache.match(request);

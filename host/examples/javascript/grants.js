@@ -91,6 +91,7 @@ export class Grants {
         made = join(made, part);
         mkdirSync(made, { recursive: true });
         refuseLink(directory, made);
+        sync(dirname(made));
       }
     });
   }

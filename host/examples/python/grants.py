@@ -135,6 +135,8 @@ def open_directory(path, parent, name):
 def make_directory(parent, name):
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, dir_fd=parent)
+    # Also of one that is there: whoever made it may not have come to this. What is stored in it must be found again.
+    os.fsync(parent)
 
 
 def refuse_link(path, parent, name):
