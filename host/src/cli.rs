@@ -109,7 +109,8 @@ struct SpecArguments {
     /// The spec; `-` reads it from standard input [default: flowhold.toml]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The Python that pickles flows [default: the spec's, else the active virtual environment's, else python3]
+    /// The Python that executes files with objects to pickle [default: the spec's, else the active virtual environment's,
+    /// else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<String>,
     /// A component that judges the plan, besides the policies that the spec names; may be given several times

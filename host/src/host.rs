@@ -295,7 +295,8 @@ const OPEN_FILES: usize = 64;
 /// What a guest and its host may hand each other at once, in bytes: a context of some 350,000 files.
 const LARGEST_HANDOVER: usize = 400 << 20;
 
-/// One instance of the core and what it was granted.
+/// One instance of the core and what it was granted. Let each call come to its end: of a session whose call's future was
+/// dropped in the middle, every other call fails.
 pub struct Session {
     pub(crate) store: Store<Capabilities>,
     pub(crate) core: Flowhold,

@@ -51,15 +51,17 @@ fn inside_the_image_it_reads_the_file() {
     let project = project();
     let tool = format!("{}:/flowhold:ro", binary().display());
     let storage = format!("{}:/storage.json:ro", project.folder.path().join("storage.json").display());
-    let run = |location: &str| {
-        // No daemon is there to be asked.
-        let arguments = ["run", "--rm", "--network", "none", "--volume", &tool, "--volume", &storage];
-        let get = [&project.reference(), "/flowhold", "get", location, "--storage", "/storage.json"];
-        client(&[&arguments[..], &get].concat()).output().unwrap()
-    };
-    assert_eq!(bytes(run("/root/.prefect/script.prefect")), "print('žluť')\r\n".as_bytes());
-    let other = run("/root/.prefect/other.prefect");
-    assert_eq!(other.status.code(), Some(1), "{other:?}");
+    for more in [["--storage", "/storage.json"].as_slice(), &[]] {
+        let run = |location: &str| {
+            // No daemon is there to be asked.
+            let arguments = ["run", "--rm", "--network", "none", "--volume", &tool, "--volume", &storage];
+            let get = [&project.reference(), "/flowhold", "get", location];
+            client(&[&arguments[..], &get, more].concat()).output().unwrap()
+        };
+        assert_eq!(bytes(run("/root/.prefect/script.prefect")), "print('žluť')\r\n".as_bytes());
+        let other = run("/root/.prefect/other.prefect");
+        assert_eq!(other.status.code(), Some(1), "{other:?}");
+    }
 }
 
 #[test]

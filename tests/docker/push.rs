@@ -103,8 +103,13 @@ fn the_storage_of_another_spec_is_not_used() {
     project.folder.write("staging.toml", text.replace(":v1", ":staging").replace("\"v1\"", "\"staging\""));
     project.build(&["--no-push", "-f", "staging.toml"]);
     assert_eq!(project.storage()["spec"], "staging.toml");
+    let words = "was built from staging.toml before";
+    let base = text.lines().find(|line| line.starts_with("base_image")).unwrap();
+    project.folder.write("broken.toml", text.replace(base, "base_image = \"localhost:1/none\""));
+    let failed = project.try_build(&["--no-push", "-f", "broken.toml"]);
+    assert!(failed.code != 0 && !failed.stderr.contains(words), "{failed:#?}");
     let built = project.try_build(&["--no-push"]).ok();
-    assert!(built.stderr.contains("was built from staging.toml before"), "{built:#?}");
+    assert!(built.stderr.contains(words), "{built:#?}");
     for command in [["run", "flow", "-f", "staging.toml"].as_slice(), &["push", "-f", "staging.toml"]] {
         let told = ["was built from \"flowhold.toml\"", "staging.toml again", "-o"];
         project.folder.run(command).fails(1, &told);

@@ -119,3 +119,13 @@ fn where_there_is_no_context() {
     folder.run(&["dockerfile", "out"]).fails(1, &[]);
     assert!(!folder.path().join("out").exists());
 }
+
+#[test]
+fn nothing_is_written_where_docker_would_not_see_it() {
+    for name in [".dockerignore", "Dockerfile.dockerignore"] {
+        let folder = folder();
+        folder.write(&format!("out/{name}"), "*\n");
+        folder.run(&["dockerfile", "out"]).fails(1, &[name, "empty directory"]);
+        assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 1);
+    }
+}

@@ -278,3 +278,35 @@ fn what_is_no_storage() {
         }
     }
 }
+
+/// Daemons get the user's credentials for registries, and a storage file may be anybody's.
+#[test]
+fn a_storage_file_chooses_no_daemon_of_another_machine() {
+    let folder = Folder::new();
+    let store = |address: &str| {
+        let storage = json!({
+            "type": "Docker", "image_name": "etl", "image_tag": "v1", "registry_url": "localhost:1",
+            "flows": { "etl": "/root/.prefect/etl.prefect" }, "prefect_version": "0.6.6", "base_url": address,
+        });
+        folder.write("storage.json", storage.to_string());
+    };
+    let commands = [["run", "etl"].as_slice(), &["get", "etl"], &["push"]];
+    for address in ["tcp://flowhold.invalid:2375", "https://localhost.flowhold.invalid", "http://[2001:db8::1]:2375"] {
+        store(address);
+        for command in commands {
+            let help = format!("DOCKER_HOST={address}");
+            folder.run(&[command, &["--storage", "storage.json"]].concat()).fails(1, &["storage.json", &help]);
+        }
+        assert_eq!(folder.run(&["ls", "--storage", "storage.json"]).ok().stdout, "etl  /root/.prefect/etl.prefect\n");
+    }
+    let (own, local) =
+        ("tcp://flowhold.invalid:2375", ["tcp://localhost:1", "http://127.0.0.2:1", "tcp://[::1]:1", "unix:///none"]);
+    for (host, address) in local.map(|address| (None, address)).into_iter().chain([(Some(own), own)]) {
+        store(address);
+        for command in commands {
+            let mut command = folder.command(&[command, &["--storage", "storage.json"]].concat());
+            host.map(|host| command.env("DOCKER_HOST", host));
+            Done::of(command.output().unwrap()).fails(69, &["no docker daemon at"]);
+        }
+    }
+}

@@ -153,3 +153,11 @@ fn a_spec_that_is_wrong_builds_nothing() {
     folder.run(&["build"]).fails(1, &["none.py"]);
     assert!(!folder.path().join("storage.json").exists() && !folder.path().join(".prefect").exists());
 }
+
+/// Before anything is built: a storage that can't be written would be lost.
+#[test]
+fn where_a_storage_can_not_be_written_nothing_is_built() {
+    let folder = folder("local");
+    folder.run(&["build", "-o", "/proc/storage.json"]).fails(1, &["/proc"]);
+    assert!(!folder.path().join(".prefect").exists());
+}

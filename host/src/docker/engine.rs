@@ -87,7 +87,8 @@ impl Engine {
     }
 
     /// Lets specs name the daemons to which `granted` says yes; without this there is the host's own, as `DOCKER_HOST`
-    /// has it. To a daemon go the user's credentials for the registries of the images that it pulls and pushes.
+    /// has it. A daemon gets the user's credentials for the registries of the images that it pulls and pushes, and its
+    /// BuildKit for any registry that it asks for.
     #[must_use]
     pub fn addresses(mut self, granted: AddressGrant) -> Self {
         self.addresses = granted;
