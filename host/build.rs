@@ -1,5 +1,5 @@
-//! Compiles the core to WebAssembly, makes it a component, and compiles that ahead of time for the host to embed: for hosts
-//! that limit its time, and for those that don't.
+//! Compiles the core to a WebAssembly component, and compiles that ahead of time for the host to embed: once for hosts
+//! that limit its time, and once for those that don't.
 
 #![forbid(unsafe_code)]
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, metered) in [("core.cwasm", false), ("metered.cwasm", true)] {
         let mut config = wasmtime::Config::new();
         engine_config::configure(&mut config, metered);
-        // Named even where it is this machine: otherwise this machine's own CPU features would be required at run time.
+        // Set even if it is this machine: otherwise the code would require this machine's own CPU features at run time.
         config.target(&env::var("TARGET")?)?;
         let engine = wasmtime::Engine::new(&config)?;
         fs::write(out.join(name), engine.precompile_component(&component)?)?;
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Adds the target to the toolchain, or says how to.
+/// Adds the target to the toolchain, or says how to add it.
 fn need_target() -> Result<(), Box<dyn Error>> {
     let rustc = env::var("RUSTC")?;
     let installed = || {
@@ -65,7 +65,7 @@ fn build_guest(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.args(["build", "--package", "flowhold-component", "--target", TARGET, "--profile", profile, "--quiet"]);
     cargo.arg("--target-dir").arg(&target_dir).current_dir("..");
-    // What was meant for the host must not reach the guest: flags, linkers, clippy as a wrapper, coverage.
+    // The host's settings must not reach the guest: flags, linkers, clippy as a wrapper, coverage.
     for (name, _) in env::vars_os() {
         let Some(name) = name.to_str() else { continue };
         const NAMES: [&str; 4] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_TARGET_DIR", "TARGET"];

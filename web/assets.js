@@ -1,7 +1,7 @@
 /**
- * How the core gets at the files beside the module that are only loaded when they are needed: the readings of rarer
- * scripts (readings.bin), and the programs that get into images (scripts.bin).
- * index.js and node.js each say how a file is read at once.
+ * Reads a file beside the module that is loaded only when the core needs it: the readings of rarer scripts
+ * (readings.bin) or the programs that get into images (scripts.bin). index.js and node.js each set how a file is read
+ * synchronously.
  * @type {(name: string) => Uint8Array}
  */
 let read = () => {
@@ -13,7 +13,7 @@ export function readWith(how) {
   read = how;
 }
 
-/** A file's content, or nothing: the core says what that means. */
+/** A file's content, or undefined if it can't be read: the core decides what that means. */
 function file(/** @type {string} */ name) {
   try {
     return read(name);

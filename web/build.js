@@ -14,30 +14,30 @@ const root = join(here, '..');
 const dist = join(here, 'dist');
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 
-/** What the whole module may have, compressed as servers send it. */
+/** The most bytes that the module may have, compressed as servers send it. */
 const LARGEST = 150_000;
 
-/** Where the standard library ends after a panic. */
+/** The functions of the standard library that a panic ends in. */
 const PANICS = /^(core|alloc)(\[\w+\])?::(panicking::|str::slice_error_fail|slice::.*_fail$|.*::(unwrap_failed|expect_failed|capacity_overflow|handle_error|handle_alloc_error)$)/;
 
-/** Until nothing gets smaller. The lowest 1,024 bytes are the very end of the stack: no pointer leads there. */
+/** Repeats until nothing gets smaller. The lowest 1,024 bytes are the very end of the stack: no pointer leads there. */
 const SMALLER = ['-Oz', '--converge', '--gufa-optimizing', '-Oz', '--low-memory-unused'];
 
 function run(command, ...args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 }
 
-/** No path of this machine gets into the module: panics name their files. */
+/** Keeps the paths of this machine out of the module, since panics name their source files. */
 function withoutPaths() {
   const sysroot = execFileSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' }).trim();
   const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
   const paths = { [root]: '', [sysroot]: 'rust', [join(cargo, 'registry', 'src')]: 'crates' };
   const flags = Object.entries(paths).map(([path, name]) => `--remap-path-prefix=${path}=${name}`);
-  // Separated as Cargo says, so that a path may have a space.
+  // Cargo's own separator, so that a path may have a space.
   return { CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f') };
 }
 
-/** Builds the module, and returns what core's build script wrote for others. */
+/** Builds the module, and returns the folder where core's build script wrote readings.bin and scripts.bin. */
 function buildModule() {
   const build = ['build', '--package', 'flowhold-web', '--target', TARGET, '--profile', 'web'];
   const env = { ...process.env, ...withoutPaths() };
@@ -57,14 +57,14 @@ function addTarget() {
   if (!installed.split('\n').includes(TARGET)) run('rustup', 'target', 'add', TARGET);
 }
 
-/** `Symbol.dispose` is there at run time; naming it in the types would ask a library of every consumer that not all have. */
+/** Leaves `Symbol.dispose` out of the types: naming it there would require a library that not all consumers have. */
 function writeTypes(generated) {
   const types = readFileSync(generated, 'utf8').replaceAll(/^ *\[Symbol\.dispose\]\(\): void;\n/gm, '');
   writeFileSync(join(dist, 'index.d.ts'), types);
   rmSync(generated);
 }
 
-/** The message of a panic goes nowhere here: it becomes a trap, and the code that makes the message is left out. */
+/** Makes every panic a trap: nothing here shows a panic's message, so the code that makes the message is left out. */
 function trapOnPanic(module) {
   const read = binaryen.readBinary(readFileSync(module));
   const functions = Array.from({ length: read.getNumFunctions() }, (_, index) => read.getFunctionByIndex(index));
@@ -91,7 +91,7 @@ mkdirSync(dist, { recursive: true });
 run('cargo', 'run', '--quiet', '--release', '--package', 'flowhold-bindgen', '--', join(target, TARGET, 'web', 'flowhold_web.wasm'), dist);
 for (const file of ['index.js', 'node.js', 'start.js', 'error.js', 'judge.js', 'assets.js']) copyFileSync(join(here, file), join(dist, file));
 for (const file of ['readings.bin', 'scripts.bin']) copyFileSync(join(tables, file), join(dist, file));
-// What wasm-bindgen writes for the module itself is replaced by index.js and node.js.
+// index.js and node.js replace the files that wasm-bindgen writes for the module itself.
 rmSync(join(dist, 'flowhold.js'));
 rmSync(join(dist, 'flowhold_bg.wasm.d.ts'));
 writeTypes(join(dist, 'flowhold.d.ts'));

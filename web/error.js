@@ -1,4 +1,4 @@
-/** Why an operation did not happen. Every error that this package throws is one. */
+/** Says why an operation failed. Every error that this package throws is a FlowholdError. */
 export class FlowholdError extends Error {
   /**
    * @param {'input' | 'unavailable' | 'retry' | 'interrupted'} kind

@@ -3,7 +3,7 @@ import * as glue from './flowhold_bg.js';
 import { readWith } from './assets.js';
 import { start } from './start.js';
 
-// Named one by one: bundlers look for this form.
+// Each URL is written out: bundlers look for this form.
 const readings = new URL('./readings.bin', import.meta.url);
 const scripts = new URL('./scripts.bin', import.meta.url);
 
@@ -14,8 +14,8 @@ async function load(url) {
 }
 
 readWith((name) => {
-  // A slug is asked for and answered at once, so there is no waiting for fetch. Pages may not ask for bytes in this
-  // way, but for a text whose characters are the bytes.
+  // The core needs the bytes at once, so it can't wait for fetch. A page's synchronous request may not ask for bytes,
+  // but may ask for a text whose characters are the bytes.
   const request = new XMLHttpRequest();
   request.open('GET', name === 'readings.bin' ? readings : scripts, false);
   request.overrideMimeType('text/plain; charset=x-user-defined');

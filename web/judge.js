@@ -1,7 +1,7 @@
 /**
  * Asks a policy.
  * @param {(plan: any) => unknown} policy
- * @param {any} plan an object of its own for each policy
+ * @param {any} plan a separate object for each policy
  */
 export function judge(policy, plan) {
   const verdicts = policy(plan);

@@ -1,4 +1,4 @@
-// Measures package and page: `npm run measure`. It is no test: the figures are for people, and for one machine.
+// Measures package and page: `npm run measure`. It is not a test: its figures are for people, and hold for one machine.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ python_dependencies = ["pandas>=2,<3"]
 env_vars = { MODE = "prod" }
 `;
 
-/** A spec of so many pinned flows. */
+/** A spec with this many pinned flows. */
 function spec(flows) {
   const list = Array.from({ length: flows }, (_, index) => `
 [[flows]]
@@ -42,7 +42,7 @@ const kb = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
 const ONE = spec(1);
 const MANY = spec(1000);
-/** How often each is measured, after a tenth of that to warm up. */
+/** How often each spec is measured, after a tenth as many rounds to warm up. */
 const TIMES = /** @type {const} */ ([[ONE, 1000], [MANY, 40]]);
 
 /** @returns {Promise<number[][]>} */
@@ -85,7 +85,7 @@ function inNode() {
   });
 }
 
-/** `flowhold preview` from its start to its end. */
+/** The times that `flowhold preview` takes from its start to its end. */
 async function asProcess() {
   const all = [];
   for (const [text] of TIMES) {
@@ -126,7 +126,7 @@ async function longTasks(browser, url) {
   }
 }
 
-/** With nothing in any cache: when something is seen, and when the first plan is. */
+/** The times of the first paint and of the first plan, with nothing in any cache. */
 async function firstViews(browser, url) {
   const paints = [];
   const plans = [];

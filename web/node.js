@@ -1,4 +1,4 @@
-// The package in Node, where files are read and not fetched.
+// The package in Node, which reads files instead of fetching them.
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import * as glue from './flowhold_bg.js';

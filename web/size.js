@@ -1,4 +1,4 @@
-// Where the bytes of the module are: by section as it is shipped, and by crate as it is before names are stripped.
+// Says where the bytes of the module are: by section in the shipped module, and by crate before names are stripped.
 // Run `npm run build` first.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -39,7 +39,7 @@ class Reader {
     }
   }
 
-  /** A length and as many bytes. */
+  /** A length, and then that many bytes. */
   piece() {
     const length = this.number();
     this.at += length;
@@ -90,7 +90,7 @@ function importedFunctions(all) {
   return functions;
 }
 
-/** Ours by module, others by crate. `<T as Trait>::method` belongs to the first crate that is named. */
+/** A function's module in flowhold_core, or its crate. `<T as Trait>::method` belongs to the first crate named. */
 function owner(name) {
   const [, crate, module] = name.match(/(?:^|[^\w:])_*([a-z]\w*)(?:\[[0-9a-f]+\])?::(\w+)?/) ?? [];
   if (!crate) return 'exports and others';

@@ -1,5 +1,5 @@
 /**
- * Compiles the core, and gives its JavaScript what it exports.
+ * Compiles the core, and gives its exports to its JavaScript.
  * @param {any} glue what wasm-bindgen generated
  * @param {BufferSource} bytes the module
  */

@@ -1,10 +1,10 @@
-//! Bytes that the core holds by a handle: it asks for a range only where a rule must read them.
+//! Handles on bytes: the core reads a range of the bytes only where a rule needs it.
 
 use std::{fmt, iter, sync::Arc};
 
 use crate::{diagnostic::Code, digest::Digest, failure::Failure};
 
-/// Immutable bytes, wherever they are. The WIT resource `blob`.
+/// Immutable bytes, wherever they are stored. This is the WIT resource `blob`.
 pub trait Blob {
     /// The length in bytes.
     fn length(&self) -> u64;
@@ -12,14 +12,15 @@ pub trait Blob {
     fn sha256(&self) -> Result<Digest, Failure>;
     /// At most `length` bytes from `offset`; fewer only at the end.
     fn read(&self, offset: u64, length: u32) -> Result<Vec<u8>, Failure>;
-    /// For the component, which gives its host's own handle back.
+    /// Lets the component recognise a handle of its host, to give it back.
     fn as_any(&self) -> &dyn std::any::Any;
 }
 
 /// A shared handle.
 pub type SharedBlob = Arc<dyn Blob + Send + Sync>;
 
-/// All bytes of a blob. For those rules alone that must have them: Bytes storage, and our own small files.
+/// All bytes of a blob. Only for rules that need all of them: those for Bytes storage and for Flowhold's own small
+/// files.
 pub fn read_all(blob: &dyn Blob) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     for piece in pieces(blob) {
@@ -28,12 +29,12 @@ pub fn read_all(blob: &dyn Blob) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The sha256 of all bytes, computed here: for a host that leaves it to the core.
+/// Computes the sha256 of all bytes, for a host that leaves hashing to the core.
 pub fn hash(blob: &dyn Blob) -> Result<Digest, Failure> {
     Digest::of_pieces(pieces(blob))
 }
 
-/// All bytes in order. Nothing is to be asked for after a failure.
+/// All bytes in order, in pieces. The caller must stop at the first failure.
 fn pieces(blob: &dyn Blob) -> impl Iterator<Item = Result<Vec<u8>, Failure>> {
     const STEP: u32 = 1 << 20;
     let length = blob.length();
@@ -78,21 +79,21 @@ impl Blob for InMemory {
     }
 }
 
-/// What is known of some bytes without having them, and the handle where we have one.
+/// The size and digest of some bytes, and a handle on the bytes if there is one.
 #[derive(Clone)]
 pub struct Content {
     /// Length in bytes.
     pub size: u64,
     /// Digest of the bytes.
     pub sha256: Digest,
-    /// The bytes themselves; none where a resolved spec only states size and digest.
+    /// The bytes themselves; `None` if a resolved spec only states size and digest.
     pub blob: Option<SharedBlob>,
-    /// False for a source that the host could not look at: then size and digest say nothing.
+    /// False for a source that the host could not look at: its size and digest are then meaningless.
     pub seen: bool,
 }
 
 impl Content {
-    /// The content of a blob: asks it for its length and digest.
+    /// The content of a blob, with the length and digest that the blob reports.
     pub fn of(blob: SharedBlob) -> Result<Self, Failure> {
         let stated = Self::stated(blob.length(), blob.sha256()?);
         Ok(Self { blob: Some(blob), ..stated })
@@ -103,12 +104,12 @@ impl Content {
         Self { size, sha256, blob: None, seen: true }
     }
 
-    /// Content that nobody has seen.
+    /// The content of a source that the host could not look at.
     pub const fn unseen() -> Self {
         Self { size: 0, sha256: Digest::from_bytes([0; 32]), blob: None, seen: false }
     }
 
-    /// The content that these bytes are.
+    /// Content with these bytes.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let stated = Self::stated(bytes.len() as u64, Digest::of(&bytes));
@@ -134,7 +135,7 @@ impl fmt::Debug for Content {
 mod tests {
     use super::*;
 
-    /// A host's blob that says its length, and gives a few bytes at a time.
+    /// A host's blob that claims a length and returns a few bytes at a time.
     struct Sparing(u64, Vec<u8>);
 
     impl Blob for Sparing {

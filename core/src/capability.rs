@@ -1,4 +1,5 @@
-//! What the core must ask its host for: one trait an interface of `wit/storage.wit`, where each call is described.
+//! What the core must ask its host for: one trait for each imported interface of `wit/storage.wit`, which describes
+//! each call.
 //!
 //! Invariant: nothing else in this crate reaches outside. A host may refuse any call with a [`Failure`].
 
@@ -9,17 +10,17 @@ use crate::{
 
 /// The granted part of a file system.
 pub trait Files {
-    /// Opens a file; none where no such file exists.
+    /// Opens a file; `None` if no such file exists.
     fn open(&self, path: &str) -> Result<Option<SharedBlob>, Failure>;
     /// Stores a new file, whole and synced, or not at all. False where the path is taken.
     fn create(&self, path: &str, content: &SharedBlob) -> Result<bool, Failure>;
-    /// Stores new files, each as `create` does, at the cost of fewer syncs where the host can.
+    /// Stores new files, each as `create` does, with fewer syncs if the host can batch them.
     fn create_all(&self, files: &[(String, SharedBlob)]) -> Result<Vec<bool>, Failure> {
         files.iter().map(|(path, content)| self.create(path, content)).collect()
     }
     /// Stores a file, whole and synced, in place of whatever was there.
     fn replace(&self, path: &str, content: &SharedBlob) -> Result<(), Failure>;
-    /// The names in a directory, sorted; empty where it does not exist.
+    /// The names in a directory, sorted; empty if the directory does not exist.
     fn entries(&self, directory: &str) -> Result<Vec<String>, Failure>;
     /// Makes a directory and its parents, where missing.
     fn create_directory(&self, directory: &str) -> Result<(), Failure>;
@@ -27,7 +28,7 @@ pub trait Files {
 
 /// The container engine.
 pub trait Docker {
-    /// Connects to the daemon at an address, or to the host's own choice.
+    /// Connects to the daemon at an address; without one, to the daemon that the host chooses.
     fn connect(&self, base_url: Option<&str>) -> Result<Box<dyn Daemon>, Failure>;
 }
 
@@ -35,26 +36,26 @@ pub trait Docker {
 pub trait Daemon {
     /// The image with this reference, if the daemon has it.
     fn image(&self, reference: &str) -> Result<Option<LocalImage>, Failure>;
-    /// The digest under which the registry has this reference, if it has it.
+    /// The digest under which the registry has this reference, if the registry has it.
     fn published(&self, reference: &str) -> Result<Option<String>, Failure>;
-    /// Pulls an image, for the daemon's own platform where none is given.
+    /// Pulls an image, for the daemon's own platform if no other is given.
     fn pull(&self, reference: &str, platform: Option<&str>) -> Result<(), Failure>;
-    /// What builds this daemon's images.
+    /// The builder that this daemon uses.
     fn builder(&self) -> Result<Builder, Failure>;
     /// Builds and tags an image from a tar stream that holds the Dockerfile.
     fn build(&self, archive: &[Segment], options: &BuildOptions) -> Result<BuiltImage, Failure>;
-    /// Pushes, and returns the digest under which the registry has the image.
+    /// Pushes an image, and returns the digest under which the registry has it.
     fn push(&self, reference: &str) -> Result<Option<String>, Failure>;
     /// Runs a command in a new container, and returns its exit code.
     fn run(&self, run: &ContainerRun) -> Result<i64, Failure>;
-    /// A file of an image, read without running it.
+    /// Reads a file of an image without running the image.
     fn copy_out(&self, image: &str, path: &str) -> Result<Option<SharedBlob>, Failure>;
 }
 
 /// An image that the daemon has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalImage {
-    /// The daemon's id of it.
+    /// The daemon's id of the image.
     pub id: String,
     /// Its labels.
     pub labels: Vec<(String, String)>,
@@ -63,13 +64,13 @@ pub struct LocalImage {
 /// A piece of a tar stream.
 #[derive(Clone)]
 pub enum Segment {
-    /// Headers, padding, and our own small files.
+    /// Headers, padding, and Flowhold's own small files.
     Bytes(Vec<u8>),
     /// The bytes of a flow or file.
     Blob(SharedBlob),
 }
 
-/// What in the daemon builds images.
+/// The part of the daemon that builds images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Builder {
     /// BuildKit.
@@ -82,7 +83,7 @@ pub enum Builder {
 /// Where the host finds a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// The name of a variable of its environment.
+    /// The name of a variable in the host's environment.
     Env(String),
     /// The path of a file.
     File(String),
@@ -91,7 +92,7 @@ pub enum SecretSource {
 /// A secret that steps of a build may mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSecret {
-    /// The name by which the Dockerfile mounts it.
+    /// The name by which the Dockerfile mounts the secret.
     pub id: String,
     /// Where its value is.
     pub source: SecretSource,
@@ -106,35 +107,35 @@ pub struct BuildOptions {
     pub labels: Vec<(String, String)>,
     /// The builder that the Dockerfile was written for.
     pub builder: Builder,
-    /// The platform of the image; none for the daemon's own.
+    /// The platform of the image; `None` for the daemon's own.
     pub platform: Option<String>,
-    /// The network of the steps; none for the daemon's default.
+    /// The network of the steps; `None` for the daemon's default.
     pub network: Option<String>,
     /// The build's arguments.
     pub build_args: Vec<(String, String)>,
-    /// What steps may mount as secrets.
+    /// The secrets that steps may mount.
     pub secrets: Vec<BuildSecret>,
     /// Images whose steps count as cached.
     pub cache_from: Vec<String>,
-    /// Whether the image itself can be such a one later.
+    /// Whether a later build can name the built image in `cache_from`.
     pub inline_cache: bool,
 }
 
-/// What a build made.
+/// The result of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuiltImage {
-    /// The daemon's id of it.
+    /// The daemon's id of the image.
     pub id: String,
-    /// What the daemon did.
+    /// The steps that the daemon took.
     pub steps: Vec<BuildStep>,
 }
 
 /// One step of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildStep {
-    /// The instruction, or what else was done.
+    /// The instruction of the Dockerfile, or another action of the build.
     pub name: String,
-    /// Whether the daemon took it from its cache.
+    /// Whether the daemon took the step from its cache.
     pub cached: bool,
     /// How long it took.
     pub seconds: f64,
@@ -149,7 +150,7 @@ pub struct ContainerRun {
     pub command: Vec<String>,
     /// Environment variables.
     pub env: Vec<(String, String)>,
-    /// After which the container is killed.
+    /// After how many seconds the container is stopped; `None` for never.
     pub timeout_seconds: Option<u64>,
 }
 

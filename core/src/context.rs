@@ -1,6 +1,7 @@
-//! The build context: what is sent to the daemon beside the Dockerfile, and its tar stream.
+//! The build context: the files that are sent to the daemon beside the Dockerfile, and their tar stream.
 //!
-//! Invariant: the bytes of the tar stream depend on the plan alone: no owner, no clock, no order of a directory.
+//! Invariant: the bytes of the tar stream depend on the plan alone, not on owners, a clock or the order of a directory
+//! listing.
 
 mod header;
 
@@ -14,14 +15,14 @@ use crate::{
     settings::EntryKind,
 };
 
-/// Something in the build context.
+/// A file, directory or link in the build context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextEntry {
-    /// Relative, with `/`.
+    /// Relative to the context, with `/` between components.
     pub path: String,
     /// Unix permission bits.
     pub mode: u32,
-    /// What it is.
+    /// Whether it is a file, a directory or a link.
     pub kind: EntryKind,
 }
 
@@ -31,7 +32,7 @@ impl ContextEntry {
         Self { path: path.into(), mode: 0o644, kind: EntryKind::File(content) }
     }
 
-    /// Size in bytes; directories and links have none.
+    /// Size in bytes; 0 for directories and links.
     pub fn size(&self) -> u64 {
         if let EntryKind::File(content) = &self.kind { content.size } else { 0 }
     }
@@ -41,9 +42,9 @@ impl ContextEntry {
         if let EntryKind::File(content) = &self.kind { content.sha256.hex() } else { String::new() }
     }
 
-    /// The time that a file is given, in seconds since 1970: made of its digest, somewhere before 2004. The same file
-    /// has the same time everywhere, and who compares sizes and times (Python for its bytecode, BuildKit for what it
-    /// was sent before) sees that it is another. Directories and links have none.
+    /// The modification time of a file, in seconds since 1970. It is derived from the digest and is no later than
+    /// January 2004. A file has the same time everywhere, and programs that compare sizes and times (Python for
+    /// bytecode, BuildKit for files sent earlier) notice when its bytes change. Directories and links have time 0.
     fn time(&self) -> u64 {
         let EntryKind::File(content) = &self.kind else { return 0 };
         let [a, b, c, d, ..] = content.sha256.as_bytes();
@@ -59,7 +60,7 @@ impl ContextEntry {
 /// The context as tar, Dockerfile first.
 ///
 /// # Errors
-/// If the bytes of a file are not at hand, or a link's target fits into no archive.
+/// If the bytes of a file are missing, or a link's target can't be written into an archive.
 pub fn archive(dockerfile: &str, entries: &[ContextEntry]) -> Result<Vec<Segment>, Failure> {
     let dockerfile = ContextEntry::file("Dockerfile", Content::from_bytes(dockerfile));
     let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };
@@ -73,7 +74,7 @@ pub fn archive(dockerfile: &str, entries: &[ContextEntry]) -> Result<Vec<Segment
 
 struct Archive {
     segments: Vec<Segment>,
-    /// Headers and padding that no segment has yet.
+    /// Headers and padding that are not in a segment yet.
     pending: Vec<u8>,
 }
 
@@ -211,7 +212,7 @@ mod tests {
                 for (mode, kind) in [(0o644, EntryKind::File(content)), (0o7777, EntryKind::Directory), (0, link)] {
                     let entry = ContextEntry { path: path.clone(), mode, kind };
                     let mut archive = Archive { segments: Vec::new(), pending: Vec::new() };
-                    // A file has no bytes here, but its header is written before that is found out.
+                    // A file has no bytes here, but `append` writes the header before it notices.
                     assert_eq!(archive.append(&entry).is_err(), matches!(entry.kind, EntryKind::File(_)));
                     assert!(archive.pending == by_the_tar_crate(&entry)?, "{entry:?}");
                 }

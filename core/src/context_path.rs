@@ -7,8 +7,8 @@ use core::str::FromStr;
 /// A relative POSIX path inside the build context, such as `flows/etl.prefect`.
 ///
 /// It can't leave the context and has one spelling: no `..`, no `.`, no empty component, no `/` at either end. A
-/// backslash is an ordinary character, as it is on the daemon's side of the tar stream; a host that writes contexts to
-/// a disk where it separates components has to refuse it there.
+/// backslash is an ordinary character, as it is on the daemon's side of the tar stream; a host that writes a context to
+/// a disk on which a backslash separates components must refuse such a path.
 ///
 /// ```
 /// # use flowhold_core::context_path::ContextPath;

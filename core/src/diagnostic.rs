@@ -19,7 +19,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// As programs see it.
+    /// The severity as programs see it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -38,22 +38,22 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// The field of the spec, such as `storage.python_dependencies[0]`; empty for the spec as a whole.
     pub field: String,
-    /// What is the matter, with the offending value in it.
+    /// What is wrong, including the offending value.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Line of the spec text, counted from 1, where it is about something in the text.
+    /// Line of the spec text, counted from 1, if the finding is about something in the text.
     pub line: Option<u32>,
-    /// Whose finding it is, where it is a policy's.
+    /// The policy that made the finding, and its code; `None` for a finding of the core.
     pub policy: Option<PolicyCode>,
 }
 
-/// A policy, and what it calls its finding.
+/// A policy, and the policy's own code for its finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyCode {
-    /// As the spec or the user names it.
+    /// The policy, as the spec or the user names it.
     pub policy: String,
-    /// Kebab-case.
+    /// The code, in kebab-case.
     pub code: String,
 }
 
@@ -70,12 +70,12 @@ impl Diagnostic {
         Self { code, severity: code.severity(), field, message, help, line: None, policy: None }
     }
 
-    /// What a parser says of a field.
+    /// A parser's error about a field, as a finding.
     pub fn explained(error: &dyn Explain, field: &str) -> Self {
         Self::of(error.code(), field.to_owned(), error.to_string()).with_help(error.help().as_deref())
     }
 
-    /// The finding with what to do about it, if there is more to say than for all of this kind.
+    /// Replaces the help of the finding's code by more specific help, if there is any.
     #[must_use]
     pub fn with_help<'h>(self, help: impl Into<Option<&'h str>>) -> Self {
         self.helped(help.into())
@@ -88,12 +88,12 @@ impl Diagnostic {
         self
     }
 
-    /// The code as programs see it: our own, or a policy's.
+    /// The code as programs see it: the core's, or the policy's.
     pub fn code(&self) -> &str {
         self.policy.as_ref().map_or(self.code.as_str(), |policy| &policy.code)
     }
 
-    /// Whether it stops a build.
+    /// Whether the finding stops a build.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -108,10 +108,10 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All of them.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Kebab-case, as programs see it.
+            /// The code as programs see it, in kebab-case.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
@@ -135,99 +135,99 @@ codes! {
     Error DuplicateKey = "duplicate-key",
     /// A value of another type than the field has.
     Error WrongType = "wrong-type",
-    /// A field that must be there and isn't.
+    /// A required field that is missing.
     Error MissingKey = "missing-key",
-    /// A value that its field can't have.
+    /// A value that its field does not allow.
     Error InvalidValue = "invalid-value",
     /// A field of another storage type.
     Error OtherStorage = "other-storage",
-    /// A text that is no flow name.
+    /// A text that is not a flow name.
     Error FlowName = "flow-name",
-    /// A flow name in a rarer script, and nobody knows how it is read.
+    /// A flow name in a rarer script whose readings are missing.
     Error NoReadings = "no-readings",
     /// Two flows with one name.
     Error DuplicateFlow = "duplicate-flow",
-    /// Two flows whose names have one slug, and so one file.
+    /// Two flows whose names have the same slug, and so the same file.
     Error SlugClash = "slug-clash",
     /// A spec without flows.
     Warning NoFlows = "no-flows",
-    /// A text that is no image reference, or no part of one.
+    /// A text that is not an image reference, or not a part of one.
     Error InvalidReference = "invalid-reference",
-    /// A reference that this registry does not take.
+    /// A reference that its registry does not take.
     Error RegistryRule = "registry-rule",
-    /// A base image whose content changes under its name.
+    /// A base image whose content may change under the same name.
     Info FloatingBase = "floating-base-image",
     /// The base image names another Python than the one that pickled the flows.
     Warning PythonMismatch = "python-mismatch",
-    /// A pickle, and nobody knows which Python made it.
+    /// A pickle that an unknown Python made.
     Warning PythonUnknown = "python-unknown",
-    /// A text that is no PEP 508 requirement.
+    /// A text that is not a PEP 508 requirement.
     Error InvalidRequirement = "invalid-requirement",
     /// Two requirements for one package.
     Warning RepeatedRequirement = "repeated-requirement",
     /// A text that is neither a release of Prefect nor a git reference.
     Error InvalidPrefectVersion = "invalid-prefect-version",
-    /// A text that is no name or value of an environment variable.
+    /// A text that can't be the name or value of an environment variable.
     Error InvalidVariable = "invalid-variable",
-    /// A build argument that no step of the build asks for.
+    /// A build argument that no step of the build reads.
     Warning UnusedBuildArg = "unused-build-arg",
-    /// A secret that no step makes use of.
+    /// A secret that no step uses.
     Info UnreadSecret = "unread-secret",
-    /// A text that looks like a secret, where everybody can read it.
+    /// A text that looks like a secret, in a place that everybody can read.
     Warning LiteralSecret = "literal-secret",
-    /// Sources in `files` that are no absolute paths.
+    /// Sources in `files` that are not absolute paths.
     Error RelativeFile = "relative-file",
     /// A destination that can't be a path in the image.
     Error InvalidPath = "invalid-path",
-    /// Two things that would be at one path in the image.
+    /// Two fields that would write the same path in the image.
     Error PathClash = "path-clash",
     /// More layers than an image can have.
     Error TooManyLayers = "too-many-layers",
-    /// A line of the Dockerfile that Docker would refuse.
+    /// A line of the Dockerfile that is longer than Docker takes.
     Error LineTooLong = "line-too-long",
-    /// Naming by flow where there isn't exactly one.
+    /// `naming = "flow"` in a spec without exactly one flow.
     Error NamingNeedsOneFlow = "naming-needs-one-flow",
-    /// `push` and no registry to push to.
+    /// `push` without a registry to push to.
     Warning PushWithoutRegistry = "push-without-registry",
     /// The plan is not the one that was expected.
     Error PlanMismatch = "plan-mismatch",
     /// A location that no flow of the storage has.
     Error FlowNotFound = "flow-not-found",
-    /// A storage was asked for what it does not have.
+    /// An operation that the storage does not support.
     Error Unsupported = "unsupported",
     /// An image without name or tag.
     Error NoImageName = "no-image-name",
-    /// `local_image`, and the daemon does not have the base image.
+    /// `local_image` with a base image that the daemon does not have.
     Error NoLocalImage = "no-local-image",
     /// Something that the classic builder can't do.
     Error NeedsBuildkit = "needs-buildkit",
-    /// Bytes that are needed and that a resolved spec or a serialized storage only describes.
+    /// Bytes that are needed, but that a resolved spec or a serialized storage only describes.
     Error NoContent = "no-content",
     /// A source whose bytes a preview did not get.
     Warning UnseenSource = "unseen-source",
-    /// A policy that the spec names and nobody has run.
+    /// A policy that the spec names and that has not judged the plan.
     Warning UnjudgedPlan = "unjudged-plan",
-    /// A policy that can't be run, or doesn't answer with verdicts.
+    /// A policy that can't be run, or that doesn't answer with valid verdicts.
     Error PolicyFailed = "policy-failed",
-    /// What a policy says; it has a code and a severity of its own.
+    /// A verdict of a policy, which has its own code and severity.
     Error Verdict = "verdict",
-    /// A source that is not what the resolved spec says.
+    /// A source that differs from what the resolved spec states.
     Error SourceChanged = "source-changed",
-    /// A text that is no serialized storage.
+    /// A text that is not a serialized storage.
     Error InvalidStorage = "invalid-storage",
-    /// A text that is no preview of an earlier plan.
+    /// A text that is not the preview of an earlier plan.
     Error InvalidPreview = "invalid-preview",
-    /// Bytes that are no snapshot.
+    /// Bytes that are not a snapshot.
     Error InvalidSnapshot = "invalid-snapshot",
-    /// A source that is not there. Reported by the host, as are the next ones.
+    /// A source that does not exist. The host reports this code and the next ones, up to `not-pickled`.
     Error MissingFile = "missing-file",
-    /// A source that may not be read.
+    /// A path to which the file system denies access.
     Error PermissionDenied = "permission-denied",
-    /// A place where nothing can be written.
+    /// A file system that can't be written to.
     Error ReadOnly = "read-only",
-    /// A disk without room.
+    /// A disk that is full.
     Error StorageFull = "storage-full",
-    /// What else a file system refuses, and a source that is neither a file nor, where that is allowed, a directory.
+    /// Any other error of a file system, and a source that is neither a file nor (where allowed) a directory.
     Error FileError = "file-error",
     /// A directory where a file should be.
     Error IsADirectory = "is-a-directory",
@@ -235,7 +235,7 @@ codes! {
     Error NotADirectory = "not-a-directory",
     /// A path outside of all granted directories.
     Error NotGranted = "not-granted",
-    /// No Python that can be used.
+    /// No usable Python.
     Error NoPython = "no-python",
     /// The Python has no cloudpickle.
     Error NoCloudpickle = "no-cloudpickle",
@@ -243,14 +243,14 @@ codes! {
     Error ImportFailed = "import-failed",
     /// The flow's file has no such object.
     Error NoObject = "no-object",
-    /// The object can't be pickled, or is not one that can be run.
+    /// The object can't be pickled, or can't be run.
     Error NotPickled = "not-pickled",
-    /// A host that breaks the agreement of the interface.
+    /// A host that breaks the contract of the interface.
     Error HostFault = "host-fault",
 }
 
 impl Code {
-    /// What to do about any finding of this kind.
+    /// The help for every finding with this code.
     const fn help(self) -> Option<&'static str> {
         Some(match self {
             Self::Syntax | Self::WrongType => "`flowhold init` writes an example of each key",
@@ -260,6 +260,8 @@ impl Code {
             Self::UnusedBuildArg => {
                 "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"
             }
+            Self::NoFlows => "add [[flows]] with a path",
+            Self::UnjudgedPlan => "`flowhold check` has the policies beside the spec judge it",
             Self::UnreadSecret => "secrets are for installing: name one like the variable that it is to be, or netrc",
             Self::SourceChanged => "leave out what the spec states of it, to take it as it is now",
             Self::HostFault => "report this to the authors of the host program",

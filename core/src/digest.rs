@@ -40,7 +40,7 @@ impl Digest {
         Ok(Self(hash.finalize().into()))
     }
 
-    /// The digest that these 32 bytes are.
+    /// The digest with these 32 bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -1,7 +1,7 @@
 //! Dockerfiles as data, and the one place that writes them as text.
 //!
-//! Invariant: no string that a user wrote can add, end or alter an instruction. Whatever enters here is a newtype
-//! without line breaks; what Docker would expand or unquote is escaped; nothing goes through a shell.
+//! Invariant: no string that a user wrote can add, end or alter an instruction. Such strings come from newtypes without
+//! line breaks; characters that Docker would expand or unquote are escaped; nothing goes through a shell.
 
 use std::fmt;
 
@@ -16,39 +16,39 @@ use crate::{
 pub enum Instruction {
     /// The base image.
     From(ImageReference),
-    /// Environment variables, one a line.
+    /// Environment variables, one per line.
     Env(Vec<(EnvName, EnvValue)>),
-    /// From the context into the image.
+    /// Copies from the context into the image.
     Copy {
-        /// A context path; ends in a slash where it is a directory.
+        /// A context path; ends in a slash if it is a directory.
         source: String,
-        /// In the image; ends in a slash where it is a directory.
+        /// A path in the image; ends in a slash if it is a directory.
         destination: String,
     },
-    /// A program and its arguments, without a shell.
+    /// Runs a program without a shell.
     Run {
-        /// The program first.
+        /// The program, followed by its arguments.
         arguments: Vec<String>,
-        /// What it has while it runs. None of it gets into the image.
+        /// What is mounted while the program runs. None of it gets into the image.
         mounts: Vec<Mount>,
     },
 }
 
-/// Something that a step has while it runs, and that no layer holds: BuildKit alone can do it.
+/// Something that is mounted while a step runs, and is in no layer. Only BuildKit supports mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mount {
     /// A directory that is kept for later builds.
     Cache {
-        /// Builds with the same one share it.
+        /// Builds that use the same id share the cache.
         id: &'static str,
-        /// Where it is.
+        /// The path at which it is mounted.
         target: &'static str,
     },
     /// A file that the host supplies.
     Secret {
-        /// Its name. We allow only what needs no quoting.
+        /// The secret's name. Specs may only use names that need no quoting.
         id: String,
-        /// Where it is.
+        /// The path at which it is mounted.
         target: String,
     },
 }
@@ -56,11 +56,11 @@ pub enum Mount {
 /// Which mounts are rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mounts {
-    /// None: what the image is made of.
+    /// No mounts: for the plan digest, and for the classic builder.
     None,
-    /// Those without which a step would fail: what people see.
+    /// Mounts without which a step would fail: for the Dockerfile that people see.
     Needed,
-    /// All: for BuildKit.
+    /// All mounts: for BuildKit.
     All,
 }
 
@@ -71,11 +71,11 @@ pub struct Sourced {
     pub instruction: Instruction,
     /// For each of its lines, the fields that made the line.
     pub fields: Vec<Vec<String>>,
-    /// Why it is there, and where it is, in a sentence.
+    /// Why the instruction is there, and at this place, in a sentence.
     pub why: &'static str,
 }
 
-/// A line of a Dockerfile and a field that made it. A line that several fields make is there several times.
+/// A line of a Dockerfile and a field that made it. A line that several fields made is listed once for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
     /// Counted from 1.
@@ -91,7 +91,7 @@ pub struct Step {
     pub line: u32,
     /// How many lines it has.
     pub lines: u32,
-    /// In a sentence.
+    /// Why it is there, in a sentence.
     pub why: &'static str,
 }
 
@@ -107,7 +107,7 @@ impl From<&Step> for Json {
     }
 }
 
-/// Where each instruction is once they are rendered.
+/// The place of each instruction in the rendered Dockerfile.
 pub fn steps(instructions: &[Sourced]) -> Vec<Step> {
     let mut line = 1;
     let steps = instructions.iter().map(|sourced| {
@@ -165,7 +165,7 @@ impl Mount {
 impl fmt::Display for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Root's alone unless it is said otherwise, and images have other users, too.
+            // By default a mount belongs to root, but the image may have another user.
             Self::Cache { id, target } => {
                 write!(f, "--mount=type=cache,id={id},target={target},mode=0777,sharing=locked")
             }
@@ -182,23 +182,23 @@ fn env(variables: &[(EnvName, EnvValue)]) -> String {
     format!("ENV {}", pairs.collect::<Vec<_>>().join(" \\\n    "))
 }
 
-/// Within double quotes Docker gives a meaning to `"`, `$` and the escape character, and lets a backslash take it away.
+/// Within double quotes, `"`, `$` and the escape character are special to Docker; a backslash before them escapes them.
 fn quoted(value: &str) -> String {
     escape(value, &['"', '$', '\\'])
 }
 
-/// Docker expands variables and removes quotes in the arguments of COPY, in its JSON form too.
+/// Docker expands variables and removes quotes in the arguments of COPY, even in its JSON form.
 fn word(path: &str) -> String {
     escape(path, &['"', '\'', '$', '\\'])
 }
 
-/// A path as a source of COPY, which reads patterns, and may read here-documents. Beside the file there is no other that
-/// this one could match.
+/// A path as a source of COPY, which reads patterns and may read here-documents: `?` replaces their special characters.
+/// No other file beside the source matches this pattern.
 fn literal(path: &str) -> String {
     path.replace(['*', '?', '[', '\\', '<'], "?")
 }
 
-/// Whether a source as COPY has it means this context path, or a directory above it.
+/// Whether a source, as written in COPY, matches this context path or a directory above it.
 pub(crate) fn copies(source: &str, path: &str) -> bool {
     let mut path = path.chars();
     let mut source = source.trim_end_matches('/').chars();

@@ -1,15 +1,15 @@
-//! The text of a spec or of a serialized storage, TOML or JSON, as one tree that knows its lines.
+//! The text of a spec or of a serialized storage, TOML or JSON, as one tree with places in the text.
 
 use crate::{
     json::{self, Json},
     order::sort,
 };
 
-/// A value and where it is.
+/// A value and its place in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) value: Value,
-    /// None of the document as a whole.
+    /// `None` for the document as a whole, and for values that don't come from a text.
     pub(crate) place: Option<Place>,
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct Node {
 pub struct Place {
     /// Counted from 1.
     pub line: u32,
-    /// The first byte: of the key, where there is one.
+    /// The first byte: of the key, if there is one, else of the value.
     pub start: usize,
     /// The byte after the last.
     pub end: usize,
@@ -30,13 +30,13 @@ impl Node {
     }
 }
 
-/// What TOML and JSON have in common.
+/// A value of TOML or JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
     Boolean(bool),
     Integer(i64),
-    /// A float or a date, which no field takes: only its kind matters.
+    /// A float, a date or a number out of range, which no field takes: only its kind matters.
     Other(&'static str),
     String(String),
     Array(Vec<Node>),
@@ -59,7 +59,7 @@ impl Value {
     }
 }
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     pub(crate) message: String,
@@ -109,7 +109,7 @@ fn toml_table(table: toml::de::DeTable<'_>, lines: &Lines) -> Value {
         entries
             .into_iter()
             .map(|(key, value)| {
-                // A table's own span is that of its header, whose bracket stands before the key.
+                // A table's span is the span of its header, whose bracket comes before the key.
                 let start = key.span().start.min(value.span().start);
                 let end = key.span().end.max(value.span().end);
                 let place = Some(lines.place(start..end));
@@ -164,7 +164,7 @@ impl From<&Json> for Node {
 }
 
 impl Node {
-    /// The places are those of the value and of all in it, in the order in which they begin.
+    /// `places` has the places of the value and of everything in it, in the order in which they begin.
     fn placed(json: &Json, places: &mut dyn Iterator<Item = Place>) -> Self {
         let place = places.next();
         let value = match json {

@@ -1,4 +1,4 @@
-//! Environment variables: what may name one, and what one may hold.
+//! The names and values that environment variables may have.
 
 use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 use core::fmt;
@@ -6,7 +6,7 @@ use core::str::FromStr;
 
 /// The name of an environment variable: a letter or `_`, then letters, digits and `_`, ASCII throughout.
 ///
-/// POSIX promises no more than this to be portable, and a shell can refer to no other.
+/// POSIX promises only such names to be portable, and a shell can refer only to such names.
 ///
 /// ```
 /// # use flowhold_core::env_name::EnvName;
@@ -22,14 +22,14 @@ pub struct EnvName(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvValue(String);
 
-/// Why a text names no environment variable.
+/// Why a text can't be the name of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvNameError {
     /// No characters at all.
     #[error("an environment variable's name is empty")]
     Empty,
-    /// A digit in front.
+    /// A digit at the start.
     #[error("environment variable {} starts with a digit", Excerpt(name))]
     LeadingDigit {
         /// The name.
@@ -57,7 +57,7 @@ pub enum EnvNameError {
     },
 }
 
-/// Why a text can't be the value of an environment variable. Never shows the value, which may be a secret.
+/// Why a text can't be the value of an environment variable. The error never shows the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvValueError {
@@ -88,8 +88,8 @@ impl EnvName {
 }
 
 impl EnvValue {
-    /// The longest value, in bytes: Linux starts no process with a `NAME=value` and its NUL above 128 KiB, so this is
-    /// that less the longest name.
+    /// The longest value, in bytes. Linux allows 128 KiB for `NAME=value` and its NUL; the longest name, `=` and NUL
+    /// are subtracted from that.
     pub const MOST_BYTES: usize = 128 * 1024 - EnvName::MOST_BYTES - 2;
 
     /// The value.
@@ -115,7 +115,7 @@ impl Explain for EnvNameError {
     }
 }
 
-/// `name` with what no name may have replaced.
+/// `name` with `_` in place of every character that a name can't have, and before a leading digit.
 fn portable(name: &str) -> String {
     let mut portable: String = name.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if portable.is_empty() || portable.starts_with(|c: char| c.is_ascii_digit()) {
@@ -260,7 +260,7 @@ mod tests {
             prop_assert_eq!(name.parse::<EnvName>().map(|one| one.to_string()), Ok(name));
             if let Err(error) = text.parse::<EnvName>() {
                 let help = error.help().unwrap_or_default();
-                // The suggested name is one.
+                // The suggested name is valid.
                 if let Some((_, suggested)) = help.split_once("front: ") {
                     prop_assert!(suggested.parse::<EnvName>().is_ok(), "{}", help);
                 }

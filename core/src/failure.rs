@@ -1,24 +1,24 @@
-//! What crosses every boundary when an operation did not happen.
+//! The error that crosses every boundary when an operation did not happen.
 
 use std::fmt;
 
 use crate::diagnostic::{Code, Diagnostic};
 
-/// Who can do something about a failure; the command line makes its exit code of it.
+/// Who can do something about a failure; the command line derives its exit code from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// The user's input is wrong.
     Input,
-    /// Something that is needed is not there: a daemon, a registry, a Python, a capability.
+    /// Something that is needed is missing: a daemon, a registry, a Python, a capability.
     Unavailable,
     /// Trying again may help: a timeout, a server error.
     Retry,
-    /// The user or the host stopped it.
+    /// The user or the host stopped the operation.
     Interrupted,
 }
 
 impl FailureKind {
-    /// Of what a diagnostic or a parser reports.
+    /// The kind of a failure made from a diagnostic or a parser's error with this code.
     fn of(code: Code) -> Self {
         match code {
             Code::NoReadings | Code::NoPython | Code::NoCloudpickle => Self::Unavailable,
@@ -32,11 +32,11 @@ impl FailureKind {
 pub struct Failure {
     /// Who can do something about it.
     pub kind: FailureKind,
-    /// A [`Code`] of ours, or one that the host made.
+    /// A [`Code`] of the core, or a code of the host's own.
     pub code: String,
-    /// The field of the spec that it is about.
+    /// The field of the spec that the failure is about.
     pub field: Option<String>,
-    /// What is the matter, with the offending value in it.
+    /// What is wrong, including the offending value.
     pub message: String,
     /// What to do.
     pub help: Option<String>,
@@ -55,14 +55,14 @@ impl Failure {
         Self { kind: FailureKind::of(code), help: error.help(), ..Self::input(code, error.to_string()) }
     }
 
-    /// The failure with what to do about it.
+    /// Adds what to do about the failure.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The failure with what was being done in front of its message: `pulling …: connection refused`.
+    /// Puts what was being done in front of the message: `pulling …: connection refused`.
     #[must_use]
     pub fn while_doing(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
@@ -90,9 +90,9 @@ impl From<Diagnostic> for Failure {
     }
 }
 
-/// What the error of a parser says besides its message.
+/// What a parser's error says besides its message.
 pub trait Explain: fmt::Display {
-    /// The code of the diagnostic that reports it.
+    /// The code of the diagnostic that reports the error.
     fn code(&self) -> Code;
     /// What to do about it.
     fn help(&self) -> Option<String> {

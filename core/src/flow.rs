@@ -1,4 +1,4 @@
-//! Flows and the map from their names to where they are.
+//! Flows, and the flow map from their names to their locations.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 words! {
-    /// What a flow's bytes are.
+    /// The format of a flow's bytes.
     Format is "a format":
     /// A pickle of an object with `.run()`, or of a callable.
     Pickle = "pickle",
@@ -22,7 +22,8 @@ words! {
 }
 
 impl Format {
-    /// By content, where nobody said: pickles of protocol 2 and later begin with the byte 0x80, which begins no UTF-8.
+    /// The format by content, where none is stated: pickles of protocol 2 and later begin with the byte 0x80, with
+    /// which no UTF-8 text begins.
     pub fn of(first_bytes: &[u8]) -> Self {
         if first_bytes.first() == Some(&0x80) { Self::Pickle } else { Self::Script }
     }
@@ -33,7 +34,7 @@ impl Format {
 pub struct Flow {
     /// Unique within a storage.
     pub name: FlowName,
-    /// What the bytes are.
+    /// The format of the bytes.
     pub format: Format,
     /// The bytes.
     pub content: Content,
@@ -43,7 +44,7 @@ pub struct Flow {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlowMap {
     flows: NameMap<Arc<str>>,
-    /// Location -> index of the flow, so that looking one up does not walk over all.
+    /// Location -> index of the flow, so that a lookup does not scan all flows.
     locations: BTreeMap<Arc<str>, usize>,
 }
 
@@ -70,7 +71,7 @@ impl FlowMap {
     /// The flow at a location.
     ///
     /// # Errors
-    /// If there is none.
+    /// If no flow has the location.
     pub fn at(&self, location: &str) -> Result<&FlowName, FlowMapError> {
         let found = self.locations.get(location).and_then(|index| self.flows.entries().get(*index));
         found.map(|(name, _)| name).ok_or_else(|| FlowMapError::NotContained { location: location.to_owned() })
@@ -86,7 +87,7 @@ impl FlowMap {
         self.flows.entries().len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no flows.
     pub fn is_empty(&self) -> bool {
         self.flows.entries().is_empty()
     }
@@ -98,7 +99,7 @@ impl From<&FlowMap> for Json {
     }
 }
 
-/// What a flow map refuses.
+/// Why a flow map refuses a name or a location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlowMapError {
     /// The specification's error of `add_flow`.

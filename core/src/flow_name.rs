@@ -12,9 +12,8 @@ use std::sync::Arc;
 
 /// The name of a flow: 1 to 255 characters of text, whose slug is not empty.
 ///
-/// Anything that a flow may be called is allowed, `a/b`, `!&& ~~ cool flow :shades:` and line ends included: only the slug
-/// ever becomes part of a path, and a slug holds nothing but `a-z`, `0-9` and `-`. Whoever shows a name makes it fit for
-/// a terminal.
+/// Any text is allowed, `a/b`, `!&& ~~ cool flow :shades:` and line ends included: only the slug becomes part of a
+/// path, and a slug has nothing but `a-z`, `0-9` and `-`. Code that shows a name must make it fit for a terminal.
 ///
 /// ```
 /// # use flowhold_core::flow_name::FlowName;
@@ -37,8 +36,8 @@ impl FlowName {
     /// systems allow.
     pub const MOST_SLUG_BYTES: usize = 240;
 
-    /// The name of a flow that a storage has already: the original takes any text, and what is stored is to be found.
-    /// The slug is empty where [`FlowName::from_str`] refuses the text: no file can be named after it.
+    /// The name of a flow that is stored already. The original takes any text as a name, and a flow stored under it
+    /// must be found. If [`FlowName::from_str`] refuses the text, the slug is empty: no file can be named after it.
     pub(crate) fn of_stored(text: &str) -> Result<Self, FlowNameError> {
         match text.parse() {
             Err(FlowNameError::Empty) => Err(FlowNameError::Empty),
@@ -52,13 +51,13 @@ impl FlowName {
         &self.text
     }
 
-    /// The same, for maps that hold it as well.
+    /// The name as shared text, for maps that hold it as well.
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.text)
     }
 
-    /// What the flow's file is named after. Two names may share one slug. Empty for some names that the original has
-    /// stored.
+    /// The slug, after which the flow's file is named. Two names may have the same slug. It is empty for some names
+    /// under which the original has stored flows.
     pub fn slug(&self) -> &str {
         &self.slug
     }
@@ -79,13 +78,13 @@ pub enum FlowNameError {
         /// Its length.
         characters: usize,
     },
-    /// Nothing is left to name a file after.
+    /// The slug is empty, and no file can be named after it.
     #[error("flow name {} makes an empty slug, so its file would have no name", Excerpt(name))]
     EmptySlug {
         /// The name.
         name: String,
     },
-    /// A character of a rarer script, and nobody knows how it is read.
+    /// A character of a rarer script whose readings are missing.
     #[error("flow name {} makes no slug: {reason}", Excerpt(name))]
     NoReadings {
         /// The name.
@@ -93,7 +92,7 @@ pub enum FlowNameError {
         /// Why it can't be read.
         reason: NoReadings,
     },
-    /// Transliteration may write several letters for one character.
+    /// The slug is too long: transliteration may write several letters for one character.
     #[error("flow name {} makes a slug of {bytes} bytes; the maximum is {}", Excerpt(name), FlowName::MOST_SLUG_BYTES)]
     SlugTooLong {
         /// The name.
@@ -129,7 +128,7 @@ impl FromStr for FlowName {
         if name.is_empty() {
             return Err(FlowNameError::Empty);
         }
-        // Length first, so that nothing below works through megabytes.
+        // The length is checked first, so that nothing below processes megabytes.
         let characters = name.chars().count();
         if characters > Self::MOST_CHARACTERS {
             return Err(FlowNameError::TooLong { name, characters });
@@ -152,7 +151,7 @@ impl fmt::Display for FlowName {
     }
 }
 
-// By the text alone, from which the slug follows.
+// Compares the text alone, since the slug follows from it.
 impl PartialEq for FlowName {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

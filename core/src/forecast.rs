@@ -2,9 +2,9 @@
 //! the plan has changed.
 //!
 //! Both builders of Docker take a step from the cache as long as no step before it ran again, its instruction is the
-//! same to the letter, and, for COPY, everything that it copies has the same path, mode, kind and bytes. A daemon that
-//! has lost its cache, one that has more in it than the earlier plan, or a base image that changed under its name, is
-//! not foreseen.
+//! same to the letter, and, for COPY, everything that it copies has the same path, mode, kind and bytes. The forecast
+//! does not foresee a daemon that has lost its cache or has cached more than the earlier plan, nor a base image that
+//! changed under its name.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     reader::{Field, Reader},
 };
 
-/// What is expected of one step.
+/// The forecast for one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForecastStep {
     /// The first line of the step in the Dockerfile, counted from 1.
@@ -29,7 +29,7 @@ pub struct ForecastStep {
     pub reason: String,
 }
 
-/// What of a plan decides which steps are cached.
+/// The parts of a plan that decide which steps are cached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOutline {
     platform: Option<String>,
@@ -44,10 +44,10 @@ impl PlanOutline {
         Self { platform, dockerfile, context: context_lines(&plan.context).collect() }
     }
 
-    /// The outline of an earlier plan, out of what `flowhold preview --format json` printed.
+    /// The outline of an earlier plan, read from the output of `flowhold preview --format json`.
     ///
     /// # Errors
-    /// If the text is no preview, or the preview of a storage without image.
+    /// If the text is not a preview, or is the preview of a storage without an image.
     pub fn from_json(text: &str) -> Result<Self, Failure> {
         let refuse = |message: String| {
             Failure::input(Code::InvalidPreview, message)
@@ -88,7 +88,7 @@ fn read_line(reader: &mut Reader, field: &Field<'_>) -> Option<ContextLine> {
     Some(ContextLine { path, size, sha256, mode, link })
 }
 
-/// One step of a Dockerfile, as far as its cache is concerned.
+/// One step of a Dockerfile, and what decides whether it is cached.
 struct Step<'o> {
     line: u32,
     instruction: &'o str,
@@ -135,7 +135,7 @@ fn steps(outline: &PlanOutline) -> Vec<Step<'_>> {
     steps
 }
 
-/// Bytes and lines of the first instruction: a line that ends in a backslash goes on in the next one.
+/// Bytes and lines of the first instruction: a line that ends in a backslash continues in the next one.
 fn instruction(text: &str) -> (usize, u32) {
     let mut length = 0;
     let mut lines = 0;
@@ -149,7 +149,7 @@ fn instruction(text: &str) -> (usize, u32) {
     (length, lines)
 }
 
-/// Where in the context each path is that a COPY copies; nothing for other instructions.
+/// The paths that a COPY copies, each with its index in the context; empty for other instructions.
 fn copied(step: &Step<'_>) -> BTreeMap<Arc<str>, usize> {
     let words = step.instruction.strip_prefix("COPY ").and_then(|words| json::parse(words).ok());
     let Some(Json::Array(words)) = words else { return BTreeMap::new() };
@@ -163,7 +163,7 @@ fn copied(step: &Step<'_>) -> BTreeMap<Arc<str>, usize> {
     copied
 }
 
-/// Why a step runs again, if it does, when all before it are cached.
+/// Why a step runs again although all steps before it are cached; `None` if it is cached, too.
 fn difference(before: Option<&Step<'_>>, now: &Step<'_>) -> Option<String> {
     let Some(before) = before else { return Some("the step is new".to_owned()) };
     if before.instruction != now.instruction {

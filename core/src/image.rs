@@ -1,7 +1,7 @@
-//! The names of images: what one is called, and where it is pushed.
+//! The names of images, and the registries to which they are pushed.
 //!
 //! [`ImageReference`] is a whole name. [`RegistryUrl`], [`ImageName`] and [`ImageTag`] are the three arguments of a
-//! Docker storage that make one, and [`join`] puts them together under the rules of the registry concerned.
+//! Docker storage that make up a whole name; [`join`] joins them under the rules of their registry.
 
 mod reference;
 mod registry;
@@ -26,7 +26,7 @@ pub struct RegistryUrl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName(String);
 
-/// The `image_tag` argument: 1 to 128 of `A-Z a-z 0-9 _ . -`, the first of them no `.` or `-`.
+/// The `image_tag` argument: 1 to 128 characters of `A-Z a-z 0-9 _ . -`, not beginning with `.` or `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageTag(String);
 
@@ -62,17 +62,17 @@ impl FromStr for RegistryUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         refuse_at_once(text)?;
-        // The original joins it to the image's name as one joins paths.
+        // A slash at the end is allowed: the original joins registry and image name like paths.
         let text = text.strip_suffix('/').filter(|text| !text.is_empty()).unwrap_or(text);
-        // A colon before the first slash starts a port, any later one a tag.
+        // A colon before the first slash starts a port; any later colon starts a tag.
         let tag = split_tag(text).1.filter(|_| text.contains('/')).map(|tag| text.len() - tag.len() - 1);
         if let Some(end) = text.find('@').or(tag) {
             let part = text.get(end..).unwrap_or_default().to_owned();
             return Err(ReferenceError::UnexpectedTag { text: text.to_owned(), part });
         }
         let first = text.split_once('/').map_or(text, |(first, _)| first);
-        // Without the rule that an upper-case letter makes a domain: whether `Acme` is one depends on the daemon's
-        // version, and a mistake is likelier.
+        // An upper-case letter makes no domain here: whether `Acme` is a domain depends on the daemon's version, and it
+        // is more likely a mistake.
         let domain_end = if first == "localhost" || first.contains(['.', ':']) { first.len() } else { 0 };
         let (domain, path) = text.split_at(domain_end);
         if domain.is_empty() {
@@ -88,7 +88,7 @@ impl FromStr for RegistryUrl {
     }
 }
 
-/// The registry that a name begins with, and the rest of it; none where it begins with none.
+/// Splits a name into the registry with which it begins and the rest; `None` if it begins with no registry.
 pub(crate) fn split(text: &str) -> Option<(RegistryUrl, ImageName)> {
     let (domain, name) = text.split_once('/')?;
     let registry: RegistryUrl = domain.parse().ok()?;
@@ -103,7 +103,8 @@ impl FromStr for ImageName {
         refuse_at_once(text)?;
         let text = text.to_owned();
         match text.split_once('/') {
-            // A host that only a dot gives away (`gcr.io/p/etl`) may be a name inside a registry: `join` decides.
+            // A component that only its dot marks as a host (`gcr.io/p/etl`) may be part of a name inside a registry:
+            // `join` decides.
             Some((first, _)) if first == "localhost" || first.contains(':') => {
                 let domain = first.to_owned();
                 return Err(ReferenceError::UnexpectedRegistry { text, domain });
@@ -115,7 +116,7 @@ impl FromStr for ImageName {
             return Err(ReferenceError::UnexpectedTag { text, part });
         }
         check_path(&text, &text)?;
-        // With its registry, it is measured when both are known.
+        // `join` measures the name together with its registry.
         if text.len() > MOST_REPOSITORY_BYTES {
             return Err(ReferenceError::TooLong { bytes: text.len(), text, most: MOST_REPOSITORY_BYTES });
         }
@@ -186,7 +187,7 @@ mod tests {
     fn bad_registries() {
         #[rustfmt::skip] // one case, one line
         let cases = [
-            ("", "an image name, registry or tag is empty", "leave it out to have one generated, or write a name such as \"etl\""),
+            ("", "an image name, registry or tag is empty", "write a name such as \"etl\", or leave it out"),
             ("https://gcr.io/p/", "image or registry \"https://gcr.io/p/\" starts with \"https://\"", "write it without the scheme: \"gcr.io/p\""),
             ("https://index.docker.io/v1/", "image or registry \"https://index.docker.io/v1/\" starts with \"https://\"", "write \"docker.io/\" and your namespace"),
             ("http://", "image or registry \"http://\" starts with \"http://\"", "write the host, such as \"registry.example.com\""),

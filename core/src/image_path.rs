@@ -6,8 +6,8 @@ use core::str::FromStr;
 
 /// An absolute, normalised POSIX path inside an image: the destination of a file.
 ///
-/// Empty and `.` components are taken out while parsing; `..` is refused, because what it leads to depends on links in
-/// the image. A `/` at the end says that the destination is a directory, and is kept.
+/// Parsing removes empty and `.` components, and refuses `..`, because its target depends on links in the image. A `/`
+/// at the end marks the destination as a directory, and is kept.
 ///
 /// ```
 /// # use flowhold_core::image_path::ImagePath;

@@ -1,6 +1,6 @@
-//! JSON as a tree: the one form in which texts are read and written.
+//! JSON as a tree: all JSON is read into it and written from it.
 //!
-//! What is read comes out again as it was: members keep their order, and numbers their digits.
+//! Writing a text that was read keeps the order of members and the digits of numbers.
 
 mod parse;
 
@@ -15,7 +15,7 @@ pub enum Json {
     Null,
     /// `true` or `false`
     Boolean(bool),
-    /// As it is written.
+    /// A number, with its digits as they are written.
     Number(String),
     /// A text.
     String(String),
@@ -25,12 +25,12 @@ pub enum Json {
     Object(Object),
 }
 
-/// Keys and values in order. One that was read may have a key twice.
+/// Keys and values in order. An object that was read may have a key twice.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Object(pub Vec<(String, Json)>);
 
 impl Object {
-    /// Gives a member another value, or adds it at the end.
+    /// Replaces the value of a key, or adds the key at the end.
     pub fn put(&mut self, key: &str, value: impl Into<Json>) {
         self.put_value(key, value.into());
     }
@@ -61,7 +61,7 @@ impl Json {
         Self::Object(Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
     }
 
-    /// The text that it is.
+    /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
@@ -132,7 +132,7 @@ impl<T: Into<Json>> FromIterator<T> for Json {
     }
 }
 
-/// In one line; with `{:#}` for people: two spaces of indent.
+/// Writes one line; with `{:#}`, for people, lines indented by two spaces.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What it says of a text, and what serde_json says.
+    /// The results of this parser and of serde_json.
     fn both(text: &str) -> [Result<String, String>; 2] {
         let ours = parse(text).map(|json| json.to_string()).map_err(|error| error.to_string());
         let theirs = serde_json::from_str::<serde_json::Value>(text);

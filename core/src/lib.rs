@@ -1,14 +1,14 @@
 //! Every rule of Flowhold: the flow map, naming, specs, plans, Dockerfiles, the storages and their serialization.
 //!
 //! This crate does no I/O. It opens no file and no connection, reads no clock, environment or randomness, starts no
-//! thread and prints nothing; what it must ask for, it asks of a [`capability`]. It compiles to wasm32 and yields the
-//! same bytes there as everywhere.
+//! thread and prints nothing; it asks its host for all of that through a [`capability`]. It compiles to wasm32 and
+//! produces the same bytes there as on every other platform.
 //!
 //! ```text
 //! spec --parse--> Spec --resolve--> ResolvedSpec --plan--> BuildPlan --build--> BuildReport
 //! ```
 //!
-//! A spec that states size and digest of all that it names needs no host to be planned:
+//! A spec that states the size and digest of everything that it names can be planned without a host:
 //!
 //! ```
 //! use flowhold_core::{preview::Preview, resolve::Facts, spec::Spec};

@@ -1,8 +1,8 @@
-//! Literals that look like secrets. Whoever gets the spec, a preview of it or the image can read them.
+//! Literals that look like secrets. Anyone who has the spec, a preview of it or the image can read them.
 //!
-//! Invariant: no diagnostic repeats what is found here.
+//! Invariant: no diagnostic repeats a secret that is found here.
 
-/// The ends of names whose values are secrets.
+/// The endings of names whose values are secrets.
 const NAMES: [&str; 8] =
     ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY"];
 
@@ -24,15 +24,15 @@ const TOKENS: [&str; 14] = [
     "dckr_pat_",
 ];
 
-/// Whether a variable holds a secret, by its name or by its value. Switches and paths, such as of a file that has the
-/// secret, are none.
+/// Whether a variable holds a secret, by its name or by its value. The name does not count if the value is a switch or
+/// a path, such as the path of a file that has the secret.
 pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let harmless = matches!(value, "" | "0" | "1" | "true" | "false") || value.starts_with('/');
     (!harmless && NAMES.iter().any(|end| name.ends_with(end))) || secret_in(value).is_some()
 }
 
-/// What in a text is a secret: a private key, a token of a known kind, or the password of a URL.
+/// The secret in a text: a private key, a token of a known kind, or the password of a URL.
 pub(crate) fn secret_in(text: &str) -> Option<&str> {
     if text.contains("PRIVATE KEY-----") {
         return Some(text);
@@ -41,12 +41,12 @@ pub(crate) fn secret_in(text: &str) -> Option<&str> {
     TOKENS.iter().find_map(|start| token(text, start)).or_else(|| urls.find_map(password))
 }
 
-/// The secret in a reference to something, where the scheme of a URL may be left out.
+/// The secret in a reference, which may be a URL without its scheme.
 pub(crate) fn secret_in_reference(text: &str) -> Option<&str> {
     secret_in(text).or_else(|| password(text))
 }
 
-/// The text from a token on that begins so.
+/// The rest of the text from `start` on, if a token begins there.
 fn token<'t>(text: &'t str, start: &str) -> Option<&'t str> {
     let at = text.find(start)?;
     let (before, rest) = (&text.as_bytes()[..at], &text.as_bytes()[at + start.len()..]);
@@ -54,7 +54,8 @@ fn token<'t>(text: &'t str, start: &str) -> Option<&'t str> {
     (alone && rest.len() >= 16 && rest[..10].iter().all(u8::is_ascii_alphanumeric)).then(|| &text[at..])
 }
 
-/// Of `user:password@host/…`; of `name:tag@sha256:…` there is none. What begins with `$` stands for something else.
+/// The password of `user:password@host/…`. `name:tag@sha256:…` has none, and a password that begins with `$` is a
+/// placeholder.
 fn password(url: &str) -> Option<&str> {
     let (user, host) = url.split(|c: char| c == '/' || c.is_whitespace()).next()?.rsplit_once('@')?;
     let (_, password) = user.split_once(':')?;

@@ -1,14 +1,14 @@
-//! Things by flow name, in the order in which they were added.
+//! A map by flow name that keeps the order in which entries were added.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::flow_name::FlowName;
 
-/// A value for each of some names.
+/// Flow name -> value, in the order of insertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NameMap<T> {
     entries: Vec<(FlowName, T)>,
-    /// Name -> index of its entry, so that looking one up does not walk over all.
+    /// Name -> index of its entry, so that a lookup does not scan all entries.
     places: BTreeMap<Arc<str>, usize>,
 }
 
@@ -19,7 +19,7 @@ impl<T> Default for NameMap<T> {
 }
 
 impl<T> NameMap<T> {
-    /// Gives a name another value, or adds it at the end.
+    /// Replaces the value of a name, or adds the name at the end.
     pub(crate) fn insert(&mut self, name: FlowName, value: T) {
         let place = *self.places.entry(name.shared()).or_insert(self.entries.len());
         match self.entries.get_mut(place) {
@@ -32,7 +32,7 @@ impl<T> NameMap<T> {
         self.places.get(name).and_then(|place| self.entries.get(*place)).map(|(_, value)| value)
     }
 
-    /// All, in order.
+    /// All entries, in order.
     pub(crate) fn entries(&self) -> &[(FlowName, T)] {
         &self.entries
     }

@@ -9,19 +9,19 @@ use crate::{
     slug::slugify,
 };
 
-/// Name and tag of an image that is to be built, and the two joined with the registry.
+/// The name and tag of an image to be built, and both joined with the registry.
 pub(crate) struct Chosen {
     pub(crate) name: ImageName,
     pub(crate) tag: ImageTag,
     pub(crate) reference: ImageReference,
 }
 
-/// Whether [`choose`] asks for a UUID.
+/// Whether [`choose`] needs a UUID.
 pub(crate) fn needs_uuid(settings: &DockerSettings, plan: &BuildPlan) -> bool {
     plan.image.name.is_none() || plan.image.tag.is_none() && settings.naming != Naming::Flow
 }
 
-/// Fills in what settings and plan leave open.
+/// Chooses the name and tag that settings and plan leave open.
 pub(crate) fn choose(
     settings: &DockerSettings,
     plan: &BuildPlan,
@@ -30,7 +30,7 @@ pub(crate) fn choose(
 ) -> Result<Chosen, Failure> {
     let name = plan.image.name.clone().unwrap_or_else(|| random.uuid());
     let tag = plan.image.tag.clone().unwrap_or_else(|| match settings.naming {
-        // Only rarer scripts could fail, and a time is ASCII.
+        // `slugify` can fail only for rarer scripts, and a time is ASCII.
         Naming::Flow => slugify(&utc(clock.now())).unwrap_or_default(),
         Naming::Uuid | Naming::Plan => random.uuid(),
     });
@@ -76,7 +76,7 @@ mod tests {
         }
     }
 
-    /// From `date --utc --date=2000-01-01 +%s` on.
+    /// The first start is what `date --utc --date=2000-01-01 +%s` prints.
     #[test]
     fn months_have_their_days() {
         let mut start = 946_684_800_000;

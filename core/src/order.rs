@@ -1,16 +1,16 @@
-//! Puts things in order. There is one small function for everything that the core sorts: each instance of the standard
-//! library's takes kilobytes of the module for browsers.
+//! Sorting. The core sorts everything with one small function, because each instance of the standard library's sort
+//! adds kilobytes to the browser's module.
 
 use std::cmp::Ordering;
 
-/// Sorts; what compares as equal stays in its order.
+/// Sorts; items that compare as equal keep their order.
 pub(crate) fn sort<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let places = places(items.len(), &|one, other| compare(&items[one], &items[other]));
     let mut unsorted: Vec<_> = std::mem::take(items).into_iter().map(Some).collect();
     items.extend(places.into_iter().filter_map(|place| unsorted[place].take()));
 }
 
-/// Merge sort: where each item was, in order.
+/// Merge sort: the sorted indices of the items.
 #[inline(never)]
 fn places(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut sorted: Vec<_> = (0..length).collect();

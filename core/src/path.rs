@@ -1,4 +1,4 @@
-//! What paths inside a build context and paths inside an image have in common.
+//! The check that paths inside a build context and paths inside an image share.
 
 use std::fmt;
 
@@ -15,16 +15,16 @@ const MOST_BYTES: usize = 4096;
 /// The longest component, in bytes (`NAME_MAX` of the usual file systems).
 pub(crate) const MOST_COMPONENT_BYTES: usize = 255;
 
-/// Where a path leads.
+/// What a path is inside of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inside {
     /// Relative to the build context, with one spelling.
     Context,
-    /// Absolute; empty and `.` components mean nothing.
+    /// Absolute; empty and `.` components are ignored.
     Image,
 }
 
-/// Why a text is no path inside a build context, or none inside an image.
+/// Why a text is not a path inside a build context, or not one inside an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathError {
     inside: Inside,
@@ -38,7 +38,7 @@ enum Fault {
     Empty,
     #[error("has {0} bytes; the maximum is {MOST_BYTES}")]
     TooLong(usize),
-    /// NUL, a line end or another one.
+    /// NUL, a line end or another control character.
     #[error("has the control character {0:?}")]
     ControlCharacter(char),
     #[error("is absolute")]
@@ -47,14 +47,14 @@ enum Fault {
     Relative,
     #[error("has a \"..\" component")]
     Parent,
-    /// `.` or nothing.
+    /// A component that is `.` or empty.
     #[error("has a component {0:?}")]
     Component(String),
     #[error("has a component of {0} bytes; the maximum is {MOST_COMPONENT_BYTES}")]
     ComponentTooLong(usize),
 }
 
-/// Refuses what is no such path.
+/// Refuses a text that is not such a path.
 pub(crate) fn check(path: &str, inside: Inside) -> Result<(), PathError> {
     match fault(path, inside) {
         None => Ok(()),

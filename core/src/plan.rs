@@ -30,31 +30,33 @@ use crate::{
 };
 use taken_paths::TakenPaths;
 
-/// Where our own files are in an image: requirements, manifest, health check.
+/// Where Flowhold's own files are in an image: installer, requirements, manifest, health check.
 pub const OWN_DIRECTORY: &str = "/opt/flowhold";
 
-/// Docker refuses images of more layers than this (`max depth exceeded`); base images have a few themselves.
+/// The most layers that a plan may add. Docker refuses an image with too many (`max depth exceeded`), and the base
+/// image has some, too.
 const MAX_LAYERS: usize = 110;
 
 /// Both builders of Docker refuse longer lines: `dockerfile line greater than max allowed size of 65535`.
 const LONGEST_LINE: usize = 65_535;
 
-/// What will be built. Nothing in it depends on a host, a daemon or the time.
+/// What will be built. Nothing in a plan depends on a host, a daemon or the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildPlan {
-    /// Digest of all that ends up in the image, not of the names that it gets; none while some of it is unseen.
+    /// Digest of everything that ends up in the image, but not of the image's names; `None` while some of the content
+    /// is unseen.
     pub digest: Option<Digest>,
     /// The instructions.
     pub instructions: Vec<Sourced>,
-    /// The platform of the image, where the daemon's own is not meant.
+    /// The platform of the image; `None` for the daemon's own.
     pub platform: Option<String>,
-    /// What is installed: names of packages, and requirements.
+    /// The requirements that are installed, each with the name of its package.
     pub requirements: Vec<NamedText>,
     /// The instructions as text.
     pub dockerfile: String,
     /// Which field made which line.
     pub source_map: Vec<SourceLine>,
-    /// What is sent beside the Dockerfile, in order.
+    /// What is sent to the daemon beside the Dockerfile, in order.
     pub context: Vec<ContextEntry>,
     /// The name that the image will have.
     pub image: ImageChoice,
@@ -71,7 +73,7 @@ pub struct ImageChoice {
     pub name: Option<String>,
     /// Image tag.
     pub tag: Option<String>,
-    /// All three, where none is missing.
+    /// The whole reference, if neither name nor tag is missing.
     pub reference: Option<String>,
 }
 
@@ -86,7 +88,7 @@ impl From<&ImageChoice> for Json {
     }
 }
 
-/// Plans. There is a plan where no diagnostic is an error.
+/// Makes a plan, unless a diagnostic is an error.
 pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Vec<Diagnostic>) {
     let mut planner = Planner {
         settings,
@@ -102,10 +104,10 @@ pub fn plan(settings: &DockerSettings, flows: &[Flow]) -> (Option<BuildPlan>, Ve
 }
 
 impl BuildPlan {
-    /// The context as tar, Dockerfile first, with the mounts that the builder knows.
+    /// The context as tar, with the Dockerfile first. `mounts` are those that the builder supports.
     ///
     /// # Errors
-    /// If the bytes of a file are not at hand, or a link's target fits into no archive.
+    /// If the bytes of a file are missing, or a link's target can't be written into an archive.
     pub fn archive(&self, mounts: Mounts) -> Result<Vec<Segment>, Failure> {
         context::archive(&dockerfile::render(&self.instructions, mounts).0, &self.context)
     }
@@ -146,10 +148,12 @@ impl Planner<'_> {
         })
     }
 
-    /// The instructions, by how rarely things change, and where the flows will be. Fills the context on the way.
+    /// The instructions, ordered so that what rarely changes comes first, and the locations of the flows. Also fills
+    /// the context.
     fn instructions(&mut self) -> Option<(Vec<Sourced>, FlowMap)> {
         let mut instructions = vec![self.base()?];
-        // Maps have no order: a plan has one, whatever a spec's was.
+        // The plan has an order of its own, so that it does not depend on the order in which the spec lists variables
+        // and files.
         let mut variables: Vec<_> = self.settings.env_vars.iter().collect();
         sort(&mut variables, |one, other| one.0.as_str().cmp(other.0.as_str()));
         let (installer, other): (Vec<_>, Vec<_>) =
@@ -163,7 +167,8 @@ impl Planner<'_> {
             instructions.push(self.file(index, file));
         }
         let locations = self.flow_map()?;
-        // The manifest changes more rarely than the flows, whose bytes it does not state: an edited flow leaves it cached.
+        // The manifest changes more rarely than the flows, whose bytes it does not state: an edited flow leaves the
+        // manifest cached.
         instructions.extend(self.manifest(&locations));
         instructions.extend(self.copy_flows());
         instructions.extend(self.health_check());
@@ -220,10 +225,10 @@ impl Planner<'_> {
             (true, _) => format!("{into}/"),
         };
         let (separator, name) = if is_directory || file.destination.is_directory() {
-            // Named after the destination and not after the source: what the source is called is not in the image.
+            // Named after the destination, because the name of the source does not get into the image.
             ('-', destination.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
         } else {
-            // Where the destination is a directory of the base image, the file goes into it by this name.
+            // If the destination is a directory of the base image, COPY puts the file into it under this name.
             ('/', base)
         };
         let name = if separator == '/' && name.len() <= MOST_COMPONENT_BYTES { name.to_owned() } else { safe(name) };
@@ -247,7 +252,7 @@ impl Planner<'_> {
     /// Two claims for one path are an error, never an overwrite.
     fn take(&mut self, path: &str, field: &Rc<str>, directory: bool) {
         let Some(clash) = self.taken.take(path, field, directory) else { return };
-        // Two directories may have thousands of files in common.
+        // A limit, because two directories may have thousands of files in common.
         if self.diagnostics.len() < 100 || !self.diagnostics.iter().any(Diagnostic::is_error) {
             self.diagnostics.push(clash);
         }
@@ -316,7 +321,7 @@ impl Planner<'_> {
         (!self.flows.is_empty()).then(|| sourced(why::HEALTH_CHECK, run, ["flows".to_owned()]))
     }
 
-    /// The name, as far as it is known before a build.
+    /// The image's name, as far as it is known before a build.
     fn image(&mut self, digest: Option<&Digest>) -> ImageChoice {
         let settings = self.settings;
         let (chosen_name, chosen_tag) = self.chosen(digest);
@@ -331,7 +336,7 @@ impl Planner<'_> {
         let reference = match (&name, &tag) {
             (Some(name), Some(tag)) => self.reference(name, tag),
             (name, _) => {
-                // The registry's rules can be told before name and tag are chosen.
+                // The registry's rules can be checked before name and tag are chosen.
                 if let (Ok(some), Ok(tag)) = ("name".parse(), "tag".parse()) {
                     self.reference(name.as_ref().unwrap_or(&some), &tag);
                 }
@@ -346,7 +351,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What naming makes of name and tag where they are left out, without the clock and randomness of a build.
+    /// The name and tag that `naming` gives if they are left out, as far as that needs neither clock nor randomness.
     fn chosen(&self, digest: Option<&Digest>) -> (Option<ImageName>, Option<ImageTag>) {
         let slug = if let [only] = self.flows { Some(only.name.slug()) } else { None };
         match self.settings.naming {
@@ -373,12 +378,12 @@ impl Planner<'_> {
     }
 }
 
-/// Where a flow is: `<directory>/<slug>.prefect`.
+/// The location of a flow: `<directory>/<slug>.prefect`.
 pub fn location(directory: &str, name: &FlowName) -> String {
     format!("{}/{}.prefect", directory.trim_end_matches('/'), name.slug())
 }
 
-/// Variables that an installer reads, and that must be set before it runs.
+/// Whether an installer reads a variable, which must then be set before the installer runs.
 fn is_installer_variable(name: &EnvName) -> bool {
     let upper = name.as_str().to_ascii_uppercase();
     upper.starts_with("PIP_") || upper.starts_with("UV_") || upper.ends_with("_PROXY")
@@ -393,7 +398,7 @@ fn sourced(why: &'static str, instruction: Instruction, fields: impl Into<Vec<St
     Sourced { instruction, fields: vec![fields.into()], why }
 }
 
-/// Why each step is there, and why it stands where it does: by how rarely things change.
+/// Why each step is there, and why at its place: what rarely changes comes first.
 mod why {
     pub(super) const BASE: &str = "Everything else is added to this image.";
     pub(super) const INSTALLER_VARIABLES: &str =
@@ -414,8 +419,8 @@ mod why {
         "Checks Python's version and loads every flow: if one can't be loaded, there is no image.";
 }
 
-/// The permission bits that an entry keeps in an image. Of set-user-id and set-group-id, the classic builder drops those
-/// of files, and one plan is one image.
+/// The permission bits that an entry keeps in an image. Files lose set-user-id and set-group-id, which the classic
+/// builder drops: one plan must be one image, whatever the builder.
 const fn mode_bits(kind: &EntryKind) -> u32 {
     if matches!(kind, EntryKind::Directory) { 0o7777 } else { 0o777 }
 }

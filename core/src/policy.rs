@@ -1,6 +1,6 @@
-//! Policies: an organisation's own rules. What they are told of a plan, and what becomes of their verdicts.
+//! Policies are an organisation's own rules. This module tells them about a plan and takes their verdicts.
 //!
-//! Invariant: a plan has no digest, and nothing is built of it, while a policy that its spec names has not judged it.
+//! Invariant: a plan has no digest and is not built until every policy that its spec names has judged it.
 
 use crate::{
     diagnostic::{Code, Diagnostic, PolicyCode, Severity},
@@ -14,68 +14,68 @@ use crate::{
 /// The registry of references that name none.
 const DEFAULT_REGISTRY: &str = "docker.io";
 
-/// More verdicts of one policy would be read by nobody.
+/// The most verdicts of one policy: nobody would read more.
 const MOST_VERDICTS: usize = 1_000;
 
 /// An image reference in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseImage {
-    /// As it is in the Dockerfile.
+    /// The reference as it is in the Dockerfile.
     pub reference: String,
     /// Host and port; `docker.io` where none is named.
     pub registry: String,
-    /// Without registry and tag: `library/python`.
+    /// The name without registry and tag: `library/python`.
     pub repository: String,
-    /// Tag; none is `latest`, unless there is a digest.
+    /// Tag; `None` means `latest`, unless there is a digest.
     pub tag: Option<String>,
     /// `sha256:…`
     pub digest: Option<String>,
 }
 
-/// A requirement or variable, and the field of the spec that it is from.
+/// A requirement or variable, and the field of the spec that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedText {
     /// Normalized name of the package, or name of the variable.
     pub name: String,
     /// The requirement as it is installed, or the variable's value.
     pub text: String,
-    /// Such as `storage.env_vars.MODE`.
+    /// The field, such as `storage.env_vars.MODE`.
     pub field: String,
 }
 
 /// A `COPY` and the first field that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyLine {
-    /// In the context.
+    /// The path in the context.
     pub source: String,
-    /// In the image.
+    /// The path in the image.
     pub destination: String,
-    /// Such as `storage.files["/etc/app.conf"]`.
+    /// The field, such as `storage.files["/etc/app.conf"]`.
     pub field: String,
 }
 
-/// What a policy says of a plan.
+/// One finding of a policy about a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Kebab-case, the policy's own.
+    /// The policy's own code, in kebab-case.
     pub code: String,
     /// An error stops the build.
     pub severity: Severity,
     /// The field of the spec; empty for the spec as a whole.
     pub field: String,
-    /// What is the matter.
+    /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
 }
 
 impl Preview {
-    /// Whether policies can judge: not while an error keeps the spec from having a plan.
+    /// Whether policies can judge: not while an error keeps the spec from being planned.
     pub fn can_be_judged(&self) -> bool {
         !self.diagnostics.iter().any(Diagnostic::is_error)
     }
 
-    /// The type of storage; none without a spec.
+    /// The type of storage; `None` without a spec.
     pub fn storage(&self) -> Option<StorageKind> {
         self.spec.as_ref().map(|spec| spec.storage.kind())
     }
@@ -88,7 +88,7 @@ impl Preview {
         })
     }
 
-    /// What is installed.
+    /// The requirements that are installed.
     pub fn requirements(&self) -> &[NamedText] {
         self.plan.as_ref().map_or(&[], |plan| &plan.requirements)
     }
@@ -108,7 +108,7 @@ impl Preview {
         all
     }
 
-    /// What is copied into the image.
+    /// The copies into the image.
     pub fn copies(&self) -> Vec<CopyLine> {
         let mut all = Vec::new();
         for sourced in self.instructions() {
@@ -124,8 +124,8 @@ impl Preview {
         self.plan.iter().flat_map(|plan| &plan.instructions)
     }
 
-    /// Takes a policy's verdicts, or why there are none, among the diagnostics. `policy` is the text by which the spec
-    /// or the user names it.
+    /// Adds a policy's verdicts, or the reason why there are none, to the diagnostics. `policy` is the text by which
+    /// the spec or the user names the policy.
     pub fn judge(&mut self, policy: &str, verdicts: Result<Vec<Verdict>, Failure>) {
         let field = self.unjudged.iter().find(|(_, name)| name == policy).map(|(field, _)| field.clone());
         if let Some(field) = &field {
@@ -172,7 +172,7 @@ impl From<&ImageReference> for BaseImage {
     fn from(image: &ImageReference) -> Self {
         let path = image.path();
         let registry = image.registry().filter(|registry| !is_docker_hub(Some(registry))).unwrap_or(DEFAULT_REGISTRY);
-        // Docker's own rule: an official image is written without its namespace.
+        // Docker's own rule: a name without a namespace is an official image, in the namespace `library`.
         let official = registry == DEFAULT_REGISTRY && !path.contains('/');
         Self {
             reference: image.to_string(),

@@ -1,4 +1,5 @@
-//! Which Prefect an image gets: a release of the package index, or a state of Prefect's repository.
+//! The Prefect that an image gets: a release from the package index, or a branch, tag or commit of Prefect's
+//! repository.
 
 use crate::{diagnostic::Code, failure::Explain, requirement::normal_version, text::Excerpt};
 use core::fmt;
@@ -6,8 +7,8 @@ use core::str::FromStr;
 
 /// The `prefect_version` argument: a release, or else a branch, tag or commit.
 ///
-/// A version with a local part (`0.6.6+75.g1234`) is that of a checkout ahead of its latest tag. No index has it, and
-/// its commit need not be public, so it stands for `master`, as in Prefect itself.
+/// A version with a local part (`0.6.6+75.g1234`) comes from a checkout ahead of its latest tag. No index has that
+/// version, and its commit may not be public, so it stands for `master`, as in Prefect itself.
 ///
 /// ```
 /// # use flowhold_core::prefect_version::PrefectVersion;
@@ -22,16 +23,16 @@ pub struct PrefectVersion(Source);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
-    /// A version of PEP 440 in its normal spelling, without local part.
+    /// A PEP 440 version in its normal spelling, without a local part.
     Release(String),
     GitRef(String),
 }
 
 impl PrefectVersion {
-    /// The longest name of a branch, tag or commit, in bytes: what a file system lets git store.
+    /// The longest name of a branch, tag or commit, in bytes: file systems don't let git store a longer one.
     pub const MOST_BYTES: usize = 255;
 
-    /// The requirement that installs it. It parses as a [`Requirement`](crate::requirement::Requirement).
+    /// The requirement that installs this version. It parses as a [`Requirement`](crate::requirement::Requirement).
     pub fn requirement(&self) -> String {
         match &self.0 {
             Source::Release(version) => format!("prefect=={version}"),
@@ -68,12 +69,12 @@ pub enum PrefectVersionError {
         /// The first such character in it.
         character: char,
     },
-    /// Good characters in an order that git refuses.
+    /// Valid characters in an order that git refuses.
     #[error("prefect version {} is not a branch, tag or commit: git refuses {rule}", Excerpt(text))]
     BadRef {
         /// The text.
         text: String,
-        /// The rule of git's that it breaks.
+        /// The rule of git that the text breaks.
         rule: &'static str,
     },
 }
@@ -116,7 +117,7 @@ impl FromStr for PrefectVersion {
             let bytes = text.len();
             return Err(PrefectVersionError::TooLong { text: text.to_owned(), bytes });
         }
-        // A version may have spaces around it, a word with one meaning not.
+        // PEP 440 allows spaces around a version, but this argument must be one word.
         let one_word = !text.contains(char::is_whitespace);
         if one_word
             && !is_short_commit(text)
@@ -136,19 +137,20 @@ impl FromStr for PrefectVersion {
     }
 }
 
-/// Fewer than git's: also no `#`, `%`, `;`, `$`, `@`, quotes or text outside ASCII, which mean something in a URL or a
-/// requirement, and none of `=`, `!`, `<` and `>`, which come from a specifier written in place of a version.
+/// Whether a branch, tag or commit may have this character. Git allows more: `#`, `%`, `;`, `$`, `@`, quotes and text
+/// outside ASCII, which mean something in a URL or a requirement, and `=`, `!`, `<` and `>`, which come from a
+/// specifier written in place of a version.
 fn is_ref_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-' | '/' | '+')
 }
 
-/// Whether it is read as a commit although PEP 440 would take it: `7c12345` is a release candidate there, `1234567` a
-/// release. Every release of Prefect has a dot; git shortens hashes to seven digits or more.
+/// Whether a text is read as a commit even if it is a PEP 440 version: by PEP 440, `7c12345` is a release candidate and
+/// `1234567` a release. Every release of Prefect has a dot; git shortens hashes to seven digits or more.
 fn is_short_commit(text: &str) -> bool {
     (7..=40).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The first of `git check-ref-format`'s rules that `text`, of good characters, breaks.
+/// The first rule of `git check-ref-format` that `text` breaks. Its characters have been checked before.
 fn broken_rule(text: &str) -> Option<&'static str> {
     let component = |breaks: fn(&str) -> bool| text.split('/').any(breaks);
     if text.starts_with('-') {

@@ -1,4 +1,4 @@
-//! What people look at before they build: a spec with its facts, as one value.
+//! Previews, which people look at before they build: a spec with the host's facts, as one value.
 
 use std::rc::Rc;
 
@@ -28,17 +28,17 @@ pub struct Preview {
     pub plan: Option<BuildPlan>,
     /// Flow name -> location.
     pub flows: FlowMap,
-    /// Everything there is to say, in the order of the spec.
+    /// All findings: those of reading the spec, then of resolving and planning it, then of its policies.
     pub diagnostics: Vec<Diagnostic>,
     /// Fields and names of the policies that have yet to judge the plan.
     pub(crate) unjudged: Vec<(String, String)>,
-    /// Knows the lines of fields.
+    /// The spec, which knows the lines of its fields.
     pub(crate) spec: Option<Rc<Spec>>,
 }
 
 impl Preview {
-    /// Resolves a spec with the facts of its host and plans it. `diagnostics` are those of reading it; without a spec they
-    /// are all there is.
+    /// Resolves a spec with the facts of its host and plans it. `diagnostics` are those of reading the spec; without a
+    /// spec there are no others.
     pub fn of(spec: Option<Rc<Spec>>, mut diagnostics: Vec<Diagnostic>, facts: Facts) -> Self {
         let mut preview = Self {
             resolved: None,
@@ -69,7 +69,8 @@ impl Preview {
         }
         if diagnostics.iter().any(Diagnostic::is_error) {
             (preview.resolved, preview.plan) = (None, None);
-            // Its flows may be among what is wrong; and of a name that is, nobody knows what the registry would say.
+            // Flows may be missing because of an error, and a registry's rule says nothing about a name that is wrong
+            // itself.
             let misnamed =
                 diagnostics.iter().any(|one| one.field == "storage.image_name" && one.code != Code::RegistryRule);
             diagnostics.retain(|one| one.code != Code::NoFlows && !(misnamed && one.code == Code::RegistryRule));
@@ -107,10 +108,10 @@ impl Preview {
         }
     }
 
-    /// The resolved spec, once nothing keeps it from being built.
+    /// The resolved spec, if it can be built.
     ///
     /// # Errors
-    /// Why not: the first error, what was not seen, or a policy that has yet to judge.
+    /// The reason why it can't be built: the first error, an unseen source, or a policy that has yet to judge.
     pub fn ready(&self) -> Result<&ResolvedSpec, Failure> {
         match &self.resolved {
             Some(resolved) if self.unjudged.is_empty() => Ok(resolved),
@@ -132,7 +133,7 @@ impl Preview {
         self.ready().ok().and_then(|_| self.computed_digest())
     }
 
-    /// The digest, whatever policies say.
+    /// The plan digest, even if policies have yet to judge.
     pub fn computed_digest(&self) -> Option<Digest> {
         let resolved = self.resolved.as_ref()?;
         match &self.plan {
@@ -141,8 +142,8 @@ impl Preview {
         }
     }
 
-    /// Why there is no resolved spec, or, with one, no build context: the first error, what was not seen, or a policy
-    /// that has yet to judge.
+    /// Why there is no resolved spec or no build context: the first error, an unseen source, a policy that has yet to
+    /// judge, or a storage that has no build context.
     pub fn refusal(&self) -> Failure {
         let error = self.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
         let open = |code| self.diagnostics.iter().find(|diagnostic| diagnostic.code == code);
@@ -153,7 +154,7 @@ impl Preview {
         }
     }
 
-    /// Whether a part of the image's name is to be a UUID.
+    /// Whether the image's name or tag will be a UUID.
     pub fn needs_uuid(&self) -> bool {
         match (self.resolved.as_ref().map(|resolved| &resolved.storage), &self.plan) {
             (Some(ResolvedStorage::Docker(settings)), Some(plan)) => naming::needs_uuid(settings, plan),
@@ -164,7 +165,7 @@ impl Preview {
     /// Fills in the parts of the image's name that only a build chooses, as a build at this time would.
     ///
     /// # Errors
-    /// If the names, joined, are no reference.
+    /// If the joined names are not an image reference.
     pub fn choose_names(&mut self, clock: &dyn Clock, random: &dyn Random) -> Result<(), Failure> {
         let Some(ResolvedStorage::Docker(settings)) = self.resolved.as_ref().map(|resolved| &resolved.storage) else {
             return Ok(());
@@ -178,7 +179,7 @@ impl Preview {
         Ok(())
     }
 
-    /// Which steps a daemon that has built an earlier plan would take from its cache; none without a Dockerfile.
+    /// Which steps a daemon that has built an earlier plan would take from its cache; empty without a Dockerfile.
     pub fn forecast(&self, since: &PlanOutline) -> Vec<ForecastStep> {
         self.plan.as_ref().map_or_else(Vec::new, |plan| forecast(since, &PlanOutline::of(plan)))
     }
@@ -188,7 +189,7 @@ impl Preview {
         self.plan.as_ref().map_or_else(Vec::new, |plan| steps(&plan.instructions))
     }
 
-    /// What goes into the build context; for other storages than Docker nothing does.
+    /// The entries of the build context; empty for any storage but Docker.
     pub fn context(&self) -> &[ContextEntry] {
         self.plan.as_ref().map_or(&[], |plan| &plan.context)
     }
@@ -212,18 +213,18 @@ impl Preview {
     }
 }
 
-/// What people see of something in the build context.
+/// An entry of the build context, as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextLine {
-    /// Relative, with `/`.
+    /// Relative to the context, with `/` between components.
     pub path: String,
-    /// In bytes; 0 for directories and links, none where nobody has seen the bytes.
+    /// In bytes; 0 for directories and links, `None` if the bytes are unseen.
     pub size: Option<u64>,
-    /// 64 hexadecimal digits; empty for directories and links, none where nobody has seen the bytes.
+    /// 64 hexadecimal digits; empty for directories and links, `None` if the bytes are unseen.
     pub sha256: Option<String>,
     /// Unix permission bits.
     pub mode: u32,
-    /// Where a link leads.
+    /// The target of a link.
     pub link: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Which Python pickled the flows: pickles are only safe to load with the same minor version.
+//! The version of the Python that pickled the flows: pickles are only safe to load with the same minor version.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ pub struct PythonVersion {
     minor: u8,
 }
 
-/// Why a text is no version.
+/// Why a text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a Python version such as \"3.11\"")]
 pub struct PythonVersionError(String);

@@ -1,7 +1,7 @@
 //! Reads tables field by field and collects everything that is wrong, not just the first thing.
 //!
-//! Which keys a table knows is what the reading code asked for; a test of `spec::keys`, the list for people, holds the
-//! two together.
+//! A table knows the keys for which the reading code has asked. A test keeps them in step with `spec::keys`, the list
+//! for people.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -18,11 +18,11 @@ pub(crate) struct Reader {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Keys that other tables of the document know, to say where a misplaced key belongs.
     pub(crate) elsewhere: Vec<(&'static str, &'static str)>,
-    /// Bytes of what was reported so far.
+    /// Bytes of all findings reported so far.
     told: usize,
 }
 
-/// The entries of a table that nobody has asked for yet.
+/// A table, with the entries that have not been asked for yet.
 pub(crate) struct Table<'n> {
     path: String,
     entries: Vec<(&'n str, &'n Node)>,
@@ -51,10 +51,10 @@ pub(crate) fn join_path(parent: &str, key: &str) -> String {
     }
 }
 
-/// Findings beyond so many bytes are dropped, except the first error.
+/// Findings beyond this many bytes in all are dropped, except the first error.
 const MOST: usize = 1 << 20;
 
-/// A text without what it quotes, or what is between that.
+/// The text with `…` in place of everything between its first and its last quotation mark.
 fn without_quotations(text: &str) -> Option<String> {
     let (start, end) = (text.find('"')?, text.rfind('"')?);
     Some([&text[..=start], "…", &text[end..]].concat())
@@ -73,7 +73,7 @@ impl Reader {
             && code != Code::LiteralSecret
             && let Some(secret) = secret_in_reference(text)
         {
-            // What is quoted of it may be cut and escaped.
+            // A quotation may have the secret cut or escaped.
             message = message.replace(secret, "…");
             message = without_quotations(&message).unwrap_or(message);
             help = help.filter(|help| !help.contains('"'));
@@ -92,7 +92,7 @@ impl Reader {
         self.report(Code::WrongType, field, format!("{name} must be {wanted}, not {found}"), None);
     }
 
-    /// The table that a field is.
+    /// Reads a field that must be a table.
     pub(crate) fn table<'n>(&mut self, field: &Field<'n>) -> Option<Table<'n>> {
         let Value::Table(entries) = &field.node.value else {
             self.wrong_type(field, "a table");
@@ -111,7 +111,7 @@ impl Reader {
         Some(Table { path: field.path.clone(), entries: first, known: Vec::new() })
     }
 
-    /// The string that a field is.
+    /// Reads a field that must be a string.
     pub(crate) fn text<'n>(&mut self, field: &Field<'n>) -> Option<&'n str> {
         let Value::String(text) = &field.node.value else {
             self.wrong_type(field, "a string");
@@ -120,7 +120,7 @@ impl Reader {
         Some(text)
     }
 
-    /// The boolean that a field is.
+    /// Reads a field that must be a boolean.
     pub(crate) fn flag(&mut self, field: &Field<'_>) -> Option<bool> {
         let Value::Boolean(flag) = field.node.value else {
             self.wrong_type(field, "true or false");
@@ -129,7 +129,7 @@ impl Reader {
         Some(flag)
     }
 
-    /// The whole number that a field is, no less than 0.
+    /// Reads a field that must be a whole number, not less than 0.
     pub(crate) fn number(&mut self, field: &Field<'_>) -> Option<u64> {
         let number = match field.node.value {
             Value::Integer(number) => u64::try_from(number).ok(),
@@ -141,7 +141,7 @@ impl Reader {
         number
     }
 
-    /// What a field's string means.
+    /// Reads a field that must be a string, and parses the string.
     pub(crate) fn parse<T: FromStr<Err: Explain>>(&mut self, field: &Field<'_>) -> Option<T> {
         match self.text(field)?.parse() {
             Ok(value) => Some(value),
@@ -152,7 +152,7 @@ impl Reader {
         }
     }
 
-    /// Points at a secret: of a variable with this name, or of a field that is a reference or has a URL in it.
+    /// Reports a secret in a field: the value of `variable`, or, without one, a reference or a text with a URL in it.
     pub(crate) fn find_secret(&mut self, field: &Field<'_>, variable: Option<&str>) {
         let Value::String(text) = &field.node.value else { return };
         if variable.map_or_else(|| secret_in_reference(text).is_some(), |name| is_secret(name, text)) {
@@ -161,23 +161,23 @@ impl Reader {
         }
     }
 
-    /// Reports what a parser says of a field.
+    /// Reports a parser's error about a field.
     pub(crate) fn refuse(&mut self, field: &Field<'_>, error: &dyn Explain) {
         self.report(error.code(), field, error.to_string(), error.help().as_deref());
     }
 
-    /// The elements of a field that is an array.
+    /// Reads a field that must be an array.
     pub(crate) fn elements<'n>(&mut self, field: &Field<'n>) -> Vec<Field<'n>> {
         let Value::Array(nodes) = &field.node.value else {
             self.wrong_type(field, "an array");
             return Vec::new();
         };
-        // A long path is not worth repeating for each.
+        // A long path is not worth repeating for each element.
         let path = &field.path[..field.path.floor_char_boundary(512)];
         nodes.iter().enumerate().map(|(index, node)| Field { path: format!("{path}[{index}]"), node }).collect()
     }
 
-    /// Reports every key that nobody asked for, with the nearest known one.
+    /// Reports every key that has not been asked for, with the nearest known key.
     pub(crate) fn finish(&mut self, table: Table<'_>) {
         for (key, node) in table.entries {
             let field = Field { path: join_path(&table.path, key), node };
@@ -203,7 +203,7 @@ impl<'n> Table<'n> {
         (node.value != Value::Null).then(|| Field { path: join_path(&self.path, key), node })
     }
 
-    /// Everything that nobody has asked for: the free keys of a map, or the unknown fields of a serialized storage.
+    /// Takes all entries that have not been asked for: those of a map with free keys.
     pub(crate) fn rest(&mut self) -> Vec<(&'n str, Field<'n>)> {
         std::mem::take(&mut self.entries)
             .into_iter()
@@ -212,11 +212,11 @@ impl<'n> Table<'n> {
     }
 }
 
-/// The known word nearest to one that is not known, and whether that is near enough to be meant.
+/// The known word nearest to `word`, and whether it is near enough to be what was meant.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<(&'k str, bool)> {
     let word = &word[..word.floor_char_boundary(64)];
     let likeness = |candidate: &&'k str| {
-        // Part of it is what people remember of a name.
+        // People often remember only part of a name.
         let part = f64::from(u8::from(word.len() > 2 && candidate.contains(word)));
         (strsim::jaro_winkler(word, candidate) + part, *candidate)
     };

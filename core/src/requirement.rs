@@ -1,7 +1,7 @@
 //! One requirement of a Python package, as it goes into a requirements file.
 //!
-//! The grammar is that of PEP 508. On top of it, what pip reads into a line of a requirements file beyond PEP 508
-//! (options, comments, continued lines, `${VARIABLES}`, file names) is refused: a requirement means one thing.
+//! The grammar is that of PEP 508. Everything that pip reads in a requirements file beyond PEP 508 (options, comments,
+//! continued lines, `${VARIABLES}`, file names) is refused, so that a requirement means one thing.
 
 mod error;
 mod grammar;
@@ -39,7 +39,7 @@ impl Requirement {
         &self.name
     }
 
-    /// Whether not every version will do.
+    /// Whether the requirement restricts the version.
     pub(crate) fn says_which(&self) -> bool {
         self.text.bytes().take_while(|byte| *byte != b';').any(|byte| b"=<>~!@".contains(&byte))
     }
@@ -68,14 +68,15 @@ pub(crate) fn normal_version(text: &str) -> Option<(String, bool)> {
     Some((version.to_string(), version.is_local()))
 }
 
-/// PEP 503.
+/// The normal form of a name by PEP 503.
 fn normal_name(name: &str) -> String {
     let words: Vec<&str> = name.split(['-', '_', '.']).filter(|word| !word.is_empty()).collect();
     words.join("-").to_ascii_lowercase()
 }
 
-/// pip's rules for a line of a requirements file (`req_file.py` and `constructors.py` of pip 19 to 25): all of them
-/// come before PEP 508, so that a line which is a good requirement by itself can still mean something else there.
+/// Refuses a line that pip reads by its own rules for requirements files (`req_file.py` and `constructors.py` of pip 19
+/// to 25). pip applies them before PEP 508, so that a line that is a valid requirement by itself can mean something
+/// else there.
 fn refuse_what_only_pip_reads(line: &str) -> Result<(), RequirementError> {
     let text = || line.to_owned();
     if line.is_empty() {
@@ -119,7 +120,7 @@ fn expanded_variable(line: &str) -> Option<&str> {
     })
 }
 
-/// Whether pip takes `target` for a file by its ending, be it there or not.
+/// Whether pip takes `target` for a file because of its ending, even if no such file exists.
 fn is_archive(target: &str) -> bool {
     const ENDINGS: [&str; 12] = [
         ".zip",
@@ -135,7 +136,7 @@ fn is_archive(target: &str) -> bool {
         ".tar.lz",
         ".tar.lzma",
     ];
-    // pip looks at the text without extras; a `[` elsewhere ends nothing.
+    // pip looks at the text without its extras, but not every `[` begins extras: both texts are checked.
     let target = target.to_ascii_lowercase();
     let without_extras = target.split_once('[').map_or(target.as_str(), |(before, _)| before.trim_end());
     ENDINGS.iter().any(|ending| target.ends_with(ending) || without_extras.ends_with(ending))
@@ -158,7 +159,7 @@ mod tests {
         note: String,
     }
 
-    /// Rows that `packaging` takes and we don't, each with its reason.
+    /// Rows that `packaging` takes and this parser refuses, each with its reason.
     #[rustfmt::skip] // one case, one line
     const REFUSED_ON_PURPOSE: &[(&str, &str)] = &[
         ("a_", "PEP 508 ends a name in a letter or digit"),

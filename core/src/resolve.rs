@@ -32,7 +32,7 @@ pub const LOCAL_DIRECTORY: &str = "~/.prefect/flows";
 pub struct ResolvedSpec {
     /// The storage.
     pub storage: ResolvedStorage,
-    /// The interpreter that the spec names: a build pickles with it again.
+    /// The interpreter that the spec names, and with which a build pickles again.
     pub python: Option<String>,
     /// The flows, in order; names and slugs are unique.
     pub flows: Vec<ResolvedFlow>,
@@ -50,7 +50,7 @@ pub enum ResolvedStorage {
         /// Without a slash at its end.
         directory: String,
     },
-    /// Nothing is kept.
+    /// Memory; nothing is kept.
     Memory,
     /// Bytes inside the serialized storage.
     Bytes,
@@ -61,15 +61,15 @@ pub enum ResolvedStorage {
 pub struct ResolvedFlow {
     /// The flow.
     pub flow: Flow,
-    /// `flows[0]`.
+    /// The field, such as `flows[0]`.
     pub field: String,
-    /// As in the spec.
+    /// As the spec states it.
     pub path: Option<String>,
-    /// As in the spec.
+    /// As the spec states it.
     pub object: Option<String>,
 }
 
-/// Fills in a spec. There is a resolved spec where no diagnostic is an error.
+/// Fills in what a spec leaves open. There is no resolved spec if a diagnostic is an error.
 pub fn resolve(spec: &Spec, facts: Facts) -> (Option<ResolvedSpec>, Vec<Diagnostic>) {
     let failed = facts.findings.iter().any(|finding| matches!(finding, Finding::Failed(_)));
     let mut resolver = Resolver { spec, failed, diagnostics: Vec::new() };
@@ -83,7 +83,7 @@ pub fn resolve(spec: &Spec, facts: Facts) -> (Option<ResolvedSpec>, Vec<Diagnost
 
 struct Resolver<'s> {
     spec: &'s Spec,
-    /// The host reported a failure, so that gaps need no explanation.
+    /// The host reported a failure, which explains why findings are missing.
     failed: bool,
     diagnostics: Vec<Diagnostic>,
 }
@@ -130,7 +130,7 @@ impl Resolver<'_> {
     fn flow(&mut self, spec: &FlowSpec, finding: Finding) -> Option<ResolvedFlow> {
         let (own_name, content) = match (finding, &spec.pinned) {
             (Finding::Flow(name, blob), pinned) => match self.content(&spec.field, blob, pinned.as_ref()) {
-                // A preview of a pinned flow has seen no object.
+                // A pinned flow does not get its object's name, which a preview could not know.
                 Some(content) => (name.filter(|_| pinned.is_none()), content),
                 None => return None,
             },
@@ -159,7 +159,7 @@ impl Resolver<'_> {
         Some(ResolvedFlow { flow, field: spec.field.clone(), path: spec.path.clone(), object: spec.object.clone() })
     }
 
-    /// What a flow's bytes are. Where neither spec nor path tells, the first of them does.
+    /// The format of a flow's bytes. If neither spec nor path tells it, the first byte does.
     fn format(&mut self, spec: &FlowSpec, content: Content) -> Option<(Format, Content)> {
         let (None, Some(blob)) = (spec.format, &content.blob) else {
             return Some((spec.format.unwrap_or(Format::Pickle), content));
@@ -217,7 +217,7 @@ impl Resolver<'_> {
         let mut places = BTreeMap::<&str, &ResolvedFlow>::new();
         for one in flows {
             let name = &one.flow.name;
-            // In memory, a flow's location is its name.
+            // In Memory and Bytes storages, a flow's location is its name.
             let place = if are_files { name.slug() } else { name.as_str() };
             let Some(other) = places.insert(place, one) else { continue };
             let field = format!("{}.name", one.field);
@@ -294,8 +294,8 @@ impl Resolver<'_> {
         ResolvedStorage::Docker(Box::new(settings))
     }
 
-    /// The facts of the Python that pickled the flows, where the spec says nothing else. For flows that are all pinned, a
-    /// build asks a Python, and a preview need not: so that both know the same, its facts are not taken then.
+    /// Takes the facts of the Python that pickled the flows, unless the spec states others. If all objects are pinned,
+    /// the facts are not taken: a build asks a Python, a preview need not, and both must know the same.
     fn python(&mut self, settings: &mut DockerSettings, python: &PythonFacts, flows: &[ResolvedFlow]) {
         let mut objects = self.spec.flows.iter().filter(|flow| flow.object.is_some()).peekable();
         let is_told = objects.peek().is_none() || objects.any(|flow| flow.pinned.is_none());
@@ -328,7 +328,7 @@ impl Resolver<'_> {
             && let Some(cloudpickle) = &python.cloudpickle
         {
             match normal_version(cloudpickle) {
-                // What was built locally is in no index.
+                // No index has a local version.
                 Some((version, _)) => settings.cloudpickle_version = version.split('+').next().map(str::to_owned),
                 None => {
                     let message = format!("{cloudpickle:?} is not a PEP 440 version");
@@ -410,7 +410,7 @@ impl ResolvedStorage {
 }
 
 impl ResolvedSpec {
-    /// The same shape as a spec, with nothing left open.
+    /// The resolved spec in the shape of a spec, with nothing left open.
     pub fn to_json(&self) -> Json {
         let mut storage = Object::default();
         storage.put("type", self.storage.kind().as_str());
@@ -444,8 +444,8 @@ impl ResolvedFlow {
     }
 }
 
-/// Python makes these folders wherever it imports something. No other Python takes what is in them, as it says when its
-/// source was written, and an image says of all its files that they were written at the same moment.
+/// Leaves out the `__pycache__` folders that Python makes wherever it imports something. Their bytecode is of no use in
+/// an image: it states when its source was written, and in the image the source has another time.
 fn leave_out_bytecode(entries: &mut Vec<FileEntry>) {
     let is_bytecode = |path: &ContextPath| path.as_str().split('/').any(|part| part == "__pycache__");
     entries.retain(|entry| !entry.path.as_ref().is_some_and(is_bytecode));

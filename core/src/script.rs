@@ -1,7 +1,7 @@
 //! The Python programs that get into images.
 //!
-//! A plan needs no more of them than length and digest. With the feature `scripts` they are compiled in; without it,
-//! whoever embeds the core supplies the build script's `scripts.bin` where a build context is made.
+//! A plan needs only their lengths and digests. The feature `scripts` compiles them in; without it, the program that
+//! embeds the core supplies the build script's `scripts.bin` where a build context is made.
 
 use crate::{
     blob::{Content, in_memory},
@@ -28,18 +28,18 @@ macro_rules! script {
 const INSTALL: Script = script!("install.py");
 const HEALTH_CHECK: Script = script!("health_check.py");
 
-/// Installs the requirements.
+/// The program that installs the requirements.
 pub(crate) fn install() -> Content {
     INSTALL.content()
 }
 
-/// Loads every flow.
+/// The program that loads every flow.
 pub(crate) fn health_check() -> Content {
     HEALTH_CHECK.content()
 }
 
-/// The script with this digest, out of the content of `scripts.bin`; none where it is neither's, or something else was
-/// supplied.
+/// The script with this digest, from the content of `scripts.bin`; `None` if no script has the digest, or `scripts` is
+/// something else.
 pub fn find<'s>(scripts: &'s [u8], sha256: &Digest) -> Option<&'s [u8]> {
     let (install, rest) = scripts.split_at_checked(INSTALL.size)?;
     [install, rest].into_iter().find(|script| Digest::of(script) == *sha256)

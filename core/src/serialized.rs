@@ -1,6 +1,6 @@
-//! Storages as JSON: what the original's `serialize()` writes, and our own fields behind it.
+//! Storages as JSON: the fields that the original's `serialize()` writes, followed by Flowhold's own.
 //!
-//! JSON written by Prefect 0.6.6 loads, and comes out again with every field that it had.
+//! JSON written by Prefect 0.6.6 loads, and is written again with every field that it had.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -21,21 +21,22 @@ use crate::{
     },
 };
 
-/// What a serialized storage says beyond what we know, or in other words than ours.
+/// The fields of a serialized storage that are unknown here, or that it writes in another form.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extra {
-    /// As it was read. A field stays so for as long as ours says what it said then.
+    /// The fields as they were read. A field stays as it was read while its value in `ours` is still what would be
+    /// written.
     read: Object,
-    /// What we would have written then.
+    /// The fields that would have been written just after reading.
     ours: Object,
 }
 
 impl Extra {
     fn of(storage: &Storage, read: &Object) -> Self {
-        // Without contents, nothing of them can be missing.
+        // This can't fail for missing contents, since they are left out.
         let Ok(Json::Object(ours)) = to_value(storage, Contents::LeftOut) else { return Self::default() };
         let mut read = read.clone();
-        // There is one way to say where they are, or what.
+        // `flows` has only one form, so it is always written anew.
         read.0.retain(|(key, _)| key != "flows" || ours.get(key).is_none());
         Self { read, ours }
     }
@@ -59,12 +60,12 @@ pub fn to_json(storage: &Storage) -> Result<String, Failure> {
     Ok(format!("{:#}", to_value(storage, Contents::Included)?))
 }
 
-/// What becomes of the flows of a Bytes storage.
+/// Where the flows of a Bytes storage go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
-    /// They are in the JSON, as base64.
+    /// Into the JSON, as base64.
     Included,
-    /// They are kept elsewhere.
+    /// Elsewhere, not into the JSON.
     LeftOut,
 }
 
@@ -85,7 +86,7 @@ pub(crate) fn to_value(storage: &Storage, contents: Contents) -> Result<Json, Fa
         Storage::Local(local) => {
             fields.put("directory", local.directory());
             fields.put("flows", &local.all());
-            // What a file is, would be guessed from its first byte.
+            // Without its format, a file's first byte would have to tell what it is.
             write_formats(&mut fields, local.all_formats().entries().iter().map(|(name, format)| (name, *format)));
         }
         Storage::Memory(_) => {}
@@ -104,7 +105,7 @@ pub(crate) fn to_value(storage: &Storage, contents: Contents) -> Result<Json, Fa
     Ok(fields.into())
 }
 
-/// What the original knows has no other format.
+/// The flows that are not pickles: to the original, every flow is a pickle.
 fn no_pickles<'f>(flows: impl Iterator<Item = (&'f FlowName, Format)>) -> impl Iterator<Item = (&'f FlowName, Format)> {
     flows.filter(|(_, format)| *format != Format::Pickle)
 }
@@ -135,7 +136,7 @@ fn extra_of(storage: &Storage) -> &Extra {
 /// Reads a storage.
 ///
 /// # Errors
-/// If the text is not a serialized storage. Everything that is wrong with it is in the message.
+/// If the text is not a serialized storage. The message tells everything that is wrong with it.
 pub fn from_json(text: &str) -> Result<Storage, Failure> {
     from_parts(text, None)
 }
@@ -152,7 +153,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Storage, Failure> {
     from_json(text)
 }
 
-/// Reads a storage whose Bytes flows are beside the text.
+/// Reads a storage from JSON, and the flows of a Bytes storage from `payloads` as well.
 pub(crate) fn from_parts(text: &str, payloads: Option<Vec<(String, Vec<u8>)>>) -> Result<Storage, Failure> {
     let values = json::parse(text).map_err(|error| invalid(format!("not JSON: {error}")))?;
     let node = Node::from(&values);
@@ -217,7 +218,8 @@ fn read_docker(reader: &mut Reader, table: &mut Table<'_>, values: &Json) -> Opt
     let mut unusable = Vec::new();
     for one in reader.diagnostics.split_off(before) {
         match (one.field.as_str(), text(&one.field)) {
-            // The original takes any text for them. What we can't use is told to those who need it; an empty one is none.
+            // The original takes any text for these settings. A text that can't be used is an error only where the
+            // setting is needed; an empty text means that the setting is left out.
             ("registry_url" | "image_name" | "image_tag" | "prefect_version", Some(text)) if one.is_error() => {
                 unusable.extend((!text.is_empty()).then_some(one));
             }
@@ -227,7 +229,8 @@ fn read_docker(reader: &mut Reader, table: &mut Table<'_>, values: &Json) -> Opt
     if settings.registry_url.is_none()
         && let Some((registry, name)) = text("image_name").and_then(crate::image::split)
     {
-        // The original's runner knows no other way to say where the image is.
+        // The image name may have the registry in it: the original's runner knows no other way to say where the image
+        // is.
         unusable.retain(|one| one.field != "image_name");
         (settings.registry_url, settings.image_name) = (Some(registry), Some(name));
     }
@@ -277,7 +280,7 @@ fn read_bytes(
         match FlowName::of_stored(&key) {
             Ok(name) => contents.push((name, bytes)),
             Err(error) => {
-                // No field has it.
+                // The name is not in the JSON, so the error has no field of its own.
                 reader.diagnostics.push(Diagnostic::explained(&error, "flows"));
                 return None;
             }
@@ -300,7 +303,7 @@ fn read_flows(reader: &mut Reader, table: &mut Table<'_>) -> Option<(FlowMap, Na
         for (key, field) in reader.table(&field)?.rest() {
             let name = name(reader, key, &field)?;
             let location = reader.text(&field)?.to_owned();
-            // The table has each key once.
+            // A table has each key once.
             drop(map.insert(name, location));
         }
     }

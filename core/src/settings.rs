@@ -30,7 +30,7 @@ pub const PREFECT_DIRECTORY: &str = "/root/.prefect";
 /// The arguments of a Docker storage. Each default is the specification's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DockerSettings {
-    /// Registry to push to; not pushed if not given.
+    /// Registry to push to; without one, the image is not pushed.
     pub registry_url: Option<RegistryUrl>,
     /// Base of the image; by default `python:X.Y` of the Python that pickled the flows, else `python:3.6`.
     pub base_image: Option<ImageReference>,
@@ -44,9 +44,9 @@ pub struct DockerSettings {
     pub env_vars: Vec<(EnvName, EnvValue)>,
     /// Files and directories that are copied into the image.
     pub files: Vec<ImageFile>,
-    /// Address of the Docker daemon; left out, the host chooses.
+    /// Address of the Docker daemon; if left out, the host chooses.
     pub base_url: Option<String>,
-    /// Release, branch, tag or commit to install; none installs no Prefect.
+    /// Release, branch, tag or commit of Prefect to install; without one, Prefect is not installed.
     pub prefect_version: Option<PrefectVersion>,
     /// The base image is local: it is not pulled.
     pub local_image: bool,
@@ -66,7 +66,7 @@ words! {
     /// How image name and tag are chosen where the spec leaves them out.
     #[derive(Default)]
     Naming is "a way of naming":
-    /// A UUID each.
+    /// A UUID for each.
     #[default]
     Uuid = "uuid",
     /// The only flow's slug, and the time.
@@ -80,25 +80,25 @@ words! {
 pub struct ImageFile {
     /// Absolute path on the host.
     pub source: String,
-    /// Path in the image. With a slash at its end it is a directory, into which a file goes; the content of a directory
-    /// becomes its content.
+    /// Path in the image. With a slash at the end it is a directory, into which a source file goes. The content of a
+    /// source directory becomes the content of the destination.
     pub destination: ImagePath,
-    /// The source and everything below it; none until somebody has looked.
+    /// The source and everything below it; `None` until the host has looked.
     pub entries: Option<Vec<FileEntry>>,
 }
 
 /// A file, directory or symbolic link below a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEntry {
-    /// Relative to the source; none is the source itself.
+    /// Relative to the source; `None` for the source itself.
     pub path: Option<ContextPath>,
     /// Unix permission bits.
     pub mode: u32,
-    /// What it is.
+    /// Whether it is a file, a directory or a link.
     pub kind: EntryKind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file.
@@ -196,12 +196,12 @@ impl ImageFile {
 }
 
 impl FileEntry {
-    /// An entry with the mode that it has in an image, whichever the host has found or the spec states.
+    /// An entry with the mode that it has in an image. `mode` is what the host found or the spec states.
     pub(crate) fn new(path: Option<ContextPath>, mode: Option<u32>, kind: EntryKind) -> Self {
         let mode = match (&kind, mode) {
-            // COPY takes what is in the source, and makes the directory itself.
+            // COPY copies the content of a source directory, and makes the directory itself.
             (EntryKind::Directory, _) if path.is_none() => 0o755,
-            // Systems differ in what they say of links, and Linux heeds none of it.
+            // Systems report different modes for links, and Linux ignores them.
             (EntryKind::Symlink(_), _) => 0o777,
             (_, Some(mode)) => mode & 0o7777,
             (EntryKind::Directory, None) => 0o755,
@@ -210,7 +210,7 @@ impl FileEntry {
         Self { path, mode, kind }
     }
 
-    /// By path: the source itself comes first, and what is in a directory after it.
+    /// Sorts by path: the source itself comes first, and the content of a directory comes after the directory.
     pub(crate) fn sort(entries: &mut Vec<Self>) {
         order::sort(entries, |one, other| one.path.cmp(&other.path));
     }
@@ -253,13 +253,13 @@ fn parse_all<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Fi
     reader.elements(field).iter().filter_map(|element| parse_reference(reader, element)).collect()
 }
 
-/// What refers to something in a registry or a package index.
+/// Parses a reference to something in a registry or a package index, and reports a secret in it.
 fn parse_reference<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, field: &Field<'_>) -> Option<T> {
     reader.find_secret(field, None);
     reader.parse(field)
 }
 
-/// Variables. Of those that nothing reads, it is said.
+/// Reads variables, and reports those for which `is_read` is false.
 fn read_variables(reader: &mut Reader, field: &Field<'_>, is_read: fn(&str) -> bool) -> Vec<(EnvName, EnvValue)> {
     let Some(mut table) = reader.table(field) else { return Vec::new() };
     let mut variables = Vec::new();
@@ -367,17 +367,17 @@ fn read_base_url(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-/// Takes out which Python has pickled the flows; specs of every type may state it.
+/// Reads which Python pickled the flows; specs of every storage type may state it.
 pub(crate) fn read_python_version(reader: &mut Reader, table: &mut Table<'_>) -> Option<PythonVersion> {
     table.field("python_version").and_then(|field| reader.parse(&field))
 }
 
-/// Takes out which cloudpickle has pickled the flows; specs of every type may state it.
+/// Reads which cloudpickle pickled the flows; specs of every storage type may state it.
 pub(crate) fn read_cloudpickle_version(reader: &mut Reader, table: &mut Table<'_>) -> Option<String> {
     table.field("cloudpickle_version").and_then(|field| read_release(reader, &field))
 }
 
-/// A release: what may follow `cloudpickle==`.
+/// Reads a release, which may follow `cloudpickle==`.
 fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     let version = normal_version(text);
@@ -387,9 +387,9 @@ fn read_release(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     version.map(|(version, _)| version)
 }
 
-/// What a source is called, without the directories above it.
+/// The name of a source, without the directories above it.
 pub(crate) fn last_name(source: &str) -> &str {
-    // A backslash separates on Windows alone, and there no path begins with a slash.
+    // A backslash separates components only on Windows, where no absolute path begins with a slash.
     let separators: &[char] = if source.starts_with('/') { &['/'] } else { &['/', '\\'] };
     source.trim_end_matches(separators).rsplit(separators).next().unwrap_or_default()
 }

@@ -1,8 +1,8 @@
 //! Slugs: the file-name form of a flow's name, equal to what python-slugify 3.0.x makes with its default arguments.
 //!
-//! Prefect 0.6.6 put a flow at `<directory>/<slugify(name)>.prefect`, so a slug that differs is a flow that is not
-//! found. The steps below are that program's, in its order, quirks included: each later step sees what the earlier
-//! ones made, so `&amp;#65;` becomes `&#65;` and then `a`.
+//! Prefect 0.6.6 put a flow at `<directory>/<slugify(name)>.prefect`, so a flow whose slug differs is not found. The
+//! steps below are those of python-slugify, in its order and with its quirks: each step sees the result of the earlier
+//! ones, so `&amp;#65;` becomes `&#65;` and then `a`.
 
 mod compatibility;
 mod entities;
@@ -29,9 +29,9 @@ use transliteration::transliterated;
 /// ```
 ///
 /// # Errors
-/// If it has characters of a rarer script, and their readings are not here. With the feature `readings` they are.
+/// If `text` has characters of a rarer script whose readings are missing. The feature `readings` compiles them in.
 pub fn slugify(text: &str) -> Result<String, NoReadings> {
-    // Most names are such that no step but the last does anything.
+    // For most names, no step but the last does anything.
     if text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, b'&' | b'\'')) {
         return Ok(dashed(&text.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>()));
     }
@@ -73,7 +73,7 @@ fn with_named_entities(text: &str) -> String {
 enum Radix {
     /// `&#233;`
     Decimal,
-    /// `&#xe9;`; the `x` must be small
+    /// `&#xe9;`; the `x` must be lower case
     Hexadecimal,
 }
 
@@ -102,9 +102,9 @@ impl Radix {
     }
 }
 
-/// `text` with the numeric entities of one radix decoded; unchanged, all of it, if one of them names no code point.
+/// `text` with the numeric entities of one radix decoded; all of it unchanged if one of them names no code point.
 ///
-/// All or nothing because the original wraps the whole replacement in one `try … except: pass`.
+/// It is all or nothing because the original wraps the whole replacement in one `try … except: pass`.
 fn with_numeric_entities(text: String, radix: Radix) -> String {
     decode_numeric_entities(&text, radix).unwrap_or(text)
 }
@@ -139,13 +139,14 @@ fn code_point(digits: &str, radix: Radix) -> Option<char> {
     let significant = digits.trim_start_matches('0');
     let number = if significant.is_empty() { 0 } else { u32::from_str_radix(significant, radix.number()).ok()? };
     match number {
-        // Python's strings hold lone surrogates; here they become the one other character that also ends as a dash.
+        // Python's strings may hold lone surrogates. Here they become U+FFFD, which also ends up as a dash.
         0xd800..=0xdfff => Some(char::REPLACEMENT_CHARACTER),
         number => char::from_u32(number),
     }
 }
 
-/// Commas between digits dropped, everything but letters and digits turned to dashes, dashes single and never outside.
+/// Drops commas between digits and turns everything else that is not a letter or digit into dashes, which are single
+/// and never at an end.
 fn dashed(characters: &[char]) -> String {
     let is_digit = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(char::is_ascii_digit);
     let mut slug = String::with_capacity(characters.len());

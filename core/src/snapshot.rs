@@ -1,9 +1,9 @@
 //! Storages as bytes: a magic, a format version, and bincode.
 //!
-//! Invariant: nothing else in the project knows of bincode. Decoding has a limit, and never allocates more than it.
+//! Invariant: nothing else in the project knows of bincode. Decoding has a limit, and never allocates more than that.
 //!
-//! There is no checksum: a changed byte that leaves the whole readable is read as it is, so that the storage may be
-//! another one (as it may be of a changed JSON), but a storage it is.
+//! There is no checksum: if a changed byte leaves a snapshot readable, the result may be another storage (as with
+//! changed JSON), but it is always a valid one.
 
 use crate::{
     diagnostic::Code,
@@ -16,17 +16,17 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 const MAGIC: &[u8] = b"flowhold";
 const VERSION: u16 = 1;
 
-/// No snapshot is larger, and decoding none takes more memory.
+/// The largest snapshot, in bytes, and the most memory that decoding takes.
 pub const LARGEST: usize = 512 << 20;
 
-/// Two bytes can claim to be a flow, of which a list takes dozens.
+/// The most flows in a snapshot: two bytes can claim to be a flow, which takes dozens of bytes in memory.
 const MOST_FLOWS: u64 = 1 << 20;
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<LARGEST>> {
     bincode::config::standard().with_limit::<LARGEST>()
 }
 
-/// Why bytes are no snapshot of ours.
+/// Why a snapshot can't be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// No magic.
@@ -66,7 +66,7 @@ pub fn is_snapshot(bytes: &[u8]) -> bool {
 /// Writes a snapshot.
 ///
 /// # Errors
-/// If it would be larger than [`LARGEST`], or bytes of a flow can't be read.
+/// If the snapshot would be larger than [`LARGEST`] or have too many flows, or bytes of a flow can't be read.
 pub fn encode(storage: &Storage) -> Result<Vec<u8>, Failure> {
     let mut payloads = Vec::new();
     if let Storage::Bytes(bytes) = storage {
@@ -100,7 +100,7 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     if version != VERSION {
         return Err(SnapshotError::Version(version).into());
     }
-    // Piece by piece, and borrowed: what is claimed to be there takes no memory.
+    // Decodes piece by piece, and borrows, so that a length that is only claimed takes no memory.
     let mut rest = body;
     let json: &str = take(&mut rest)?;
     let count: u64 = take(&mut rest)?;
@@ -118,7 +118,7 @@ pub fn decode(bytes: &[u8]) -> Result<Storage, Failure> {
     serialized::from_parts(json, Some(payloads))
 }
 
-/// What comes next.
+/// Decodes the next value.
 fn take<'b, T: bincode::BorrowDecode<'b, ()>>(rest: &mut &'b [u8]) -> Result<T, SnapshotError> {
     let decoded = bincode::borrow_decode_from_slice(rest, config());
     let (value, read) = decoded.map_err(|error| SnapshotError::Damaged(words(&error).to_owned()))?;
@@ -126,7 +126,7 @@ fn take<'b, T: bincode::BorrowDecode<'b, ()>>(rest: &mut &'b [u8]) -> Result<T, 
     Ok(value)
 }
 
-/// What bincode says, in words: its own texts are Rust's.
+/// bincode's error in plain words: its own message is in terms of Rust.
 fn words(error: &bincode::error::DecodeError) -> &'static str {
     use bincode::error::DecodeError;
     match error {

@@ -31,11 +31,11 @@ pub struct Spec {
     pub flows: Vec<FlowSpec>,
     /// Field and path, relative to the spec, of each policy that must judge the plan.
     pub policies: Vec<(String, String)>,
-    /// Whether it names flows, be they good or not.
+    /// Whether the spec names flows, valid or not.
     pub(crate) has_flows: bool,
     /// Where each field is in the text.
     places: Vec<(String, Place)>,
-    /// Field -> index of its place; made when a line is first asked for.
+    /// Field -> index of its place; made when a line is first looked up.
     index: OnceCell<BTreeMap<Arc<str>, usize>>,
 }
 
@@ -46,10 +46,10 @@ pub enum StorageSpec {
     Docker(Box<DockerSettings>),
     /// A directory; `~/.prefect/flows` by default.
     Local {
-        /// As written: may begin with `~`, or be relative to the spec.
+        /// As written: it may begin with `~`, or be relative to the spec.
         directory: Option<String>,
     },
-    /// Nothing is kept.
+    /// Memory; nothing is kept.
     Memory,
     /// Bytes inside the serialized storage.
     Bytes,
@@ -70,28 +70,28 @@ impl StorageSpec {
 /// One of `[[flows]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowSpec {
-    /// `flows[0]`.
+    /// The field, such as `flows[0]`.
     pub field: String,
     /// Relative to the spec file. Only a resolved spec may leave it out.
     pub path: Option<String>,
     /// The object in the file that is to be pickled.
     pub object: Option<String>,
-    /// By default the object's own name, else the file's without its extension.
+    /// By default the object's own name, else the file's name without its extension.
     pub name: Option<FlowName>,
-    /// Given, or decided by `object` and the extension; none where only the bytes tell.
+    /// Given, or decided by `object` and the extension; `None` where only the bytes tell.
     pub format: Option<Format>,
     /// Size and digest, which a resolved spec states.
     pub pinned: Option<Content>,
 }
 
-/// One thing that a spec names and its host must look at.
+/// Something that a spec names and that its host must look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The field that names it.
     pub field: String,
-    /// Where it is.
+    /// Where its bytes come from.
     pub origin: Origin,
-    /// Size and digest are known: a preview needs nothing more.
+    /// Whether size and digest are known: a preview then needs nothing more.
     pub pinned: bool,
 }
 
@@ -105,14 +105,15 @@ pub enum Origin {
         /// The object's name, which may be dotted.
         object: String,
     },
-    /// A flow that is stored as it is.
+    /// The path of a flow that is stored as it is.
     Flow(String),
-    /// A file or directory for the image.
+    /// The path of a file or directory for the image.
     File(String),
 }
 
 impl Spec {
-    /// Reads a spec. Whatever is wrong with it is among the diagnostics; without a document there is no spec.
+    /// Reads a spec. The diagnostics tell everything that is wrong with it; the spec is `None` if the text is not one
+    /// at all.
     pub fn parse(text: &str) -> (Option<Self>, Vec<Diagnostic>) {
         let node = match document::parse(text) {
             Ok(node) => node,
@@ -127,7 +128,8 @@ impl Spec {
         (spec, reader.diagnostics)
     }
 
-    /// Where each field is in a text, whatever is wrong with it; of a text that has no syntax, where that went wrong.
+    /// The place of each field in a text, even if the spec has errors; for a text with a syntax error, the place of
+    /// that error.
     pub fn places(text: &str) -> Vec<(String, Place)> {
         let mut places = Vec::new();
         match document::parse(text) {
@@ -137,7 +139,7 @@ impl Spec {
         places
     }
 
-    /// What the host must look at, in the order in which it gives its findings.
+    /// What the host must look at, in the order in which the host gives its findings.
     pub fn sources(&self) -> Vec<Source> {
         let flows = self.flows.iter().filter_map(|flow| {
             let path = flow.path.clone()?;
@@ -156,8 +158,8 @@ impl Spec {
         flows.chain(files).collect()
     }
 
-    /// The base image that a build pulls whatever its sources are, and how; none where that depends on them, on what the
-    /// daemon has, or on a policy. What a build does then is in `DockerStorage`.
+    /// The base image that a build pulls whatever its sources are, and the settings for the pull. `None` where the pull
+    /// depends on the sources, on what the daemon has, or on a policy; `DockerStorage` decides then.
     pub fn pulled_base(&self) -> Option<(&ImageReference, &DockerSettings)> {
         let StorageSpec::Docker(settings) = &self.storage else { return None };
         let base = settings.base_image.as_ref().filter(|base| base.digest().is_none())?;
@@ -170,7 +172,7 @@ impl Spec {
         let index = self.index.get_or_init(|| {
             let mut index = BTreeMap::new();
             for (at, (field, _)) in self.places.iter().enumerate() {
-                // A key that appears twice is read once: the first.
+                // Of a key that appears twice, only the first is read.
                 index.entry(Arc::from(field.as_str())).or_insert(at);
             }
             index
@@ -208,7 +210,8 @@ fn read(reader: &mut Reader, node: &Node) -> Option<Spec> {
     Some(Spec { storage, python, flows, policies, has_flows, places, index: OnceCell::new() })
 }
 
-/// What a document is that people take for a spec, and what it is good for: every key of it would be a fault.
+/// What a document is that people mistake for a spec, and what it is good for. Read as a spec, it would have an error
+/// in every key.
 fn what_else(node: &Node) -> Option<(&'static str, &'static str)> {
     let Value::Table(entries) = &node.value else { return None };
     let value = |key: &str| entries.iter().find(|(name, _)| name == key).map(|(_, node)| &node.value);
@@ -224,7 +227,7 @@ fn what_else(node: &Node) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Each has its own memory and time.
+/// The most policies: each has its own memory and time.
 const POLICIES: usize = 100;
 
 fn read_policies(reader: &mut Reader, field: &Field<'_>) -> Vec<(String, String)> {
@@ -252,7 +255,8 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
     let kind_text = kind.as_ref().and_then(|field| reader.text(field)).unwrap_or(StorageKind::Local.as_str());
     let known = kind_text.parse::<StorageKind>().ok();
     let python = table.field("python").and_then(|field| reader.text(&field).map(str::to_owned));
-    // Both kinds' fields are read whatever the type, so that one that belongs to another type is told from a slip.
+    // Fields of Local and Docker storages are read whatever the type, so that a field of another type is not taken for
+    // a slip.
     let directory = table.field("directory");
     let settings = if known == Some(StorageKind::Docker) {
         DockerSettings::read(reader, &mut table)
@@ -284,7 +288,7 @@ fn read_storage(reader: &mut Reader, mut table: Table<'_>) -> (StorageSpec, Opti
     (storage, python)
 }
 
-/// Reports fields of the Docker storage where the type is another.
+/// Reports fields of the Docker storage in a spec of another type.
 fn refuse_settings(reader: &mut Reader, table: &mut Table<'_>, kind: &str) {
     settings::read_python_version(reader, table);
     settings::read_cloudpickle_version(reader, table);
@@ -328,7 +332,8 @@ fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
     let is_python = path.as_deref().is_some_and(|path| path.ends_with(".py"));
     let by_shape = match path.as_deref() {
         Some(_) if object.is_none() && is_python => Some(Format::Script),
-        // What is pinned is not looked at, and of two plans of a spec one would be wrong.
+        // The bytes of a pinned flow don't decide its format: a preview does not look at them, and must make the same
+        // plan as a build.
         Some(path) if object.is_none() && pinned.is_none() && !is_pickle(path) => None,
         _ => Some(Format::Pickle),
     };
@@ -349,14 +354,14 @@ fn read_flow(reader: &mut Reader, field: &Field<'_>) -> Option<FlowSpec> {
         reader.report(Code::InvalidValue, field, message, Some("leave out object to store the file as it is"));
         object = None;
     }
-    // Another name in its place would have faults that nobody made.
+    // A default name in its place could cause errors that the user did not make.
     if name.is_none() && name_field.is_some() {
         return None;
     }
     Some(FlowSpec { field: field.path.clone(), path, object, name, format: format.or(by_shape), pinned })
 }
 
-/// Whether a path has an extension of pickles, some of which begin with a byte that texts may begin with, too.
+/// Whether a path has an extension of pickles. Some pickles begin with a byte with which a text may begin, too.
 fn is_pickle(path: &str) -> bool {
     let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
     matches!(extension, "pkl" | "pickle" | "prefect" | "cpkl" | "cloudpickle" | "p" | "pck" | "pcl")
@@ -365,7 +370,7 @@ fn is_pickle(path: &str) -> bool {
 fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     let text = reader.text(field)?;
     let identifier = |part: &str| {
-        // Beyond ASCII Python itself says what a letter is.
+        // Beyond ASCII, Python itself decides what a letter is.
         let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
         part.starts_with(letter) && part.chars().all(|c| letter(c) || c.is_ascii_digit())
     };
@@ -376,7 +381,7 @@ fn read_object(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-/// At most this many bytes of paths are remembered: a hundred thousand flows have a tenth of it.
+/// At most this many bytes of paths are remembered: a hundred thousand flows need a tenth of that.
 const PLACES: usize = 64 << 20;
 
 fn collect_places(path: &str, node: &Node, places: &mut Vec<(String, Place)>, left: &mut usize) {

@@ -25,13 +25,13 @@ use crate::{
 /// What a storage may ask its host for.
 #[derive(Clone, Copy)]
 pub struct Capabilities<'h> {
-    /// Local storage.
+    /// For Local storage, and for Docker storage inside the image.
     pub files: &'h dyn Files,
-    /// Docker storage.
+    /// For Docker storage.
     pub docker: &'h dyn Docker,
-    /// Times of steps, and names by time.
+    /// For the times of steps, and for names by time.
     pub clock: &'h dyn Clock,
-    /// Names that nothing else decides.
+    /// For names that nothing else decides.
     pub random: &'h dyn Random,
 }
 
@@ -48,12 +48,12 @@ pub enum Storage {
     Bytes(BytesStorage),
 }
 
-/// How to run a flow that is not in an image: with a Python of the host's.
+/// How to run a flow that is not in an image, with a Python of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonRun {
     /// The text of a Python program; its arguments are the flow's path and format.
     pub program: &'static str,
-    /// Where the flow is a file already.
+    /// The path of the flow, if it is a file already.
     pub path: Option<String>,
     /// The flow.
     pub flow: Flow,
@@ -69,16 +69,16 @@ pub struct BuildReport {
     pub plan: String,
     /// The image's reference; none for storages without image.
     pub image: Option<String>,
-    /// The digest under which the registry has it.
+    /// The digest under which the registry has the image.
     pub digest: Option<String>,
-    /// Whether it was pushed.
+    /// Whether the image was pushed.
     pub pushed: bool,
-    /// What took how long.
+    /// The steps, and how long each took.
     pub steps: Vec<BuildStep>,
 }
 
 impl Storage {
-    /// The storage that a resolved spec describes. Flows are in it, nothing is built or written.
+    /// The storage that a resolved spec describes, with its flows. Nothing is built or written.
     ///
     /// # Errors
     /// If two flows have one location.
@@ -114,7 +114,7 @@ impl Storage {
         })
     }
 
-    /// Its type.
+    /// The type of the storage.
     pub const fn kind(&self) -> StorageKind {
         match self {
             Self::Docker(_) => StorageKind::Docker,
@@ -136,12 +136,12 @@ impl Storage {
         }
     }
 
-    /// The file of the spec that a Docker storage was built from, as far as that is known.
+    /// The file of the spec from which a Docker storage was built, if it is known.
     pub fn spec(&self) -> Option<&str> {
         if let Self::Docker(docker) = self { docker.spec.as_deref() } else { None }
     }
 
-    /// Remembers that file, if this is a Docker storage.
+    /// Remembers the file of the spec, if this is a Docker storage.
     pub fn set_spec(&mut self, file: String) {
         if let Self::Docker(docker) = self {
             docker.spec = Some(file);
@@ -158,7 +158,7 @@ impl Storage {
         }
     }
 
-    /// Whether a flow of that name is in the storage. What is no name is not contained.
+    /// Whether a flow of that name is in the storage. A text that is not a name is not in it.
     pub fn contains(&self, name: &str) -> bool {
         self.flows().contains(name)
     }
@@ -166,7 +166,7 @@ impl Storage {
     /// Adds a flow, and returns its location.
     ///
     /// # Errors
-    /// If its name or location is taken, or it can't be written.
+    /// If the flow's name or location is taken, or the flow can't be written.
     pub fn add_flow(&mut self, flow: Flow, host: Capabilities<'_>) -> Result<String, Failure> {
         match self {
             Self::Docker(docker) => docker.add_flow(flow),
@@ -176,7 +176,7 @@ impl Storage {
         }
     }
 
-    /// The flow at a location. For a Docker storage: inside the image.
+    /// The flow at a location. For a Docker storage, this works inside the image.
     ///
     /// # Errors
     /// If no flow of this storage has the location, or its bytes can't be read.
@@ -189,7 +189,7 @@ impl Storage {
         }
     }
 
-    /// A flow's bytes, also out of a Docker storage's image, which is not run.
+    /// A flow's bytes. For a Docker storage they may come out of the image, which is not run.
     ///
     /// # Errors
     /// If no flow of this storage has the location, its bytes can't be read, or the image can't be reached.
@@ -201,10 +201,10 @@ impl Storage {
         flow.content.blob.ok_or_else(|| no_content(&flow.name))
     }
 
-    /// A runner for one flow; only a Docker storage has them.
+    /// A runner for one flow; only a Docker storage has runners.
     ///
     /// # Errors
-    /// If the storage has none, no flow has the location, or the image has no name.
+    /// If the storage has no runners, no flow has the location, or the image has no name.
     pub fn get_env_runner(&self, location: &str) -> Result<docker::EnvRunner, Failure> {
         match self {
             Self::Docker(docker) => docker.get_env_runner(location),
@@ -212,10 +212,10 @@ impl Storage {
         }
     }
 
-    /// How to run a flow with a Python of the host's; a Docker storage's flows need its image.
+    /// How to run a flow with a Python of the host. The flows of a Docker storage need its image instead.
     ///
     /// # Errors
-    /// If it is a Docker storage, or for the reasons of [`Self::get_flow`].
+    /// If this is a Docker storage, or for the reasons of [`Self::get_flow`].
     pub fn get_python_run(&self, location: &str, host: Capabilities<'_>) -> Result<PythonRun, Failure> {
         if matches!(self, Self::Docker(_)) {
             return Err(unsupported(StorageKind::Docker, "flows that only run in its image", "take get_env_runner"));
@@ -227,8 +227,8 @@ impl Storage {
     /// Builds. With `expect`, refuses any plan but the one with this digest.
     ///
     /// # Errors
-    /// If the plan is another or has an error, bytes are missing, or pulling, building, pushing or writing fails. The storage is
-    /// as it was then.
+    /// If the plan has another digest or an error, bytes are missing, or pulling, building, pushing or writing fails. A
+    /// Docker storage is then as it was before; a Local one may have stored some of its flows.
     pub fn build(&mut self, push: bool, expect: Option<&str>, host: Capabilities<'_>) -> Result<BuildReport, Failure> {
         match self {
             Self::Docker(docker) => docker.build(push, expect, host),
@@ -258,7 +258,7 @@ impl Storage {
     /// Pulls the base image, and returns its reference.
     ///
     /// # Errors
-    /// If it is no Docker storage, or the daemon can't pull the image.
+    /// If this is not a Docker storage, or the daemon can't pull the image.
     pub fn pull_image(&mut self, docker: &dyn Docker) -> Result<String, Failure> {
         self.docker("no base image")?.pull_image(docker)
     }
@@ -266,12 +266,12 @@ impl Storage {
     /// Pushes the built image, and returns its reference.
     ///
     /// # Errors
-    /// If it is no Docker storage, has no registry, or the daemon can't push the image.
+    /// If this is not a Docker storage, it has no registry, or the daemon can't push the image.
     pub fn push_image(&mut self, docker: &dyn Docker) -> Result<String, Failure> {
         self.docker("no image")?.push_image(docker)
     }
 
-    /// The Docker storage that this is; of another, `lacks` says what it hasn't.
+    /// This storage as a Docker storage; for any other storage, an error that names what it `lacks`.
     fn docker(&mut self, lacks: &str) -> Result<&mut DockerStorage, Failure> {
         match self {
             Self::Docker(docker) => Ok(docker),
@@ -280,8 +280,8 @@ impl Storage {
     }
 }
 
-/// Stores the only flow of a local spec at once; returns its name and location. Unlike a build, which leaves alone what
-/// is there already, this is an error if the name is taken.
+/// Stores the only flow of a local spec at once; returns its name and location. A build leaves a flow alone that is
+/// there already, but here it is an error if the name is taken.
 pub fn add_planned(spec: &ResolvedSpec, files: &dyn Files) -> Result<(String, String), Failure> {
     let (ResolvedStorage::Local { directory }, [only]) = (&spec.storage, spec.flows.as_slice()) else {
         let message = "a spec of a local storage with one flow can be added, and this is another".to_owned();
@@ -316,12 +316,12 @@ pub(crate) fn unsupported(kind: StorageKind, what: &str, help: &str) -> Failure 
     Failure::input(Code::Unsupported, format!("a {kind} storage has {what}")).with_help(help)
 }
 
-/// A flow's bytes, where they are not only described.
+/// A flow's bytes, or an error if they are only described.
 pub(crate) fn blob_of(flow: &Flow) -> Result<&SharedBlob, Failure> {
     flow.content.blob.as_ref().ok_or_else(|| no_content(&flow.name))
 }
 
-/// The failure where a flow's bytes are needed and only described.
+/// The failure for a flow whose bytes are needed, but only described.
 pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
     Failure::input(Code::NoContent, format!("the bytes of the flow {:?} are not here", name.as_str()))
         .with_help("build from the spec")
@@ -329,7 +329,7 @@ pub fn no_content(name: &crate::flow_name::FlowName) -> Failure {
 
 impl From<&BuildStep> for Json {
     fn from(step: &BuildStep) -> Self {
-        // In milliseconds, which is what clocks tell.
+        // Rounded to milliseconds, which is what clocks tell.
         let milliseconds = (step.seconds * 1000.0).round() as u64;
         let seconds = format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
         let seconds = seconds.trim_end_matches('0');
@@ -342,7 +342,7 @@ impl From<&BuildStep> for Json {
     }
 }
 
-/// Formats by flow name, where nobody would know them otherwise.
+/// Writes formats by flow name, for flows whose format nothing else tells.
 pub(crate) fn write_formats<'f>(fields: &mut Object, flows: impl Iterator<Item = (&'f FlowName, Format)>) {
     let formats: Vec<_> = flows.map(|(name, format)| (name.to_string(), format.as_str().into())).collect();
     fields.put_some("formats", (!formats.is_empty()).then_some(Object(formats)));

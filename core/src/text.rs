@@ -1,8 +1,9 @@
-//! Texts that others wrote, and how they are shown.
+//! Texts that others wrote, and how messages show them.
 
 use core::fmt;
 
-/// Whether `character` is a control character, or one of the two separators that end a line without being one.
+/// Whether `character` is a control character, or one of the two separators that end a line but are not control
+/// characters.
 pub(crate) fn breaks_lines(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }

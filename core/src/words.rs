@@ -1,4 +1,5 @@
-//! Settings that are one word of a few: each list is written once, for reading, for writing and for the keys of a spec.
+//! Settings that take one word of a list. Each list is written once, for reading, for writing and for the keys of a
+//! spec.
 
 use std::fmt;
 
@@ -53,10 +54,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The words of all of them.
+            /// The words of all variants.
             pub const WORDS: &[&str] = &[$($word),+];
 
-            /// As specs write it.
+            /// The word that specs write.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

@@ -13,8 +13,8 @@ wasmtime::component::bindgen!({
     },
 });
 
-/// In the place of what would be generated, so that a [`Failure`] can be an error, and be shown to people. The interface
-/// has types and no functions.
+/// Replaces the generated module, so that [`Failure`] can be an error and be shown to people. The interface has types
+/// and no functions.
 pub mod diagnostics {
     use wasmtime::component::{HasData, Linker};
 

@@ -1,4 +1,4 @@
-//! Bytes of the host that the component only has a handle of.
+//! Bytes that stay with the host: the component only has a handle to them.
 
 mod pieces;
 
@@ -24,21 +24,21 @@ use crate::{
 /// How much of a file is read at once.
 const STEP: usize = 256 << 10;
 
-/// Files up to this size are read when they are opened, so that they are opened once, for as long as no more than
-/// [`SMALL_FILES`] bytes of such are held.
+/// Files up to this size are read when they are opened, and so opened only once, as long as no more than
+/// [`SMALL_FILES`] bytes of them are held.
 const SMALL: usize = 16 << 10;
 
-/// Ten thousand flows of 2 KB are less.
+/// Enough for ten thousand flows of 2 KB.
 static SMALL_FILES: LazyLock<Quota> = LazyLock::new(|| Quota::of(24 << 20));
 
 /// Immutable bytes: in memory, or a file that must stay as it was when it was opened.
 #[derive(Clone, Debug)]
 pub struct Blob {
     source: Arc<Source>,
-    /// Gives back what may still be held.
+    /// Gives back what the blob took of a quota.
     #[expect(dead_code, reason = "it is dropped")]
     permit: Option<Arc<Permit>>,
-    /// Where its file is.
+    /// Keeps the temporary directory of the blob's file.
     #[expect(dead_code, reason = "it is dropped")]
     directory: Option<Arc<TempDir>>,
 }
@@ -49,7 +49,7 @@ enum Source {
         bytes: Bytes,
         sha256: OnceLock<[u8; 32]>,
     },
-    /// Most files are opened when they are read: a spec may name more of them than a process may have open.
+    /// Most files are opened only when they are read: a spec may name more files than a process may have open.
     File {
         path: PathBuf,
         held: Option<File>,
@@ -58,12 +58,12 @@ enum Source {
     },
 }
 
-/// By which a change is noticed.
+/// What shows that a file has changed.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
-    /// Device and number, where there are such.
+    /// Device and inode number; zeros where files have none.
     identity: (u64, u64),
 }
 
@@ -81,7 +81,7 @@ impl Stamp {
         Ok(Self { length: metadata.len(), modified: metadata.modified().ok(), identity })
     }
 
-    /// Bytes of a file; none where it has this stamp no more when they are read.
+    /// Reads bytes of a file; none if the file no longer has this stamp.
     fn read(&self, file: &File, offset: u64, length: usize) -> io::Result<Option<Bytes>> {
         let left = self.length.saturating_sub(offset);
         let length = length.min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -99,37 +99,37 @@ impl Blob {
         Self { source: Arc::new(source), permit: None, directory: None }
     }
 
-    /// These bytes.
+    /// A blob of these bytes.
     pub fn in_memory(bytes: impl Into<Bytes>) -> Self {
         Self::new(Source::Memory { bytes: bytes.into(), sha256: OnceLock::new() })
     }
 
-    /// Gives this permit back when the last handle is dropped.
+    /// Adds a permit, which is given back when the last handle is dropped.
     pub(crate) fn with(self, permit: Permit) -> Self {
         Self { permit: Some(Arc::new(permit)), ..self }
     }
 
-    /// Keeps its file's directory for as long as there is a handle, if the bytes are not in memory.
+    /// Keeps the directory of the blob's file as long as there is a handle, unless the bytes are in memory.
     pub(crate) fn keeping(self, directory: &Arc<TempDir>) -> Self {
         let directory = self.as_bytes().is_none().then(|| Arc::clone(directory));
         Self { directory, ..self }
     }
 
-    /// The same bytes, of which nobody counts any more that they are held.
+    /// The same bytes, which no longer count against a quota.
     pub(crate) fn uncounted(self) -> Self {
         Self { permit: None, ..self }
     }
 
-    /// A file by its path. Only a regular one: nothing here waits for a pipe or reads a device.
+    /// Opens a file by its path. It must be a regular file: nothing here waits for a pipe or reads a device.
     ///
     /// # Errors
-    /// The operating system's; `InvalidInput` if it is no regular file; that the file changes at this moment.
+    /// The operating system's error; `InvalidInput` if it is not a regular file; an error if the file is changing.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::of_closed(path, open_regular(path)?)
     }
 
-    /// The same, of a file that is open. It is closed, and opened again by its path when it is read: should that lead to
-    /// another file by then, this is noticed, and none of its bytes are given.
+    /// Like [`Blob::open`], for a file that is open. It is closed, and opened again by its path when it is read: if the
+    /// path leads to another file by then, reading fails.
     pub(crate) fn of_closed(path: &Path, file: File) -> io::Result<Self> {
         Self::within(path, file, &SMALL_FILES)
     }
@@ -141,7 +141,7 @@ impl Blob {
 
     fn within(path: &Path, file: File, quota: &Quota) -> io::Result<Self> {
         let stamp = Stamp::of(&file)?;
-        // The kernel makes up such files as they are read.
+        // The kernel generates the content of such files when they are read.
         if stamp.length == 0 && (&file).read(&mut [0])? > 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of a known size"));
         }
@@ -154,7 +154,7 @@ impl Blob {
         Ok(Self::new(Source::File { path: path.to_owned(), held: None, stamp, sha256: OnceLock::new() }))
     }
 
-    /// An open file, which is kept open; the path is for messages.
+    /// Takes an open file and keeps it open; the path is only for messages.
     ///
     /// # Errors
     /// As [`Blob::open`].
@@ -163,7 +163,7 @@ impl Blob {
         Ok(Self::new(Source::File { path, held: Some(file), stamp, sha256: OnceLock::new() }))
     }
 
-    /// Whether it keeps a file open.
+    /// Whether the blob keeps a file open.
     pub(crate) fn is_open_file(&self) -> bool {
         matches!(&*self.source, Source::File { held: Some(_), .. })
     }
@@ -187,7 +187,7 @@ impl Blob {
     /// At most `length` bytes from `offset`; fewer only at the end.
     ///
     /// # Errors
-    /// The operating system's, or that the file has changed.
+    /// The operating system's error, or an error if the file has changed.
     pub fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         self.reader()?.read(offset, length)
     }
@@ -212,7 +212,7 @@ impl Blob {
     /// Writes all bytes, a piece at a time.
     ///
     /// # Errors
-    /// As [`Blob::read`], and the writer's.
+    /// As [`Blob::read`], and the writer's error.
     pub fn copy_to(&self, mut to: impl io::Write) -> io::Result<()> {
         self.each_piece(|piece| to.write_all(piece))
     }
@@ -238,7 +238,7 @@ impl Blob {
                 if offset >= blob.length() {
                     return Ok(None);
                 }
-                // Of these none takes long enough for a thread.
+                // Reading these is too quick to be worth a thread.
                 let at_once = blob.as_bytes().is_some() || blob.length() <= STEP as u64;
                 let work = move || {
                     let reader = reader.map_or_else(|| blob.reader().map(Arc::new), Ok)?;
@@ -263,7 +263,7 @@ impl Blob {
                 | io::ErrorKind::IsADirectory
                 | io::ErrorKind::InvalidInput
                 | io::ErrorKind::PermissionDenied => changed(path),
-                // Such as too many open files.
+                // For example, too many files are open.
                 _ => error,
             })?),
             _ => None,
@@ -296,14 +296,14 @@ impl Reader {
     }
 }
 
-/// Looks before it opens, because opening a pipe waits for its writer.
+/// Looks at the path before opening it, because opening a pipe waits for its writer.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let metadata = std::fs::metadata(path)?;
     may_be_read(&metadata)?;
     File::open(path)
 }
 
-/// Refuses what has no bytes of its own.
+/// Refuses anything but a regular file.
 pub(crate) fn may_be_read(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { is_regular(metadata.is_file()) }
 }
@@ -313,18 +313,18 @@ pub(crate) fn is_regular(is: bool) -> io::Result<()> {
     is.then_some(()).ok_or_else(error)
 }
 
-/// The bytes of a regular file, unless it is larger.
+/// Reads a regular file of at most `largest` bytes.
 ///
 /// # Errors
-/// The operating system's; `InvalidInput` if it is no regular file; that it is larger.
+/// The operating system's error; `InvalidInput` if the path is not a regular file; an error if the file is larger.
 pub(crate) fn read_regular(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     read_at_most(open_regular(path)?, largest)
 }
 
-/// What there is to read, unless it is larger.
+/// Reads to the end, but at most `largest` bytes.
 ///
 /// # Errors
-/// The operating system's; that it is larger.
+/// The operating system's error; an error if there are more bytes.
 pub fn read_at_most(reader: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -338,7 +338,7 @@ fn changed(path: &Path) -> io::Error {
     io::Error::other(format!("{} changed while it was read", path.display()))
 }
 
-/// A read that leaves no trace in a shared file position, as far as the platform can.
+/// Reads without moving a shared file position, as far as the platform allows.
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     #[cfg(unix)]
     {

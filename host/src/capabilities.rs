@@ -1,4 +1,4 @@
-//! The component's imports, supplied: each call of a guest ends here, and nothing that it says is trusted.
+//! The component's imports: each call of a guest ends here, and nothing that the guest says is trusted.
 
 use std::{
     fs::{File, TryLockError},
@@ -32,11 +32,11 @@ use crate::{
 pub(crate) struct Capabilities {
     pub(crate) table: ResourceTable,
     pub(crate) limits: Limits,
-    /// What the guest may still make its host hold.
+    /// How many bytes the guest may still make its host hold.
     pub(crate) quota: Quota,
-    /// How many files it may still have open.
+    /// How many more files the guest may have open.
     pub(crate) open_files: Quota,
-    /// Ticks of the host's clock in which the guest may still run; none without a deadline.
+    /// The ticks that are left to the guest in this call; none without a deadline.
     pub(crate) ticks: Option<u32>,
     pub(crate) grants: Grants,
     pub(crate) held: DirectoryLock,
@@ -47,12 +47,12 @@ pub(crate) struct Capabilities {
     pub(crate) random: Arc<dyn Random>,
 }
 
-/// The directory that flows are added to in the call at work, locked.
+/// The locked directory to which the current call adds flows.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct DirectoryLock(Arc<Mutex<Option<Arc<File>>>>);
 
 impl DirectoryLock {
-    /// Keeps it locked as long as this is held.
+    /// Keeps the directory locked as long as the result is held.
     fn held(&self) -> Option<Arc<File>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -62,8 +62,8 @@ impl DirectoryLock {
     }
 }
 
-/// A call at work. After it, and where nobody waits for its end any more, others may add flows to the directory that it
-/// added some to: as soon as the file is written at which it was then.
+/// A call in progress. When it ends or is dropped, its directory is unlocked for others who add flows, once the write
+/// in progress is done.
 #[must_use]
 pub(crate) struct CallGuard(pub(crate) DirectoryLock);
 
@@ -73,10 +73,10 @@ impl Drop for CallGuard {
     }
 }
 
-/// For fewer bytes than these, a thread costs more than to read or hash them.
+/// Reading or hashing fewer bytes than this costs less than a thread.
 const SMALL: u64 = 1 << 20;
 
-/// What a guest has a handle of for its connection to a daemon.
+/// A connection to a daemon, for which a guest has a handle.
 #[expect(unreachable_pub, reason = "the bindings want it so")]
 pub struct DaemonHandle(Arc<dyn Daemon>);
 
@@ -107,7 +107,7 @@ impl wit_files::HostBlob for Capabilities {
     }
 
     async fn read(&mut self, blob: Resource<Blob>, offset: u64, length: u32) -> Trap<Result<Vec<u8>, Failure>> {
-        // No guest makes the host hold more than this at once; it asks again for the rest.
+        // One call never reads more than this into the host's memory; the guest asks again for the rest.
         const LARGEST: u32 = 16 << 20;
         let blob = self.table.get(&blob)?.clone();
         let length = u64::from(length.min(LARGEST)).min(blob.length());
@@ -129,7 +129,8 @@ impl wit_files::HostBlob for Capabilities {
 impl wit_files::Host for Capabilities {
     async fn open(&mut self, path: String) -> Trap<Result<Resource<Blob>, Failure>> {
         let missing = || Failure::input("missing-file", format!("{path}: no such file"));
-        // Of what was granted here, a file is opened in no time. What others do is unknown.
+        // Opening a granted file is fast, so it runs here; an embedder's `Files` may block, so it runs on a blocking
+        // thread.
         let opened = match &self.files {
             None => self.grants.open(&path),
             Some(_) => {
@@ -155,7 +156,7 @@ impl wit_files::Host for Capabilities {
         let open = |(path, content): (String, Resource<Blob>)| Ok((path, self.table.get(&content)?.clone()));
         let all = files.into_iter().map(open).collect::<Trap<Vec<_>>>()?;
         let mut created = Vec::with_capacity(all.len());
-        // Whoever is tired of waiting for all of them may drop this between two.
+        // The caller may drop this future between two batches, instead of waiting for all files.
         for batch in batches(&all) {
             let batch = batch.to_vec();
             match self.with_files(move |files| files.create_all(&batch)).await {
@@ -276,7 +277,7 @@ impl random::Host for Capabilities {
 }
 
 impl Capabilities {
-    /// A blob that the guest may have.
+    /// Passes a blob on to the guest, unless the guest has too many files open.
     fn within_limits(&self, blob: Blob) -> Result<Blob, Failure> {
         if !blob.is_open_file() {
             return Ok(blob);
@@ -285,8 +286,8 @@ impl Capabilities {
         self.open_files.take(1).map(|permit| blob.with(permit)).ok_or_else(too_many)
     }
 
-    /// Does something with files that may take long. Should nobody wait for its end any more, the directory stays locked
-    /// until then.
+    /// Does work with files that may take long. If nobody waits for it any more, the directory stays locked until it
+    /// ends.
     fn with_files<T, W>(&self, work: W) -> impl Future<Output = T> + Send + use<T, W>
     where
         T: Send + 'static,
@@ -306,19 +307,19 @@ impl Capabilities {
     }
 }
 
-/// Of all processes one at a time adds flows to a directory. That no flow is torn or overwritten does not hang on it,
-/// only that a flow with a name of its own and another one that has its slug can't mix. So where a directory can't be
-/// locked (Windows, some network file systems), or where no thread can be had that waits for it, it goes without.
+/// Only one process at a time adds flows to a directory. Without the lock, no flow would be torn or overwritten, but a
+/// flow might mix with another of the same slug and a different name. So if a directory can't be locked (Windows, some
+/// network file systems), or no thread can be had to wait for the lock, adding goes on without it.
 async fn lock(directory: Option<File>) -> Option<File> {
     let directory = directory?;
     match directory.try_lock() {
         Ok(()) => Some(directory),
         Err(TryLockError::WouldBlock) => {
             let (tell, told) = tokio::sync::oneshot::channel();
-            // None of those for blocking work: whoever has the lock may need the last of them to get on.
+            // Not one of the threads for blocking work: the holder of the lock may need the last of them to finish.
             let waiting = std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
                 let locked = directory.lock().map(|()| directory);
-                // Where nobody waits any more, this unlocks it.
+                // If nobody waits any more, dropping the directory unlocks it.
                 let _ = tell.send(locked);
             });
             waiting.ok()?;

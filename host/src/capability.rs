@@ -1,11 +1,12 @@
 //! What the core asks of its host: a trait for each imported interface of `core/wit`, where each call is described.
 //!
-//! A program that embeds the core supplies its own with [`HostBuilder`](crate::HostBuilder), or takes those of this
-//! crate: granted directories ([`Grants`](crate::files::Grants)), a Docker daemon ([`Engine`](crate::Engine), which asks
-//! about each other daemon and each secret that a spec names), the system's clock and randomness. What it does not supply
-//! is refused: the core gets a [`Failure`] with the code `no-capability`, and passes it on.
+//! A program that embeds the core supplies its own implementations with [`HostBuilder`](crate::HostBuilder), or takes
+//! those of this crate: granted directories ([`Grants`](crate::files::Grants)), a Docker daemon
+//! ([`Engine`](crate::Engine), which asks the program about other daemons and secrets that a spec names), the system's
+//! clock and randomness. A capability that it does not supply is refused: the core gets a [`Failure`] with the code
+//! `no-capability`, and passes it on.
 //!
-//! Invariant: arguments are a guest's, and nothing about them is to be trusted.
+//! Invariant: arguments come from a guest, and nothing about them is trusted.
 
 use std::{
     sync::Arc,
@@ -22,29 +23,29 @@ use crate::{
     failure::{Failure, FailureKind},
 };
 
-/// A result that takes a while.
+/// The result of a call that takes a while.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 /// The granted part of a file system.
 ///
-/// These calls may wait for a disk: each is made in a thread for that, so that other tasks of the runtime go on, and ends
-/// there even if nobody waits for it any more.
+/// These calls may wait for a disk: those of an embedder run on a blocking thread, so that other tasks of the runtime go
+/// on, and they run to their end even if nobody waits for them any more.
 pub trait Files: Send + Sync {
-    /// Opens a file; none where no such file exists.
+    /// Opens a file; none if no such file exists.
     ///
     /// # Errors
     /// If the path was not granted, or is no regular file.
     fn open(&self, path: &str) -> Result<Option<Blob>, Failure>;
-    /// Stores a new file, whole and synced, or not at all. False where the path is taken: nothing is overwritten.
+    /// Stores a new file, whole and synced, or not at all. False if the path is taken: nothing is overwritten.
     ///
     /// # Errors
     /// If the path was not granted, or can't be written.
     fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure>;
-    /// Stores new files, each as [`create`](Files::create) does, and says of each what that does. Overridden where
+    /// Stores new files, each as [`create`](Files::create) does, and returns its result for each. Override this if
     /// fewer syncs will do for all of them.
     ///
     /// # Errors
-    /// If one of the paths was not granted, or can't be written; others may be there by then.
+    /// If one of the paths was not granted, or can't be written; other files may have been stored by then.
     fn create_all(&self, files: &[(String, Blob)]) -> Result<Vec<bool>, Failure> {
         files.iter().map(|(path, content)| self.create(path, content)).collect()
     }
@@ -53,7 +54,7 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// If the path was not granted, or can't be written.
     fn replace(&self, path: &str, content: &Blob) -> Result<(), Failure>;
-    /// The names in a directory, sorted; empty where it does not exist.
+    /// The names in a directory, sorted; empty if the directory does not exist.
     ///
     /// # Errors
     /// If the directory was not granted, or can't be read.
@@ -67,7 +68,7 @@ pub trait Files: Send + Sync {
 
 /// The container engine.
 pub trait Docker: Send + Sync {
-    /// Connects to the daemon at an address, or to the host's own choice.
+    /// Connects to the daemon at `base_url`, or without one to the daemon of the host's choice.
     fn connect<'a>(&'a self, base_url: Option<&'a str>) -> Answer<'a, Arc<dyn Daemon>>;
 }
 
@@ -79,7 +80,7 @@ pub trait Daemon: Send + Sync {
     fn published<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>>;
     /// Pulls an image, for the daemon's own platform where none is given.
     fn pull<'a>(&'a self, reference: &'a str, platform: Option<&'a str>) -> Answer<'a, ()>;
-    /// What builds this daemon's images.
+    /// The builder that makes this daemon's images.
     fn builder(&self) -> Answer<'_, ImageBuilder>;
     /// Builds and tags an image from the pieces of a tar stream that holds the Dockerfile.
     fn build(&self, archive: Vec<Blob>, options: BuildOptions) -> Answer<'_, BuiltImage>;
@@ -87,7 +88,7 @@ pub trait Daemon: Send + Sync {
     fn push<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<String>>;
     /// Runs a command in a new container, passes its output through, removes it, and returns the exit code.
     fn run(&self, run: ContainerRun) -> Answer<'_, i64>;
-    /// A file of an image, read without running it; none where the image has no such file.
+    /// Reads a file of an image without running the image; none if the image has no such file.
     fn copy_out<'a>(&'a self, image: &'a str, path: &'a str) -> Answer<'a, Option<Blob>>;
 }
 
@@ -120,7 +121,7 @@ impl Random for System {
     }
 }
 
-/// A host without a Docker daemon: it says so.
+/// A host without a Docker daemon: connecting fails with the code `no-capability`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoDocker;
 

@@ -90,7 +90,7 @@ enum Format {
 }
 
 impl Command {
-    /// How its progress is shown, if it has any.
+    /// How the command shows progress, if it has any.
     fn progress(&self) -> Option<Mode> {
         let arguments = match self {
             Self::Build(arguments) => &arguments.progress,
@@ -119,7 +119,7 @@ struct SpecArguments {
 }
 
 impl SpecArguments {
-    /// A host that judges plans as it was told.
+    /// A host with the policies of the command line.
     fn host(&self) -> Result<HostBuilder, Failure> {
         self.policies.iter().try_fold(user_host(), |host, path| {
             Ok(host.policy(path.display().to_string(), reading::read_file(path, reading::LARGEST)?))
@@ -168,7 +168,7 @@ struct StoreArguments {
 
 pub(crate) fn main() -> ExitCode {
     let code = obey(Cli::parse());
-    // Where nobody reads it, the process ends all the same.
+    // If nobody reads stderr, the process ends all the same.
     progress::Stderr.settle(console::LAST_WORDS);
     code
 }
@@ -179,7 +179,7 @@ fn obey(cli: Cli) -> ExitCode {
         Err(error) => return console::fail(&Failure::of_path("starting", &error)),
     };
     let code = runtime.block_on(carry_out(cli.command)).unwrap_or_else(|failure| console::fail(&failure));
-    // A thread that still reads a file must not keep the process.
+    // A thread that still reads a file must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
 }
@@ -211,12 +211,12 @@ async fn carry_out(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A host for specs of the user's own, which may name whatever the user may read and run.
+/// A host for the user's own specs, which may name anything that the user may read and run.
 fn user_host() -> HostBuilder {
     Host::builder().sources(Sources::All)
 }
 
-/// A host with the Docker daemon, and what is cancelled by Ctrl-C or SIGTERM.
+/// A host with the Docker daemon, and the token that Ctrl-C or SIGTERM cancels.
 fn docker_host(host: HostBuilder, mode: Mode) -> Result<(Host, CancellationToken), Failure> {
     let interrupt = exit::on_signal();
     Ok((interruptible(host, mode, &interrupt)?, interrupt))
@@ -230,6 +230,6 @@ fn interruptible(host: HostBuilder, mode: Mode, interrupt: &CancellationToken) -
 fn engine(mode: Mode, interrupt: &CancellationToken) -> Engine {
     let output = Arc::new(|to, bytes: &[u8]| console::pass_on(to, bytes));
     let docker = Engine::new(progress::to_stderr(mode.into()), interrupt.clone(), output);
-    // Of the user's own spec; of a storage file, `store::refuse_foreign_daemon` refuses others.
+    // The user's own spec may name any daemon and secret; `store::refuse_foreign_daemon` checks storage files.
     docker.addresses(Arc::new(|_| true)).secrets(Arc::new(|_| true))
 }

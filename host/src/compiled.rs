@@ -1,11 +1,11 @@
-//! The core, compiled ahead of time by the build script, and run where the binary has it.
+//! The core, compiled ahead of time by the build script, and executed in place in the binary.
 //!
-//! wasmtime would copy the compiled code to memory of its own, which takes longer than all else that a small command
-//! does. On Linux it runs in the pages that are mapped already, of which the kernel reads those that are needed.
+//! wasmtime would copy the compiled code to memory of its own, which takes longer than all else in a small command. On
+//! Linux, the code runs in the binary's pages that are already mapped, and the kernel reads only those that are needed.
 
 use wasmtime::{Config, Engine, component::Component};
 
-/// Compiled code begins at a page.
+/// Aligns compiled code to a page.
 #[repr(C, align(4096))]
 struct Pages<const LENGTH: usize>([u8; LENGTH]);
 
@@ -19,7 +19,7 @@ macro_rules! compiled {
 compiled!(CORE, "core.cwasm");
 compiled!(METERED, "metered.cwasm");
 
-/// What an engine needs for [`load`].
+/// Configures an engine for [`load`].
 pub(crate) fn configure(config: &mut Config) {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     config.with_custom_code_memory(Some(std::sync::Arc::new(in_place::Protection)));
@@ -27,7 +27,7 @@ pub(crate) fn configure(config: &mut Config) {
     let _ = config;
 }
 
-/// Loads the core, metered for an engine that is.
+/// Loads the core; `metered` must be what the engine was configured with.
 #[expect(unsafe_code, reason = "loading compiled code is unsafe, because wasmtime can't check what it does")]
 pub(crate) fn load(engine: &Engine, metered: bool) -> wasmtime::Result<Component> {
     let code = if metered { METERED.0.as_slice() } else { CORE.0.as_slice() };
@@ -40,7 +40,7 @@ pub(crate) fn load(engine: &Engine, metered: bool) -> wasmtime::Result<Component
     unsafe { Component::deserialize(engine, code) }
 }
 
-/// Where pages are as large as [`Pages`] is aligned.
+/// For platforms whose pages are as large as the alignment of [`Pages`].
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod in_place {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,13 +50,13 @@ mod in_place {
 
     use super::Pages;
 
-    /// wasmtime wants each engine's code to be in a place of its own: the first of a process has it here, others copy.
+    /// wasmtime wants each engine's code at its own address: a process's first engine uses it here, others copy it.
     pub(super) fn is_first(metered: bool) -> bool {
         static TAKEN: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
         !TAKEN[usize::from(metered)].swap(true, Ordering::Relaxed)
     }
 
-    /// Makes code executable: by itself wasmtime does so only with memory that it has allocated.
+    /// Makes code executable: wasmtime itself does so only with memory that it has allocated.
     pub(super) struct Protection;
 
     impl CustomCodeMemory for Protection {
@@ -67,7 +67,7 @@ mod in_place {
         #[expect(unsafe_code, reason = "wasmtime says what memory it is")]
         fn publish_executable(&self, code: *const u8, length: usize) -> wasmtime::Result<()> {
             let flags = MprotectFlags::READ | MprotectFlags::EXEC;
-            // SAFETY: whole pages that hold compiled code and nothing else.
+            // SAFETY: these are whole pages that hold compiled code and nothing else.
             Ok(unsafe { mprotect(code.cast_mut().cast(), length, flags) }?)
         }
 

@@ -8,17 +8,17 @@ use std::{
 
 use wasmtime::Engine;
 
-/// How exact a deadline is. Each tick costs a running guest one call, and its thread one wake.
+/// How exact a deadline is. Each tick costs a running guest one call, and the thread of the ticker one wake-up.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Counts an engine's epoch up until it is dropped.
+/// Increments an engine's epoch until it is dropped.
 pub(crate) struct Ticker {
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    /// Begins to count.
+    /// Begins to count ticks.
     pub(crate) fn start(engine: &Engine) -> wasmtime::Result<Self> {
         let engine = engine.weak();
         let (stop, stopped) = mpsc::channel();
@@ -32,7 +32,7 @@ impl Ticker {
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// How many ticks a time has, at least one.
+    /// How many ticks a span of time has, at least one.
     pub(crate) fn ticks(&self, time: Duration) -> u32 {
         let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
         u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
@@ -41,7 +41,7 @@ impl Ticker {
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        // The thread ends when there is nobody left to tell it so.
+        // Dropping the sender ends the thread.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,4 +1,4 @@
-//! The docker daemon: what the host asks of it, in the project's own words.
+//! The Docker daemon: what the host asks of it, in the project's own words.
 //!
 //! Invariant: bollard's types end here. Nothing outside this module names them, so the client can be exchanged, and
 //! nobody has to know that a daemon reports errors with status 200.
@@ -70,27 +70,27 @@ pub use run::{GRACE, Output, OutputStream};
 /// The header with the credentials for a registry.
 const AUTH: &str = "X-Registry-Auth";
 
-/// For questions that the daemon answers at once.
+/// The time limit of requests that the daemon answers at once.
 const ANSWER: Duration = Duration::from_secs(120);
 
-/// bollard gives each request 120 s until its answer *begins*, which for a container that is waited for is when it ends. So
-/// that limit is out of the way; [`Daemon::ask`] has its own.
+/// bollard gives each request 120 s until its answer *begins*, and a request that waits for a container is answered
+/// when that ends. So that limit is out of the way; [`Daemon::ask`] has its own.
 const FOREVER: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// What all operations share.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// Who is told what is going on.
+    /// Receives progress events.
     pub progress: Arc<dyn Progress>,
     /// Cancelled to stop whatever is running.
     pub interrupt: CancellationToken,
-    /// Cancelled to stop at once whatever has time to clean up after `interrupt`.
+    /// Cancelled to stop at once what is still cleaning up after `interrupt`.
     pub kill: CancellationToken,
     /// Which secrets builds may have.
     pub secrets: SecretGrant,
 }
 
-/// Says whether builds may have the secret that is there.
+/// Says whether builds may have the secret from this source.
 pub type SecretGrant = Arc<dyn Fn(&SecretSource) -> bool + Send + Sync>;
 
 impl fmt::Debug for Settings {
@@ -105,7 +105,7 @@ pub(crate) struct Daemon {
     docker: Docker,
     place: Address,
     address: String,
-    /// What it builds images with, if nobody says otherwise.
+    /// The builder that the daemon prefers, unless `DOCKER_BUILDKIT` names one.
     preferred_builder: ImageBuilder,
     credentials: Arc<CredentialStore>,
     settings: Settings,
@@ -118,19 +118,19 @@ pub(crate) struct InspectedImage {
     pub id: String,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,
-    /// Such as `linux/amd64`, where there is one image of this name; none where the daemon may have it for several.
+    /// Such as `linux/amd64`; none if the daemon may have images of this name for several platforms.
     pub platform: Option<String>,
-    /// What registries call it, such as `localhost:5000/a@sha256:…`; empty before the first push or pull.
+    /// The image's digests in registries, such as `localhost:5000/a@sha256:…`; empty before the first push or pull.
     pub digests: Vec<String>,
 }
 
 impl Daemon {
     /// Connects to the daemon at `base_url` (`unix://`, `tcp://`, `http://`, `https://`, `npipe://`), else at
-    /// `DOCKER_HOST`, else where this platform's docker usually is. `tcp://` is over TLS where `DOCKER_TLS_VERIFY` is
-    /// set; the certificates are those of `DOCKER_CERT_PATH`.
+    /// `DOCKER_HOST`, else in docker's current context, else where this platform's docker usually is. `tcp://` uses TLS
+    /// if `DOCKER_TLS_VERIFY` is set, with the certificates in `DOCKER_CERT_PATH`, or if the context has certificates.
     ///
     /// # Errors
-    /// If the address can't be used, nobody answers there, or the daemon is older than Docker 17.06.
+    /// If the address can't be used, nothing answers there, or the daemon is older than Docker 17.06.
     pub(crate) async fn connect(base_url: Option<&str>, settings: Settings) -> Result<Self, DockerError> {
         let found = Address::find(base_url, |name| std::env::var(name).ok())?;
         let address = found.to_string();
@@ -148,7 +148,7 @@ impl Daemon {
             Address::Pipe(path) => Docker::connect_with_named_pipe(path, FOREVER, API_DEFAULT_VERSION),
             Address::Http(host) => Docker::connect_with_http(host, FOREVER, API_DEFAULT_VERSION),
             Address::Https(host, tls) => tls.client(host),
-            // `find` gives no address of another platform.
+            // `find` returns no address of another platform.
             other => Err(bollard::errors::Error::UnsupportedURISchemeError { uri: other.to_string() }),
         };
         let docker = docker.map_err(|error| RequestError::from(error).into_error("connect", &address))?;
@@ -164,10 +164,10 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// The image that the daemon has under that name or id.
+    /// The image that the daemon has under this name or id.
     ///
     /// # Errors
-    /// If it is not a reference, or the daemon doesn't answer.
+    /// If `reference` is malformed, or the daemon doesn't answer.
     pub(crate) async fn image(&self, reference: &str) -> Result<Option<InspectedImage>, DockerError> {
         let name = Reference::parse(reference)?;
         // An id has to stay as it is: its hash is not a tag.
@@ -175,7 +175,7 @@ impl Daemon {
         let question = Request::get(format!("/images/{name}/json"));
         match self.answer::<ImageInspect>(question).await {
             Ok(image) => {
-                // Of several images, a daemon that keeps them in containerd describes any.
+                // If there are several images, a daemon that keeps them in containerd describes any of them.
                 let is_one = image.graph_driver.is_some_and(|driver| driver.name != "overlayfs");
                 let platform = (image.os.zip(image.architecture)).filter(|_| is_one);
                 let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
@@ -212,8 +212,8 @@ impl Daemon {
         }
     }
 
-    /// Why a registry did not carry out the `operation`, or why the daemon, which was asked to `of_daemon`, did not get so
-    /// far.
+    /// Turns an answer that refuses into an error of the registry, which did not carry out the `operation`, and any
+    /// other error into one of the daemon, which was asked to `of_daemon` and did not get so far.
     fn registry_error(
         &self,
         operation: &'static str,
@@ -234,7 +234,7 @@ impl Daemon {
         }
     }
 
-    /// A request that is answered at once, ended by an interruption and by [`ANSWER`].
+    /// Makes a request that is answered at once; an interruption or [`ANSWER`] ends it.
     async fn ask<T, E>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, RequestError>
     where
         RequestError: From<E>,
@@ -245,7 +245,7 @@ impl Daemon {
         }
     }
 
-    /// The next item of a stream, however long it takes, ended by an interruption.
+    /// Waits for the next item of a stream, however long it takes; an interruption ends that.
     async fn next<T>(
         &self,
         stream: &mut (impl Stream<Item = Result<T, bollard::errors::Error>> + Unpin),
@@ -253,13 +253,13 @@ impl Daemon {
         self.unless_interrupted(stream.next()).await?.transpose().map_err(RequestError::from)
     }
 
-    /// Work that an interruption drops. What is dropped closes its connections, which is what makes a daemon at work stop.
+    /// Does work that an interruption drops. Dropped work closes its connections, which makes a working daemon stop.
     async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupted> {
         self.settings.interrupt.run_until_cancelled(work).await.ok_or(Interrupted)
     }
 
-    /// The user's credentials for a registry, as the header `X-Registry-Auth` has them. Without any it is there, too: the
-    /// daemon wants it.
+    /// The value of the header `X-Registry-Auth`: the user's credentials for a registry, or an empty object if there
+    /// are none, because the daemon wants the header.
     async fn registry_auth(&self, reference: &Reference) -> Result<String, DockerError> {
         let found = self.unless_interrupted(self.credentials.find(reference.registry())).await??;
         let auth = found.map_or_else(
@@ -280,7 +280,7 @@ impl Daemon {
         self.settings.progress.event(event);
     }
 
-    /// Tells the beginning and the end of an operation.
+    /// Reports the beginning and the end of an operation.
     async fn watched<T>(
         &self,
         operation: Operation,

@@ -1,7 +1,7 @@
 //! What the library reports when an operation did not happen: the component's own failures, and the host's.
 //!
-//! These are the types of `interface diagnostics` in `core/wit`, which the bindings take from here: a failure is an
-//! error like any other.
+//! These are the types of `interface diagnostics` in `core/wit`. The bindings take them from here, so that a failure is
+//! an error like any other.
 
 use std::{error::Error, fmt, io};
 
@@ -24,9 +24,9 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// The line of the spec text, counted from 1, where it is about something in the text.
+    /// The line of the spec text, counted from 1, if the finding is about something in the text.
     pub line: Option<u32>,
-    /// The policy whose verdict it is, as the spec or the user names it; none where it is the core's finding.
+    /// The policy that gave this verdict, as the spec or the user names it; none if it is the core's finding.
     pub policy: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub enum FailureKind {
     /// Trying again may help: a timeout, a server error.
     #[component(name = "retry")]
     Retry,
-    /// The user or the host stopped it.
+    /// The user or the host stopped the operation.
     #[component(name = "interrupted")]
     Interrupted,
 }
@@ -57,7 +57,7 @@ pub struct Failure {
     pub kind: FailureKind,
     /// Stable, kebab-case: for programs, and for looking it up.
     pub code: String,
-    /// The field of the spec that it is about, such as `storage.files`; none where it is about none.
+    /// The field of the spec that the failure is about, such as `storage.files`, if it is about one.
     pub field: Option<String>,
     /// What is the matter, with the offending value in it. One sentence without its full stop, or a daemon's words.
     pub message: String,
@@ -65,7 +65,7 @@ pub struct Failure {
     pub help: Option<String>,
 }
 
-/// The message, and in a line of its own what to do about it.
+/// The message, and on a line of its own what to do about it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -86,7 +86,7 @@ impl Failure {
         Self::new(FailureKind::Input, code, message)
     }
 
-    /// The same, with what to do about it.
+    /// Adds what to do about the failure.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -95,10 +95,12 @@ impl Failure {
 
     /// A path that nobody has granted.
     pub(crate) fn not_granted(path: impl fmt::Display) -> Self {
+        let path = path.to_string();
+        let path = if path.is_empty() { "a path that is empty" } else { &path };
         Self::input("not-granted", format!("{path} was not granted"))
     }
 
-    /// What the operating system says of a path.
+    /// A failure that the operating system reports for a path.
     pub fn of_path(path: impl fmt::Display, error: &io::Error) -> Self {
         let (code, help) = match error.kind() {
             io::ErrorKind::NotFound => ("missing-file", Some("check the path")),
@@ -116,7 +118,7 @@ impl Failure {
         Self { help: help.map(str::to_owned), ..Self::input(code, message) }
     }
 
-    /// The guest broke, or was stopped.
+    /// The failure of a guest that broke, or was stopped.
     pub(crate) fn of_guest(error: &wasmtime::Error) -> Self {
         if matches!(error.downcast_ref(), Some(wasmtime::Trap::Interrupt)) {
             return Self::new(FailureKind::Unavailable, "deadline", "the core was stopped at its deadline")
@@ -145,7 +147,7 @@ impl Failure {
     }
 }
 
-/// What the operating system says, without Rust's `(os error 2)`. Errors that don't come from the operating system are
+/// The operating system's words, without Rust's `(os error 2)`. Errors that don't come from the operating system are
 /// passed on unchanged.
 pub(crate) fn of_system(error: &io::Error) -> String {
     let text = error.to_string();

@@ -39,17 +39,17 @@ pub struct Grants {
     synced: Arc<Mutex<HashSet<Identity>>>,
 }
 
-/// Device and number of a directory.
+/// Device and inode number of a directory.
 type Identity = (u64, u64);
 
 #[derive(Debug)]
 struct Grant {
-    /// As the guest names it.
+    /// The path by which the guest names the directory.
     root: PathBuf,
     access: Access,
-    /// The root, or what is there of the way to it.
+    /// The root, or the nearest of its parents that existed.
     dir: Dir,
-    /// From `dir` to the root; empty where the root exists.
+    /// The path from `dir` to the root; empty if the root existed.
     missing: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl Grants {
     /// Grants a directory, which need not exist yet.
     ///
     /// # Errors
-    /// If something on the way to it is no directory, or may not be looked into.
+    /// If a part of the path is not a directory, or may not be looked into.
     pub fn grant(&mut self, root: &Path, access: Access) -> Result<(), Failure> {
         let mut existing = root;
         loop {
@@ -76,7 +76,7 @@ impl Grants {
         }
     }
 
-    /// A directory that may be written to, itself.
+    /// Opens a directory that may be written to.
     pub(crate) fn open_directory(&self, path: &str) -> Option<File> {
         let (dir, within) = self.find(path, Access::Write).ok()?;
         Some(dir.open(within).ok()?.into_std())
@@ -85,7 +85,7 @@ impl Grants {
     /// The grant that covers a path, and the path within it.
     fn find(&self, path: &str, wanted: Access) -> Result<(&Dir, PathBuf), Failure> {
         let path = Path::new(path);
-        // How the directory itself is named is the affair of whoever granted it.
+        // Only the rest has to be plain: whoever granted the directory chose its name.
         let is_plain = |rest: &Path| rest.components().all(|part| matches!(part, Component::Normal(_)));
         let covers = |grant: &&Arc<Grant>| grant.access == wanted || grant.access == Access::Write;
         let grant =
@@ -106,7 +106,7 @@ impl Files for Grants {
     fn open(&self, path: &str) -> Result<Option<Blob>, Failure> {
         let (dir, within) = self.find(path, Access::Read)?;
         let open = || {
-            // What it is, is asked of the open file: a path may lead elsewhere a moment later.
+            // The open file is checked, because the path may lead elsewhere a moment later.
             Blob::of_file(PathBuf::from(path), dir.open_with(&within, &without_waiting())?.into_std())
         };
         match open() {
@@ -116,7 +116,7 @@ impl Files for Grants {
         }
     }
 
-    /// Writes and syncs the whole file, and only then gives it its name: whoever is first has it.
+    /// Writes and syncs the whole file, and only then gives it its name: the first writer has it.
     fn create(&self, path: &str, content: &Blob) -> Result<bool, Failure> {
         let (dir, within) = self.find(path, Access::Write)?;
         let created = match create_nameless(dir, &within, content) {
@@ -145,7 +145,7 @@ impl Files for Grants {
             .and_then(|()| dir.rename(&unfinished, dir, &within))
             .and_then(|()| sync_parent(dir, &within));
         replaced.map_err(|error| {
-            // What can't be removed is a temporary file; the error that matters is the first.
+            // If this fails, a temporary file is left; the first error is the one that matters.
             let _ = dir.remove_file(&unfinished);
             of_new(path, &error)
         })
@@ -156,7 +156,7 @@ impl Files for Grants {
         let list = || {
             let mut names = Vec::new();
             for entry in dir.read_dir(&within)? {
-                // A name that is no Unicode can't be a flow's.
+                // A name that is not Unicode can't be a flow's.
                 names.extend(entry?.file_name().into_string().ok());
             }
             names.sort_unstable();
@@ -175,8 +175,8 @@ impl Files for Grants {
 }
 
 impl Grants {
-    /// Makes a directory and its parents, where missing, so that they survive a power loss. One that is there may be that
-    /// of a process which was killed before it could sync it, and so it is synced as well, the first time.
+    /// Makes a directory and its missing parents, so that they survive a power loss. A process may have been killed
+    /// before it could sync an existing directory, so that is synced as well, the first time.
     fn make_directories(&self, dir: &Dir, within: &Path) -> io::Result<()> {
         if let Some(parent) = within.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.make_directories(dir, parent)?;
@@ -211,7 +211,7 @@ fn identity(_: &Metadata) -> Option<Identity> {
     None
 }
 
-/// Opening a pipe would wait for its writer.
+/// Options for opening without waiting: opening a pipe would wait for its writer.
 pub(crate) fn without_waiting() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -236,7 +236,7 @@ fn write_synced(file: &File, content: &Blob) -> io::Result<()> {
     file.sync_all()
 }
 
-/// None where such files can't be had.
+/// Creates a file that has no name until it is whole; none if such files can't be had.
 fn create_nameless(dir: &Dir, within: &Path, content: &Blob) -> Option<io::Result<bool>> {
     let parent = dir.open_dir(parent_of(within)).ok()?;
     let file = Nameless::new(&parent)?;
@@ -246,8 +246,7 @@ fn create_nameless(dir: &Dir, within: &Path, content: &Blob) -> Option<io::Resul
     }
 }
 
-/// Makes a file under a name that nobody looks for, and gives it its own. A process that is killed in between leaves the
-/// first name.
+/// Makes a file under a temporary name, and gives it its own. A process killed in between leaves a temporary file.
 fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> {
     let unfinished = unfinished_name(within);
     let written = create_new(dir, &unfinished).and_then(|file| write_synced(&file, content));
@@ -268,8 +267,8 @@ fn create_renamed(dir: &Dir, within: &Path, content: &Blob) -> io::Result<bool> 
     }
 }
 
-/// Gives a file another name in its directory, unless that is taken: some file systems know no links, such as those of
-/// USB sticks. None where this can't be had either.
+/// Renames a file in its directory, unless the new name is taken, for file systems without hard links, such as those of
+/// USB sticks. None if this can't be had either.
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 fn rename_new(dir: &Dir, from: &Path, to: &Path) -> Option<io::Result<()>> {
     let parent = dir.open_dir(parent_of(to)).ok()?;
@@ -286,7 +285,7 @@ fn rename_new(_: &Dir, _: &Path, _: &Path) -> Option<io::Result<()>> {
     None
 }
 
-/// What is not found is not the file that is about to be made.
+/// The failure of making a file: what is not found is its directory.
 fn of_new(path: &str, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotFound => Failure::input("missing-file", format!("{path}: its directory is not there"))
@@ -300,15 +299,15 @@ pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The path as it is from everywhere, and without `..`.
+/// The path as an absolute one, without `..`.
 ///
 /// # Errors
-/// If it is empty, or there is no current directory.
+/// If the path is empty, or there is no current directory.
 pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     let mut plain = PathBuf::new();
     for part in std::path::absolute(path)?.components() {
         if part == Component::ParentDir {
-            // Above what a link leads to is not what is above the link.
+            // The parent of a link's target is not the parent of the link.
             plain = std::fs::canonicalize(&plain).unwrap_or(plain);
             plain.pop();
         } else {
@@ -318,12 +317,12 @@ pub fn absolute(path: &Path) -> io::Result<PathBuf> {
     Ok(plain)
 }
 
-/// The same; the path itself where that fails.
+/// Like [`absolute`], or the path itself if that fails.
 pub(crate) fn from_everywhere(path: &Path) -> PathBuf {
     absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// After this, the directory's entry survives a power loss too; Windows sees to it by itself.
+/// Syncs the parent directory, so that the entry survives a power loss too; Windows does so by itself.
 fn sync_parent(dir: &Dir, within: &Path) -> io::Result<()> {
     if cfg!(windows) { Ok(()) } else { dir.open(parent_of(within))?.into_std().sync_all() }
 }
@@ -371,7 +370,7 @@ mod tests {
         Ok(())
     }
 
-    /// As on a file system without links.
+    /// The way that is taken on a file system without links.
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     #[test]
     fn what_is_renamed_replaces_nothing() -> io::Result<()> {

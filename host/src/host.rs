@@ -36,7 +36,7 @@ pub static COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.was
 pub static WIT: &str =
     concat!(include_str!("../../core/wit/storage.wit"), "\n", include_str!("../../core/wit/policy.wit"));
 
-/// The compiled core and what every session of it may use. Cheap to share: many sessions run at once, in a tokio runtime.
+/// The compiled core and what its sessions may use. Cheap to share: many sessions run at once, in a tokio runtime.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -59,7 +59,7 @@ pub struct Host {
     component: Component,
     policies: Vec<Policy>,
     settings: Settings,
-    /// Counts time while there are sessions with a deadline.
+    /// Counts time, if sessions have a deadline.
     ticker: Option<Ticker>,
 }
 
@@ -90,7 +90,7 @@ impl Default for Settings {
     }
 }
 
-/// Makes a [`Host`], and says what its sessions may use; by default nothing but clock and randomness.
+/// Makes a [`Host`], and grants what its sessions may use; by default only clock and randomness.
 #[derive(Default)]
 pub struct HostBuilder {
     settings: Settings,
@@ -106,8 +106,8 @@ impl HostBuilder {
         self
     }
 
-    /// Lets plans be of these sources; by default only of specs that name none, or say all about theirs. It is the
-    /// component that asks for them, and its spec may be a stranger's.
+    /// Lets plans be made from these sources; by default only from specs that name none, or state all about theirs. The
+    /// component asks for the sources, and its spec may be a stranger's.
     ///
     /// ```no_run
     /// # use std::{path::Path, sync::Arc};
@@ -160,24 +160,24 @@ impl HostBuilder {
         self
     }
 
-    /// How long the core may compute within one call; no limit by default. Time in which it waits for its host,
-    /// such as for a build, does not count. It computes about a quarter slower then: it has to look at the time.
+    /// How long the core may compute within one call; no limit by default. Waiting for its host, such as for a build,
+    /// does not count. With a deadline, computing takes about a quarter longer, to look at the time.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = Some(deadline);
         self
     }
 
-    /// Runs another component in the place of the core, such as another version of it: as WebAssembly, which is
-    /// compiled first. It has no more than the core would have.
+    /// Runs another component instead of the core, such as another version of it. It is given as WebAssembly, which is
+    /// compiled first, and may use no more than the core would.
     #[must_use]
     pub fn component(mut self, component: impl Into<Vec<u8>>) -> Self {
         self.component = Some(component.into());
         self
     }
 
-    /// Has a policy judge every plan, besides those that a spec names: a component of the WIT world `policy`.
-    /// Diagnostics call it by its name.
+    /// Has a policy, which is a component of the WIT world `policy`, judge every plan, besides those that a spec names.
+    /// Diagnostics call it by this name.
     #[must_use]
     pub fn policy(mut self, name: impl Into<String>, component: impl Into<Vec<u8>>) -> Self {
         self.policies.push((name.into(), component.into()));
@@ -187,8 +187,8 @@ impl HostBuilder {
     /// Loads the core, and compiles the policies.
     ///
     /// # Errors
-    /// If this machine can't run it, a component was given that is not one or asks for more than there is, or a
-    /// policy is invalid.
+    /// If this machine can't run the core, a given component is not one or asks for more than there is, or one of the
+    /// policies is invalid.
     pub fn build(self) -> Result<Host, Failure> {
         let mut host = load(self.settings, self.component.as_deref()).map_err(|error| Failure::of_guest(&error))?;
         let compile = |(name, bytes): &(String, Vec<u8>)| Policy::compile(&host.component, name, bytes);
@@ -215,7 +215,7 @@ fn load(settings: Settings, component: Option<&[u8]>) -> wasmtime::Result<Host> 
 }
 
 impl Host {
-    /// A host that has nothing until something is granted.
+    /// A builder of a host, which grants only clock and randomness by default.
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }
@@ -223,7 +223,7 @@ impl Host {
     /// A new instance of the core, with memory of its own.
     ///
     /// # Errors
-    /// If it can't be instantiated.
+    /// If the core can't be instantiated, or a granted directory can't be opened.
     pub async fn session(&self) -> Result<Session, Failure> {
         let settings = &self.settings;
         let mut table = ResourceTable::new();
@@ -248,13 +248,13 @@ impl Host {
         let mut store = Store::new(&self.engine, capabilities);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(settings.memory_limit.min(LARGEST_HANDOVER));
-        // Those that the guest has, of its own and its host's resources, and those that it lends to calls.
+        // The guest's handles of its own and its host's resources, and those that it lends to calls.
         store.set_max_component_handles(HANDLES);
         let ticks = self.ticker.as_ref().zip(settings.deadline).map(|(ticker, deadline)| ticker.ticks(deadline));
         if let Some(ticks) = ticks {
             store.data_mut().ticks = Some(ticks);
             store.set_epoch_deadline(1);
-            // Asked once for each tick in which the guest runs, and never while it waits for its host.
+            // Called once for each tick in which the guest runs, and never while it waits for its host.
             store.epoch_deadline_callback(|mut store| {
                 Ok(match &mut store.data_mut().ticks {
                     Some(0) => UpdateDeadline::Interrupt,
@@ -287,32 +287,32 @@ impl Host {
     }
 }
 
-/// The most handles that a session has at once: of each flow and file of a spec, and of what the core makes of them.
+/// The most handles that a session has at once: for each flow and file of a spec, and for what the core makes of them.
 const HANDLES: usize = 1 << 21;
-/// Granted files that a guest may have open at once: a process has no more than 1,024, mostly.
+/// How many granted files a guest may have open at once: most processes may have no more than 1,024.
 const OPEN_FILES: usize = 64;
 
-/// What a guest and its host may hand each other at once, in bytes: a context of some 350,000 files.
+/// How many bytes a guest and its host may hand each other at once: a context of some 350,000 files.
 const LARGEST_HANDOVER: usize = 400 << 20;
 
-/// One instance of the core and what it was granted. Let each call come to its end: of a session whose call's future was
-/// dropped in the middle, every other call fails.
+/// One instance of the core and what it was granted. Let each call come to its end: if the future of a call was dropped
+/// in the middle, every other call of the session fails.
 pub struct Session {
     pub(crate) store: Store<Capabilities>,
     pub(crate) core: Flowhold,
     pub(crate) instance: Instance,
     pub(crate) component: Component,
-    /// They judge every plan.
+    /// The policies of the host, which judge every plan.
     pub(crate) policies: Vec<Policy>,
-    /// What each call may take.
+    /// The ticks that each call may take.
     ticks: Option<u32>,
-    /// What plans may be of.
+    /// The sources that plans may be made from.
     pub(crate) sources: Sources,
     pub(crate) pickling: Pickling,
-    /// What the last plan was made from, and what Python was asked for.
+    /// What the last plan was made from, and what Python was asked to pickle for it.
     pub(crate) inputs: Inputs,
     pub(crate) job: Option<PickleJob>,
-    /// What pulls the next plan's base image ahead, and the pull that it has begun.
+    /// The engine that pulls the next plan's base image ahead, and the pull that it has begun.
     pub(crate) pulling: Option<Arc<docker::Engine>>,
     pub(crate) pull: Option<PullAhead>,
 }
@@ -321,36 +321,36 @@ impl Session {
     /// Grants a directory, which need not exist yet.
     ///
     /// # Errors
-    /// If something on the way to it is no directory, or may not be looked into.
+    /// If a part of the path is not a directory, or may not be looked into.
     pub fn grant(&mut self, directory: &Path, access: Access) -> Result<(), Failure> {
         self.store.data_mut().grants.grant(directory, access)
     }
 
-    /// Where the lines go that flows' files print while they are pickled; nowhere by default. As long as the channel is
-    /// full, what prints waits: somebody has to read from it while a plan is made.
+    /// Sends the lines that flows' files print while they are pickled to this channel; by default they are dropped. As
+    /// long as the channel is full, the printing code waits: read from it while a plan is made.
     pub fn print_to(&mut self, lines: Option<tokio::sync::mpsc::Sender<String>>) {
         self.pickling.printed = lines;
     }
 
-    /// Where pickles of flows are kept, nowhere by default: they are taken from there for as long as nothing
-    /// changes that they were made from, and the flows' files are not executed then.
+    /// Keeps pickles of flows in this directory; by default they are not kept. They are used again, without executing
+    /// the flows' files, as long as nothing that they were made from changes.
     pub fn keep_pickles_in(&mut self, directory: Option<PathBuf>) {
         self.pickling.kept = directory;
     }
 
     /// Has this engine, which the host was given for `docker`, pull the next plan's base image while its flows are
-    /// pickled. It does so only if a build will certainly pull it: not if a policy may be against it, or if the image may
-    /// be there already. Then the build waits for that pull; without a build, nothing is heard of it.
+    /// pickled. It does so only if a build will certainly pull it: not if a policy may be against it, or if the image
+    /// may be there already. The build then waits for that pull; without a build, nothing is reported of it.
     pub fn pull_ahead(&mut self, engine: Arc<docker::Engine>) {
         self.pulling = Some(engine);
     }
 
-    /// Has this Python pickle flows, if it waits. What it says is a guess: a plan of a session without it is the plan.
+    /// Has this Python pickle flows, if it waits. The result is a guess: only a plan that is made without it counts.
     pub fn use_warm(&mut self, warm: Arc<WarmPython>) {
         self.pickling.warm = Some(warm);
     }
 
-    /// What Python was asked for the last plan; none if it needed none.
+    /// What Python was asked to pickle for the last plan; none if the plan needed no Python.
     pub fn pickle_job(&self) -> Option<&PickleJob> {
         self.job.as_ref()
     }
@@ -360,7 +360,7 @@ impl Session {
         &self.inputs
     }
 
-    /// Before each call: it has the whole deadline for itself.
+    /// Begins a call, which has the whole deadline for itself.
     pub(crate) fn begin(&mut self) -> CallGuard {
         let capabilities = self.store.data_mut();
         capabilities.ticks = self.ticks;

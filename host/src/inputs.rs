@@ -1,4 +1,4 @@
-//! What a plan was made from, and what has become of it since: whoever watches it knows when to plan again.
+//! The inputs that a plan was made from, and how they have changed since, which tells when to plan again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -20,7 +20,7 @@ pub struct Inputs {
     trees: BTreeSet<PathBuf>,
 }
 
-/// What matters of the names in a directory.
+/// Which names in a directory matter.
 #[derive(Serialize, Deserialize, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Clone, Copy)]
 pub(crate) enum Listing {
     /// All names.
@@ -32,7 +32,7 @@ pub(crate) enum Listing {
 }
 
 impl Listing {
-    /// Whether it matters that there is such a name.
+    /// Whether this name matters.
     pub(crate) fn counts(self, name: &OsStr) -> bool {
         let named = || !name.as_encoded_bytes().starts_with(b".");
         let module = || named() && ["py", "pyc", "so", "pyd", ""].iter().any(|module| suffix(name) == *module);
@@ -40,7 +40,7 @@ impl Listing {
     }
 }
 
-/// Whether it tells of a package.
+/// Whether a name is that of a package's metadata.
 pub(crate) fn is_metadata(name: &OsStr) -> bool {
     ["dist-info", "egg-info", "egg-link", "egg", "pth"].iter().any(|metadata| suffix(name) == *metadata)
 }
@@ -49,14 +49,14 @@ fn suffix(name: &OsStr) -> &OsStr {
     Path::new(name).extension().unwrap_or_default()
 }
 
-/// How inputs were at a moment. What was not there has no entry.
+/// The state of inputs at one moment. A path where nothing was has no entry.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct State(BTreeMap<PathBuf, Mark>);
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Mark {
-    /// Something, and no more than that counts.
+    /// Something is there, and nothing else about it counts.
     Name,
     Directory {
         mode: u32,
@@ -70,12 +70,12 @@ enum Mark {
     Link(PathBuf),
 }
 
-/// What tells a file or directory from one that came in its place.
+/// What tells a file or directory from one that replaced it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity(Option<SystemTime>, Option<u64>);
 
 impl Identity {
-    /// Of what is there now.
+    /// The identity of what is there now.
     pub fn of(metadata: &fs::Metadata) -> Self {
         #[cfg(unix)]
         let number = Some(std::os::unix::fs::MetadataExt::ino(metadata));
@@ -86,7 +86,7 @@ impl Identity {
 }
 
 impl Inputs {
-    /// A file.
+    /// Adds a file.
     pub fn add_file(&mut self, path: &Path) {
         self.files.insert(from_everywhere(path));
     }
@@ -95,25 +95,25 @@ impl Inputs {
         self.listings.insert((from_everywhere(directory), listing));
     }
 
-    /// A file, or a directory with all that is below it.
+    /// Adds a file, or a directory with everything below it.
     pub(crate) fn add_tree(&mut self, path: &Path) {
         self.trees.insert(from_everywhere(path));
     }
 
-    /// Whether a path is in what goes into the image: one of `files`, or below one.
+    /// Whether a path is copied into the image: one of `files`, or below one.
     pub fn is_copied(&self, path: &Path) -> bool {
         let path = from_everywhere(path);
         self.trees.iter().any(|tree| path.starts_with(tree))
     }
 
-    /// All that are among others.
+    /// Adds all inputs of `other`.
     pub fn extend(&mut self, other: Self) {
         self.files.extend(other.files);
         self.listings.extend(other.listings);
         self.trees.extend(other.trees);
     }
 
-    /// Whether it tells which packages a Python has.
+    /// Whether a path tells which packages a Python has.
     pub fn tells_of_packages(&self, path: &Path) -> bool {
         let listed = |(directory, listing): &(PathBuf, Listing)| {
             *listing == Listing::Packages && path.parent() == Some(directory)
@@ -121,7 +121,7 @@ impl Inputs {
         path.ends_with("pyvenv.cfg") || self.listings.iter().any(listed)
     }
 
-    /// How they are now.
+    /// The state of the inputs now.
     pub fn look(&self) -> State {
         let mut state = State::default();
         for path in &self.files {
@@ -133,7 +133,7 @@ impl Inputs {
                 if listing.counts(&name) {
                     let content = match listing {
                         Listing::Names => false,
-                        // Where an import failed, nobody has named the module.
+                        // If an import failed, its module is not among the files, so its content counts here.
                         Listing::Modules => suffix(&name) == "py",
                         Listing::Packages => is_metadata(&name),
                     };
@@ -161,11 +161,11 @@ impl Inputs {
         state
     }
 
-    /// The directories in which they change, also behind links; with the flag, in all below as well.
+    /// The directories to watch for changes, also behind links; the flag tells to watch everything below as well.
     pub fn directories(&self) -> BTreeMap<PathBuf, bool> {
         let mut found = BTreeMap::new();
         let mut add = |directory: &Path, below: bool| {
-            // Where one is missing, it may come.
+            // A missing directory may come, so the nearest one that is there is watched.
             let mut there = directory.ancestors().filter_map(|directory| fs::canonicalize(directory).ok());
             if let Some(there) = there.find(|there| there.is_dir()) {
                 *found.entry(there).or_default() |= below && directory.is_dir();
@@ -195,7 +195,7 @@ fn mode(_: &fs::Metadata) -> u32 {
 }
 
 impl Mark {
-    /// Of what a path leads to.
+    /// The mark of what a path leads to.
     fn at(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().as_ref().map(Self::of)
     }
@@ -204,7 +204,7 @@ impl Mark {
         if metadata.is_dir() { Self::Directory { mode: mode(metadata) } } else { Self::content(metadata) }
     }
 
-    /// Of a directory, too: then it tells when names came and went.
+    /// The mark of content, also of a directory, whose time tells when names came and went.
     fn content(metadata: &fs::Metadata) -> Self {
         let (identity, modified) = (Identity::of(metadata), metadata.modified().ok());
         Self::Content { identity, length: metadata.len(), modified, mode: mode(metadata) }
@@ -217,7 +217,7 @@ impl Mark {
 
 impl State {
     fn add(&mut self, path: PathBuf, mark: Option<Mark>) {
-        // Whoever looked at more than the name has seen all.
+        // A mark that says more than the name takes precedence.
         if let Some(mark) = mark
             && self.0.get(&path).is_none_or(|known| *known == Mark::Name)
         {
@@ -225,8 +225,8 @@ impl State {
         }
     }
 
-    /// Goes back to how it was before a plan was made: for these paths, and for what is met for the first time and was
-    /// written since the plan began. They are differences still.
+    /// Goes back to the state before a plan was made: for these paths, and for paths that are new here and were written
+    /// since the plan began. They are still differences.
     pub fn go_back(&mut self, paths: &BTreeSet<PathBuf>, before: &Self, began: SystemTime) {
         self.0.retain(|path, mark| {
             before.0.contains_key(path) || mark.modified().is_none_or(|modified| modified < began)
@@ -239,7 +239,7 @@ impl State {
         }
     }
 
-    /// Takes out what doesn't count.
+    /// Takes out files that don't count.
     pub fn forget(&mut self, files: &[Identity]) {
         self.0.retain(|_, mark| !matches!(mark, Mark::Content { identity, .. } if files.contains(identity)));
     }
@@ -249,7 +249,7 @@ impl State {
         self.0.get(path).and_then(Mark::modified).is_some_and(|modified| (from..=to).contains(&modified))
     }
 
-    /// What is another now, has come or has gone.
+    /// The paths that have changed, come or gone.
     pub fn differences(&self, now: &Self) -> BTreeSet<PathBuf> {
         let paths = self.0.keys().chain(now.0.keys());
         paths.filter(|path| self.0.get(*path) != now.0.get(*path)).cloned().collect()
@@ -337,7 +337,7 @@ mod tests {
         }
     }
 
-    /// However else it was looked at: for names, for packages, or as an entry that leads elsewhere.
+    /// However else the file was looked at: for names, for packages, or as an entry that leads elsewhere.
     #[cfg(unix)]
     #[test]
     fn content_counts_wherever_somebody_looked_at_it() {
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(project.changed(), ["models/deep"]);
     }
 
-    /// Also where length and time are the same.
+    /// Also if length and time are the same.
     #[test]
     fn another_file_in_the_place_of_one_counts() {
         let project = Project::new();
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(project.changed(), ["query.sql"]);
     }
 
-    /// Also with an old time, and where there is no time.
+    /// Also files with an old time, or without a time.
     #[test]
     fn what_happens_while_a_plan_is_made_is_a_difference_afterwards() {
         let project = Project::new();
@@ -386,7 +386,7 @@ mod tests {
         fs::rename(project.path("flows/helper.py"), project.path("models/helper.py")).unwrap();
         let meanwhile = project.seen.differences(&project.inputs.look());
         let changed = ["data/more.csv", "data/rows.csv", "flows/helper.py", "models/helper.py", "query.sql"];
-        // And this one nobody had looked at before.
+        // Nobody had looked at this one before.
         let mut project = project;
         fs::write(project.path("new.sql"), "").unwrap();
         project.inputs.add_file(&project.path("new.sql"));

@@ -1,7 +1,7 @@
 //! Flowhold's host: it runs the core inside wasmtime, and supplies what the core must ask for.
 //!
-//! A program that embeds it makes a [`Host`] once, says what its sessions may use, and has sessions plan and build. What
-//! was not granted is refused. So a flow gets into a directory, and out of it:
+//! A program that embeds it makes a [`Host`] once, says what its sessions may use, and has sessions plan and build.
+//! Anything that was not granted is refused. This stores a flow in a directory, and reads it back:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -18,7 +18,7 @@
 //!     folder: project.clone(),
 //! };
 //!
-//! // A spec may be a stranger's: it names what is read, and no Python is started for it.
+//! // A spec may be a stranger's: this one may read files below the project, and run no Python.
 //! let below = project.clone();
 //! let sources = Sources::Granted(Arc::new(move |sought| match sought {
 //!     Sought::File(path) => path.starts_with(&below),
@@ -28,7 +28,7 @@
 //!
 //! let mut session = host.session().await?;
 //! let plan = session.plan(&spec, None, Need::Build).await?;
-//! // What is wrong with the spec, with a help for people.
+//! // Fails with the first error of the spec, with help for people.
 //! session.need_plan(plan).await?;
 //! let storage = session.storage_of(plan).await?;
 //! session.build(storage, false, None).await?;
@@ -42,10 +42,10 @@
 //! # }
 //! ```
 //!
-//! Sessions need a tokio runtime; while they wait for disks or daemons, its other tasks go on. The feature `cli`, which is
-//! on by default, is for the command `flowhold`: who embeds the library leaves it out (`default-features = false`).
+//! Sessions need a tokio runtime, whose other tasks go on while they wait for disks or daemons. The feature `cli`, on
+//! by default, is for the command `flowhold`; leave it out to embed the library (`default-features = false`).
 //!
-//! Invariant: no rule is here. What a spec means, what an image is made of and what a storage is called, the core says;
+//! Invariant: no rule is here. The core says what a spec means, what an image is made of and what a storage is called;
 //! the host reads and writes files, talks to the Docker daemon, and runs Python.
 
 mod bindings;

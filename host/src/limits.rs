@@ -2,10 +2,10 @@
 
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 
-/// The core's largest table is that of its functions, and does not grow.
+/// The most elements of a table. The core's largest table is that of its functions, and does not grow.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
-/// A guest wanted more memory than it may have. It would stop by itself, and not say why.
+/// A guest wanted more memory than it may have. Without this error it would stop without saying why.
 #[derive(Debug, thiserror::Error)]
 #[error("the core needs more than the {} MiB of memory that it may have", .0 >> 20)]
 pub(crate) struct MemoryExceeded(usize);
@@ -17,7 +17,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// With this much memory, in bytes.
+    /// Limits with this much memory, in bytes.
     pub(crate) fn of(memory: usize) -> Self {
         let store = StoreLimitsBuilder::new().memory_size(memory).memories(1);
         Self { memory, store: store.table_elements(TABLE_ELEMENTS).tables(10).instances(10).build() }

@@ -1,4 +1,4 @@
-//! Work that takes long: on all processors, and where nobody else is kept waiting by it.
+//! Work that takes long: on all processors, or on a thread where it keeps nobody waiting.
 
 use std::{future::pending, num::NonZero, panic::resume_unwind, thread};
 
@@ -7,23 +7,23 @@ use tokio::task::JoinError;
 /// For fewer items than this a thread isn't worth it.
 pub(crate) const FEW: usize = 32;
 
-/// Does what takes long, or waits for a disk, in a thread of the runtime for that: other tasks go on meanwhile. It is
+/// Does work that takes long or waits for a disk on a blocking thread of the runtime, so that other tasks go on. It is
 /// done to its end, even if nobody waits for it any more.
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => resume_unwind(panic),
-        // The runtime ends, and whoever waits here with it.
+        // The runtime ends, and the waiting task with it.
         Err(Err(_)) => pending().await,
     }
 }
 
-/// The same, if it takes long: a thread costs more than little work.
+/// Like [`aside`], if the work takes long: a thread costs more than little work.
 pub(crate) async fn aside_if<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
     if long { aside(work).await } else { work() }
 }
 
-/// What `work` makes of each, in their order.
+/// The results of `work` for all items, in their order.
 pub(crate) fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
     let all = &|part: &[I]| part.iter().map(&work).collect::<Vec<_>>();
@@ -36,7 +36,7 @@ pub(crate) fn on_all_processors<I: Sync, O: Send>(items: &[I], work: impl Fn(&I)
         for (part, thread) in others {
             done.extend(match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // No more threads can be started.
+                // No more threads could be started.
                 Err(_) => all(part),
             });
         }

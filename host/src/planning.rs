@@ -17,7 +17,7 @@ use crate::{
 pub struct SpecText {
     /// TOML or JSON.
     pub text: String,
-    /// Absolute.
+    /// An absolute path.
     pub folder: PathBuf,
 }
 
@@ -39,7 +39,7 @@ macro_rules! call {
 pub(crate) use call;
 
 impl Session {
-    /// Reads a spec, looks at everything that it names, and plans. What is wrong with it is among the diagnostics.
+    /// Reads a spec, looks at everything that it names, and plans. Errors of the spec are among the diagnostics.
     ///
     /// # Errors
     /// Only if the core itself breaks.
@@ -87,7 +87,7 @@ impl Session {
         Ok(named)
     }
 
-    /// Drops a plan, whose memory the next one then uses: for sessions that plan again and again.
+    /// Drops a plan, so that the next one can use its memory: for sessions that plan again and again.
     ///
     /// # Errors
     /// If the core fails, or the plan was dropped before.
@@ -95,7 +95,7 @@ impl Session {
         self.release(plan.resource).await
     }
 
-    /// Everything there is to say about the spec.
+    /// All findings about the spec.
     ///
     /// # Errors
     /// Only if the core itself breaks.
@@ -103,10 +103,10 @@ impl Session {
         call!(self.flowhold_storage_planning.plan.call_diagnostics(plan.resource))
     }
 
-    /// Whether the plan can be carried out.
+    /// Fails unless the plan can be carried out.
     ///
     /// # Errors
-    /// What keeps it from that: the first error of the spec.
+    /// The first error of the spec.
     pub async fn need_plan(&mut self, plan: Plan) -> Result<(), Failure> {
         call!(self.flowhold_storage_planning.plan.call_ready(plan.resource))?
     }
@@ -143,7 +143,7 @@ impl Session {
         call!(self.flowhold_storage_planning.plan.call_image(plan.resource))
     }
 
-    /// Flow name and location.
+    /// The name and location of each flow.
     ///
     /// # Errors
     /// Only if the core itself breaks.
@@ -159,7 +159,7 @@ impl Session {
         call!(self.flowhold_storage_planning.plan.call_spec(plan.resource))?
     }
 
-    /// The JSON of `flowhold preview --format json`; with such a JSON of an earlier plan, a forecast is in it.
+    /// The JSON of `flowhold preview --format json`; with that of an earlier plan in `since`, it contains a forecast.
     ///
     /// # Errors
     /// If `since` is not the JSON of a preview.
@@ -167,7 +167,7 @@ impl Session {
         call!(self.flowhold_storage_planning.plan.call_to_json(plan.resource, since))?
     }
 
-    /// Which steps a daemon that has built an earlier plan, given as the JSON of its preview, would take from its cache.
+    /// Which steps a daemon would take from its cache if it has built the plan whose preview, as JSON, is `since`.
     ///
     /// # Errors
     /// If `since` is not the JSON of a preview.

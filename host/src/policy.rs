@@ -1,6 +1,6 @@
 //! Policies: components that an organisation writes and that judge plans. They have no imports, and so no power at all.
 //!
-//! Plans and verdicts travel from one component to the other as they are: this file knows neither's fields.
+//! Plans and verdicts pass from one component to the other as they are: this file doesn't know their fields.
 
 use std::{io, path::Path, time::Duration};
 
@@ -23,10 +23,10 @@ use crate::{
     planning::{Plan, call},
 };
 
-/// No policy is larger, in bytes.
+/// The largest policy, in bytes.
 const LARGEST: usize = 16 << 20;
 
-/// How large each of its memories may grow, in bytes.
+/// How large each memory of a policy may grow, in bytes.
 const MEMORY: usize = 64 << 20;
 
 /// The time that one judgement may take.
@@ -35,16 +35,16 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// The interface and function of the world `policy`.
 const JUDGING: [&str; 2] = ["flowhold:storage/judging@0.1.0", "judge"];
 
-/// The core's side of it.
+/// The core's interface and functions for policies.
 const PLANNING: &str = "flowhold:storage/planning@0.1.0";
 const BUILD_PLAN: &str = "[method]plan.build-plan";
 const JUDGE: &str = "[method]plan.judge";
 
-/// Policies are strangers: their time is limited, whatever is granted to the core.
+/// Makes an engine for policies. They are strangers: their time is limited, whatever is granted to the core.
 fn engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     engine_config::configure(&mut config, true);
-    // Compiled in a time that is about proportional to its size, whatever it is made of.
+    // With these settings, a policy compiles in a time that is about proportional to its size, whatever is in it.
     config.cranelift_opt_level(OptLevel::None).cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
     Engine::new(&config)
 }
@@ -52,7 +52,7 @@ fn engine() -> wasmtime::Result<Engine> {
 /// A policy, compiled. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Policy {
-    /// As the user or the spec names it.
+    /// The policy as the user or the spec names it.
     pub(crate) name: String,
     component: Component,
 }
@@ -112,16 +112,16 @@ impl Policy {
 }
 
 impl Session {
-    /// Has the policies that the spec names, and those of the host, judge a plan. Their verdicts, or why there are none,
-    /// are among its diagnostics then.
+    /// Has the policies that the spec names, and those of the host, judge a plan. Their verdicts, or why there are
+    /// none, are then among the plan's diagnostics.
     pub(crate) async fn judge(&mut self, plan: Plan, named: Vec<String>, folder: &Path) -> Result<(), Failure> {
         if named.is_empty() && self.policies.is_empty() {
             return Ok(());
         }
-        // All are told the same plan: none hears of what another said.
+        // All policies get the same plan: none hears of another's verdicts.
         let told = self.call_plan(BUILD_PLAN, &[Val::Resource(plan.resource)]).await?;
         let Val::Option(Some(told)) = told else { return Ok(()) };
-        // One after the other: compiled, each may need much memory.
+        // One after the other, because a compiled policy may need much memory.
         for name in named {
             let policy = self.compiled(&name, folder).await;
             self.judge_by(plan, name, policy, (*told).clone()).await?;
@@ -132,11 +132,11 @@ impl Session {
         Ok(())
     }
 
-    /// A policy that the spec names, read and compiled.
+    /// Reads and compiles a policy that the spec names.
     fn compiled(&self, name: &str, folder: &Path) -> impl Future<Output = Result<Policy, Failure>> + use<> {
         let (core, path, name) = (self.component.clone(), folder.join(name), name.to_owned());
         let granted = self.sources.clone();
-        // Compiling takes a while, and others may be waiting in this thread.
+        // Compiling takes a while, and other tasks may be waiting on this thread.
         aside(move || {
             let place = granted.file(&path)?;
             let failure = |error: io::Error| Failure::of_path(path.display(), &error);
@@ -166,7 +166,7 @@ impl Session {
         }
     }
 
-    /// Calls a function of the core with values whose types nobody here knows.
+    /// Calls a function of the core with values whose types are not known here.
     async fn call_plan(&mut self, name: &str, arguments: &[Val]) -> Result<Val, Failure> {
         let _guard = self.begin();
         let interface = self.instance.get_export_index(&mut self.store, None, PLANNING);
@@ -183,11 +183,11 @@ async fn called<T: Send>(store: &mut Store<T>, function: Option<Func>, arguments
     Ok(results.pop().unwrap_or(Val::Bool(false)))
 }
 
-/// Makes a component of a module that has its interface beside it, as wit-bindgen leaves it. For modules that the user
-/// has built: what is no module is refused, but the interface is not expected to be hostile.
+/// Makes a component of a module that carries its interface, as wit-bindgen leaves it. This is for modules that the
+/// user has built: anything but a module is refused, but the interface is not expected to be hostile.
 ///
 /// # Errors
-/// If it is no module, or has no interface.
+/// If the bytes are not a module, or the module has no interface.
 pub fn component_of(module: &[u8]) -> Result<Vec<u8>, Failure> {
     let refuse = |error| Failure::input("invalid-module", format!("no component can be made of it: {error:#}"));
     if !is_module(module) {
@@ -210,7 +210,7 @@ fn function(component: &Component, [interface, name]: [&str; 2]) -> Option<Compo
     }
 }
 
-/// Whether the core's plans are what a policy takes, and its verdicts what the core takes.
+/// Whether a policy takes the core's plans, and the core takes the policy's verdicts.
 fn fits(core: &Component, judge: &ComponentFunc) -> bool {
     let told = function(core, [PLANNING, BUILD_PLAN]).and_then(|build_plan| match build_plan.results().next() {
         Some(Type::Option(plan)) => Some(plan.ty()),

@@ -1,4 +1,4 @@
-//! What a long operation tells while it runs, as plain data; how that is shown is a choice of the caller.
+//! What a long operation reports while it runs, as plain data; the caller chooses how that is shown.
 //!
 //! Invariant: nothing here decides anything. An operation behaves the same whoever listens.
 
@@ -22,13 +22,13 @@ pub use json::Json;
 pub use plain::Plain;
 pub use stderr::Stderr;
 
-/// Somebody who is told what is going on.
+/// Receives the events of an operation.
 pub trait Progress: Send + Sync {
     /// Takes one event; must neither block for long nor fail.
     fn event(&self, event: Event<'_>);
 }
 
-/// Tells nobody.
+/// Drops all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -50,8 +50,8 @@ pub enum Mode {
     None,
 }
 
-/// Progress in that mode on standard error. Colours only on a terminal, and not with `NO_COLOR`. Lines are written by a
-/// thread of their own: whoever ends the process lets [`Stderr::settle`] wait for the last ones.
+/// Shows progress in this mode on standard error, with colours only on a terminal, and not with `NO_COLOR`. A thread of
+/// its own writes the lines: call [`Stderr::settle`] before the process ends, to wait for the last ones.
 #[must_use]
 pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
     #[cfg(feature = "cli")]
@@ -67,13 +67,13 @@ pub fn to_stderr(mode: Mode) -> Arc<dyn Progress> {
     }
 }
 
-/// Whether it is a terminal that moves its cursor and has colours.
+/// Whether a stream is a terminal that moves its cursor and has colours.
 fn obeys(stream: &impl IsTerminal) -> bool {
     let dumb = cfg!(unix) && std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
     stream.is_terminal() && !dumb
 }
 
-/// Whether it is such a terminal, and nobody forbids colours.
+/// Whether a stream is such a terminal, and `NO_COLOR` doesn't forbid colours.
 pub fn has_colours(stream: &impl IsTerminal) -> bool {
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden && obeys(stream)
@@ -88,7 +88,7 @@ pub enum Colour {
     Off,
 }
 
-/// The daemon says no more about a layer after such a word.
+/// Whether the daemon says no more about a layer after this status.
 fn layer_is_done(status: &str) -> bool {
     matches!(status, "Pull complete" | "Already exists" | "Pushed" | "Layer already exists")
         || status.starts_with("Mounted from")

@@ -1,7 +1,7 @@
 //! The user's Python: finds the interpreter, asks what is installed in it, and has it pickle flows.
 //!
-//! All Python code runs in one child process per call, which is killed when the call's future is dropped. What it has
-//! to say comes back as JSON lines, the pickles as files.
+//! All Python code runs in one child process per call, which is killed when the call's future is dropped. Its answers
+//! come back as JSON lines, the pickles as files.
 
 mod cache;
 mod error;
@@ -25,17 +25,17 @@ pub use warm::{PickleJob, WarmPython};
 
 const PICKLE_FLOWS: &str = include_str!("python/pickle_flows.py");
 
-/// What an interpreter is and has installed.
+/// The version of an interpreter, and what is installed in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonFacts {
-    /// Major and minor, such as `3.9`: what pickles depend on.
+    /// Major and minor, such as `3.9`: pickles depend on them.
     pub version: String,
     /// Version of the installed Prefect.
     pub prefect: Option<String>,
     /// Version of the installed cloudpickle.
     pub cloudpickle: Option<String>,
-    /// Where it says that it is.
+    /// The interpreter's own path, as it reports it.
     executable: PathBuf,
-    /// Where it looks for modules; none where that can't be told.
+    /// Where it looks for modules; none if that is not known.
     path: Option<Vec<PathBuf>>,
 }

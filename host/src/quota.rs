@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// How much of something there is: bytes of a guest's or of small files, or open files.
+/// How much of something is left: bytes of a guest or of small files, or open files.
 #[derive(Debug, Clone)]
 pub(crate) struct Quota(Arc<AtomicUsize>);
 
@@ -14,14 +14,14 @@ impl Quota {
         Self(Arc::new(AtomicUsize::new(amount)))
     }
 
-    /// Takes this much of it; none where less is left.
+    /// Takes this amount; none if less is left.
     pub(crate) fn take(&self, amount: usize) -> Option<Permit> {
         let left = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(amount));
         left.ok().map(|_| Permit { quota: self.clone(), amount })
     }
 }
 
-/// A part of a quota, given back when it is dropped.
+/// A part of a quota, which is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     quota: Quota,

@@ -1,4 +1,4 @@
-//! What a spec names, looked at: flows are opened or pickled, directories are listed.
+//! Looks at what a spec names: opens or pickles flows, and lists directories.
 
 mod granted;
 
@@ -24,7 +24,7 @@ use crate::{
     python::{Interpreter, PickleJob, PickleRequest, Pickled, WarmPython, configuration_of, path_of},
 };
 
-/// A finding before the component has handles of it.
+/// A finding for which the component has no handles yet.
 pub(crate) enum Found {
     Flow(Option<String>, Blob),
     File(Vec<FoundEntry>),
@@ -53,10 +53,10 @@ pub(crate) struct Findings {
     pub(crate) job: Option<PickleJob>,
 }
 
-/// Whether a look must bring the bytes of sources whose size and digest the spec states.
+/// Whether planning needs the bytes of sources whose size and digest the spec states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Only what is not stated.
+    /// Only the bytes of other sources.
     Preview,
     /// All bytes.
     Build,
@@ -65,11 +65,11 @@ pub enum Need {
 /// How flows are pickled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pickling {
-    /// Takes the lines that flows' files print meanwhile.
+    /// Takes the lines that flows' files print while they are pickled.
     pub(crate) printed: Option<Sender<String>>,
     /// Where pickles are kept.
     pub(crate) kept: Option<PathBuf>,
-    /// Is asked first.
+    /// The Python that is asked first.
     pub(crate) warm: Option<Arc<WarmPython>>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn look(
             _ => None,
         })
         .unzip();
-    // A resolved spec leaves nothing to Python, whatever is needed of it.
+    // A resolved spec leaves nothing for Python to tell, whatever is needed.
     let open = sources.iter().any(|source| !source.pinned);
     if requests.is_empty() && !(python.is_some() && open) {
         return look;
@@ -118,7 +118,7 @@ fn is_wanted(source: &Source, need: Need) -> bool {
     need == Need::Build || !source.pinned
 }
 
-/// All that needs no Python.
+/// Looks at everything that needs no Python.
 fn read(sources: &[Source], folder: &Path, need: Need, granted: &Sources) -> Findings {
     let mut inputs = Inputs::default();
     for source in sources.iter().filter(|source| is_wanted(source, need)) {
@@ -126,7 +126,7 @@ fn read(sources: &[Source], folder: &Path, need: Need, granted: &Sources) -> Fin
             Origin::Object((path, _)) => {
                 let file = folder.join(path);
                 inputs.add_file(&file);
-                // Its modules are beside it.
+                // The flow's modules are beside its file.
                 inputs.add_listing(parent_of(&file), Listing::Modules);
             }
             Origin::Flow(path) => inputs.add_file(&folder.join(path)),
@@ -138,7 +138,7 @@ fn read(sources: &[Source], folder: &Path, need: Need, granted: &Sources) -> Fin
             return Found::Skipped;
         }
         let (Origin::Object((path, _)) | Origin::Flow(path) | Origin::File(path)) = &source.origin;
-        // That of `files` is absolute.
+        // A path of `files` is absolute.
         let path = folder.join(path);
         let place = match granted.file(&path) {
             Ok(place) => place,
@@ -163,7 +163,7 @@ fn read(sources: &[Source], folder: &Path, need: Need, granted: &Sources) -> Fin
 }
 
 impl Findings {
-    /// Has Python pickle flows; `at` says which findings they are.
+    /// Has Python pickle flows; `at` has the index of the finding for each.
     async fn pickle(
         &mut self,
         requests: &[PickleRequest],
@@ -176,11 +176,11 @@ impl Findings {
         let own = |error: io::Error| (None, Failure::of_path("a temporary directory", &error));
         let temporary = tempfile::tempdir().map_err(own)?;
         if let Some(path) = python.and_then(|chosen| path_of(chosen, folder)) {
-            // It may be made yet, or made anew.
+            // The Python may be installed later, or anew.
             self.inputs.add_file(&path);
             configuration_of(&path).iter().for_each(|path| self.inputs.add_file(path));
         }
-        // Asked before anybody looks for it: whether it is there is told of what is granted.
+        // The grant comes before the search: whether a Python exists is told only if it is granted.
         let program = granted.python(Interpreter::choose(python, folder)).map_err(|failure| (None, failure))?;
         let mut interpreter = Interpreter::at(program).map_err(|error| (None, error.into()))?;
         let files = requests.iter().map(|request| request.file.clone()).collect();
@@ -225,8 +225,8 @@ fn failure(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// A file, or a directory with everything below it. A link that is the source itself is followed; links below it are
-/// kept as links, and none that comes in the place of a directory meanwhile leads out of the source.
+/// Lists a file, or a directory with everything below it. A link that is the source itself is followed; links below it
+/// are kept as links, and a link that replaces a directory meanwhile can't lead out of the source.
 fn list(source: &Path, place: &Place) -> Result<Vec<FoundEntry>, (PathBuf, io::Error)> {
     let at = |error| (source.to_owned(), error);
     let mut entries = Vec::new();
@@ -273,14 +273,14 @@ fn mode(metadata: &Metadata) -> u32 {
     cap_std::fs::MetadataExt::mode(metadata) & 0o7777
 }
 
-/// Where files have no mode, what most of them would have elsewhere.
+/// The mode that most files have on other systems, because here they have none.
 #[cfg(not(unix))]
 fn mode(metadata: &Metadata) -> u32 {
     if metadata.is_dir() { 0o755 } else { 0o644 }
 }
 
 impl Found {
-    /// The finding with handles that `push` gives out.
+    /// The finding as the component gets it, with handles from `push`.
     pub(crate) fn hand_over<E>(
         self,
         push: &mut impl FnMut(Blob) -> Result<wasmtime::component::Resource<Blob>, E>,

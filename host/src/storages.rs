@@ -29,12 +29,12 @@ pub struct Flow {
     pub content: Blob,
 }
 
-/// How a Python of the host's runs a flow that is in no image.
+/// How a Python of the host runs a flow that is not in an image.
 #[derive(Debug, Clone)]
 pub struct PythonRun {
     /// The text of a Python program; its arguments are the flow's path and format, as [`Format::name`] has it.
     pub program: String,
-    /// Where the flow is a file already.
+    /// The path of the flow, if it is a file already.
     pub path: Option<String>,
     /// A pickle or a script.
     pub format: Format,
@@ -61,10 +61,10 @@ impl Session {
         Ok(Storage(call!(self.flowhold_storage_storages.storage.call_from_plan(plan.resource))??))
     }
 
-    /// A directory with the flows that are in it. It must have been granted.
+    /// A local storage: a directory with the flows that are in it. The directory must have been granted.
     ///
     /// # Errors
-    /// If it can't be read.
+    /// If the directory can't be read.
     pub async fn local(&mut self, directory: &str) -> Result<Storage, Failure> {
         Ok(Storage(call!(self.flowhold_storage_storages.storage.call_local(directory))??))
     }
@@ -72,7 +72,7 @@ impl Session {
     /// A storage from JSON or a snapshot, told apart by content.
     ///
     /// # Errors
-    /// If it is neither, or damaged.
+    /// If the bytes are neither, or damaged.
     pub async fn deserialize(&mut self, serialized: &[u8]) -> Result<Storage, Failure> {
         Ok(Storage(call!(self.flowhold_storage_storages.storage.call_deserialize(serialized))??))
     }
@@ -93,7 +93,7 @@ impl Session {
         call!(self.flowhold_storage_storages.storage.call_name(storage.0))?
     }
 
-    /// The file of the spec that a Docker storage was built from, without its folder, as far as it is known.
+    /// The file name of the spec that a Docker storage was built from, as far as it is known.
     ///
     /// # Errors
     /// Only if the core itself breaks.
@@ -109,7 +109,7 @@ impl Session {
         call!(self.flowhold_storage_storages.storage.call_set_spec(storage.0, file))
     }
 
-    /// Flow name and location, in the order in which they were added.
+    /// The name and location of each flow, in the order in which the flows were added.
     ///
     /// # Errors
     /// Only if the core itself breaks.
@@ -128,7 +128,7 @@ impl Session {
     /// Adds a plan's only flow to the local storage that it names; returns name and location.
     ///
     /// # Errors
-    /// If the name, or its slug, is taken: also by the same flow, other than when a spec is built again.
+    /// If the name, or its slug, is taken, even by the same flow: only building a spec again accepts that.
     pub async fn add_planned(&mut self, plan: Plan) -> Result<(String, String), Failure> {
         call!(self.flowhold_storage_storages.storage.call_add_planned(plan.resource))?
     }
@@ -153,7 +153,7 @@ impl Session {
         self.take(blob)
     }
 
-    /// The flow at a location; of a Docker storage, inside its image.
+    /// The flow at a location; for a Docker storage, this works only inside its image.
     ///
     /// # Errors
     /// If no flow of the storage has that location.
@@ -165,7 +165,7 @@ impl Session {
     /// Runs a flow of a Docker storage in a container, and returns its exit code.
     ///
     /// # Errors
-    /// If it can't be run.
+    /// If the flow can't be run.
     pub async fn run_in_image(
         &mut self,
         storage: Storage,
@@ -180,7 +180,7 @@ impl Session {
         code
     }
 
-    /// How to run a flow that is in no image.
+    /// How to run a flow that is not in an image.
     ///
     /// # Errors
     /// If no flow of the storage has that location.
@@ -193,7 +193,7 @@ impl Session {
     /// Builds, and returns the JSON of `flowhold build --format json`.
     ///
     /// # Errors
-    /// Whatever keeps it from being built.
+    /// The reason why the storage can't be built.
     pub async fn build(&mut self, storage: Storage, push: bool, expect: Option<&str>) -> Result<String, Failure> {
         call!(self.flowhold_storage_storages.storage.call_build(storage.0, push, expect))?
     }
@@ -201,7 +201,7 @@ impl Session {
     /// Pulls the base image, and returns its reference.
     ///
     /// # Errors
-    /// The daemon's.
+    /// The daemon's error.
     pub async fn pull_image(&mut self, storage: Storage) -> Result<String, Failure> {
         call!(self.flowhold_storage_storages.storage.call_pull_image(storage.0))?
     }
@@ -209,7 +209,7 @@ impl Session {
     /// Pushes the image, and returns its reference.
     ///
     /// # Errors
-    /// The daemon's, or that there is no registry.
+    /// The daemon's error, or an error if the storage names no registry.
     pub async fn push_image(&mut self, storage: Storage) -> Result<String, Failure> {
         call!(self.flowhold_storage_storages.storage.call_push_image(storage.0))?
     }
@@ -225,7 +225,7 @@ impl Session {
     /// The storage as a snapshot.
     ///
     /// # Errors
-    /// If it is too large for one.
+    /// If the storage is too large for a snapshot.
     pub async fn snapshot(&mut self, storage: Storage) -> Result<Vec<u8>, Failure> {
         call!(self.flowhold_storage_storages.storage.call_snapshot(storage.0))?
     }

@@ -27,7 +27,7 @@ with Flow("etl") as flow:
     count()
 """
 
-# As pip has to be told: the original's user quotes for the shell.
+# As pip takes them. For the original they are quoted, since they pass through a shell.
 DEPENDENCIES = ["urllib3<2", "requests<2.32"]
 
 
@@ -57,16 +57,16 @@ class Bench:
         self.library = needed("FLOWHOLD_BENCH_BIN")
         self.client = needed("FLOWHOLD_TEST_DOCKER")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="flowhold-bench-", dir=options.folder))
-        # As it is installed: what the linker has written is in the page cache in small pieces, and begins more slowly.
+        # A copy, as an installation makes it: the linker's output starts slower, in small pieces in the page cache.
         self.flowhold = shutil.copy(needed("FLOWHOLD_BIN"), self.folder)
         self.environment = dict(os.environ, HOME=str(self.new_folder("home")), TMPDIR=str(self.new_folder("tmp")))
-        # Python without bytecode is slower than people have it.
+        # Without bytecode, Python would be slower than it is for users.
         for name in ["VIRTUAL_ENV", "DOCKER_CONFIG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "FLOWHOLD_CACHE",
                      "XDG_CACHE_HOME"]:
             self.environment.pop(name, None)
         self.figures = []
         self.ready = None
-        # What may have been pushed.
+        # The repositories that may have been pushed to.
         self.repositories = set()
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
         self.minor = measure.run([self.python, "-c", version], self.folder, self.environment).output.decode().strip()
@@ -192,11 +192,11 @@ class Bench:
     def clean(self):
         """Removes our images by name, here and in the registry, and our folder."""
         pattern = "%s/%s/*" % (self.registry, self.id)
-        # By their ids as well: the tag of an image that was built again is on its successor.
+        # By their ids as well: when an image is built again, its tag moves to the new image.
         listed = self.docker("images", "--all", "--filter", "reference=" + pattern, "--no-trunc",
                              "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", may_fail=True)
         images = [line.split() for line in listed.output.decode().splitlines()]
-        # Those that were built on others first: then removing an image removes its layers too.
+        # Images that were built on others go first, so that removing an image removes its layers too.
         for name, identity in sorted(images, key=lambda image: "/base-" in image[0]):
             self.docker("image", "rm", "--force", identity if "<none>" in name else name, may_fail=True)
         self.clean_registry()
@@ -212,7 +212,7 @@ class Bench:
                 for tag in tags:
                     self.forget(root + "/manifests/", tag)
             except urllib.error.HTTPError as error:
-                # 404: it was never pushed.
+                # 404: the repository was never pushed to.
                 if error.code != 404:
                     self.say("the registry keeps %s: %s" % (repository, error))
 

@@ -7,18 +7,18 @@ import time
 import measure
 from bench import DEPENDENCIES
 
-# What original.py pads its flows with.
+# The padding in the flows of original.py.
 PADDING = b"x" * 900
-# Nobody edits a flow again in the second in which it was built.
+# Seconds: nobody edits a flow again in the second in which it was built.
 THINKING = 5
-# As long as thousands of removed files make new ones slow: those of an image, or what an installer keeps.
+# How long thousands of removed files make new files slow: the files of an image, or an installer's cache.
 SECONDS_AFTER_REMOVING = 365
 
 
 def first(bench):
     """first build and push, cold cache"""
     for round_ in range(bench.options.rounds):
-        # One base for both, which neither has built on.
+        # Both use one base, on which neither has built yet.
         base = bench.new_base()
         folder = bench.project("first-%d" % round_, base)
         bench.settle(SECONDS_AFTER_REMOVING)
@@ -54,7 +54,7 @@ def edited(bench):
     watched = bench.warm_project("edited-watched")
     for _ in range(bench.options.rounds):
         bench.edit(folder)
-        # Daemon and disk are done with the build before.
+        # By then, daemon and disk are done with the build before.
         time.sleep(THINKING)
         bench.record("edited", "original", bench.build_original(folder).seconds)
         time.sleep(THINKING)
@@ -88,7 +88,7 @@ def unchanged(bench):
 
 def dependency(bench):
     """a dependency added"""
-    # Small and without dependencies of their own; each round adds another to a base that has seen the rest.
+    # Small packages without dependencies of their own; each round adds another one to dependencies built before.
     names = ["toolz", "sortedcontainers", "itsdangerous", "blinker", "zipp", "tomli", "platformdirs", "mypy-extensions"]
     folder = bench.warm_project("dependency")
     bench.build_original(folder)
@@ -168,7 +168,7 @@ def preview(bench):
     folder = bench.project("preview", bench.base, flows=flow, python_version=bench.minor, python=None)
     context = bench.new_folder("context")
     bench.original("dockerfile", "flow.py", "settings.json", context, folder=folder)
-    # Its own pickle of the same flow.
+    # The original's own pickle of the same flow.
     (context / "etl.flow").rename(folder / "etl.prefect")
     objects = bench.project("preview-object", bench.base)
     for _ in range(bench.options.rounds):
@@ -227,7 +227,7 @@ def record_files(bench, case, who, done, **more):
 def local(bench):
     """Local storage, 10,000 flows added in one process"""
     count = bench.options.flows
-    # Once for all: nothing is removed before the end.
+    # Once for all rounds: nothing is removed before the end.
     bench.settle()
     for number in range(bench.options.rounds):
         pickles = bench.new_folder("pickles-%d" % number)

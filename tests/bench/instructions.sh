@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Counts instructions, which noise doesn't change, and compares counts of one run with each other: ten times the work
-# may take 12 times the instructions (the allocator's grow a little faster), and the core in wasmtime may take some more
-# than the native core. There are no absolute numbers here, which every compiler would change.
+# Counts instructions, which noise doesn't change, and compares the counts of one run with each other: ten times the
+# work may take 12 times the instructions (the allocator's grow a little faster). It also says how many more the core
+# takes in wasmtime than natively. There are no absolute limits, which every compiler would change.
 #
 #   tests/bench/instructions.sh             all of it; fails if anything grows faster than its input
 #   tests/bench/instructions.sh plan slug   these only
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 command -v valgrind >/dev/null || { echo "valgrind is needed; on Debian: apt-get install valgrind" >&2; exit 1; }
 program=${CARGO_TARGET_DIR:-target}/release/flowhold-bench
 
-# collected WORK SIZE OPTION…: what callgrind counts. A program that fails under it counts as nothing.
+# collected WORK SIZE OPTION…: what callgrind counts. If the program fails under callgrind, nothing is counted.
 collected() {
     local counted
     counted=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "${@:3}" "$program" "$1" "$2" 2>&1) ||
@@ -22,8 +22,8 @@ collected() {
     sed -n 's/.*Collected : //p' <<<"$counted"
 }
 
-# instructions WORK SIZE: of the function `measured` and what it calls. Callgrind loses count of callers where stacks
-# are switched, as wasmtime does; there it is what the work adds to a program that does all but that.
+# instructions WORK SIZE: those of the function `measured` and of what it calls. Callgrind loses track of callers where
+# stacks are switched, as wasmtime does; there the count is what the work adds to a program that does everything else.
 instructions() {
     if [[ $1 == plan-in-wasmtime ]]; then
         local all rest

@@ -39,7 +39,7 @@ def storage(settings):
 
 
 def of_user(path):
-    # As its user would run it, so that functions are pickled by value.
+    # Runs the file as a user would, so that functions are pickled by value.
     return runpy.run_path(path, run_name="__main__")["flow"]
 
 

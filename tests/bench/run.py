@@ -12,7 +12,7 @@ import cases
 import measure
 from bench import Bench, shown
 
-# case, what ours is compared with, and what issue 5 wants: the most seconds or bytes, the least ratio.
+# The case, what our figure is compared with, and the goals of issue 5: the most seconds or bytes, the least ratio.
 GOALS = [
     ("first", "original", None, 3),
     ("edited", "original", 1.2, 30),
@@ -126,7 +126,7 @@ def table(bench, facts):
 
 def main():
     options = arguments()
-    # So that what was made is cleaned up.
+    # SIGTERM raises SystemExit, so that everything is cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench(options)
     failed = []
@@ -139,7 +139,7 @@ def main():
             try:
                 case(bench)
             except measure.Failed as error:
-                # The others are still worth having.
+                # The other cases are still worth having.
                 bench.say(str(error))
                 failed.append(case.__name__)
         facts["load"] = facts["load"].format(os.getloadavg()[0])

@@ -6,8 +6,8 @@
 #   tests/bench/run.sh --rounds 5 edited preview   these cases, 5 rounds
 #   tests/bench/run.sh --help                      all cases and options
 #
-# FLOWHOLD_BIN and FLOWHOLD_BENCH_BIN name binaries to be taken in place of the ones that it builds. A test environment
-# that runs is used; the last one out ends it, unless it was asked for (tests/run.sh env).
+# FLOWHOLD_BIN and FLOWHOLD_BENCH_BIN name binaries to use in place of newly built ones. A test environment that is
+# running is used; its last user ends it, unless somebody has asked for it (tests/run.sh env).
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -26,7 +26,7 @@ fi
 built=${CARGO_TARGET_DIR:-$PWD/target}/release
 export FLOWHOLD_BIN=${FLOWHOLD_BIN:-$built/flowhold} FLOWHOLD_BENCH_BIN=${FLOWHOLD_BENCH_BIN:-$built/flowhold-bench}
 
-# As long as this is held, no test run ends the environment.
+# As long as this lock is held, no test run ends the environment.
 claim_home
 exec 8>>"$home/users"
 flock --shared 8
@@ -35,5 +35,5 @@ tests/environment/environment.sh start
 # shellcheck source=/dev/null
 source "$exports"
 
-# Not by exec: the trap is to see the end.
+# Without exec, so that the trap runs at the end.
 python3 tests/bench/run.py "$@"

@@ -18,7 +18,7 @@ use flowhold_bench::{plan, plan_in, runtime, session, spec, spec_text};
 use flowhold_core::serialized;
 
 fn main() {
-    // Beside the other benchmarks', and emptied, so that only what ran now is compared.
+    // A new folder, apart from the other benchmarks' results, so that only what runs now is compared.
     let results = tempfile::tempdir().unwrap();
     let mut criterion = Criterion::default().output_directory(results.path()).configure_from_args();
     let host = match env::var_os("FLOWHOLD_BENCH_COMPONENT") {
@@ -39,7 +39,7 @@ fn instantiate(criterion: &mut Criterion, host: &Host) {
     });
 }
 
-/// A text of 1 KB into the core, and a record of 1 KB out of it.
+/// Measures how long a text of 1 KB takes into the core, and a record of 1 KB out of it.
 fn call(criterion: &mut Criterion, host: &Host) {
     let runtime = runtime();
     let mut session = runtime.block_on(session(host));
@@ -108,7 +108,7 @@ fn plans(criterion: &mut Criterion, host: &Host) {
     }
 }
 
-/// In memory that the session has already, as the native core has it.
+/// Plans in memory that the session already has, as the native core does.
 async fn plan_again(session: &mut Session, text: &SpecText, rounds: u64) -> Duration {
     let mut elapsed = Duration::ZERO;
     for _ in 0..rounds {
@@ -120,7 +120,7 @@ async fn plan_again(session: &mut Session, text: &SpecText, rounds: u64) -> Dura
     elapsed
 }
 
-/// Reads what criterion wrote: its results can't be had otherwise.
+/// Prints ratios from the files that criterion wrote: its results can't be had otherwise.
 fn print_ratios(results: &Path) {
     let nanoseconds = |name: &str| {
         let file = fs::read(results.join(name).join("new/estimates.json")).ok()?;

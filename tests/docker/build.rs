@@ -1,4 +1,4 @@
-//! `flowhold build` of scripts: what it makes, what it reports, and what it spares.
+//! `flowhold build` of scripts: what it makes, what it reports, and what it does not do again.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Names of the steps that were not found in a cache, and are not the transfers.
+/// The names of the steps that were not cached, without the transfers.
 fn work(report: &Value) -> Vec<&str> {
     let steps = report["steps"].as_array().unwrap().iter().filter(|step| step["cached"] == false);
     let names = steps.map(|step| step["name"].as_str().unwrap());
@@ -45,7 +45,7 @@ fn a_script_is_built_pushed_and_run() {
     assert!(report["digest"].is_string());
     assert_eq!(report["plan"], project.folder.json(&["preview", "--format", "json"])["plan"]);
 
-    // It stays in the daemon, under the digest that the registry has.
+    // The image stays in the daemon, under the digest that the registry has.
     let named = format!("{}@{}", reference.rsplit_once(':').unwrap().0, report["digest"].as_str().unwrap());
     let digests = &inspect(&reference)["RepoDigests"];
     assert!(digests.as_array().unwrap().contains(&json!(named)), "{digests}");
@@ -66,7 +66,7 @@ fn what_did_not_change_is_not_built_again() {
     assert_eq!(work(&second), [""; 0], "{second:#}");
     assert_eq!((&first["plan"], &first["digest"]), (&second["plan"], &second["digest"]));
 
-    // BuildKit would know a file that another test copied.
+    // The text is unique: BuildKit would have a file in its cache that another test copied.
     project.folder.write("flow.py", format!("print('{}')\n", project.name));
     let third = project.build(&[]);
     assert_ne!(first["plan"], third["plan"]);
@@ -96,7 +96,7 @@ fn several_storages_fit_one_spec_and_one_output() {
     let run = project.folder.run(&["run", "flow", "--storage", "elsewhere.json"]);
     assert_eq!((run.code, run.stdout.as_str()), (7, "hello nobody\n"));
 
-    // What was written loads again, and comes out the same; as a snapshot too.
+    // The storage that was written loads again, and is written the same; as a snapshot too.
     let again = project.folder.run(&["serialize", "elsewhere.json"]).ok().stdout;
     assert_eq!(again, stored);
     project.folder.run(&["serialize", "elsewhere.json", "--to", "snapshot", "-o", "storage.bin"]).ok();
@@ -116,6 +116,6 @@ fn a_folder_may_be_named() {
     let outside = flowhold_tests::Folder::new();
     outside.run(&["build", path, "--no-push", "--progress", "none"]).ok();
     assert_eq!(project.storage()["base_image"], environment("FLOWHOLD_TEST_BASE_IMAGE").as_str());
-    // For the image to be removed.
+    // The spec's own folder still builds without being named.
     project.build(&["--no-push"]);
 }

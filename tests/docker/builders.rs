@@ -16,7 +16,7 @@ use crate::{
     registry,
 };
 
-/// What a file is, and what is in it.
+/// Each file of an image: what it is, and the digest of its content.
 fn files(image: &str) -> BTreeMap<String, String> {
     let container = docker(&["create", image, "true"]).ok().stdout;
     let container = container.trim();
@@ -28,7 +28,7 @@ fn files(image: &str) -> BTreeMap<String, String> {
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().display().to_string();
-        // Python writes the time of its source into a .pyc. The rest is the daemon's, for every container.
+        // A .pyc has the time of its source in it. The daemon makes the others, for every container.
         let of_container = ["dev/", "proc/", "sys/", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab"];
         if path.ends_with(".pyc") || path == ".dockerenv" || of_container.iter().any(|start| path.starts_with(start)) {
             continue;
@@ -50,15 +50,15 @@ fn files(image: &str) -> BTreeMap<String, String> {
     files
 }
 
-/// What containers of the image get.
+/// The settings that containers of the image get.
 fn settings(image: &str) -> Value {
     let mut config = inspect(image)["Config"].take();
     let names = ["Env", "Cmd", "Entrypoint", "WorkingDir", "User", "Labels", "ExposedPorts", "Healthcheck"];
     names.iter().map(|name| ((*name).to_owned(), config[name].take())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A base image with a layer that no other has. BuildKit tells builds that do the same at the same time of each other's
-/// steps, and that of 20.10 may not find their results in its cache afterwards.
+/// A base image with a layer that no other image has. BuildKit lets simultaneous builds share equal steps, and that of
+/// Docker 20.10 may not find the results of such steps in its cache afterwards.
 fn own_base() -> String {
     let name = unique();
     let base = environment("FLOWHOLD_TEST_BASE_IMAGE");
@@ -101,10 +101,10 @@ fn both_take_the_base_image_of_the_platform() {
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &base]).ok();
     docker(&["push", &base]).ok();
     forget(&base);
-    // Its programs are still this machine's, so that they run.
+    // The programs in the other platform's image are still this machine's, so that they run.
     registry::add_platform(&base, "arm64", "ON=arm64");
     for builder in BUILDERS {
-        // The daemon has it for the other platform when it is asked for this one.
+        // In the last row, the daemon has the image for the other platform when it is asked for this one.
         for (platform, on, architecture) in [("", "", "amd64"), ("linux/arm64", "arm64", "arm64"), ("", "", "amd64")] {
             let lines = format!("base_image = {}\nplatform = {}", quoted(&base), quoted(platform));
             let lines = lines.replace("platform = \"\"", "");
@@ -179,7 +179,7 @@ fn progress_looks_the_same() {
     }
 }
 
-/// A build by a daemon that answers it like this.
+/// Builds with a daemon that gives this answer, and asserts that the build fails like this.
 #[track_caller]
 fn answered(build: impl Into<Option<String>>, code: i32, words: &[&str]) {
     let address = fake::Daemon { build: build.into(), ..fake::Daemon::default() }.start();
@@ -196,7 +196,7 @@ fn a_daemon_that_stops_or_makes_no_sense() {
     let image = "{\"id\":\"moby.image.id\",\"aux\":{\"ID\":\"sha256:2\"}}\n";
     answered(String::new(), 75, &["closed the connection before the build ended"]);
     answered("{\"id\":\"moby.buildkit.trace\",\"aux\":\"\"}\n".to_owned(), 75, &["before the build ended"]);
-    // The image that has the name is another one.
+    // The image that has the name is another than the one that was built.
     answered(image.to_owned(), 75, &["before the build ended"]);
     answered("<html>\n".to_owned(), 75, &["before the build ended"]);
     answered("{\"id\":\"moby.buildkit.trace\",\"aux\":\"?\"}\n".to_owned(), 75, &["before the build ended"]);

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::{daemon::building, project::Project};
 
-/// An hour, and back to before 1970.
+/// Seconds: back by an hour, and back to before 1970.
 const BACK: [i64; 2] = [-3600, -2_000_000_000];
 
-/// A clock for some commands: `clock.c`, which gives their time another offset.
+/// A clock for some commands: the library made of `clock.c` adds an offset to their time.
 struct Clock {
     folder: Folder,
 }
@@ -29,7 +29,7 @@ impl Clock {
         assert!(compiler.status().unwrap().success());
         let clock = Self { folder };
         clock.set(0);
-        // What Python says the time is shows whether the offset works.
+        // Python's time shows whether the offset works.
         let told = |offset| {
             clock.set(offset);
             let mut python = Command::new(environment("FLOWHOLD_TEST_BASE_PYTHON"));
@@ -51,7 +51,7 @@ impl Clock {
         fs::rename(next, self.file()).unwrap();
     }
 
-    /// The clock of a command.
+    /// Makes this the clock of a command.
     fn rules<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.env("LD_PRELOAD", self.folder.path().join("clock.so")).env("CLOCK", self.file())
     }
@@ -114,7 +114,7 @@ fn a_timeout_ends_all_the_same() {
     Done::of(clock.rules(&mut command).output().unwrap()).fails(75, &["--timeout"]);
     assert_eq!(fs::read_to_string(clock.file()).unwrap(), "-7200");
 
-    // The container's own clock isn't moved, only that of the command which waits for it.
+    // The container's own clock isn't moved, only the clock of the command that waits for the container.
     let project = Project::of_script("", "import time\nprint('started', flush=True)\ntime.sleep(3600)\n");
     project.build(&["--no-push"]);
     clock.set(0);
@@ -128,7 +128,7 @@ fn a_timeout_ends_all_the_same() {
 /// Lines of a script that set the clock back by two hours.
 const GOES_BACK: &str = "import os\nwith open(os.environ['CLOCK'], 'w') as clock: clock.write('-7200')\n";
 
-/// What `flow.py:flow` gives when it is run, added under a new name.
+/// Adds `flow.py:flow` under a new name, runs it, and returns what it prints.
 fn value(clock: &Clock, folder: &Folder, name: &str) -> String {
     let python = environment("FLOWHOLD_TEST_CLOUDPICKLE_PYTHON");
     clock.run(folder, &["add", "flow.py:flow", "--name", name, "--directory", "d", "--python", &python]).ok();
@@ -141,7 +141,7 @@ fn write(folder: &Folder, name: &str, text: &str, ago: u64) {
     let path = folder.write(name, text);
     let file = File::options().write(true).open(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(ago)).unwrap();
-    // The time of this change itself can't be set.
+    // The file's change time (ctime) can't be set, and must not be just now.
     std::thread::sleep(Duration::from_millis(100));
 }
 
@@ -154,14 +154,14 @@ fn no_pickle_is_kept_of_what_was_edited_since() {
                 def flow(value=VALUE): print(value)\n";
     write(&folder, "flow.py", flow, 10_000);
     write(&folder, "value.py", "VALUE = 'one'\n", 10_000);
-    // Made now: a directory that is added later could be what the flow imports.
+    // The directory is made now: a directory that is added later could be what the flow imports.
     fs::create_dir(folder.path().join("d")).unwrap();
     let times = || fs::read(folder.path().join("times")).unwrap().len();
     assert_eq!((value(&clock, &folder, "a"), times()), ("one\n".to_owned(), 1));
     // The pickle is used even by commands whose clock shows a time before it was made.
     clock.set(-7200);
     assert_eq!((value(&clock, &folder, "b"), times()), ("one\n".to_owned(), 1));
-    // Edited to the same size while the clock is back: older than what was read before, and than the pickle.
+    // Edited to the same size while the clock is back: the new file is older than the one before, and than the pickle.
     write(&folder, "value.py", "VALUE = 'two'\n", 7200);
     assert_eq!((value(&clock, &folder, "c"), times()), ("two\n".to_owned(), 2));
     write(&folder, "flow.py", &flow.replace("print(value)", "print(VALUE)"), 7200);

@@ -9,7 +9,7 @@ use crate::{
 
 const FLOW: &str = "import os\nprint('ran with', os.environ['MODE'])\n";
 
-/// Everything that goes into a context.
+/// A project with everything that can go into a context.
 fn everything(name: String, data: &Folder) -> Project {
     let file = data.write("a file.txt", "a file");
     data.write("tree/two words/b.txt", "b");
@@ -41,7 +41,7 @@ fn plain_docker_builds_what_the_command_writes() {
                     open('/opt/tree/two words/b.txt').read(), open('/root/.prefect/flow-the-first.prefect').read())";
         assert_eq!(text_inside(&image, &["python", "-c", look]), format!("a \"b\" $c a file b {FLOW}\n"));
     }
-    // Nothing that is there is overwritten.
+    // A folder that is there already is not overwritten.
     project.folder.run(&["dockerfile", "context"]).fails(1, &["exists"]);
 }
 
@@ -56,7 +56,7 @@ fn a_plan_does_not_depend_on_folder_and_time() {
         project.folder.run(&["preview", "--format", "context"]).ok().stdout
     };
     let listing = digest(&first);
-    // Written again: other times, and the spec in another folder.
+    // Everything is written again: the times differ, and the spec is in another folder.
     let second = everything(name, &data);
     let two = second.build(&["--no-push"]);
     assert_eq!(one["plan"], two["plan"]);

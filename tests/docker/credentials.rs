@@ -18,13 +18,13 @@ fn registry() -> String {
     environment("FLOWHOLD_TEST_AUTH_REGISTRY")
 }
 
-/// A project whose image goes to the registry that wants a password, or comes from it.
+/// A project whose image goes to the registry that wants a password, unless `storage` says otherwise.
 fn project(storage: &str) -> Project {
     let url = format!("registry_url = {}", quoted(&format!("{}/tests", registry())));
     Project::of_script(&if storage.is_empty() { url } else { storage.to_owned() }, "print('x')\n")
 }
 
-/// Runs the binary with this configuration of docker's, and with the programs in the folder before all others.
+/// Runs the binary with this Docker configuration, and with the programs in the folder before all others.
 fn with_config(project: &Project, config: Option<&str>, arguments: &[&str]) -> Done {
     let folder = project.folder.path();
     if let Some(config) = config {
@@ -35,7 +35,7 @@ fn with_config(project: &Project, config: Option<&str>, arguments: &[&str]) -> D
     Done::of(command.env("DOCKER_CONFIG", folder.join("config")).env("PATH", path).output().unwrap())
 }
 
-/// The configuration that docker itself writes.
+/// The configuration that `docker login` itself writes.
 fn logged_in() -> String {
     let folder = Folder::new();
     let config = folder.path().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! The daemon as others see it: through Docker's own client, past Flowhold.
+//! The daemon as others see it: through Docker's own client, and not through Flowhold.
 
 use std::{fs, process::Command, sync::RwLock};
 
@@ -64,13 +64,13 @@ pub(crate) fn inside(image: &str, program: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// The same, as text.
+/// What a program prints in a new container of the image, as text.
 #[track_caller]
 pub(crate) fn text_inside(image: &str, program: &[&str]) -> String {
     String::from_utf8(inside(image, program)).unwrap()
 }
 
-/// Whether the daemon keeps images in containerd, as Docker 29 does. Pushing and much else is containerd's then.
+/// Whether the daemon keeps images in containerd, as Docker 29 does. containerd then does the pushing and much else.
 pub(crate) fn has_images_in_containerd() -> bool {
     docker(&["info", "--format", "{{json .DriverStatus}}"]).ok().stdout.contains("io.containerd.snapshotter")
 }
@@ -86,15 +86,15 @@ pub(crate) fn has_image(image: &str) -> bool {
     docker(&["image", "inspect", image]).code == 0
 }
 
-/// Ids of the containers, running or not, that have this value in their environment. All tests share one daemon: by the
-/// value a test knows its own containers, also those in which the daemon runs the steps of a build.
+/// Ids of the containers, running or not, that have this value in their environment. All tests share one daemon: the
+/// value tells a test its own containers, including those in which the daemon runs the steps of a build.
 pub(crate) fn containers(mark: &str) -> Vec<String> {
     let all = docker(&["ps", "--all", "--quiet", "--no-trunc"]).ok().stdout;
     let ids: Vec<&str> = all.lines().collect();
     if ids.is_empty() {
         return Vec::new();
     }
-    // Some may be gone by now, of which it complains on stderr.
+    // Some containers may be gone by now; the client complains of those on stderr.
     let found = docker(&[&["inspect", "--format", "{{.Id}} {{json .Config.Env}}"], ids.as_slice()].concat()).stdout;
     let lines = found.lines().filter(|line| line.contains(mark));
     lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()

@@ -15,12 +15,12 @@ use serde_json::json;
 /// The first byte of TLS.
 const TLS: u8 = 0x16;
 
-/// Gives every request the same answer, and returns host and port. It ends with the tests.
+/// Starts a server that gives every request the same answer, and returns host and port. It ends with the tests.
 pub(crate) fn server(status: &'static str, body: &'static str) -> String {
     server_with("", status, body)
 }
 
-/// The same with a head of its own, of lines with their ends.
+/// Like `server`, with these additional header lines, each with its line end.
 pub(crate) fn server_with(head: &'static str, status: &'static str, body: &'static str) -> String {
     serve(move |connection| answer(connection, head, status, body))
 }
@@ -28,7 +28,7 @@ pub(crate) fn server_with(head: &'static str, status: &'static str, body: &'stat
 /// A registry that has nothing, and makes this file when it is asked for something. It ends with the tests.
 pub(crate) fn registry_that_tells(asked: PathBuf) -> String {
     serve(move |connection| {
-        // The file's folder may be gone, and nobody looks then.
+        // If the file's folder is gone, nobody looks for the file.
         std::fs::write(&asked, "").ok();
         answer(connection, "", "404 Not Found", "{\"errors\":[]}")
     })
@@ -51,7 +51,7 @@ fn serve(answer: impl Fn(TcpStream) -> std::io::Result<()> + Send + Sync + 'stat
 
 fn answer(mut connection: TcpStream, head: &str, status: &str, body: &str) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection.try_clone()?);
-    // Whoever begins with TLS is answered at once, in HTTP, and then tries that.
+    // A client that begins with TLS is answered at once, in HTTP, and then tries HTTP.
     if reader.fill_buf()?.first() != Some(&TLS) {
         let mut line = String::new();
         while reader.read_line(&mut line)? > 2 {
@@ -69,18 +69,18 @@ fn answer(mut connection: TcpStream, head: &str, status: &str, body: &str) -> st
 /// A daemon with BuildKit that has every image.
 #[derive(Default)]
 pub(crate) struct Daemon {
-    /// The lines that answer every build; without any, something before the daemon lets no session through.
+    /// The lines that answer every build; if none, sessions are refused, as by a proxy in front of the daemon.
     pub(crate) build: Option<String>,
     /// The lines that answer every pull and every push.
     pub(crate) transfer: &'static str,
     /// The plan digest that every image has as its label.
     pub(crate) plan: String,
-    /// How often it was asked to pull.
+    /// How often the daemon was asked to pull.
     pub(crate) pulls: Arc<AtomicUsize>,
 }
 
 impl Daemon {
-    /// Starts it, and returns host and port. It ends with the tests.
+    /// Starts the daemon, and returns host and port. It ends with the tests.
     pub(crate) fn start(self) -> String {
         serve(move |connection| answer_as_daemon(connection, &self))
     }
@@ -99,7 +99,7 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
             return write!(connection, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
         write!(connection, "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")?;
-        // The client is asked for nothing; wait until it closes the connection.
+        // The client is asked for nothing: waits until it closes the connection.
         return std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ());
     }
     let image = json!({ "Id": "sha256:1", "Config": { "Labels": { "io.flowhold.plan": daemon.plan } } }).to_string();
@@ -123,12 +123,12 @@ fn answer_as_daemon(mut connection: TcpStream, daemon: &Daemon) -> std::io::Resu
 
 /// A port of this machine at which nobody answers, as host and port.
 pub(crate) fn nobody() -> String {
-    // Closed at once; ports are given out in turn, so that nobody gets it so soon.
+    // The port is closed at once. Ports are given out in turn, so nobody gets this one so soon.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("localhost:{}", listener.local_addr().unwrap().port())
 }
 
-/// Gives every request an answer without end, and returns host and port. It ends with the tests.
+/// Starts a server that gives every request an endless answer, and returns host and port. It ends with the tests.
 pub(crate) fn endless() -> String {
     serve(|mut connection| {
         write!(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"")?;

@@ -27,12 +27,12 @@ impl Remote {
         Self::at(&environment("FLOWHOLD_TEST_REGISTRY"), 4)
     }
 
-    /// One of this many MiB in another registry.
+    /// An image of this many MiB in another registry.
     pub(crate) fn at(registry: &str, mebibytes: u64) -> Self {
         let path = format!("tests/{}:base", unique());
         let name = format!("{registry}/{path}");
         let folder = flowhold_tests::Folder::new();
-        // Of bytes that don't compress, and that no other layer has.
+        // The layer has bytes that don't compress, and that no other layer has.
         let mut random = Vec::new();
         let source = std::fs::File::open("/dev/urandom").unwrap();
         std::io::Read::read_to_end(&mut std::io::Read::take(source, mebibytes << 20), &mut random).unwrap();
@@ -42,12 +42,12 @@ impl Remote {
         assert!(made.success());
         docker(&["import", tar.to_str().unwrap(), &name]).ok();
         docker(&["push", &name]).ok();
-        // Otherwise the daemon would have its layers.
+        // Otherwise the daemon would have the image's layers.
         docker(&["image", "rm", &name]).ok();
         Self(path)
     }
 
-    /// Pulls it through the proxy; the daemon forgets it afterwards.
+    /// Pulls the image through the proxy; afterwards the daemon forgets the image.
     pub(crate) fn pull(&self, proxy: &Proxy) -> Done {
         let name = format!("{}/{}", proxy.address, self.0);
         let project = Project::of_script(&format!("base_image = {}", quoted(&name)), SCRIPT);
@@ -67,12 +67,12 @@ pub(crate) fn built(proxy: &Proxy) -> (Project, String) {
     (project, name)
 }
 
-/// What the real registry has under the name that an image has at the proxy.
+/// The digest that the real registry has under the name of an image at the proxy.
 pub(crate) fn published(name: &str) -> Option<String> {
     published_at(&environment("FLOWHOLD_TEST_REGISTRY"), name)
 }
 
-/// The same, of another registry.
+/// The digest that another registry has under the name of an image at the proxy.
 pub(crate) fn published_at(registry: &str, name: &str) -> Option<String> {
     let (_, path) = name.split_once('/').unwrap();
     registry::digest(&format!("{registry}/{path}"))
@@ -89,7 +89,7 @@ const SLOWLY: &str = "429 Too Many Requests\r\nRetry-After: 1";
 
 #[test]
 fn a_pull_that_fails_in_passing_is_tried_again() {
-    // Some of these the daemon doesn't report, but retries by itself.
+    // The daemon doesn't report some of these faults, but retries by itself.
     side_by_side([Fault::Answer(BUSY), Fault::Answer(SLOWLY), Fault::Cut(0), Fault::Cut(100)], |fault| {
         let (proxy, remote) = (Proxy::new(), Remote::new());
         proxy.fail(&["/manifests/"], 1, fault);
@@ -98,7 +98,7 @@ fn a_pull_that_fails_in_passing_is_tried_again() {
     });
 }
 
-/// It is the daemon itself that asks again.
+/// The daemon itself asks again.
 #[test]
 fn the_rest_of_a_layer_is_asked_for() {
     let (proxy, remote) = (Proxy::new(), Remote::new());
@@ -188,7 +188,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
     let base = format!("{}/{path}", proxy.address);
     let project = Project::of_script(&format!("base_image = {}", quoted(&base)), SCRIPT);
     project.folder.write("storage.json", BEFORE);
-    // The pull asks for the manifest once or twice; BuildKit asks again, and by then it is gone everywhere.
+    // The pull asks for the manifest once or twice; BuildKit asks again, and by then the image is gone everywhere.
     project.folder.run(&["pull"]).ok();
     let gone = base.clone();
     let go = Arc::new(move || forget(&gone));
@@ -207,7 +207,7 @@ fn a_base_image_that_goes_between_pull_and_build() {
     }
     let code = child.wait().unwrap().code();
     assert!(said.contains("\npulled") || said.starts_with("pulled"), "{said}");
-    // Either BuildKit had what it needed before, and the build succeeds; or it says what is missing.
+    // Either BuildKit already had what it needed, and the build succeeds, or it says what is missing.
     assert!(matches!(code, Some(0 | 1)), "{said}");
     assert!(if code == Some(0) { has_image(&project.reference()) } else { said.contains(&base) }, "{said}");
     assert_eq!(code == Some(0), project.storage_text() != BEFORE);
@@ -225,7 +225,7 @@ fn one_spec_built_twice_at_the_same_time() {
         assert_eq!(reports[0]["plan"], reports[1]["plan"]);
         let image = reports[0]["image"].as_str().unwrap();
         assert_eq!(reports[1]["image"], image);
-        // Each may have built an image of its own; the tag then stands for the one that was pushed last.
+        // Each build may have made an image of its own; the tag is then that of the image that was pushed last.
         let pushed = reports.each_ref().map(|report| report["digest"].clone());
         assert!(pushed.contains(&project.storage()["digest"]));
         assert!(pushed.contains(&registry::digest(image).unwrap().into()));
@@ -238,7 +238,7 @@ fn one_spec_built_twice_at_the_same_time() {
     }
 }
 
-/// A registry on a disk of two megabytes. Mounting takes root.
+/// A registry on a disk of two megabytes. Only root can mount the disk.
 struct Small(Registry);
 
 impl Small {

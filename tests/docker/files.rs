@@ -14,7 +14,7 @@ use crate::{
     project::{BUILDERS, Project, quoted},
 };
 
-/// Path -> mode and content, target or nothing, of all that is below the arguments.
+/// Prints, for everything below the arguments, path -> mode and content: text, target of a link, or nothing.
 const TREE: &str = r"
 import json, os, stat, sys
 found = {}
@@ -91,7 +91,7 @@ fn names_need_not_be_plain() {
     }
 }
 
-/// Where there is a directory, the file goes into it, as with Docker.
+/// If the destination is a directory, the file goes into it, as with Docker.
 #[test]
 fn a_directory_of_the_base_takes_a_file_by_its_name() {
     let folder = Folder::new();
@@ -122,7 +122,7 @@ fn a_directory_of_the_base_takes_a_file_by_its_name() {
 fn modes_are_kept() {
     const MODES: [(u32, &str); 6] = [
         (0o755, "-rwxr-xr-x"),
-        // The classic builder would drop these bits, and a plan is one image.
+        // The setuid bit is dropped: the classic builder would drop it, and a plan is one image.
         (0o4755, "-rwxr-xr-x"),
         (0o600, "-rw-------"),
         (0o444, "-r--r--r--"),
@@ -209,7 +209,7 @@ fn a_file_may_go_into_a_directory_that_the_base_image_has() {
     let file = name(&folder.write("tool", "tool"));
     let (project, found) = built(&[(file, "/usr/local/bin/tool")], &["/usr/local/bin/tool"]);
     assert_eq!(found["/usr/local/bin/tool"][1], "tool");
-    // The rest of it is still there.
+    // The rest of the directory is still there.
     text_inside(&project.reference(), &["/usr/local/bin/python", "--version"]);
 }
 

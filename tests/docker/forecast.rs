@@ -1,4 +1,4 @@
-//! The forecast against what the daemon then does.
+//! The forecast, compared with what the daemon then does.
 
 use flowhold_tests::Folder;
 use serde_json::Value;
@@ -7,13 +7,13 @@ use crate::project::{BUILDERS, Project, quoted};
 
 const STORAGE: &str = "python_dependencies = [\"iniconfig==2.0.0\"]\nenv_vars.MODE = \"a\"";
 
-/// Whether each step was cached, the first left out: a base image is always there.
+/// Whether each step was cached, without the first: a base image is always there.
 fn cached(steps: &Value, is_step: impl Fn(&Value) -> bool) -> Vec<bool> {
     let steps = steps.as_array().unwrap().iter().filter(|step| is_step(step));
     steps.skip(1).map(|step| step["cached"].as_bool().unwrap()).collect()
 }
 
-/// What the builder counts as a step: to BuildKit a variable is a setting of the steps that follow.
+/// Whether the builder counts this as a step: to BuildKit, a variable is a setting of the steps that follow.
 fn is_step(name: &str, builder: &str) -> bool {
     let words = ["FROM ", "COPY ", "RUN "];
     words.iter().any(|word| name.starts_with(word)) || builder == "0" && name.starts_with("ENV ")
@@ -75,7 +75,7 @@ fn as_foreseen_by(builder: &str) {
     assert_eq!(steps, [true, true, true, true, false, false, false, false]);
     let steps = foreseen(&project, builder, || change_spec(&project, "MODE = \"a\"", "MODE = \"b\""));
     assert_eq!(steps, [true, true, true, false, false, false, false, false]);
-    // A requirement that no other build had: the daemon may have more in its cache than the earlier plan.
+    // No other build had this requirement: the daemon's cache may have more than the earlier plan.
     let own = format!("iniconfig==1.1.1; python_version > '3.0.{}'", std::process::id() + u32::from(builder == "0"));
     let steps = foreseen(&project, builder, || change_spec(&project, "iniconfig==2.0.0", &own));
     assert!(steps[0] && all(&steps[1..], false));

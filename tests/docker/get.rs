@@ -1,4 +1,4 @@
-//! `flowhold get` out of an image, and in it.
+//! `flowhold get` from outside an image, and inside it.
 
 use std::{fs, process::Output};
 
@@ -38,7 +38,7 @@ fn the_bytes_are_those_in_the_image_which_is_not_run() {
     }
     project.folder.run(&[&["get", "script", "-o", "got.py"][..], &storage].concat()).ok();
     assert_eq!(fs::read(project.folder.path().join("got.py")).unwrap(), "print('žluť')\r\n".as_bytes());
-    // What is there stays there.
+    // A file that is there is not overwritten.
     project.folder.run(&[&["get", "greet", "-o", "got.py"][..], &storage].concat()).fails(1, &["exists already"]);
     assert_eq!(fs::read(project.folder.path().join("got.py")).unwrap(), "print('žluť')\r\n".as_bytes());
     let unknown = ["get", "/root/.prefect/other.prefect"];
@@ -53,7 +53,7 @@ fn inside_the_image_it_reads_the_file() {
     let storage = format!("{}:/storage.json:ro", project.folder.path().join("storage.json").display());
     for more in [["--storage", "/storage.json"].as_slice(), &[]] {
         let run = |location: &str| {
-            // No daemon is there to be asked.
+            // Inside the container there is no daemon to ask.
             let arguments = ["run", "--rm", "--network", "none", "--volume", &tool, "--volume", &storage];
             let get = [&project.reference(), "/flowhold", "get", location];
             client(&[&arguments[..], &get, more].concat()).output().unwrap()
@@ -68,13 +68,13 @@ fn inside_the_image_it_reads_the_file() {
 fn an_image_without_the_flow_is_told() {
     let project = project();
     let arguments = ["get", "script", "--storage", "storage.json"];
-    // It says that it is of the plan, and has lost the flow.
+    // This image has the plan's label, but has lost the flow.
     let dockerfile = format!("FROM {}\nRUN rm /root/.prefect/script.prefect\n", project.reference());
     project.folder.write("other/Dockerfile", dockerfile);
     let other = project.folder.path().join("other");
     docker(&["build", "--tag", &project.reference(), other.to_str().unwrap()]).ok();
     project.folder.run(&arguments).fails(1, &["/root/.prefect/script.prefect", &project.reference()]);
-    // Another image has its name.
+    // Another image has the image's name.
     docker(&["tag", &environment("FLOWHOLD_TEST_BASE_IMAGE"), &project.reference()]).ok();
     for command in [&arguments[..], &["run", "script"]] {
         project.folder.run(command).fails(1, &["is not that of the plan", &project.reference(), "build again"]);

@@ -8,7 +8,7 @@ use crate::{
     registry,
 };
 
-/// A build that failed, over a storage.json that is there already.
+/// Asserts that a build fails, and leaves a storage.json that is there already as it was.
 #[track_caller]
 fn fails(project: &Project, more: &[&str], words: &[&str]) {
     project.folder.write("storage.json", BEFORE);
@@ -72,7 +72,7 @@ fn every_flow_that_fails_is_named() {
 #[test]
 fn the_python_must_be_the_one_that_pickled() {
     let other = environment("FLOWHOLD_TEST_OTHER_BASE_IMAGE");
-    // A name that doesn't tell the version, so that only a look inside can.
+    // The name doesn't tell the version, so that only a look inside can.
     let disguised = Tagged::new(&other, format!("{}:base", unique()));
     for (base, local) in [(other.as_str(), false), (&disguised.0, true)] {
         let storage = format!("base_image = {}\nlocal_image = {local}", quoted(base));

@@ -1,4 +1,4 @@
-//! A package index that, like most mirrors, says nothing of how long its answers hold.
+//! A package index that, like most mirrors, doesn't say how long its answers hold.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Makes a wheel of a name, a version, and two modules with nothing in them.
+/// Makes a wheel with a name, a version, and two empty modules.
 const WHEEL: &str = "
 import sys, zipfile
 name, version, path = sys.argv[1:]
@@ -38,16 +38,16 @@ pub(crate) fn wheel(package: &str, version: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// It ends with the tests.
+/// A package index, which ends with the tests.
 pub(crate) struct Index {
-    /// Its address for installers, in builds that use the network of this machine.
+    /// The address for installers, in builds that use the network of this machine.
     pub(crate) url: String,
     behind: Arc<Mutex<Behind>>,
 }
 
 #[derive(Default)]
 struct Behind {
-    /// By path; a wheel, or the page of a package.
+    /// Wheels, and the pages of packages, by path.
     files: BTreeMap<String, Vec<u8>>,
     asked: Vec<String>,
 }
@@ -76,7 +76,7 @@ impl Index {
         behind.files.insert(file, wheel(package, version));
     }
 
-    /// The paths that were asked for since the last call, except those that it doesn't have.
+    /// The paths that were asked for since the last call, except those that the index doesn't have.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.behind.lock().unwrap().asked)
     }

@@ -67,7 +67,7 @@ fn an_index_that_is_not_there_is_unavailable_and_asked_once() {
     }
 }
 
-/// All of what a resolver concludes: the last sentence is about what the user wrote.
+/// Everything that a resolver concludes is told: its last sentence is about what the user wrote.
 #[test]
 fn why_requirements_contradict_each_other_is_told_to_the_end() {
     let project =
@@ -93,9 +93,9 @@ fn uv_is_got_with_pip_and_without() {
     assert_eq!(with_installer(GET_UV), "uv\nuv\n");
 }
 
-/// What a program prints that finds the installer in `/src`.
+/// Runs a program that finds the installer in `/src`, and returns what it prints.
 fn with_installer(program: &str) -> String {
-    // Of temporary files the daemon is sure to see the same.
+    // The installer is a temporary file: the daemon is sure to see the same file.
     let folder = flowhold_tests::Folder::new();
     folder.write("install.py", include_str!("../../core/src/install.py"));
     let source = format!("{}:/src:ro", folder.path().display());
@@ -145,7 +145,7 @@ fn a_base_image_may_have_a_user_of_its_own() {
     index.publish(&package, "1.0");
     let base = Tagged::new(&environment("FLOWHOLD_TEST_BASE_IMAGE"), format!("{}:base", unique()));
     let folder = flowhold_tests::Folder::new();
-    // As images of others do: user 12345 has nothing but its home, and root's home is closed.
+    // As in other people's images, user 12345 has nothing but its home, and root's home is closed.
     folder.write(
         "Dockerfile",
         format!("FROM {}\nRUN mkdir /me && chown 12345 /me && chmod 700 /root\nENV HOME=/me\nUSER 12345\n", base.0),
@@ -167,7 +167,7 @@ fn a_base_image_may_have_a_user_of_its_own() {
     project.folder.write("index", &index.url);
     project.build(&["--no-push"]);
     assert_eq!(project.folder.run(&["run", "flow"]).ok().stdout, "12345\n");
-    // Its downloads are kept.
+    // The user's downloads are kept.
     assert!(!index.asked().iter().any(|path| path.ends_with(".whl")));
 }
 
@@ -175,7 +175,7 @@ fn build_from(index: &Index, requirements: &[&str]) {
     built_from(&[index], requirements, "print(1)\n");
 }
 
-/// An image with these requirements, some of them from those indexes.
+/// A built image with these requirements, some of them from these indexes.
 fn built_from(indexes: &[&Index], requirements: &[&str], script: &str) -> Project {
     let urls: Vec<_> = indexes.iter().map(|index| index.url.as_str()).collect();
     let storage = format!(
@@ -230,10 +230,10 @@ fn what_another_project_has_installed_decides_nothing() {
     public.publish(&package, "1.1");
     build_from(&public, &[&format!("{package}==1.0")]);
     assert!(public.asked().contains(&wheel("1.0")));
-    // That one was pinned to an old version.
+    // The project before was pinned to an old version.
     build_from(&public, &[&package]);
     assert!(public.asked().contains(&wheel("1.1")));
-    // Those knew of no index where this package is a private one.
+    // The projects before knew of no index where this package is a private one.
     private.publish(&package, "0.1");
     built_from(&[&private, &public], &[&package], "print(1)\n");
     assert!(private.asked().contains(&wheel("0.1")));

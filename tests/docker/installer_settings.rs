@@ -1,5 +1,5 @@
-//! The installer alone, in images with settings of their own: which settings it takes from where, and whether uv or pip
-//! then installs.
+//! The installer alone, in images with settings of their own: which settings it takes, and whether uv or pip then
+//! installs.
 
 use flowhold_tests::{Done, Folder, environment};
 
@@ -10,7 +10,7 @@ use crate::{
     tls::certify,
 };
 
-/// `install REQUIREMENT [uv | pip]` installs it, `installed PACKAGE` prints its installer and its version.
+/// `install REQUIREMENT [uv | pip]` installs the requirement, `installed PACKAGE` prints its installer and version.
 const COMMANDS: &str = r#"
 set -e
 install() { echo "$1" > /tmp/requirements; shift; python -B /work/install.py /tmp/requirements "$@"; }
@@ -50,7 +50,7 @@ impl Containers {
         docker(&arguments)
     }
 
-    /// What installed a package that only the index has, after these commands, and which version of it.
+    /// Runs these commands, installs a package that only the index has, and returns its installer and its version.
     fn installed(&self, variables: &[&str], before: &str, more: &str) -> String {
         let package = unique();
         self.index.publish(&package, "1.0");
@@ -131,7 +131,7 @@ fn what_is_built_on_one_system_is_for_no_other() {
     let containers = Containers::new();
     let package = unique();
     containers.index.publish(&package, "1.0");
-    // Each system has an uv of its own, which the public index has.
+    // Each system needs an uv of its own, which comes from the public index.
     let extra = format!("PIP_EXTRA_INDEX_URL={}", containers.index.url);
     for (system, new) in [("one", true), ("one", false), ("other", true)] {
         containers.run(&[&extra], &format!("echo ID={system} > /etc/os-release; install {package}")).ok();
@@ -169,7 +169,7 @@ fn what_has_failed_is_said_without_advice_that_does_not_help() {
     let last = done.stdout.lines().last().unwrap_or_default();
     assert!(last.starts_with("flowhold: the requirements could not be installed: No solution found"), "{done:?}");
     assert!(done.code == 1 && last.contains(": Because none-such-package was not found"), "{done:?}");
-    // A version is no status of HTTP's.
+    // A version is not taken for an HTTP status.
     let package = unique();
     containers.index.publish(&package, "1.0");
     let done = containers.run(&[&index], &format!("install {package}==1.500"));

@@ -30,7 +30,7 @@ fn an_interrupted_build_leaves_nothing_behind() {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        // Only the installers' variables are set in that step's container.
+        // Only the installers' variables are set in the container of the installing step.
         let mark = format!("{}_PROXY", unique().replace('-', "_"));
         let storage = format!(
             "python_dependencies = [\"slow @ http://{}:{port}/slow-1.0.tar.gz\"]\n\
@@ -137,7 +137,7 @@ fn a_reader_that_has_gone_ends_the_run() {
             send("-HUP", child.id());
         }
         let code = child.wait().unwrap().code();
-        // 128 and the number of SIGPIPE; whichever signal comes first ends the second.
+        // 128 and the number of SIGPIPE. With a closed terminal, the first of the two signals ends the run.
         assert!(code == Some(141) || terminal && code.is_some_and(|code| code != 101), "{code:?}");
         assert!(containers(&project.name).is_empty());
         project.has_no_temporary_files();

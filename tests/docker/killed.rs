@@ -1,5 +1,5 @@
-//! Daemons that are killed in the middle, that hang, or whose disk is full. Each test starts its own dockerd: that of
-//! the other tests must go on.
+//! Daemons that are killed in the middle, that hang, or whose disk is full. Each test starts its own dockerd: the
+//! dockerd of the other tests must go on.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ impl Dockerd {
         Self::with(|_| Vec::new())
     }
 
-    /// One whose images are on a disk of this size, such as `20m`.
+    /// A dockerd whose images are on a disk of this size, such as `20m`.
     fn on_disk_of(size: &str) -> Self {
         Self::with(|folder| {
             let disk = folder.join("docker");
@@ -40,9 +40,9 @@ impl Dockerd {
         })
     }
 
-    /// One whose folder is prepared by `prepare`, with further arguments.
+    /// A dockerd whose folder `prepare` prepares; `prepare` returns further arguments.
     pub(crate) fn with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
-        // In the test environment's folder: when the environment stops, it ends all processes in there, and deletes it.
+        // In the test environment's folder: when the environment stops, it ends all processes there, and deletes it.
         let socket = environment("DOCKER_HOST");
         let state = socket.strip_prefix("unix://").and_then(|path| Path::new(path).parent()).unwrap();
         let folder = state.join(unique());
@@ -64,7 +64,7 @@ impl Dockerd {
         }
         command.arg("--host").arg(format!("unix://{}/sock", folder.display()));
         command.args(["--bridge", "none", "--iptables=false", "--ip6tables=false"]).args(options);
-        // Only root can.
+        // Only root can run dockerd.
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
     }
 
@@ -102,7 +102,7 @@ impl Dockerd {
         self.wait();
     }
 
-    /// Starts a command of ours.
+    /// Starts a Flowhold command that uses this daemon.
     fn start(&self, project: &Project, arguments: &[&str]) -> Child {
         project.watched(arguments).env("DOCKER_HOST", self.address()).spawn().unwrap()
     }
@@ -123,7 +123,7 @@ impl Dockerd {
 
 impl Drop for Dockerd {
     fn drop(&mut self) {
-        // Politely: it unmounts what it has mounted.
+        // Politely, so that dockerd unmounts what it has mounted.
         let pid = self.process.id().to_string();
         Command::new("kill").arg("-CONT").arg(&pid).status().ok();
         Command::new("kill").arg(&pid).status().ok();
@@ -145,7 +145,7 @@ fn processes(folder: &Path) -> Vec<String> {
     daemon::processes("cmdline", &format!("{}/", folder.display()))
 }
 
-/// Reads lines until one has these words in it; the rest is read in the background, for the writer to go on.
+/// Reads lines until one has these words in it; the rest is read in the background, so that the writer can go on.
 fn wait_for_line(stream: impl std::io::Read + Send + 'static, words: &str) {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let mut before = Vec::new();
@@ -204,7 +204,7 @@ fn in_each_phase() {
         assert_eq!(child.wait().unwrap().code(), Some(75));
         nothing_left(&slow);
         dockerd.restart();
-        // A classic builder's container is its daemon's, and stays when that is killed.
+        // The classic builder's container belongs to the daemon, and stays when the daemon is killed.
         let own = usize::from(builder == "0");
         let left = dockerd.docker(&["ps", "--all", "--quiet"]).ok().stdout;
         assert!(left.lines().count() <= own, "{left}");
@@ -255,7 +255,7 @@ fn one_that_hangs_is_left_at_the_third_signal() {
     let mut child = dockerd.start(&project, &["run", "flow"]);
     wait_for_line(child.stdout.take().unwrap(), "started");
     send("-STOP", dockerd.process.id());
-    // After the first it waits for the flow, and after the second for the daemon to remove the container.
+    // After the first signal it waits for the flow, after the second for the daemon to remove the container.
     let code = wait_for("it ends at the third signal", || {
         send("-INT", child.id());
         child.try_wait().unwrap()
@@ -288,7 +288,7 @@ fn a_full_disk_ends_a_build() {
     );
     project.folder.write("storage.json", BEFORE);
     for builder in BUILDERS {
-        // While the daemon receives the context; and while it copies what it received.
+        // The disk is full while the daemon receives the context, and while it copies what it received.
         for mebibytes in [600, 250] {
             file.set_len(mebibytes << 20).unwrap();
             let mut command = project.watched(&["build", "--no-push"]);
@@ -300,7 +300,7 @@ fn a_full_disk_ends_a_build() {
                 dockerd.docker(&["image", "prune", "--force"]).ok();
             }
             assert_eq!(dockerd.leftovers(), Vec::<String>::new(), "{builder} {mebibytes}");
-            // Otherwise what it received so far would fill the disk for good.
+            // Otherwise what the daemon received so far would fill the disk for good.
             if has_images_in_containerd() {
                 dockerd.docker(&["builder", "prune", "--all", "--force"]).ok();
             }

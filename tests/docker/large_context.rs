@@ -1,4 +1,4 @@
-//! Contexts that are large: BuildKit is sent what it doesn't have, and the classic builder everything.
+//! Large contexts: BuildKit is sent only what it doesn't have, and the classic builder everything.
 
 use std::{
     fs::File,
@@ -58,7 +58,7 @@ fn buildkit_is_sent_what_it_does_not_have() {
     let (second, whole) = build(&project, "1");
     assert!(second < MEBIBYTE as u64 && whole > 3 * MEBIBYTE as u64, "{second} of {whole}");
 
-    // A change that neither size nor time of the file tells.
+    // The file changes, but neither its size nor its time.
     let path = data.path().join("large");
     let time = path.metadata().unwrap().modified().unwrap();
     data.write("large", "A".repeat(3 * MEBIBYTE));
@@ -125,7 +125,7 @@ fn both_builders_unpack_the_same() {
     assert_eq!(listings[0], listings[1]);
 }
 
-/// A build, in the middle of sending its context.
+/// Starts a build, and returns it in the middle of sending its context.
 fn sending(project: &Project, builder: &str) -> (Child, BufReader<ChildStderr>) {
     let mut command = project.watched(&["build", "--progress", "json"]);
     let mut child = command.env("DOCKER_BUILDKIT", builder).spawn().unwrap();

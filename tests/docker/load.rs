@@ -1,4 +1,4 @@
-//! Many builds at once, and many runs one after the other. `FLOWHOLD_LOAD` multiplies the runs, for those who have an hour.
+//! Many builds at once, and many runs one after the other. `FLOWHOLD_LOAD` multiplies the runs, if you have an hour.
 
 use std::process::Stdio;
 
@@ -52,6 +52,6 @@ fn one_run_after_the_other() {
     }
     assert!(containers(&project.name).is_empty());
     assert_eq!(volumes(), before);
-    // Other tests have their own open, for a while.
+    // The daemon has files open for other tests, for a while.
     wait_for("the daemon has closed what the runs had open", || (files_of_daemon() <= files + 30).then_some(()));
 }

@@ -1,4 +1,4 @@
-//! How images get their names, and builds that must have the plan that was looked at.
+//! How images get their names, and builds that must have an expected plan.
 
 use flowhold_tests::environment;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     registry,
 };
 
-/// A script, and no name or tag in the spec.
+/// A project with a script, and neither name nor tag in the spec.
 fn unnamed(storage: &str) -> Project {
     let project = Project::of_script(&format!("image_name = \nimage_tag = \n{storage}"), "");
     // No other test has this plan.
@@ -17,7 +17,7 @@ fn unnamed(storage: &str) -> Project {
     project
 }
 
-/// Registry, name and tag.
+/// Registry, name and tag of the image in a report.
 #[track_caller]
 fn parts(report: &Value) -> (&str, &str, &str) {
     let (registry, name) = report["image"].as_str().unwrap().rsplit_once('/').unwrap();
@@ -93,7 +93,7 @@ fn a_plan_is_built_and_pushed_once() {
     assert_eq!(format!("sha256:{tag}"), first["plan"].as_str().unwrap());
     assert_eq!(project.folder.json(&["preview", "--format", "json"])["image"]["reference"], image);
 
-    // In the daemon alone: pushed, not built.
+    // The image is in the daemon alone: it is pushed, not built.
     let second = project.build(&[]);
     assert_eq!((&second["image"], &second["pushed"]), (&first["image"], &Value::Bool(true)));
     let steps: Vec<_> = second["steps"].as_array().unwrap().iter().collect();
@@ -103,7 +103,7 @@ fn a_plan_is_built_and_pushed_once() {
     assert!(digest.is_some());
     assert_eq!(second["digest"].as_str(), digest.as_deref());
 
-    // In the registry too: there is nothing to do, the output says so, and it counts as pushed.
+    // The image is in the registry too: there is nothing to do, the output says so, and it counts as pushed.
     let done = project.try_build(&[]).ok();
     let third = done.json();
     assert!(third["steps"].as_array().unwrap().iter().all(|step| step["cached"] == true), "{third:#}");
@@ -115,7 +115,7 @@ fn a_plan_is_built_and_pushed_once() {
     let human = project.folder.run(&["build"]).ok();
     assert!((human.stdout + &human.stderr).contains("already"));
 
-    // Gone from the daemon: built again, from its cache.
+    // The image is gone from the daemon: it is built again, from the daemon's cache.
     forget(image);
     let fourth = project.build(&[]);
     assert!(has_image(image));

@@ -1,4 +1,4 @@
-//! The original, Prefect 0.6.6: its flows in our images, and each one's files read by the other.
+//! The original, Prefect 0.6.6: its flows run in our images, and each reads the other's files.
 
 use std::process::Command;
 
@@ -47,7 +47,7 @@ fn its_flows_run_in_our_image() {
     assert_eq!(run.code, 1, "{run:#?}");
     assert!((run.stdout + &run.stderr).contains("ZeroDivisionError"));
 
-    // Pickled again, from another place: the same bytes, so nothing is to be built.
+    // Pickled again, the flows have the same bytes, so the plan is the same.
     let again = project.build(&["--no-push", "--python", &python()]);
     assert_eq!(report["plan"], again["plan"]);
 }
@@ -105,7 +105,7 @@ fn it_loads_what_we_serialize() {
         ("type = \"bytes\"\n".to_owned(), json!({ "type": "Bytes", "flows": { "ETL: daily": "ETL: daily" } })),
         ("type = \"memory\"\n".to_owned(), json!({ "type": "Memory" })),
     ] {
-        // Serializing a local storage would store its flows: that is another test's.
+        // Serializing a local storage would store its flows: another test does that.
         let flows = if expected["type"] == "Local" { "" } else { flow };
         let folder = Folder::with_spec(&format!("[storage]\n{storage}\n{flows}"));
         folder.write("flows.py", FLOWS);
@@ -143,7 +143,7 @@ fn we_load_what_it_serializes() {
         assert_eq!(folder.json(&["serialize", "its.json"]), its, "{kind}");
         folder.run(&["serialize", "its.json", "--to", "snapshot", "-o", "its.bin"]).ok();
         assert_eq!(folder.json(&["serialize", "its.bin"]), its, "{kind}");
-        // The flows are listed by the names and locations that it gave them.
+        // The flows are listed by the names and locations that Prefect gave them.
         let locations = folder.json(&["ls", "--storage", "its.json", "--format", "json"])["flows"].take();
         match kind {
             "memory" => assert_eq!(locations, json!({})),

@@ -30,7 +30,7 @@ fn several_flows_go_into_one_image() {
     project.folder.write("callables.py", include_str!("flows/callables.py"));
     project.folder.write("hello.py", include_str!("flows/hello.py"));
     let report = project.build(&["--no-push", "--python", &python()]);
-    // The object's own name is the flow's; a callable that has none is called like its file.
+    // The object's own name is the flow's; a callable without a name is named after its file.
     assert_eq!(
         report["flows"],
         json!({
@@ -51,7 +51,7 @@ fn several_flows_go_into_one_image() {
         assert_eq!((run.code, run.stdout.as_str()), (code, stdout), "{flow}: {}", run.stderr);
         assert!(run.stderr.ends_with(stderr), "{flow}: {}", run.stderr);
     }
-    // Nobody asked for Prefect.
+    // Prefect is not installed, since nobody asked for it.
     let found = client(&["run", "--rm", &project.reference(), "python", "-c", "import prefect"]).output().unwrap();
     assert_eq!(found.status.code(), Some(1));
 }
@@ -110,7 +110,7 @@ fn a_module_that_appears_beside_a_flow_in_the_working_directory_counts() {
     assert!(add("three") != first);
 }
 
-/// Of a program that plans for years, the disk would be full.
+/// Otherwise a program that plans for years would fill the disk.
 #[test]
 fn a_pickle_goes_with_its_plan() {
     let (folder, mark) = (flowhold_tests::Folder::new(), unique());

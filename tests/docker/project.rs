@@ -1,4 +1,4 @@
-//! A folder with a spec, whose images no other test builds. They stay in the daemon, which ends with the tests.
+//! A folder with a spec, whose images no other test builds. The images stay in the daemon, which ends with the tests.
 
 use std::{
     process::{Command, Stdio},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::daemon::{building, docker, forget};
 
-/// What `DOCKER_BUILDKIT` is for BuildKit and for the classic builder.
+/// The values of `DOCKER_BUILDKIT` for BuildKit and for the classic builder.
 pub(crate) const BUILDERS: [&str; 2] = ["1", "0"];
 
 /// The storage.json of an earlier build.
@@ -24,13 +24,13 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// A spec with these further lines in `[storage]`, and a table for each flow. It goes to the open registry as
-    /// `tests/<name>:v1`, on the base image, unless the lines say otherwise.
+    /// A spec with these further lines in `[storage]`, and a table for each flow. The image goes to the open registry
+    /// as `tests/<name>:v1`, and is built on the environment's base image, unless the lines say otherwise.
     pub(crate) fn new(storage: &str, flows: &[&str]) -> Self {
         Self::named(unique(), storage, flows)
     }
 
-    /// One with the given name, which another project may have, too.
+    /// A project with the given name, which another project may have, too.
     pub(crate) fn named(name: String, storage: &str, flows: &[&str]) -> Self {
         let mut lines = vec!["type = \"docker\"".to_owned(), format!("env_vars.MARK = {}", quoted(&name))];
         for (key, value) in [
@@ -43,21 +43,21 @@ impl Project {
                 lines.push(format!("{key} = {}", quoted(&value)));
             }
         }
-        // An empty value takes a line back.
+        // A line with an empty value leaves the default out.
         lines.extend(storage.lines().filter(|line| !line.ends_with("= ")).map(str::to_owned));
         let flows: String = flows.iter().map(|flow| format!("[[flows]]\n{flow}\n")).collect();
         let folder = Folder::with_spec(&format!("[storage]\n{}\n{flows}", lines.join("\n")));
         Self { folder, name }
     }
 
-    /// The same with a file `flow.py`, a script with this text.
+    /// A project whose only flow is `flow.py`, a script with this text.
     pub(crate) fn of_script(storage: &str, script: &str) -> Self {
         let project = Self::new(storage, &["path = \"flow.py\""]);
         project.folder.write("flow.py", script);
         project
     }
 
-    /// What the image is called, unless the spec gives another name.
+    /// The image's reference, unless the spec gives another name.
     pub(crate) fn reference(&self) -> String {
         format!("{}/tests/{}:v1", environment("FLOWHOLD_TEST_REGISTRY"), self.name)
     }
@@ -67,7 +67,7 @@ impl Project {
         building(&mut self.folder.command(&[&["build", "--format", "json"], more].concat()))
     }
 
-    /// The same by one of the [`BUILDERS`].
+    /// Builds with one of the [`BUILDERS`], and returns what happened.
     pub(crate) fn try_build_by(&self, builder: &str, more: &[&str]) -> Done {
         let mut command = self.folder.command(&[&["build", "--format", "json"], more].concat());
         building(command.env("DOCKER_BUILDKIT", builder))
@@ -79,13 +79,13 @@ impl Project {
         self.try_build(more).ok().json()
     }
 
-    /// The same by one of the [`BUILDERS`].
+    /// Builds with one of the [`BUILDERS`], and returns the report.
     #[track_caller]
     pub(crate) fn build_by(&self, builder: &str, more: &[&str]) -> Value {
         self.try_build_by(builder, more).ok().json()
     }
 
-    /// A command of ours, about to be run, with temporary files in a directory of this folder and its output in pipes.
+    /// A Flowhold command, about to be run, with temporary files in a directory of this folder and its output in pipes.
     pub(crate) fn watched(&self, arguments: &[&str]) -> Command {
         let temporary = self.folder.path().join("tmp");
         std::fs::create_dir_all(&temporary).unwrap();
@@ -94,7 +94,7 @@ impl Project {
         command
     }
 
-    /// Such a command has left no temporary file.
+    /// Asserts that no `watched` command has left a temporary file.
     #[track_caller]
     pub(crate) fn has_no_temporary_files(&self) {
         let left: Vec<_> = std::fs::read_dir(self.folder.path().join("tmp")).unwrap().collect();
@@ -107,7 +107,7 @@ impl Project {
         serde_json::from_str(&self.storage_text()).unwrap()
     }
 
-    /// Its text.
+    /// The text of the storage.json beside the spec.
     #[track_caller]
     pub(crate) fn storage_text(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("storage.json")).unwrap()

@@ -14,7 +14,7 @@ use std::{
 
 use flowhold_tests::environment;
 
-/// Between the daemon and a registry; it ends with the tests.
+/// A proxy between the daemon and a registry, which ends with the tests.
 pub(crate) struct Proxy {
     /// Host and port.
     pub(crate) address: String,
@@ -31,7 +31,7 @@ struct Behind {
 /// What happens to requests whose line, such as `GET /v2/a/manifests/1 HTTP/1.1`, has these parts in it.
 struct Rule {
     parts: &'static [&'static str],
-    /// How often it still applies.
+    /// How often the rule still applies.
     left: usize,
     used: usize,
     fault: Fault,
@@ -46,7 +46,7 @@ pub(crate) enum Fault {
     Cut(usize),
     /// Each piece of the real answer takes this long.
     Slow(Duration),
-    /// Tells that it was reached, and then nothing comes for as long as the client waits.
+    /// The proxy tells that it was reached, and then sends nothing for as long as the client waits.
     Stall(Sender<()>),
     /// Something happens first, and then this status and headers are the answer.
     After(Arc<dyn Fn() + Send + Sync>, &'static str),
@@ -55,12 +55,12 @@ pub(crate) enum Fault {
 }
 
 impl Proxy {
-    /// In front of the registry of the tests.
+    /// A proxy in front of the registry of the tests.
     pub(crate) fn new() -> Self {
         Self::of(&environment("FLOWHOLD_TEST_REGISTRY"))
     }
 
-    /// In front of this one.
+    /// A proxy in front of this registry.
     pub(crate) fn of(registry: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("localhost:{}", listener.local_addr().unwrap().port());
@@ -102,7 +102,7 @@ impl Proxy {
         self.behind.rules.lock().unwrap().push(Rule { parts, left: times, used: 0, fault });
     }
 
-    /// Requests of this kind are never answered. What is received tells that one came.
+    /// Requests of this kind are never answered. The receiver is told of each one.
     pub(crate) fn stall(&self, parts: &'static [&'static str]) -> Receiver<()> {
         let (reached, stalled) = mpsc::channel();
         self.fail(parts, usize::MAX, Fault::Stall(reached));
@@ -137,7 +137,7 @@ fn serve(client: TcpStream, behind: &Behind) -> io::Result<()> {
     match &fault {
         Some(Fault::Stall(reached)) => {
             reached.send(()).ok();
-            // Until the client has gone.
+            // Waits until the client has gone.
             io::copy(&mut reader, &mut io::sink())?;
             return Ok(());
         }
@@ -161,7 +161,7 @@ fn serve(client: TcpStream, behind: &Behind) -> io::Result<()> {
         && sends
     {
         let read = reader.read(&mut piece)?;
-        // Never all of it: a manifest is short, and the registry must not store it before the fault.
+        // Passes only half of it: a manifest is short, and the registry must not store it before the fault.
         let (first, rest) = piece[..read].split_at(read / 2);
         to_registry.write_all(first)?;
         act();

@@ -12,7 +12,7 @@ use crate::{
     project::{Project, quoted},
 };
 
-/// Waits until the registry is asked, for so many seconds; else its flow has another name.
+/// Waits up to SECONDS seconds until the registry is asked; the flow's name tells whether it was.
 const FLOW: &str = "\
 import os, time
 class Flow:
@@ -27,7 +27,7 @@ print('the flow is:', Flow.name)
 flow = Flow()
 ";
 
-/// What a build says whose base image is in a registry that has nothing, and in which nobody asks for more than this.
+/// Builds on a base image from a registry that has nothing. The flow waits this long for the registry to be asked.
 fn build(storage: &str, seconds: u32, arguments: &[&str]) -> Done {
     let there = Folder::new();
     let asked = there.path().join("asked");
@@ -41,7 +41,7 @@ fn build(storage: &str, seconds: u32, arguments: &[&str]) -> Done {
 #[test]
 fn the_base_image_is_pulled_while_flows_are_pickled() {
     let done = build("", 60, &[]).fails(1, &["the flow is: asked", "/python:3.9"]);
-    // Told of once, and when it is waited for.
+    // The pull is reported once when it begins, and once when it has failed.
     let told: Vec<_> = done.stderr.lines().filter(|line| line.starts_with("pull")).collect();
     assert!(
         matches!(told[..], [begun, failed] if begun.starts_with("pulling ") && failed.starts_with("pull failed")),

@@ -79,7 +79,7 @@ fn an_image_that_is_gone_cannot_be_pushed_or_run() {
     assert_eq!(registry::digest(&project.reference()), None);
 }
 
-/// As on another machine than the one that has built it.
+/// As on a machine other than the one that built the image.
 #[test]
 fn what_was_pushed_is_pulled_by_those_who_use_it() {
     let project = Project::of_script("", HELLO);
@@ -95,7 +95,7 @@ fn what_was_pushed_is_pulled_by_those_who_use_it() {
     }
 }
 
-/// Two specs of one folder write one storage.json: nobody gets the other's image for it.
+/// Two specs in one folder write the same storage.json: neither gets the other's image.
 #[test]
 fn the_storage_of_another_spec_is_not_used() {
     let project = Project::of_script("", HELLO);
@@ -120,7 +120,7 @@ fn the_storage_of_another_spec_is_not_used() {
     }
 }
 
-/// Else each build would have another plan, and nothing would say why.
+/// Otherwise each build would have another plan, and nothing would say why.
 #[test]
 fn the_storage_that_is_written_into_files_is_told() {
     let project = Project::of_script("", HELLO);
@@ -150,7 +150,7 @@ fn the_base_image_is_pulled() {
     let told = |command: &str| wrong.folder.run(&[command]).fails(1, &["invalid-reference", "unknown-key"]).stderr;
     assert_eq!(told("pull"), told("build"));
 
-    // A build pulls it, too.
+    // A build pulls the base image, too.
     forget(&base);
     project.build(&["--no-push"]);
     assert!(has_image(&base));

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use crate::daemon::wait_for;
 
-/// Docker's own, and those of daemons that keep images in containerd.
+/// Manifests of Docker's own type, and of the type of daemons that keep images in containerd.
 const MANIFESTS: &str =
     "Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json";
 const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// A registry that lives as long as this.
+/// A registry that runs until this is dropped.
 pub(crate) struct Registry {
     folder: Folder,
     process: Mutex<Child>,
@@ -33,7 +33,7 @@ impl Registry {
         Self::on(|_| ())
     }
 
-    /// One whose directory for data is prepared first.
+    /// A registry whose data directory is prepared first.
     pub(crate) fn on(prepare: impl FnOnce(&Path)) -> Self {
         let folder = Folder::new();
         let data = data(&folder);
@@ -43,27 +43,27 @@ impl Registry {
         Self { folder, process: Mutex::new(process), address }
     }
 
-    /// Where it keeps its data.
+    /// The directory in which the registry keeps its data.
     pub(crate) fn data(&self) -> PathBuf {
         data(&self.folder)
     }
 
-    /// As `kill -9` does.
+    /// Kills the registry, as `kill -9` does.
     pub(crate) fn kill(&self) {
         let mut process = self.process.lock().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
-    /// Starts it again after it was killed, at the same address.
+    /// Starts the registry again after it was killed, at the same address.
     pub(crate) fn restart(&self) {
         let (process, address) = start(&self.folder, &self.address);
         assert_eq!(address, self.address);
         *self.process.lock().unwrap() = process;
     }
 
-    /// Whether it has all of an image: the manifest with this digest and all blobs that it names, each with the bytes
-    /// of its digest.
+    /// Whether the registry has all of an image: the manifest with this digest and all blobs that the manifest names,
+    /// each with the bytes of its digest.
     pub(crate) fn has_whole(&self, digest: &str) -> bool {
         let manifest = self.blob(digest).map(|path| fs::read(path).unwrap());
         let manifest = manifest.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).unwrap_or_default();
@@ -126,8 +126,8 @@ pub(crate) fn digest(reference: &str) -> Option<String> {
     (status == 200).then(|| header(&headers, "Docker-Content-Digest"))
 }
 
-/// Puts a list of images in the place of an image of this platform: itself, and one for `linux/other` that has,
-/// besides, this variable in its environment.
+/// Replaces an image of this platform with a list of two images: itself, and a copy for `linux/other` that also has
+/// this variable in its environment.
 pub(crate) fn add_platform(reference: &str, other: &str, variable: &str) {
     let (repository, tag) = apart(reference);
     let get = |path: &str| {

@@ -10,7 +10,7 @@ use crate::{
     registry::Registry,
 };
 
-/// MiB: more than the kernel buffers between the registry and the daemon.
+/// In MiB: more than the kernel buffers between the registry and the daemon.
 const LARGE: u64 = 32;
 
 /// A registry of the test's own, and the proxy in front of it.
@@ -26,7 +26,7 @@ pub(crate) fn pushes() -> [&'static [&'static str]; 2] {
     [layer, &["PUT", "/manifests/"]]
 }
 
-/// The registry is killed in the middle of the next request of this kind, and started again.
+/// Arranges that the registry is killed in the middle of the next request of this kind, and started again.
 fn restarts(registry: &Arc<Registry>, proxy: &Proxy, parts: &'static [&'static str]) {
     let registry = Arc::clone(registry);
     let restart = move || {
@@ -36,7 +36,7 @@ fn restarts(registry: &Arc<Registry>, proxy: &Proxy, parts: &'static [&'static s
     proxy.fail(parts, 1, Fault::During(Arc::new(restart)));
 }
 
-/// The registry is killed in the middle of the next request of this kind, and stays away.
+/// Arranges that the registry is killed in the middle of the next request of this kind, and stays away.
 fn goes(registry: &Arc<Registry>, proxy: &Arc<Proxy>, parts: &'static [&'static str]) {
     let (registry, other) = (Arc::clone(registry), Arc::clone(proxy));
     let go = move || {
@@ -51,7 +51,7 @@ fn comes_back(registry: &Registry, proxy: &Proxy) {
     proxy.open();
 }
 
-/// The image was pushed: the storage says so, and the registry has it.
+/// Asserts that the image was pushed: the storage says so, and the registry has the image.
 #[track_caller]
 fn pushed(project: &Project, registry: &Registry, name: &str) {
     let digest = published_at(&registry.address, name).unwrap();
@@ -90,7 +90,8 @@ fn a_push_to_one_that_stays_away_publishes_nothing() {
     }
 }
 
-/// Like a registry that was killed while it wrote the manifest: it believes that it has the manifest, and keeps half.
+/// Like a registry that was killed while it wrote the manifest: it believes that it has the manifest, but its file is
+/// empty.
 #[test]
 fn what_a_registry_has_lost_was_not_pushed() {
     let (registry, proxy) = killable();

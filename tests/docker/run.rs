@@ -22,7 +22,7 @@ fn exit_codes_and_streams_are_the_flows_own() {
         ("high", "import sys; sys.exit(255)", 255, "", ""),
         ("words", "import sys; sys.exit('so long')", 1, "", "so long\n"),
         ("raises", "raise ValueError('boom')", 1, "", "ValueError: boom\n"),
-        // As process 1 of its container, its own signal would not end it: there has to be an init.
+        // As process 1 of its container, the flow would ignore its own signal: there has to be an init.
         ("ended", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 143, "", ""),
         ("unicode", "print('žluť 🦀'); print('no end', end='')", 0, "žluť 🦀\nno end", ""),
         ("large", "print('x' * 1000000)", 0, &("x".repeat(1_000_000) + "\n"), ""),
@@ -114,7 +114,7 @@ fn a_flow_that_takes_too_long_is_stopped() {
     quick.folder.run(&["run", "flow", "--timeout", "soon"]).fails(2, &["soon"]);
 }
 
-/// As of every command, a full disk is not the daemon's affair.
+/// A full disk under the output is not the daemon's fault, as with every command.
 #[test]
 fn output_that_has_no_room_is_an_error_of_its_own() {
     let project = Project::of_script("", "print('x')");
@@ -190,7 +190,7 @@ fn what_cleans_up_for_too_long_is_killed_and_so_it_is_by_a_second_signal() {
         assert_eq!(line, expected);
         send("-INT", child.id());
     }
-    // The daemon alone would have killed it only after the grace, and would not have removed it.
+    // The daemon alone would have killed the container only after the 10 seconds, and would not have removed it.
     Done::of(child.wait_with_output().unwrap()).fails(130, &["interrupted"]);
     assert_eq!(containers(&project.name), [""; 0]);
 }

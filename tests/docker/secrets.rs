@@ -26,7 +26,7 @@ fn build(project: &Project, index: Option<&str>) -> Done {
 
 #[test]
 fn a_secret_is_used_and_told_nowhere() {
-    // Nothing listens at its address: the installers complain.
+    // Nothing listens at the index's address, so the installers complain.
     let address = crate::fake::nobody();
     let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"PIP_INDEX_URL\", env = \"INDEX\" }]";
     for installer in ["uv", "pip"] {
@@ -68,7 +68,7 @@ fn a_secret_that_is_not_there() {
     project.try_build_by("0", &[]).fails(1, &["BuildKit"]);
 }
 
-/// As `file = "/dev/fd/63"` of a shell's `<(…)` is.
+/// The file of a secret may be a pipe, such as the `/dev/fd/63` of a shell's `<(…)`.
 #[test]
 fn a_secret_from_a_pipe_is_waited_for_until_a_signal() {
     let storage = "python_dependencies = [\"six==1.16.0\"]\nsecrets = [{ id = \"netrc\", file = \"pipe\" }]";
@@ -111,7 +111,7 @@ fn a_cache_in_a_registry_is_asked_with_the_users_credentials() {
     let with_cache = spec.replace("[storage]", &format!("[storage]\ncache_from = [{}]", quoted(&cache)));
     project.folder.write("flowhold.toml", with_cache);
     let build = |config: Option<&str>, more: &str| {
-        // What is in the daemon's own cache, it asks no registry for.
+        // The flow is new: the daemon asks no registry for what is in its own cache.
         project.folder.write("flow.py", format!("print('{} {more}')\n", project.name));
         let mut command = project.folder.command(&["build", "--no-push", "--progress", "plain"]);
         if let Some(config) = config {
@@ -128,7 +128,7 @@ fn a_cache_in_a_registry_is_asked_with_the_users_credentials() {
     let image = format!("{}:v1", project.name);
     let tagged = Tagged::new(&image, cache.clone());
     docker(&["--config", config, "push", &cache]).ok();
-    // Nor would it ask for an image that it has itself.
+    // The daemon would not ask for an image that it has itself either.
     drop(tagged);
     let found = build(Some(config), "three");
     assert!(!found.contains(&trouble), "{found}");

@@ -14,7 +14,7 @@ fn openssl(folder: &Path, arguments: &str) {
     Done::of(command.args(arguments.split_whitespace()).current_dir(folder).output().unwrap()).ok();
 }
 
-/// An authority, and certificates of the daemon and of a client by it.
+/// Makes an authority, and certificates by it for the daemon and for a client.
 pub(crate) fn certify(folder: &Path) {
     let ca = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem";
     openssl(folder, ca);

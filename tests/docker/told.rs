@@ -1,4 +1,4 @@
-//! Secrets, wherever they are given, and everything that Flowhold and the daemon show afterwards.
+//! Secrets, given in every way, must not be in anything that Flowhold and the daemon show afterwards.
 //!
 //! A secret in plain text in a spec is in everything that repeats the spec: the resolved spec, the storage, the
 //! Dockerfile, and the image if it is meant for the image. `literal-secret` warns of it. Nothing else shows it, and a
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const PASSWORD: &str = "pa55word-that-nobody-sees";
-/// The same with `me:` before it in base64, as in Docker's configuration.
+/// `me:` and the password in base64, as in Docker's configuration.
 const AUTH: &str = "bWU6cGE1NXdvcmQtdGhhdC1ub2JvZHktc2Vlcw==";
 
 #[track_caller]
@@ -64,7 +64,7 @@ fn image_is_quiet(project: &Project) {
     let saved = python.args(["-c", include_str!("saved.py")]).stdin(save.stdout.take().unwrap()).output().unwrap();
     assert!(save.wait().unwrap().success() && saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
     let text = String::from_utf8_lossy(&saved.stdout);
-    // Whatever is in the image is found: a variable, a label, a step, and the content of a flow.
+    // The search finds whatever is in the image: a variable, a label, a step, and the content of a flow.
     for there in [project.name.as_str(), "io.flowhold.plan", "health_check.py", SCRIPT] {
         assert!(text.contains(there), "{there}");
     }
@@ -78,13 +78,13 @@ const SCRIPT: &str = "print('a flow that is found')\n";
 /// How a spec gives a secret.
 #[derive(Clone, Copy, PartialEq)]
 enum Given {
-    /// It says where the secret is.
+    /// The spec says where the secret is.
     ByName,
-    /// It has the secret in plain text.
+    /// The spec has the secret in plain text.
     Literally,
 }
 
-/// Looks at a spec with a secret, builds it in every way, and looks for the secret in all that comes of it.
+/// Looks at a spec with a secret, builds it in every way, and looks for the secret in everything that results.
 #[track_caller]
 fn check_secret(storage: &str, given: Given, builder: &str) {
     let project = Project::of_script(storage, SCRIPT);
@@ -98,7 +98,7 @@ fn check_secret(storage: &str, given: Given, builder: &str) {
         quiet(&project, &variables, look).ok();
     }
     let preview = quiet(&project, &variables, LOOKS[3]).json();
-    // The installation has what is given by name; of what is a proxy, all steps have it.
+    // The installing step mounts a secret that is given by name; all steps have a proxy, which is not mounted.
     let mounted = preview["dockerfile"].as_str().unwrap().contains("--mount=type=secret");
     assert_eq!(mounted, given == Given::ByName);
     let plan = preview["plan"].clone();
@@ -125,7 +125,7 @@ fn check_secret(storage: &str, given: Given, builder: &str) {
     }
     untold("the report", report.to_string().as_bytes());
     image_is_quiet(&project);
-    // It isn't in the digest either, where a guess could be tried.
+    // The secret isn't in the plan digest either, on which guesses could be tried.
     let text = std::fs::read_to_string(project.folder.path().join("flowhold.toml")).unwrap();
     project.folder.write("flowhold.toml", text.replace(PASSWORD, "other"));
     project.folder.write("netrc", "machine localhost login me password other\n");
@@ -167,7 +167,7 @@ fn a_step_that_fails_does_not_tell_the_passwords_of_a_spec() {
                 let project = Project::of_script(&format!("{storage}\n{more}"), SCRIPT);
                 for build in &BUILDS[..2] {
                     let done = quiet(&project, &[("DOCKER_BUILDKIT", builder)], build);
-                    // uv, where it is at hand, says that nobody is there.
+                    // If uv is at hand, it says that nobody is there.
                     let code = if done.code == 69 && installer == "uv" { 69 } else { 1 };
                     done.fails(code, &["step", "failed: "]);
                 }
@@ -210,7 +210,7 @@ fn an_address_that_can_not_be_used_is_told_without_its_password() {
 
 #[test]
 fn a_login_is_told_by_nobody() {
-    // Nothing listens, the registry refuses, or it is not a registry.
+    // Nothing listens, the registry refuses, or the server is not a registry.
     for server in [
         fake::nobody(),
         fake::server("401 Unauthorized", "{\"errors\":[{\"code\":\"UNAUTHORIZED\"}]}"),
@@ -228,7 +228,7 @@ fn a_login_is_told_by_nobody() {
             }
         }
     }
-    // While pushing: to a registry that accepts the layers.
+    // While an image is pushed to a registry that accepts the layers.
     let (project, variables) = (Project::of_script("", SCRIPT), Folder::new());
     project.build(&["--no-push"]);
     let registry = environment("FLOWHOLD_TEST_REGISTRY");
@@ -249,6 +249,6 @@ fn what_a_run_is_given_is_told_by_nobody() {
     quiet(&project, &[], &run).fails(1, &[&project.reference()]);
     let nobody = format!("tcp://{}", fake::nobody());
     quiet(&project, &[("DOCKER_HOST", &nobody)], &run).fails(69, &["start docker"]);
-    // As a variable of the environment in which Flowhold runs.
+    // The token is a variable of the environment in which Flowhold runs.
     quiet(&project, &[("DOCKER_HOST", &nobody), ("TOKEN", PASSWORD)], &["run", "flow"]).fails(69, &["start docker"]);
 }

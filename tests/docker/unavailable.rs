@@ -1,4 +1,5 @@
-//! What is needed and isn't there: images, registries, daemons. Each has its exit code and says what to do.
+//! Something that is needed isn't there: an image, a registry, a daemon. Each failure has its exit code and says what
+//! to do.
 
 use flowhold_tests::environment;
 
@@ -11,7 +12,7 @@ use crate::{
 
 const SCRIPT: &str = "print('x')\n";
 
-/// A build with this in the spec fails, and leaves an earlier storage.json alone.
+/// Asserts that a build with this in the spec fails, and leaves an earlier storage.json alone.
 #[track_caller]
 fn fails(storage: &str, code: i32, words: &[&str]) {
     let project = Project::of_script(storage, SCRIPT);
@@ -44,7 +45,7 @@ fn a_local_base_image_is_never_pulled() {
     assert!(!has_image(&tagged.0));
 }
 
-/// Also if the daemon accepts an image for another platform.
+/// The build fails even if the daemon accepts an image for another platform.
 #[test]
 fn a_base_image_of_another_platform() {
     let storage = format!("{}\nplatform = \"linux/arm64\"", base(&environment("FLOWHOLD_TEST_BASE_IMAGE")));
@@ -111,7 +112,7 @@ fn a_registry_that_breaks_while_it_is_pushed_to() {
     let broken = fake::server("500 Internal Server Error", "{\"errors\":[]}");
     let project = Project::of_script(&format!("registry_url = {}", quoted(&format!("{broken}/a"))), SCRIPT);
     let done = project.try_build(&[]).fails(75, &[&broken]);
-    // Where the daemon itself has tried again for a minute, that is enough.
+    // If the daemon itself has tried again for a minute, Flowhold doesn't.
     assert_eq!(done.stderr.contains("attempt 2 of 4"), has_images_in_containerd(), "{done:#?}");
 }
 
@@ -128,7 +129,7 @@ fn no_daemon() {
         for arguments in [&["build"][..], &["pull"]] {
             project.folder.run(arguments).fails(69, &[place, "start docker"]);
         }
-        // The address of the environment.
+        // The address from the environment.
         let project = Project::of_script("", SCRIPT);
         let output = project.folder.command(&["build"]).env("DOCKER_HOST", address).output().unwrap();
         flowhold_tests::Done::of(output).fails(69, &[place, "DOCKER_HOST"]);
@@ -150,7 +151,7 @@ fn a_daemon_that_has_no_answer_now() {
 #[test]
 fn a_daemon_that_is_too_old() {
     for (head, body, api) in [
-        // As Docker 1.12 has it, and Docker 1.13.
+        // The answers of Docker 1.12 and of Docker 1.13.
         ("", "{\"Version\":\"1.12.6\",\"ApiVersion\":\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\"}", "1.24"),
         ("Api-Version: 1.26\r\n", "OK", "1.26"),
     ] {
@@ -166,7 +167,7 @@ fn the_address_of_the_spec_goes_before_that_of_the_environment() {
     let output = project.folder.command(&["build"]).env("DOCKER_HOST", nobody).output().unwrap();
     flowhold_tests::Done::of(output).ok();
     assert!(has_image(&project.reference()) && registry::digest(&project.reference()).is_some());
-    // Without the spec: the storage remembers the address.
+    // Without the spec, the storage remembers the address.
     project.build(&[]);
     let output = project.folder.command(&["run", "flow"]).env("DOCKER_HOST", nobody).output().unwrap();
     flowhold_tests::Done::of(output).ok();

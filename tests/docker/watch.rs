@@ -25,7 +25,7 @@ fn folder(flow: &str) -> Folder {
     folder
 }
 
-/// What its flow prints.
+/// What the folder's flow prints.
 fn printed(folder: &Folder) -> String {
     folder.run(&["run", "flow", "--python", &python()]).ok().stdout
 }
@@ -117,7 +117,7 @@ fn what_is_read_for_the_first_time_has_not_changed() {
     save(&folder, "flow.py", &format!("{reading}def flow(): print(WORD)\n"));
     assert_eq!(watching.report()["plan"], plan(&folder));
     watching.rests();
-    // The next edit is the next change that it reports.
+    // The next edit is the next change that is reported.
     save(&folder, "word.txt", "third");
     watching.report();
     watching.rests();
@@ -125,7 +125,7 @@ fn what_is_read_for_the_first_time_has_not_changed() {
     assert_eq!(said.matches("changed: ").count(), 2, "{said}");
 }
 
-/// The flow notices that a package was imported early; it stands for all that behave differently then.
+/// The flow notices whether a module was imported before it, and stands for all flows that then behave differently.
 #[test]
 fn a_new_python_has_the_last_word() {
     let flow = |word: &str| {
@@ -142,7 +142,7 @@ fn a_new_python_has_the_last_word() {
     assert_eq!(printed(&folder), "False second\n");
     watching.says("pickled differently");
     watching.rests();
-    // From now on, a new Python is awaited each time.
+    // From now on, each build waits for a new Python.
     save(&folder, "flow.py", &flow("third"));
     assert_eq!(watching.report()["plan"], plan(&folder));
     watching.rests();
@@ -228,7 +228,7 @@ fn builds_that_change_what_they_are_made_of_come_to_an_end() {
     assert_eq!(printed(&folder), "edited\n");
 }
 
-/// Also an edit that comes after the file was read, while it is executed.
+/// This includes an edit that comes after the file was read, while it is executed.
 #[test]
 fn the_last_edit_is_built() {
     let flow = |word: &str| {
@@ -250,7 +250,7 @@ fn the_last_edit_is_built() {
     }
 }
 
-/// Its own storage.json and log are among the files of the image.
+/// The folder's own storage.json and log are among the files of the image.
 #[test]
 fn a_folder_that_holds_its_own_spec_is_built_once() {
     let project = Project::new("", &["path = \"code/flow.py\""]);
@@ -269,7 +269,7 @@ fn a_folder_that_holds_its_own_spec_is_built_once() {
     save(&project.folder, "code/data/deep/rows.csv", "2");
     assert_ne!(watching.report()["plan"], first["plan"]);
     watching.rests();
-    // All at once by a rename: directories are content, too.
+    // A rename adds everything at once: directories are content, too.
     let elsewhere = Folder::new();
     elsewhere.write("more/still/rows.csv", "3");
     fs::rename(elsewhere.path().join("more"), project.folder.path().join("code/more")).unwrap();

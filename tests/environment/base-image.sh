@@ -16,7 +16,7 @@ base_image() {
     done <<<"$settings"
     say "importing $reference"
     docker import "${changes[@]}" "$archive" "$reference" >/dev/null
-    # Modules that load the libraries one forgets first; better here than in the middle of somebody's test.
+    # These modules load the libraries that are forgotten first; better to fail here than in the middle of a test.
     docker run --rm --network none "$reference" python -c 'import ctypes, hashlib, pip, socket, sqlite3, ssl, zlib' >&2 ||
         fail "$reference does not work"
     docker push --quiet "$reference" >/dev/null
@@ -88,8 +88,8 @@ make_skeleton() {
 copy_python() {
     local python=$1 root=$2 minor program stdlib site target wheels wheel
     minor=$(minor_of "$python")
-    # Debian's own Python has its paths under /usr built in and stays there; any other finds its library from
-    # wherever its program is, and goes where the images of python.org have it.
+    # Debian's own Python has its paths under /usr built in and stays there; any other Python finds its library from
+    # where its program is, and goes where the images of python.org have it.
     IFS='|' read -r program stdlib site target wheels < <("$python" -I <<'END'
 import ensurepip, os, sys, sysconfig
 prefix = sys.base_prefix
@@ -119,7 +119,7 @@ END
     write_pip_program "$root/usr/local/bin/pip" "$bin/python$minor"
     ln -s pip "$root/usr/local/bin/pip3"
     ln -s pip "$root/usr/local/bin/pip$minor"
-    # Only for speed, and pip vendors files that not every Python can compile.
+    # Compiling is only for speed and may fail: pip vendors files that not every Python can compile.
     "$python" -I -m compileall -q -d "$site" "$root$site" &>/dev/null || true
 }
 
@@ -133,8 +133,8 @@ END
     chmod +x "$1"
 }
 
-# Every library that a program or module in the root loads, the ones only a wheel will ask for, and name lookup's.
-# Those from unusual folders go beside the C library, where the loader of the image looks without being told.
+# Copies every library that a program or module in the root loads, those that only a wheel asks for, and those for name
+# lookup. Libraries from unusual folders go beside the C library, where the image's loader looks without being told.
 copy_libraries() {
     local root=$1 beside library
     beside=$(dirname "$(ldd /bin/sh | awk '$1 == "libc.so.6" { print $3 }')")

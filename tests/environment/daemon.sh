@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # A Docker daemon of our own, with its own data, socket and bridge.
 #
-# The bridge is ours too, always, and the daemon writes no firewall rules: two daemons that share docker0 and its
-# rules take them from each other, and a developer's machine often has one running. So the three rules that let a
-# container reach the package index are written here, and taken away by `end_daemon`.
+# The bridge is always our own, and the daemon writes no firewall rules: two daemons that share docker0 and its rules
+# take them from each other, and a developer's machine often has a daemon running. So this file writes the three rules
+# that let a container reach the package index, and `end_daemon` removes them.
 #
-# Without root there is no daemon to start; one that the caller names in DOCKER_HOST is used then.
+# Without root no daemon can be started; then the daemon that the caller names in DOCKER_HOST is used.
 
-# Named after the folder, for two environments on one machine (of two users, say) are to leave each other alone.
+# Named after the folder, so that two environments on one machine (of two users, say) leave each other alone.
 bridge=flowhold-$(cksum <<<"$home" | cut -c1-6)
 socket=$state/docker.sock
 
-# What would lead a client past DOCKER_HOST, or change how it talks to what is there.
+# Variables that would lead a client past DOCKER_HOST, or change how it talks to the daemon there.
 other_daemon_variables=(DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION)
 
 docker() { DOCKER_CONFIG=$state/docker-config "$docker_program" "$@"; }
@@ -55,7 +55,7 @@ start_dockerd() {
     return 1
 }
 
-# Where the way out takes smaller packets than a bridge allows, downloads in containers would hang.
+# Prints the MTU of the way out: if the bridge allowed larger packets, downloads in containers would hang.
 outer_mtu() {
     local device
     device=$(ip -4 route show default | sed -nE 's/.* dev ([^ ]+).*/\1/p' | head -n 1)
@@ -66,8 +66,9 @@ make_bridge() {
     local network
     remove_bridge
     network=$(free_network)
-    # An address of its own, as Docker makes them. A bridge without one takes a port's, and each container that came or
-    # went would change it: the others would send to the old one for a while, and what they look up would fail.
+    # The bridge has a MAC address of its own, as Docker makes them. Otherwise it would take a port's, and change it
+    # with each container that came or went: the others would send to the old address for a while, and their lookups
+    # would fail.
     # shellcheck disable=SC2086
     ip link add "$bridge" address "$(printf '02:42:%02x:%02x:%02x:01' ${network//./ })" type bridge
     ip address add "$network.1/24" dev "$bridge"
@@ -114,8 +115,8 @@ end_daemon() {
     remove_bridge
 }
 
-# What a killed daemon leaves: containerd, a shim for each container, and the container under it. They get no time to
-# finish: nobody is left who would wait for them, and the first process of a container ignores a polite signal.
+# Ends what a killed daemon leaves: containerd, a shim for each container, and the container under it. They get no time
+# to finish: nobody is left to wait for them, and the first process of a container ignores a polite signal.
 end_orphans() {
     local ids shim
     mapfile -t ids < <(

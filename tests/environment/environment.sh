@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The test environment as a whole: a Docker daemon, two registries, two base images, and the Pythons that go with
-# them. What tests need to know about it is in the variables that `start` writes to a file and `tests/run.sh env` prints.
+# The test environment as a whole: a Docker daemon, two registries, two base images, and the Pythons that go with them.
+# `start` writes the variables that tests need to a file, and `tests/run.sh env` prints them.
 #
 #   environment.sh install            installs the programs that it needs (start does, too)
 #   environment.sh start [keep]       starts it unless it runs; with keep, test runs leave it running
@@ -32,7 +32,7 @@ start() {
     if running; then
         say "the test environment is running already: $state"
     else
-        # What an earlier, killed run left.
+        # Removes what an earlier, killed run left.
         stop
         trap stop EXIT
         trap 'exit 130' INT
@@ -57,15 +57,15 @@ running() {
     )
 }
 
-# Everything that is made once a daemon answers. The exports come last, in one piece: they say that all is there.
+# Makes everything that needs a daemon. The exports are written last, in one piece: they say that all is there.
 fill() {
     local open auth user=flowhold password
     password=$(secret)
     open=$(registry open)
     auth=$(registry auth "$user" "$password")
 
-    # The twins of the base images are virtual environments too, bare ones: whatever somebody installed into the
-    # interpreter itself stays invisible to tests.
+    # The twins of the base images are virtual environments too, bare ones, so that packages in the interpreter itself
+    # stay invisible to tests.
     local base_twin other_twin pickling original=''
     base_twin=$(venv "$base_python" base)
     other_twin=$(venv "$other_python" other)
@@ -110,7 +110,7 @@ export_line() { printf 'export %s=%q\n' "$1" "$2"; }
 stop() {
     release_services
     [[ -e $state ]] || return 0
-    # Images in a daemon that is not ours are no part of our state folder, and go one by one.
+    # If the daemon is not ours, its images are not in our state folder, and are removed one by one.
     if ((EUID != 0)) && [[ -e $exports ]]; then
         # shellcheck source=/dev/null
         source "$exports"

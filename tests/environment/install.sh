@@ -24,7 +24,7 @@ missing_packages() {
     while read -r program packages; do
         PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || printf '%s\n' "$packages"
     done < <(needed_programs)
-    # A dynamic busybox would not start in an image that lacks its libraries, so the program alone says too little.
+    # A dynamic busybox would not start in an image that lacks its libraries, so it is not enough to find the program.
     if command -v busybox >/dev/null && ldd "$(command -v busybox)" &>/dev/null; then
         printf 'busybox-static\n'
     fi
@@ -57,7 +57,7 @@ install_missing() {
     fi
 }
 
-# The packages' own services are not wanted: they would take docker0 and port 5000. Debian asks this file.
+# With this file, Debian does not start the packages' own services, which would take docker0 and port 5000.
 services=/usr/sbin/policy-rc.d
 
 hold_services() {
@@ -68,7 +68,7 @@ release_services() {
     ! grep -qs '^# of the tests of Flowhold' "$services" || rm -f "$services"
 }
 
-# Debian's client before any other of that name: a newer one on the PATH asks for plugins that are not there.
+# Prefers Debian's client to any other on the PATH: a newer client asks for plugins that are not there.
 docker_client() {
     local client
     for client in /usr/bin/docker "$(command -v docker || true)"; do

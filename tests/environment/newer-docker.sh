@@ -14,7 +14,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Ori
 [[ -x $folder/root/usr/sbin/dockerd ]] ||
     debootstrap --variant=minbase --include=docker.io,ca-certificates,iptables,iproute2 sid "$folder/root" "$mirror"
 
-# All but its programs is this machine's: processes, network, temporary files, the state of the environment, the project.
+# dockerd has its own programs; processes, network, temporary files, the environment's state and the project are shared.
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cat >"$folder/bin/dockerd" <<END
 #!/usr/bin/env bash

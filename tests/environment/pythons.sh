@@ -7,7 +7,7 @@ original_minors=(3.9 3.8 3.7)
 base_minors=("${original_minors[@]}" 3.10 3.11 3.12 3.13)
 other_minors=(3.11 3.12 3.10 3.13 3.9 3.8 3.7)
 
-# Every interpreter that might do, in no order: pyenv's, and whatever the PATH offers under a full name.
+# Lists every interpreter that might do, in no order: pyenv's, and those that the PATH has under a full name.
 candidate_pythons() {
     local root=${PYENV_ROOT:-} minor
     if [[ -z $root ]] && command -v pyenv >/dev/null; then

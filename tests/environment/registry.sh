@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Image registries on loopback. Their ports are the kernel's choice, read from the registry's own log.
+# Image registries on loopback. The kernel chooses their ports, which are read from the registries' own logs.
 
-# registry NAME [USER PASSWORD]: starts one and prints its host:port. "localhost", since that is what the daemon
-# allows plain http for and what a person would write.
+# registry NAME [USER PASSWORD]: starts a registry and prints its host:port. The host is "localhost": the daemon allows
+# plain http for it, and a person would write it.
 registry() {
     local name=$1 user=${2:-} password=${3:-}
     local directory=$state/registry-$name

@@ -11,7 +11,7 @@
 home=${FLOWHOLD_TEST_HOME:-/var/tmp/flowhold-tests-$UID}
 cache=${FLOWHOLD_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flowhold-tests}
 state=$home/state
-# Written last when starting: as long as it is there, the environment was once complete.
+# Written last when starting: if it is there, the environment was complete once.
 exports=$state/exports.sh
 # Present when somebody asked for the environment itself (`run.sh env`): test runs then leave it running.
 keep=$state/keep
@@ -49,22 +49,22 @@ delete_state() {
     rm -rf --one-file-system -- "$state"
 }
 
-# spawn LOG PROGRAM…: starts a server of the environment in a session of its own (a Ctrl-C at the terminal must not end it before the
-# tests have cleaned up), without the locks that this shell holds on 8 and 9.
+# spawn LOG PROGRAM…: starts a server of the environment in a session of its own (a Ctrl-C at the terminal must not end
+# it before the tests have cleaned up), without the locks that this shell holds on 8 and 9.
 spawn() {
     local log=$1
     shift
     setsid "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
 }
 
-# At the end of a run, which holds the users' lock. The last one out can have that lock alone, and ends the environment,
+# Called at the end of a run, which holds the users' lock. The last user gets that lock alone, and ends the environment,
 # unless somebody asked for it.
 leave_environment() {
     ! flock --nonblock --exclusive 8 || "$(dirname "${BASH_SOURCE[0]}")/environment.sh" stop-unless-kept
 }
 
-# Ids of our processes with one of these names (as in /proc/ID/comm). Ours are those with the state folder on their
-# command line: unlike the id in a pidfile, that is never true of a process that merely inherited the number.
+# Ids of our processes with one of these names (as in /proc/ID/comm). Our processes have the state folder on their
+# command line: unlike the id in a pidfile, that never names another process that got the same number.
 processes_named() {
     local directory name command
     for directory in /proc/[0-9]*; do

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Virtual environments, kept in the cache under a name that says what is in them.
 
-# venv PYTHON NAME REQUIREMENT…: prints the path of a Python with exactly these packages (and pip). One that was
-# left half made, or whose interpreter went away, is made anew.
+# venv PYTHON NAME REQUIREMENT…: prints the path of a Python with exactly these packages (and pip). An environment that
+# was left half made, or whose interpreter went away, is made anew.
 venv() {
     local python=$1 name=$2
     shift 2
@@ -15,7 +15,7 @@ venv() {
         rm -rf -- "$directory"
         "$python" -I -m venv "$directory"
         if (($#)); then
-            # With bytecode, as people have it.
+            # With bytecode, as users have it.
             env -u PYTHONDONTWRITEBYTECODE "$directory/bin/python" -m pip install --disable-pip-version-check "$@" \
                 </dev/null >"$directory/pip.log" 2>&1 ||
                 fail "pip failed: $(tail -n 20 "$directory/pip.log")"

@@ -54,11 +54,12 @@ fn every_command_is_in_the_help_and_has_its_own() {
     let folder = Folder::new();
     let help = folder.run(&["--help"]).ok().stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // Longer descriptions go on in lines that are indented further.
+    // Longer descriptions continue on lines that are indented further.
     let listed = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|word| !word.is_empty()));
     let mut listed: Vec<_> = listed.filter(|command| *command != "help").collect();
     let mut commands = COMMANDS.to_vec();
-    (listed.sort_unstable(), commands.sort_unstable());
+    listed.sort_unstable();
+    commands.sort_unstable();
     assert_eq!(listed, commands, "{help}");
     for command in COMMANDS {
         let own = folder.run(&[command, "--help"]).ok().stdout;

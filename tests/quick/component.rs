@@ -1,5 +1,5 @@
-//! The component asks for our interfaces and for nothing else: no `wasi:*`, no `env`. They have a version, and each
-//! item of them is documented.
+//! The component asks for our interfaces and for nothing else: no `wasi:*`, no `env`. The interfaces have a version,
+//! and each of their items is documented.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn its_imports_are_exactly_our_interfaces() {
     let ours = |interfaces: &[&str]| -> BTreeSet<String> {
         interfaces.iter().map(|name| format!("flowhold:storage/{name}@0.1.0")).collect()
     };
-    // diagnostics and plans have types only, which the functions of the others use.
+    // diagnostics and plans have only types, which the functions of the other interfaces use.
     let imports = ["clock", "diagnostics", "docker", "files", "plans", "random"];
     assert_eq!(names(&mut world.imports.keys()), ours(&imports));
     assert_eq!(names(&mut world.exports.keys()), ours(&["planning", "storages"]));
@@ -33,7 +33,7 @@ fn every_item_of_its_interface_is_documented() {
     let mut bare = Vec::new();
     let mut look = |name: String, docs: &Docs| {
         items += 1;
-        // A sentence: it says more than the name does.
+        // A sentence says more than the name does.
         if !docs.contents.as_ref().is_some_and(|text| text.trim_end().ends_with('.')) {
             bare.push(name);
         }

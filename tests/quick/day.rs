@@ -1,5 +1,5 @@
-//! A day's work of one long-lived process: flows are added, and specs are planned and forgotten, again and again.
-//! `FLOWHOLD_LOAD` multiplies it: with 100 that is more than one of each every second for 24 hours.
+//! A day's work of one long-lived process: it adds flows, and plans specs and forgets them, again and again.
+//! `FLOWHOLD_LOAD` multiplies the work: with 100, it is more than one of each every second for 24 hours.
 #![expect(clippy::print_stdout, reason = "figures for who wants to see them")]
 
 use std::{fs, process::Command};
@@ -7,16 +7,16 @@ use std::{fs, process::Command};
 use flowhold::{Access, Flow, Format, Host, Need, Session, SpecText, blob::Blob};
 use flowhold_tests::{Done, Folder};
 
-/// How many flows a session adds; their directory goes with it.
+/// How many flows a session adds; their directory is removed afterwards.
 const FLOWS: usize = 100;
-/// How many sessions run before the process's use of resources is first measured, and then until the second time.
+/// How many sessions run before the process's use of resources is measured, and how many until it is measured again.
 const SESSIONS: (usize, usize) = (4, 10);
 
-/// By so much resources may grow that do not leak: threads that store things come and go, with their memory.
+/// How far resources may grow without a leak: threads that store things come and go, with their memory.
 const PAGES: usize = 1024;
 const FILES_AND_THREADS: usize = 8;
 
-/// Set for the process that does the work, as other tests run in this one.
+/// Set for the process that does the work: other tests run in this process.
 const WORKS: &str = "FLOWHOLD_TEST_DAY";
 
 /// What a process uses: memory, which the kernel counts in pages, files and threads.
@@ -26,7 +26,7 @@ fn used() -> [usize; 3] {
     [memory.split(' ').nth(1).unwrap().parse().unwrap(), count("/proc/self/fd"), count("/proc/self/task")]
 }
 
-/// A session adds flows to a directory; another one, which stays, plans with each of them and forgets the plan.
+/// A new session adds flows to a directory; `planner` plans with each flow and forgets the plan.
 async fn work(host: &Host, planner: &mut Session) {
     let folder = Folder::new();
     let mut session = host.session().await.unwrap();

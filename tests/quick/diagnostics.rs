@@ -5,8 +5,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use flowhold_tests::Folder;
 use serde_json::Value;
 
-/// Lines for `[storage]` of a Docker spec with an image name and a good flow: code, field, and words of message or
-/// help.
+/// Lines for `[storage]` of a Docker spec with an image name and a good flow. Each has the code, the field, and words
+/// of the message or help that it causes.
 const STORAGE: &[(&str, &str, &str, &[&str])] = &[
     (r#"baseimage = "x""#, "unknown-key", "storage.baseimage", &["did you mean base_image?"]),
     (
@@ -137,7 +137,7 @@ prefect_version = "0.6.6""#,
     (r#"base_url = "tcp://""#, "invalid-value", "storage.base_url", &["tcp://"]),
 ];
 
-/// All of `[[flows]]`.
+/// Whole specs, of flows alone. Each has code, field and words, as in [`STORAGE`].
 const FLOWS: &[(&str, &str, &str, &[&str])] = &[
     ("[[flows]]\nname = \"x\"", "missing-key", "flows[0]", &["path"]),
     ("[[flows]]\npath = \"a.py\"\nnaem = \"x\"", "unknown-key", "flows[0].naem", &["did you mean name?"]),
@@ -183,7 +183,7 @@ fn folder(spec: &str) -> Folder {
     folder
 }
 
-/// What a spec with one mistake reports other than expected; none if all is as expected.
+/// How the report on a spec with one mistake differs from what is expected; none if it doesn't.
 fn fault(spec: &str, code: &str, field: &str, words: &[&str]) -> Option<String> {
     let folder = folder(spec);
     let done = folder.run(&["check", "--format", "json"]).fails(1, &[]);
@@ -233,13 +233,13 @@ fn mistakes_in_the_storage() {
 fn a_registry_is_looked_at_before_there_is_a_name() {
     let spec = "[storage]\ntype = \"docker\"\nregistry_url = \"gcr.io\"\n[[flows]]\npath = \"a.py\"\n";
     none_of([fault(spec, "registry-rule", "storage.registry_url", &["Google"])].into_iter());
-    // And not before a wrong name is corrected.
+    // With a wrong name, the registry's rules are not looked at before the name is corrected.
     let wrong = spec.replace("gcr.io\"", "docker.io\"\nimage_name = \"Acme/etl\"");
     let said = folder(&wrong).run(&["check"]).fails(1, &["invalid-reference"]);
     assert!(!said.stderr.contains("registry-rule"), "{said:#?}");
 }
 
-/// Of many mistakes, some are reported: neither their paths nor their words may use up the memory.
+/// If there are many mistakes, only some are reported: neither their paths nor their words may use up the memory.
 #[test]
 fn many_and_long_mistakes_take_little_memory() {
     let long = "K".repeat(50_000);
@@ -318,7 +318,7 @@ fn no_spec_and_no_text() {
     folder.run(&["check"]).fails(1, &["not UTF-8"]);
     folder.write("flowhold.toml", "[storage\n");
     folder.run(&["check"]).fails(1, &["not TOML", "flowhold.toml:1", "help:"]);
-    // The editors of Windows mark UTF-8.
+    // Editors on Windows put a mark before UTF-8.
     folder.write("a.py", "x");
     for spec in ["[[flows]]\npath = \"a.py\"\n", "{ \"flows\": [{ \"path\": \"a.py\" }] }"] {
         folder.write("flowhold.toml", format!("\u{feff}{spec}"));
@@ -326,7 +326,7 @@ fn no_spec_and_no_text() {
     }
 }
 
-/// What pickled the flows may be stated for each type, and is read by none but that of images.
+/// A spec of any type may state the versions that pickled the flows; only a spec of an image uses them.
 #[test]
 fn versions_are_versions_in_specs_of_every_type() {
     for kind in ["docker", "local", "memory", "bytes"] {
@@ -380,7 +380,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
         "storage.env_vars.PIP_EXTRA_INDEX_URL",
         "s3cret",
     ),
-    // These are errors besides, whose messages don't repeat the secret either.
+    // These lines are errors too, whose messages don't repeat the secret either.
     (r#"registry_url = "https://me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "https://me:s3cret@shared.example.com/p""#, "storage.registry_url", "s3cret"),
     (r#"registry_url = "me:s3cret@gcr.io/p""#, "storage.registry_url", "s3cret"),
@@ -392,7 +392,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
         "storage.python_dependencies[0]",
         "s3cret",
     ),
-    // Nor do errors repeat it in part, or escaped.
+    // Errors don't repeat a part of the secret, or an escaped secret, either.
     (
         r#"python_dependencies = ["mypkg @ git+https://ghp_0123456789abcdefghijABCDEFGHIJ012345@github.com/acme/x.git;python_version>'3'"]"#,
         "storage.python_dependencies[0]",
@@ -407,7 +407,7 @@ const SECRETS: &[(&str, &str, &str)] = &[
     (r#"env_vars = { A_TOKEN = "s3cret\nx" }"#, "storage.env_vars.A_TOKEN", "s3cret"),
 ];
 
-/// What only resembles a secret.
+/// Lines for `[storage]` with values that only resemble secrets.
 const HARMLESS: &[&str] = &[
     r#"env_vars = { TOKENIZERS_PARALLELISM = "false", MAX_TOKENS = "100", TOKEN_URL = "https://example.com/token" }"#,
     r#"env_vars = { DB_PASSWORD_FILE = "/run/secrets/db", DB_PASSWORD = "/run/secrets/db", USE_TOKEN = "true", A_TOKEN = "" }"#,
@@ -438,7 +438,7 @@ fn secrets_are_pointed_at_and_not_repeated() {
         }
         let (human, preview) = (folder.run(&["check"]), folder.run(&["preview"]));
         assert_eq!(found.code, human.code, "{line}");
-        // The Dockerfile itself is printed with everything that is in it.
+        // The Dockerfile on stdout is left out: it is printed with everything that is in it.
         let all = [found.stdout, found.stderr, human.stdout, human.stderr, preview.stderr].concat();
         all.contains(secret).then(|| format!("{line}\n  is repeated: {all}"))
     }));
@@ -454,7 +454,7 @@ fn what_resembles_a_secret_is_none() {
     }));
 }
 
-/// A storage with such a variable was built with a warning; it loads without one.
+/// A storage whose variable has a secret was built with a warning, and loads without one.
 #[test]
 fn a_storage_with_a_secret_loads() {
     let folder =

@@ -23,7 +23,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// What was stored before can still be read, nothing unfinished stays, and with more room nothing needs repair.
+/// Flows that were stored before can still be read, nothing unfinished stays, and with more room nothing needs repair.
 #[test]
 fn full() {
     let fill = "
@@ -42,7 +42,7 @@ fn full() {
     ";
     let folder = folder();
     let done = with_disk(&folder, "size=512k", fill).ok();
-    // 512 KiB hold four flows and their notes. There may have been room for the fifth one's note: nothing reads that.
+    // 512 KiB hold four flows and their notes. There may be room for the note of the fifth flow, which nothing reads.
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let notes: String = (0..4).map(|n| format!("flow-{n}.json ")).collect();
     let location = folder.path().canonicalize().unwrap().join("disk/flows/flow-0.prefect");
@@ -90,7 +90,7 @@ fn read_only() {
     assert_eq!(done.stderr.matches("help: take a path that can be written to").count(), 3, "{done:#?}");
 }
 
-/// Run by root, it gives up root's right to bypass permissions.
+/// Runs the binary; if root runs the tests, without root's right to bypass permissions.
 fn without_privileges(folder: &Folder, arguments: &[&str]) -> Done {
     let is_root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0;
     let mut command = if is_root {
@@ -133,7 +133,7 @@ fn forbidden() {
     assert_eq!(fs::read_dir(folder.path().join("d")).unwrap().count(), 1);
 }
 
-/// The directory is opened, and then removed: by the time that the flow comes, it is gone.
+/// The directory is opened, and then removed before the flow is added.
 #[test]
 fn removed_underneath() {
     let folder = folder();
@@ -149,7 +149,7 @@ fn removed_underneath() {
         let text = format!("{failure:?}");
         assert!(text.contains("etl.prefect: its directory is not there") && text.contains("try again"), "{text}");
         assert!(session.flows(storage).await.unwrap().is_empty());
-        // Trying again, as the help says: a new session opens the directory again.
+        // The test tries again, as the help says: a new session opens the directory again.
         let mut session = Host::builder().files(&directory, Access::Write).build().unwrap().session().await.unwrap();
         let storage = session.local(directory.to_str().unwrap()).await.unwrap();
         session.add_flow(storage, flow()).await.unwrap();
@@ -157,7 +157,7 @@ fn removed_underneath() {
     assert_eq!(folder.run(&["get", "etl", "--directory", "d"]).ok().stdout, "x");
 }
 
-/// Neither a session that goes on after it has added a flow, nor one that could not add its own, blocks another.
+/// A session that is still open blocks no other, whether it has added its flow or could not add it.
 #[test]
 fn sessions_take_turns() {
     let folder = folder();
@@ -175,13 +175,13 @@ fn sessions_take_turns() {
             living.push(session);
         }
     };
-    // Without an end if one waits for the other.
+    // The work would never end if one session waited for another.
     let patience = std::time::Duration::from_secs(60);
     runtime.block_on(async { tokio::time::timeout(patience, work).await }).unwrap();
     runtime.shutdown_background();
 }
 
-/// Whoever waits for the directory takes no thread that the one who has it needs.
+/// A session that waits for the directory takes no thread that the session with the directory needs.
 #[test]
 fn sessions_that_wait_keep_nobody_from_working() {
     let folder = folder();
@@ -206,7 +206,7 @@ fn sessions_that_wait_keep_nobody_from_working() {
 #[test]
 fn elsewhere() {
     let folder = folder();
-    // Another file system than the one that the flow's file is on.
+    // The directory is on another file system than the flow's file.
     let script = "
         $flowhold add etl.py --directory disk/a/b --name 'My Flow' && $flowhold get 'My Flow' --directory disk/a/b -o disk/copy
         cmp disk/copy etl.py && ls -A disk/a/b
@@ -234,7 +234,7 @@ fn elsewhere() {
     assert_eq!(fs::read_to_string(folder.path().join("etl.py")).unwrap(), "print('hello')\n");
 }
 
-/// A directory as the original leaves it: its files, which are pickles, without notes, among other files.
+/// A directory as the original leaves it: pickles without notes, among other files.
 #[test]
 fn of_the_original() {
     let folder = folder();
@@ -250,7 +250,7 @@ fn of_the_original() {
     assert_eq!(folder.json(&["ls", "--directory", "d", "--format", "json"])["flows"].as_object().unwrap().len(), 2);
 }
 
-/// A name that only looks like the one that was given would be worse than an error.
+/// A file whose name only looks like the given name would be worse than an error.
 #[test]
 fn a_name_that_is_not_unicode() {
     use std::os::unix::ffi::OsStrExt as _;

@@ -1,7 +1,7 @@
 //! How Docker reads words, by its reference ("Dockerfile reference: environment replacement, ENV, escape") and the
-//! Bourne shell's quoting that it follows: spaces separate words; within single quotes everything is itself; within
-//! double quotes a backslash takes the meaning from `"`, `$` and `\` and is itself before anything else; outside of
-//! quotes it takes the meaning from whatever follows. A `$` that keeps its meaning is an expansion: an error here.
+//! Bourne shell's quoting that it follows. Spaces separate words. Within single quotes everything is literal. Within
+//! double quotes a backslash makes `"`, `$` and `\` literal, and is itself literal before anything else; outside of
+//! quotes it makes whatever follows literal. A `$` that is not literal is an expansion: an error here.
 
 /// Splits the arguments of ENV into names and values, and undoes the quoting.
 pub(crate) fn pairs(arguments: &str) -> Result<Vec<(String, String)>, String> {
@@ -13,7 +13,7 @@ pub(crate) fn pairs(arguments: &str) -> Result<Vec<(String, String)>, String> {
     pairs.collect()
 }
 
-/// Undoes the quoting of one word, as it is done for the arguments of COPY too.
+/// Undoes the quoting of one word; the arguments of COPY are quoted in the same way.
 pub(crate) fn word(raw: &str) -> Result<String, String> {
     let mut plain = String::new();
     let mut quote = None;
@@ -36,7 +36,7 @@ pub(crate) fn word(raw: &str) -> Result<String, String> {
     if quote.is_some() { Err(format!("{raw:?} has an open quote")) } else { Ok(plain) }
 }
 
-/// Words with their quotes.
+/// Splits arguments into words, which keep their quotes.
 fn split(arguments: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut open: Option<String> = None;

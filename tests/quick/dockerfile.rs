@@ -1,5 +1,5 @@
-//! No string that a user writes adds, ends or alters an instruction: an independent parser reads from the Dockerfile
-//! just what the spec says.
+//! No string that a user writes adds, ends or alters an instruction: what an independent parser reads from the
+//! Dockerfile is exactly what the spec says.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -32,7 +32,7 @@ enum Read {
 struct Wanted {
     base: String,
     variables: BTreeMap<String, String>,
-    /// Base name of the source, directory in the image, and the name in it if it gets another one.
+    /// Base name of the source, directory in the image, and the name there if the file gets another one.
     files: Vec<(String, String, Option<String>)>,
     requirements: Vec<String>,
     flows: BTreeMap<String, String>,
@@ -108,7 +108,7 @@ impl Wanted {
         }
         all.extend(variables(false));
         for (base, directory, name) in &self.files {
-            // Its name in the context is ours to choose, as long as it is found by it.
+            // Flowhold may choose any name in the context under which the file is found.
             all.push(copy("", &format!("{directory}/{}", name.as_ref().unwrap_or(base))));
         }
         if !self.flows.is_empty() {
@@ -120,7 +120,7 @@ impl Wanted {
     }
 }
 
-/// No line ends: those are refused, which the tables of `diagnostics` show. A path has no slash in its names.
+/// A name in a path. It has no line ends, which are refused, as the tables of `diagnostics` show, and no slash.
 fn name() -> impl Strategy<Value = String> {
     odd_text()
         .prop_map(|text| {
@@ -144,7 +144,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         "[a-z]{1,4} @ https://[a-z]{1,5}/[a-z$&'#=+%]{0,9}"
     ];
     let flows = vec(odd_text(), 0..4).prop_map(|names| {
-        // Those that are names, by their slugs, which must differ.
+        // The texts that are flow names, by their slugs, which must differ.
         let good = names
             .into_iter()
             .map(|name| name.replace(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'), " "));
@@ -166,9 +166,9 @@ fn wanted() -> impl Strategy<Value = Wanted> {
     )
 }
 
-/// The instructions with the names of copied files in the context taken out, if each finds one file there.
+/// The instructions without the names of copied files in the context; a name that doesn't find one file there stays.
 fn without_file_names(read: Vec<Read>, context: &[ContextEntry]) -> Vec<Read> {
-    // Of the patterns that `COPY` reads, only those with `?` are written.
+    // `COPY` reads other patterns too, but only patterns with `?` are written.
     let finds = |pattern: &str, path: &str| {
         let fits = |(wanted, found): (char, char)| wanted == found || wanted == '?' && found != '/';
         pattern.chars().count() == path.chars().count() && pattern.chars().zip(path.chars()).all(fits)
@@ -212,7 +212,7 @@ proptest! {
     }
 }
 
-/// Found with the daemon itself: both of its builders refuse a longer line, wherever it breaks.
+/// The limit was found with the daemon itself: both of its builders refuse a longer line, wherever it breaks.
 #[test]
 fn a_line_that_docker_would_refuse_is_an_error_of_the_spec() {
     for (length, value, fits) in [(60_000, 'x', true), (70_000, 'x', false), (40_000, '$', false)] {

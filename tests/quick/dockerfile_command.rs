@@ -1,4 +1,4 @@
-//! `dockerfile DIR`: a whole build context, and nothing that was there is touched.
+//! `dockerfile DIR` writes a whole build context, and touches nothing that was there.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
@@ -72,7 +72,7 @@ fn its_result_as_json() {
     assert_eq!(folder().json(&["dockerfile", "out", "--format", "json"])["path"], "out/Dockerfile");
 }
 
-/// What a Dockerfile can't express, `docker build` needs as flags.
+/// `docker build` needs flags for everything that a Dockerfile can't express.
 #[test]
 fn the_flags_of_docker_build_are_told() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! What reaches the disk, and in which order: read from the system calls that strace (Debian's package of that name)
+//! Checks what reaches the disk, and in which order, by the system calls that strace (Debian's package of that name)
 //! sees.
 
 use std::{
@@ -11,7 +11,7 @@ use flowhold_tests::{Done, Folder, binary};
 /// The calls that change something, or look into a directory.
 const CALLS: &str = "trace=%file,write,fsync,fdatasync,syncfs,flock,getdents64,linkat,ftruncate";
 
-/// A command under strace: what it did, and its calls in order, each with the paths of what it names.
+/// Runs a command under strace. Returns what it did, and its calls in order, each with the paths of its files.
 fn traced(folder: &Folder, options: &[&str], arguments: &[&str]) -> (Done, Vec<String>) {
     let trace = folder.path().join("trace");
     let mut command = Command::new("strace");
@@ -38,7 +38,8 @@ fn folder() -> Folder {
     folder
 }
 
-/// Directories and their parents, the note and its directory, the flow and its directory; each whole before the next.
+/// Directories and their parents, the note and its directory, the flow and its directory: each is whole before the
+/// next.
 #[test]
 fn a_flow_is_synced_before_it_has_its_name_and_before_it_is_reported() {
     let folder = folder();
@@ -48,7 +49,7 @@ fn a_flow_is_synced_before_it_has_its_name_and_before_it_is_reported() {
     let at = |path: &str| format!("<{}>", root.join(path).display());
     let mut now = 0;
     for words in [
-        // Of a/b itself, with a in the disk's hands before b.
+        // The directory a/b itself: a is on the disk before b.
         &["mkdirat(", "\"a\"", "= 0"][..],
         &["fsync(", &format!("<{}>", root.display()), "= 0"],
         &["mkdirat(", &at("a"), "\"b\"", "= 0"],
@@ -70,7 +71,7 @@ fn a_flow_is_synced_before_it_has_its_name_and_before_it_is_reported() {
     }
 }
 
-/// Who made it may have been killed before it was synced.
+/// The process that made the directory may have been killed before the directory was synced.
 #[test]
 fn a_directory_that_another_process_made_is_synced_too() {
     let folder = folder();
@@ -88,12 +89,12 @@ fn a_directory_that_another_process_made_is_synced_too() {
     }
 }
 
-/// Where files can't be without a name, they get a temporary one, and the order is the same.
+/// If files can't be without a name, they get a temporary one, and the order is the same.
 #[test]
 fn so_it_is_where_files_need_names() {
     let folder = folder();
     fs::create_dir(folder.path().join("d")).unwrap();
-    // As without /proc; without O_TMPFILE, the same happens from there on.
+    // As if there were no /proc. Without O_TMPFILE, the same happens from there on.
     let options = ["-e", CALLS, "-e", "inject=linkat:error=ENOENT:when=1"];
     let (done, calls) = traced(&folder, &options, &["add", "etl.py", "--directory", "d"]);
     done.ok();
@@ -111,7 +112,7 @@ fn so_it_is_where_files_need_names() {
     assert_eq!(fs::read_dir(folder.path().join("d")).unwrap().count(), 1);
 }
 
-/// A spec of `count` flows, every other with a note.
+/// A spec of `count` flows, of which every other has a note.
 fn with_flows(count: usize) -> Folder {
     let name = |n| if n % 2 == 0 { format!("flow-{n}") } else { format!("Flow {n}") };
     let flows: String = (0..count).map(|n| format!("[[flows]]\npath = \"etl.py\"\nname = \"{}\"\n", name(n))).collect();
@@ -120,7 +121,7 @@ fn with_flows(count: usize) -> Folder {
     folder
 }
 
-/// All notes, then all flows: no file has its name before all of its kind are synced, and none is reported before that.
+/// All notes, then all flows: no file gets its name, and no flow is reported, before all files of its kind are synced.
 #[test]
 fn many_are_synced_together_before_any_has_its_name() {
     const FLOWS: usize = 80;
@@ -150,12 +151,12 @@ fn many_are_synced_together_before_any_has_its_name() {
 #[test]
 fn killed_while_many_are_stored() {
     const FLOWS: usize = 34;
-    // Not at each call: there are hundreds.
+    // The build is not killed at each call, since there are hundreds.
     const STRIDE: usize = 3;
     let (mut kills, mut partial) = (0, 0);
     for call in ["mkdirat", "openat", "write", "syncfs", "linkat", "fsync"] {
         let trace = format!("trace={call}");
-        // Each thread counts its own.
+        // strace counts the calls of each thread separately.
         for when in (1..).step_by(STRIDE) {
             let folder = with_flows(FLOWS);
             let inject = format!("inject={call}:signal=KILL:when={when}");
@@ -168,7 +169,7 @@ fn killed_while_many_are_stored() {
                     "print('hello')\n",
                     "{call} {when}: {name}"
                 );
-                // Without its note it would have another name.
+                // Without its note, a flow would have another name.
                 assert!(
                     name.starts_with("flow-") == (name.ends_with(['0', '2', '4', '6', '8'])),
                     "{call} {when}: {name}"
@@ -188,12 +189,12 @@ fn killed_while_many_are_stored() {
             assert_eq!((flows.len(), others.as_slice()), (FLOWS, &[".flowhold".to_owned()][..]), "{call} {when}");
         }
     }
-    // How many of each there are depends on which thread does what.
+    // The exact numbers depend on which thread does what.
     assert!(kills > 20 && partial >= 4, "{kills} {partial}");
 }
 
-/// A file that can't be linked to its name like the others is written again under its name. Where a file system can't
-/// be synced as a whole, each file is synced by itself.
+/// A file that can't be linked to its name like the others is written again under its name. If a file system can't be
+/// synced as a whole, each file is synced by itself.
 #[test]
 fn what_many_do_otherwise_one_can_do_alone() {
     const FLOWS: usize = 40;
@@ -205,7 +206,7 @@ fn what_many_do_otherwise_one_can_do_alone() {
         assert_eq!(listed["flows"].as_object().unwrap().len(), FLOWS);
         calls
     };
-    // There are 20 notes, too few for one sync. Which flow it is, depends on whether the thread has linked them, too.
+    // There are 20 notes, too few for one sync. Which flow is refused depends on whether its thread links notes, too.
     let calls = built("inject=linkat:error=ENOENT:when=22..23");
     let refused = after(&calls, 0, &["linkat(", ".prefect\"", "INJECTED"]);
     let name = calls[refused].rsplit('"').nth(1).unwrap();
@@ -229,7 +230,7 @@ fn a_storage_file_is_synced_before_it_takes_the_place_of_the_last() {
     after(&calls, renamed, &["fsync(", &root, "= 0"]);
 }
 
-/// Not measured by time, but by system calls: the same beside 100,000 flows as in an empty directory.
+/// The measure is system calls, not time: they are the same beside 100,000 flows as in an empty directory.
 #[test]
 fn adding_does_the_same_however_many_flows_there_are() {
     let calls = |flows: usize| {
@@ -252,7 +253,7 @@ fn adding_does_the_same_however_many_flows_there_are() {
     assert_eq!(calls(100_000), few);
 }
 
-/// Killed at each call that changes files, one after the other: what was there stays, the next add works.
+/// Kills the command at each call that changes files, one after the other: the first flow stays, the next add works.
 #[test]
 fn killed_at_each_step() {
     let arguments = ["add", "etl.py", "--name", "My Flow", "--directory", "d"];
@@ -264,7 +265,7 @@ fn killed_at_each_step() {
     let mut kills = 0;
     for call in ["mkdirat", "flock", "openat2", "openat", "write", "fsync", "linkat", "exit_group"] {
         let trace = format!("trace={call}");
-        // Each thread counts its own.
+        // strace counts the calls of each thread separately.
         for when in 1.. {
             let folder = with_first();
             let inject = format!("inject={call}:signal=KILL:when={when}");

@@ -1,5 +1,5 @@
-//! What the fuzzers of `fuzz/` check, on stable and for the inputs that are kept: seeds, and whatever they found. Only
-//! `trace` and `transcript` are missing, which are the host's: its own tests have their cases.
+//! Runs the checks of the fuzzers in `fuzz/`, on stable, on the inputs that are kept: seeds and findings. Only `trace`
+//! and `transcript` are missing, which check the host: the host's own tests have their cases.
 #![expect(clippy::expect_used, clippy::panic, reason = "a check stops at what it doesn't expect")]
 
 use std::{fs, path::Path};
@@ -11,7 +11,7 @@ macro_rules! checks {
             mod $name;
         )+
 
-        /// The names of the targets, and what each checks.
+        /// The names of the targets, and the check of each.
         const CHECKS: &[(&str, fn(&[u8]))] = &[$((stringify!($name), $name::check)),+];
     };
 }
@@ -31,7 +31,7 @@ fn files(directory: &Path) -> Vec<Vec<u8>> {
     entries.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
-/// Each as it is, cut off at every byte, and with every byte changed.
+/// Checks each input as it is, cut off at every byte, and with every byte changed.
 #[test]
 fn inputs_that_are_kept_hold() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -44,7 +44,7 @@ fn inputs_that_are_kept_hold() {
         assert!(!inputs.is_empty(), "{name} has no inputs");
         for input in inputs {
             check(&input);
-            // Specs take longest, so only some of their places are tried.
+            // Only some places of large inputs are tried: specs take longest.
             for at in (0..input.len()).step_by(1 + input.len() / 300) {
                 check(&input[..at]);
                 let mut changed = input.clone();

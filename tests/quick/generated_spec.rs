@@ -1,4 +1,4 @@
-//! Generates specs: good, bad and absurd ones, as TOML and as JSON. All that they name is pinned.
+//! Generates specs: good, bad and absurd ones, as TOML and as JSON. Everything that a spec names is pinned.
 
 use proptest::{
     collection::{btree_map, vec},
@@ -26,7 +26,7 @@ pub(crate) fn odd_text() -> impl Strategy<Value = String> {
     vec(piece, 0..6).prop_map(|pieces| pieces.concat())
 }
 
-/// Also what no field takes: line ends, NUL, control characters.
+/// Text that may have what no field takes: line ends, NUL, control characters.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => odd_text(),
@@ -132,7 +132,7 @@ pub(crate) fn spec_text() -> impl Strategy<Value = String> {
     Union::new_weighted(vec![(20, spec.boxed()), (1, any::<String>().boxed())])
 }
 
-/// A line for each key at the top, inline tables below. JSON's strings are TOML's, but for DEL.
+/// One line for each key at the top, and inline tables below. JSON's strings are valid in TOML, except for DEL.
 fn toml(spec: &Value) -> String {
     let lines = spec.as_object().into_iter().flatten().map(|(key, value)| format!("{key} = {}\n", inline(value)));
     lines.collect()

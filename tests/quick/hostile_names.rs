@@ -1,4 +1,5 @@
-//! Flow names that would be paths, commands or floods: refused by every command that takes one, or made harmless.
+//! Flow names that would be paths, commands or floods: every command that takes a name refuses them, or makes them
+//! harmless.
 
 use std::{fs, path::Path};
 
@@ -64,7 +65,7 @@ fn nul_in_a_spec() {
     folder.run(&["build"]).fails(1, &["error[invalid-value]"]);
 }
 
-/// The slug is what a file is named after, so that these stay in their directory.
+/// A file is named after the slug, so that these flows stay in their directory.
 #[test]
 fn names_that_are_made_harmless() {
     let cases = [
@@ -97,7 +98,7 @@ fn names_that_are_made_harmless() {
     }
 }
 
-/// Callers may give any location: only those of the storage's own flows are read.
+/// Callers may give any location, but only the locations of the storage's own flows are read.
 #[test]
 fn locations_outside_of_the_storage() {
     let folder = Folder::new();

@@ -50,7 +50,7 @@ fn what_was_added_is_listed_found_and_read() {
     assert_eq!(folder.json(&["contains", "etl", "--format", "json"]), json!({ "name": "etl", "contained": true }));
 }
 
-/// Paths as people type them.
+/// People type paths like these.
 #[test]
 fn directories_may_be_beside_and_above() {
     let folder = folder();
@@ -71,7 +71,7 @@ fn directories_may_be_beside_and_above() {
     let root = project.parent().unwrap();
     assert_eq!(beside("../flows"), format!("{}/flows/etl.prefect", root.display()));
     assert_eq!(beside("new/../made"), format!("{}/project/made/etl.prefect", root.display()));
-    // Where the operating system finds it.
+    // `..` after a link leads where the operating system finds it.
     assert_eq!(beside("link/../flows"), format!("{}/far/flows/etl.prefect", root.display()));
 
     for (directory, place) in [("../of-spec", "of-spec"), ("inside", "project/inside"), ("a/../b", "project/b")] {
@@ -82,7 +82,7 @@ fn directories_may_be_beside_and_above() {
     }
 }
 
-/// As a shell leaves it in `--directory=~/flows`.
+/// A shell leaves `~` as it is in `--directory=~/flows`.
 #[test]
 fn a_directory_may_begin_at_home() {
     let folder = folder();
@@ -92,7 +92,7 @@ fn a_directory_may_begin_at_home() {
     assert!(!folder.path().join("~").exists());
 }
 
-/// The original writes no directory where it is its default.
+/// The original writes no directory if the storage has the default one.
 #[test]
 fn the_directory_of_a_storage_may_begin_at_home() {
     let folder = folder();
@@ -132,7 +132,7 @@ fn all_names_that_are_taken_are_told_at_once() {
     let folder = Folder::with_spec(&format!("[storage]\ndirectory = \"d\"\n{flows}"));
     names.iter().for_each(|name| drop(folder.write(&format!("{name}.py"), "before")));
     folder.run(&["build"]).ok();
-    // All but the last.
+    // All flows but the last.
     names[..24].iter().for_each(|name| drop(folder.write(&format!("{name}.py"), "after")));
     let told =
         folder.run(&["build"]).fails(1, &["\"flow-00\"", "\"flow-20\"", "; and 3 more", "remove their files from /"]);
@@ -191,7 +191,7 @@ fn get_tells_programs_about_a_flow() {
     let get =
         |more: &[&str]| folder.json(&[&["get", "Nightly run", "--directory", "d", "--format", "json"], more].concat());
     let location = folder.path().join("d/nightly-run.prefect");
-    // By sha256sum and base64.
+    // Digest and content come from sha256sum and base64.
     let mut told = json!({
         "name": "Nightly run",
         "location": location.to_str(),
@@ -219,7 +219,7 @@ fn what_can_not_be_added() {
     assert!(!folder.path().join(".prefect").exists());
 }
 
-/// Permission bits don't stop root, so /proc is used, to which nobody can write.
+/// Permission bits don't stop root, so the test uses /proc, to which nobody can write.
 #[test]
 fn directories_that_can_not_be_used() {
     let folder = folder();

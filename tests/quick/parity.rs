@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::generated_spec::spec_text;
 
-/// Every file of tests/specs, and what its preview finds, in order: a code, and the fields that have it.
+/// Every file of tests/specs, and the diagnostics of its preview, in order: each code, with the fields that have it.
 const FIXTURES: &[(&str, &[&str])] = &[
     (
         "building.toml",
@@ -112,7 +112,7 @@ const FIXTURES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What no preview of a spec alone reports: it takes a source, a policy, readings, a daemon, an earlier plan or a storage.
+/// The codes that no preview of a spec alone reports: they need a source, policy, readings, daemon, plan or storage.
 const NEEDS_HOST: &[Code] = &[
     Code::NoReadings,
     Code::PushWithoutRegistry,

@@ -129,7 +129,7 @@ fn the_resolved_spec_is_the_same_plan_with_its_files_gone() {
     folder.write("resolved.json", &resolved);
     let again = folder.run(&["preview", "--format", "spec", "-f", "resolved.json"]).ok().stdout;
     assert_eq!(again, resolved);
-    // What only describes bytes can't be built.
+    // A spec that only describes bytes can't be built.
     folder.run(&["dockerfile", "out", "-f", "resolved.json"]).fails(1, &["help:"]);
     assert!(!folder.path().join("out").exists());
 }
@@ -143,7 +143,7 @@ fn the_plan_is_of_the_image_and_not_of_its_name() {
     let first = plan(&spec);
     assert_eq!(plan(&spec.replace("\"v1\"", "\"v2\"").replace("localhost:5000", "localhost:5001")), first);
     assert_ne!(plan(&spec.replace("\"prod\"", "\"test\"")), first);
-    // A copied directory's own mode is the image's; that of what is in it is the source's.
+    // The image decides the mode of the copied directory itself; what is in the directory keeps the source's modes.
     let data = folder.path().join("data");
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(plan(&spec), first);
@@ -154,7 +154,7 @@ fn the_plan_is_of_the_image_and_not_of_its_name() {
     assert_ne!(plan(&spec), first);
 }
 
-/// What a spec states of a directory is the same in any order.
+/// The entries that a spec states for a directory may be in any order.
 #[test]
 fn entries_have_one_order() {
     let entry = |path: &str| format!("{{ path = {path:?}, size = 1, sha256 = {:?} }}", "1".repeat(64));
@@ -169,7 +169,7 @@ fn entries_have_one_order() {
     assert_eq!(plan(&[entry("b"), root, entry("a")]), one);
 }
 
-/// Maps have no order: neither the Dockerfile nor the context tells in which one a spec was written.
+/// Maps have no order: neither Dockerfile nor context depends on the order in which a spec was written.
 #[test]
 fn keys_have_one_order() {
     let folder = Folder::new();
@@ -233,8 +233,8 @@ fn a_secret_that_the_installer_makes_no_use_of_is_told() {
     }
 }
 
-/// A pickle of protocol 2 or later begins with a byte that begins no text. Of what has an extension of pickles, no byte
-/// is read: those of older protocols begin with a letter.
+/// A pickle of protocol 2 or later begins with a byte that begins no text. A file with an extension of pickles is a
+/// pickle whatever it begins with: pickles of older protocols begin with a letter.
 #[test]
 fn a_flow_of_which_nobody_says_what_it_is_is_looked_at() {
     for (path, content, format) in [
@@ -259,7 +259,7 @@ fn a_flow_of_which_nobody_says_what_it_is_is_looked_at() {
     }
 }
 
-/// As long as a slug may be, whatever stands before it in the end.
+/// The name is as long as a slug may be, whatever comes before it in the reference.
 #[test]
 fn a_plan_names_its_image_after_its_only_flow() {
     let name = "a".repeat(240);
@@ -271,7 +271,7 @@ fn a_plan_names_its_image_after_its_only_flow() {
     let folder = Folder::with_spec(&spec("registry_url = \"r.io\"\n"));
     folder.write("a.py", "x");
     assert_eq!(folder.json(&["preview", "--format", "json"])["image"]["name"], name);
-    // On Docker Hub that is too long, and said.
+    // On Docker Hub the name is too long, which is an error.
     folder.write("flowhold.toml", spec(""));
     folder.run(&["check"]).fails(1, &["the maximum is 255"]);
 }
@@ -356,7 +356,7 @@ base_image = \"python:3.11-slim\"
 python_dependencies = [\"six\"]
 ";
 
-/// It states even what Python was not asked for: another one changes nothing.
+/// A resolved spec states even what Python was not asked for, so another Python changes nothing.
 #[test]
 fn a_resolved_spec_is_closed() {
     let folder = Folder::with_spec("[storage]\ntype = \"docker\"\n[[flows]]\npath = \"a.py\"\n");
@@ -390,7 +390,7 @@ fn secrets_are_mounted_and_are_no_part_of_the_plan() {
     let resolved = folder.json(&["preview", "--format", "spec"]);
     let secret = folder.path().join("secret");
     assert_eq!(resolved["storage"]["secrets"][1]["file"], secret.to_str().unwrap());
-    // What is in the image is the plan; how it is built is not.
+    // The plan digest depends on what is in the image, and not on how the image is built.
     for (more, same) in [
         ("build_args = { HTTP_PROXY = \"http://proxy\" }", true),
         ("network = \"host\"", true),

@@ -22,7 +22,7 @@ fn exit_codes_are_passed_on() {
         ("raise SystemExit('a reason')", 1),
         ("1/0", 1),
         ("import os; os._exit(255)", 255),
-        // As a shell has it: 128 and the signal.
+        // 128 and the signal's number, as in a shell.
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137),
     ];
     for (script, code) in cases {
@@ -69,7 +69,7 @@ fn environment_variables_reach_the_flow() {
     let done =
         folder.run(&["run", "flow", "--directory", "d", "-e", "A=1", "-e", "B=x=y \"$HOME\"", "--env", "C="]).ok();
     assert_eq!(done.stdout, "1 x=y \"$HOME\" \n");
-    // Those that are here need no value on the command line, where everybody may see it.
+    // Variables of the environment need no value on the command line, where everybody may see it.
     let mut command = folder.command(&["run", "flow", "--directory", "d", "-e", "A", "-e", "B", "-e", "C=3"]);
     let done = Done::of(command.env("A", "from here").env("B", "").output().unwrap()).ok();
     assert_eq!(done.stdout, "from here  3\n");
@@ -94,7 +94,7 @@ fn so_is_what_it_has_started() {
     assert!(!done.stdout.trim().is_empty() && !process.exists(), "{done:#?}");
 }
 
-/// A flow that runs apart from any terminal, has started, and cleans up as the script says.
+/// Starts the folder's flow apart from any terminal, and returns once the flow says that it has started.
 fn started(folder: &Folder) -> (Child, BufReader<ChildStdout>) {
     let mut command = Command::new("setsid");
     command.arg(flowhold_tests::binary()).args(["run", "flow", "--directory", "d"]);
@@ -138,12 +138,12 @@ fn the_second_signal_kills_it() {
     output.read_line(&mut line).unwrap();
     assert_eq!(line, "cleaning\n");
     send("-INT", &child);
-    // This ends with the flow, as no other process has its stdout.
+    // The output ends with the flow, since no other process has the flow's stdout.
     assert_eq!(output.read_to_string(&mut line).unwrap(), 0);
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// A Python in a spec is relative to the spec's folder, one on the command line to the current directory.
+/// A Python in a spec is relative to the spec's folder, a Python on the command line to the current directory.
 #[test]
 fn the_specs_python_runs_its_flows() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! Storages as JSON: what Prefect 0.6.6 wrote loads and comes out equal, and fields that nobody knows survive.
+//! Storages as JSON: JSON that Prefect 0.6.6 wrote loads and is written equal, and unknown fields survive.
 
 use std::{
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink},
@@ -9,7 +9,7 @@ use std::{
 use flowhold_tests::{Done, Folder};
 use serde_json::{Value, json};
 
-/// Written by the original's `serialize()`.
+/// Storages that the original's `serialize()` wrote, by file name.
 pub(crate) fn vectors() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/storage-json");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -28,7 +28,7 @@ fn the_originals_json_comes_out_equal() {
         let folder = Folder::new();
         folder.write("storage.json", value.to_string());
         assert_eq!(folder.json(&["serialize", "storage.json"]), value, "{name}");
-        // The names that it says it has.
+        // The storage has the names that its JSON says.
         let listed = folder.json(&["ls", "--storage", "storage.json", "--format", "json"]);
         let names =
             |value: &Value| value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<Vec<_>>();
@@ -44,7 +44,7 @@ fn unknown_fields_survive() {
     for (name, mut value) in vectors() {
         value["later"] = json!({ "nested": [1, null, 2.5, "é", { "deep": true }], "big": 18446744073709551615_u64 });
         value["other field"] = json!(null);
-        // Known, and left out by us where there is nothing.
+        // Known fields, which Flowhold itself leaves out if they are empty.
         value["platform"] = json!(null);
         value["secrets"] = json!([]);
         let folder = Folder::new();
@@ -54,7 +54,7 @@ fn unknown_fields_survive() {
     }
 }
 
-/// The original checks nothing when it loads a storage. All of this it runs.
+/// The original checks nothing when it loads a storage, and runs all of these.
 #[test]
 fn what_the_original_takes_loads_and_stays_as_it_is() {
     let folder = Folder::new();
@@ -97,7 +97,7 @@ fn what_the_original_takes_loads_and_stays_as_it_is() {
             folder.run(&["contains", name, "--storage", "storage.json"]).ok();
         }
     }
-    // What can't be used of it is told to whoever needs it.
+    // A command that needs an unusable field says so.
     for (more, words) in [
         (json!({ "registry_url": "https://gcr.io/p" }), "starts with \"https://\""),
         (json!({ "image_name": "My-Flow" }), "upper-case"),
@@ -106,17 +106,17 @@ fn what_the_original_takes_loads_and_stays_as_it_is() {
         folder.write("storage.json", docker(more).to_string());
         folder.run(&["run", "etl", "--storage", "storage.json"]).fails(1, &[words, "help:"]);
     }
-    // What is only warned of can be used: it is the daemon that is missing.
+    // A value that only causes a warning can be used: only the daemon is missing.
     folder.write("storage.json", docker(json!({ "registry_url": "gcr.io/pypi-production-images" })).to_string());
     let mut push = folder.command(&["push", "--storage", "storage.json"]);
     let done = Done::of(push.env("DOCKER_HOST", "unix:///none").output().unwrap());
     assert!(done.code == 69 && done.stderr.contains("no docker daemon") && !done.stderr.contains("secret"), "{done:?}");
-    // What is no text is damage.
+    // A value of another type than text is damage.
     folder.write("storage.json", docker(json!({ "image_name": 5 })).to_string());
     folder.run(&["ls", "--storage", "storage.json"]).fails(1, &["image_name must be a string"]);
 }
 
-/// The original's schema refuses null there, and takes a storage that does not say.
+/// The original's schema refuses null as Prefect's version, and takes a storage without the field.
 #[test]
 fn an_unknown_prefect_is_not_written() {
     let folder = Folder::with_spec("[storage]\ntype = \"docker\"\n[[flows]]\npath = \"a.py\"\n");
@@ -141,7 +141,7 @@ fn only_a_storage_takes_the_place_of_something() {
         }
     }
     folder.run(&["component", "-o", "a.py"]).fails(1, &["a.py", "WebAssembly"]);
-    // Also what can't be written is refused before anything is built.
+    // An output that can't be written is also refused before anything is built.
     let done = folder.run(&["build", "-o", "nowhere/storage.json"]).fails(1, &["nowhere: no such file"]);
     assert_eq!(done.stdout, "");
     assert_eq!(std::fs::read_to_string(folder.path().join("a.py")).unwrap(), "mine");
@@ -155,7 +155,7 @@ fn only_a_storage_takes_the_place_of_something() {
     }
 }
 
-/// What a spec has besides its tables, a storage may have for reasons of its own.
+/// A storage may have fields with the names of a spec's tables, for reasons of its own.
 #[test]
 fn a_storage_is_told_by_its_type() {
     let folder = Folder::new();
@@ -216,7 +216,7 @@ fn what_is_written_to_stays_what_it_is() {
 
     assert_eq!(written_to("-").stdout, expected);
 
-    // A stream that is open is not replaced; a file is, wherever it lies.
+    // An open stream is not replaced; a file is, wherever it lies.
     for output in ["/dev/stdout", "log"] {
         let command = format!("echo before > log && \"$FLOWHOLD_BIN\" serialize storage.json -o {output} >> log");
         assert!(Command::new("sh").args(["-c", &command]).current_dir(folder.path()).status().unwrap().success());
@@ -229,7 +229,7 @@ fn what_is_written_to_stays_what_it_is() {
         assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
     }
 
-    // Who may read it is for the user to say.
+    // The user says who may read the file.
     let command = "umask 027 && exec \"$FLOWHOLD_BIN\" serialize storage.json -o new.json";
     assert!(Command::new("sh").args(["-c", command]).current_dir(folder.path()).status().unwrap().success());
     assert_eq!(mode("new.json"), 0o640);
@@ -244,7 +244,7 @@ fn the_originals_flow_is_its_bytes() {
     let folder = Folder::new();
     folder.write("storage.json", value.to_string());
     folder.run(&["get", "etl", "--storage", "storage.json", "-o", "etl.pkl"]).ok();
-    // Decoded by another base64 than ours.
+    // Decoded by another base64 than Flowhold's.
     let script = "import base64, json, sys\nsys.exit(base64.b64decode(json.load(open('storage.json'))['flows']['etl']) != open('etl.pkl', 'rb').read())\n";
     let python =
         std::process::Command::new("python3").args(["-c", script]).current_dir(folder.path()).output().unwrap();

@@ -1,4 +1,4 @@
-//! Snapshots: what goes in comes out, and a damaged one is an error and nothing worse.
+//! Snapshots: a storage survives the round trip, and a damaged snapshot is an error and nothing worse.
 
 use std::fs;
 
@@ -51,7 +51,7 @@ fn straight_from_the_spec_it_is_the_same() {
 #[test]
 fn every_truncation_is_refused() {
     let (folder, bytes) = sample();
-    // The library's own test cuts at every byte; here are the ends of its parts, and some between.
+    // The library's own test cuts at every byte; this one cuts at the ends of the parts, and at some bytes between.
     let ends = [0, 1, 7, 8, 9, 10, 11, 12, bytes.len() / 2, bytes.len() - 2, bytes.len() - 1];
     for end in ends {
         folder.write("cut", &bytes[..end]);
@@ -65,7 +65,7 @@ fn every_truncation_is_refused() {
     refused(folder.run(&["ls", "--storage", "cut"]));
 }
 
-/// A flipped bit in a flow's bytes can't be noticed; anywhere else it must be. Never a panic.
+/// A flipped bit in a flow's bytes can't be noticed; anywhere else it must be. Nothing may panic.
 #[test]
 fn flipped_bits_are_an_error_or_a_storage() {
     let (folder, bytes) = sample();
@@ -93,10 +93,10 @@ fn claims_of_size_are_not_believed() {
         &[251, 255, 255],
         &[252, 255, 255, 255, 255],
         &[253, 255, 255, 255, 255, 255, 255, 255, 255],
-        // No more than a snapshot may have, but more than there is.
+        // A length that a snapshot may have, but for which there are too few bytes.
         &[252, 0, 0x65, 0xcd, 0x1d],
         &[2, b'{', b'}', 1, 1, b'a', 252, 0, 0x65, 0xcd, 0x1d],
-        // A good text, and then four thousand million flows.
+        // A good text, and then a claim of four thousand million flows.
         &[2, b'{', b'}', 252, 255, 255, 255, 255],
     ];
     for claim in claims {
@@ -109,7 +109,7 @@ fn claims_of_size_are_not_believed() {
     }
 }
 
-/// The error has words for people, not the decoder's, and says what to do.
+/// The error is in words for people, not in the decoder's, and says what to do.
 #[test]
 fn damage_is_told_in_words() {
     let (folder, bytes) = sample();

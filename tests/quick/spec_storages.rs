@@ -69,7 +69,7 @@ fn memory_keeps_nothing() {
     }
 }
 
-/// The report goes to stderr then: whoever reads the storage reads nothing else.
+/// The report then goes to stderr: a reader of the storage reads nothing else.
 #[test]
 fn a_storage_may_go_to_standard_output() {
     let folder = folder("bytes");
@@ -93,7 +93,7 @@ fn another_plan_than_the_expected_one_is_refused() {
     folder.run(&["build", "--expect-plan", &plan]).ok();
 }
 
-/// What is run is another flow than what is unpickled, though the bytes are the same.
+/// A script is another flow than a pickle of the same bytes.
 #[test]
 fn formats_are_in_the_plan() {
     let [script, pickle] = ["script", "pickle"].map(|format| {
@@ -154,7 +154,7 @@ fn a_spec_that_is_wrong_builds_nothing() {
     assert!(!folder.path().join("storage.json").exists() && !folder.path().join(".prefect").exists());
 }
 
-/// Before anything is built: a storage that can't be written would be lost.
+/// This is checked before anything is built: a storage that can't be written would be lost.
 #[test]
 fn where_a_storage_can_not_be_written_nothing_is_built() {
     let folder = folder("local");

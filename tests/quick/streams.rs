@@ -12,7 +12,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// Commands that print a result, with warnings for people beside it.
+/// Commands that print a result on stdout, with warnings for people on stderr.
 const RESULTS: &[&[&str]] = &[
     &["preview"],
     &["preview", "--format", "json"],
@@ -71,7 +71,7 @@ fn there_are_no_colours_in_pipes() {
     let folder = folder();
     let failing: &[&[&str]] = &[&["bogus"], &["run", "none"], &["add", "none.py"], &["check", "-f", "none"]];
     for arguments in RESULTS.iter().chain(failing) {
-        // Whatever the environment says of the terminal that is not there.
+        // There are no colours, whatever the environment says of a terminal that is not there.
         let mut command = folder.command(arguments);
         let done = Done::of(command.env("TERM", "xterm-256color").output().unwrap());
         assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}'), "{arguments:?}: {done:#?}");
@@ -119,7 +119,7 @@ fn nobody_to_tell_is_no_error_either() {
     assert!(done.code == 0 && done.stdout.starts_with("FROM "), "{done:#?}");
 }
 
-/// However slowly stderr is read, everything comes, and in order.
+/// However slowly stderr is read, the reader gets everything, in order.
 #[test]
 fn a_slow_reader_gets_everything() {
     let requirements = vec!["\"six\""; 2500].join(", ");

@@ -21,7 +21,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// Checks that the report is about the folder's plan of now.
+/// Checks that the report is about the folder's current plan.
 #[track_caller]
 fn is_current(folder: &Folder, report: &Value) {
     assert_eq!(report["plan"], folder.json(&["preview", "--format", "json"])["plan"]);
@@ -29,7 +29,7 @@ fn is_current(folder: &Folder, report: &Value) {
     assert_eq!(report["storage"], serde_json::from_str::<Value>(&written).unwrap());
 }
 
-/// Ends it, and checks that it built no more often than expected.
+/// Ends the command, and checks that it built no more often than expected.
 #[track_caller]
 fn rounds(watching: Watching, times: usize) {
     // Time for a build too many.
@@ -48,7 +48,7 @@ fn each_edit_is_built() {
     save(&folder, "flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
     watching.rests();
-    // In its place, and of the same length.
+    // The file is written in place, with the same length.
     folder.write("flow.py", "print(3)\n");
     watching.report_until(|report| report["plan"] == folder.json(&["preview", "--format", "json"])["plan"]);
     watching.rests();
@@ -57,7 +57,7 @@ fn each_edit_is_built() {
     let report = watching.report();
     assert_eq!(report["flows"].as_object().unwrap().len(), 2);
     is_current(&folder, &report);
-    // What the spec names from then on is watched, too.
+    // The file that the spec names from then on is watched, too.
     watching.rests();
     save(&folder, "other.py", "print('edited')\n");
     is_current(&folder, &watching.report());
@@ -77,7 +77,7 @@ fn what_is_wrong_is_said_and_watched() {
     save(&folder, "flowhold.toml", &SPEC.replace("bytes", "bites"));
     watching.says("\"bites\"");
     watching.rests();
-    // The same as what was built: there is nothing to do.
+    // The spec is the one that was built: there is nothing to do.
     save(&folder, "flowhold.toml", SPEC);
     watching.says("nothing to do");
     watching.rests();
@@ -90,7 +90,7 @@ fn what_is_wrong_is_said_and_watched() {
     rounds(watching, 5);
 }
 
-/// Also where the spec itself is missing at first, and directories come and go.
+/// The spec itself is missing at first, and directories come and go.
 #[test]
 fn what_is_not_there_yet_is_waited_for() {
     let folder = Folder::new();
@@ -107,7 +107,7 @@ fn what_is_not_there_yet_is_waited_for() {
     fs::rename(folder.path().join("flows"), folder.path().join("other")).unwrap();
     watching.says("error[missing-file]");
     watching.rests();
-    // Another directory of the same name, and it is watched in turn.
+    // A new directory of the same name is watched in turn.
     fs::create_dir_all(folder.path().join("flows/deep")).unwrap();
     save(&folder, "flows/deep/flow.py", "print(2)\n");
     is_current(&folder, &watching.report());
@@ -171,7 +171,7 @@ fn it_ends_when_nobody_reads() {
     let mut command = folder.command(&["build", "--watch", "--format", "json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
-    // It has nothing to do now; the next edit makes it write a report.
+    // The command has nothing to do now; the next edit makes it write a report.
     let mut number = 1;
     wait_for("it ends", || {
         number += 1;

@@ -32,7 +32,7 @@ fn at_once(folder: &Folder, commands: &[Vec<&str>]) -> Vec<Done> {
     })
 }
 
-/// What is in the directory beside the flows and their notes; nothing unfinished should be.
+/// What is in the directory beside the flows and their notes: nothing unfinished should be there.
 fn leftovers(folder: &Folder) -> Vec<String> {
     let names = |directory: &str| {
         let entries = fs::read_dir(folder.path().join(directory)).into_iter().flatten();
@@ -115,7 +115,7 @@ fn of_one_name_one_wins() {
     assert_eq!(leftovers(&folder), [""; 0]);
 }
 
-/// Names that would be one file: the winner's is the one that is listed, whatever the others did to its note.
+/// Names that would be one file: the winner's name is listed, whatever the others did to its note.
 #[test]
 fn of_one_slug_one_wins() {
     let folder = Folder::new();
@@ -140,7 +140,7 @@ fn of_one_slug_one_wins() {
     }
 }
 
-/// A build that is repeated finds its flows there; so do builds of one spec at the same time.
+/// A repeated build finds its flows there; so do builds of one spec at the same time.
 #[test]
 fn builds_of_one_spec_all_succeed() {
     let flows: String = (0..5).map(|n| format!("[[flows]]\npath = \"a.py\"\nname = \"Flow {n}\"\n")).collect();
@@ -182,7 +182,7 @@ fn one_that_waits_can_be_interrupted() {
     folder.run(&["build"]).ok();
 }
 
-/// So can one that is storing many flows; another build stores the rest.
+/// A build that is storing many flows can be interrupted; another build stores the rest.
 #[test]
 fn one_that_stores_many_can_be_interrupted() {
     const FLOWS: usize = 30_000;
@@ -202,7 +202,7 @@ fn one_that_stores_many_can_be_interrupted() {
     assert_eq!(stored(), FLOWS);
 }
 
-/// kill -9 at random moments, of four writers at a time.
+/// Four writers at a time are killed (kill -9) at random moments.
 #[test]
 fn what_a_killed_writer_had_reported_is_there() {
     const KILLS: usize = 240;
@@ -211,7 +211,7 @@ fn what_a_killed_writer_had_reported_is_there() {
     let mut names: Vec<String> = Vec::new();
     let mut reported: Vec<String> = Vec::new();
     let mut killed = 0;
-    // The time of a writer that isn't killed: the moments of killing are spread over twice that.
+    // The time of a writer that isn't killed: the moments of killing are spread over twice that time.
     folder.write("first.py", script("first"));
     let began = std::time::Instant::now();
     folder.run(&["add", "first.py", "--directory", "d"]).ok();
@@ -244,7 +244,7 @@ fn what_a_killed_writer_had_reported_is_there() {
             }
         });
         names.extend(round);
-        // The next command works, and sees whole flows under their names only.
+        // The next command works, and sees only whole flows under their names.
         let listed = folder.json(&["ls", "--directory", "d", "--format", "json"]);
         let listed = listed["flows"].as_object().unwrap();
         for name in &reported {
@@ -257,7 +257,7 @@ fn what_a_killed_writer_had_reported_is_there() {
     }
     assert!(reported.len() < names.len(), "none was killed before it was done");
     assert_eq!(leftovers(&folder), [""; 0], "after {killed} kills");
-    // What was cut off can be done again, without anything being repaired first.
+    // An add that was cut off can be repeated without repairing anything first.
     for name in &names {
         let done = folder.run(&["add", &format!("{name}.py"), "--directory", "d"]);
         assert!(done.code == 0 || done.stderr.contains("name conflict"), "{done:#?}");

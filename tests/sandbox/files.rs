@@ -80,7 +80,7 @@ fn no_path_leads_out() {
     ];
     for way in ways {
         for verb in ["open", "create", "create-all", "replace", "entries", "create-directory"] {
-            // What is made in place of a link that is there changes the link itself, which was granted.
+            // Creating or replacing a file at a link changes the link itself, which was granted.
             if matches!(verb, "create" | "create-all" | "replace")
                 && [format!("{granted}/link"), format!("{granted}/loop")].contains(&way)
             {
@@ -139,7 +139,7 @@ fn a_link_that_is_swapped_in_a_race_leads_nowhere() {
                 fs::rename(path(link), path(at)).unwrap();
             }
         });
-        // A busy machine may let one of the two sleep for long.
+        // A busy machine may let one of the two threads sleep for long.
         let end = Instant::now() + Duration::from_secs(60);
         let mut answers = String::new();
         while !(answers.contains("inside") && answers.contains("permission-denied")) && Instant::now() < end {

@@ -1,4 +1,4 @@
-//! Guests, built from source, and what the hostile one is told to do.
+//! Builds guests from source, and gives the hostile guest its orders.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ pub(crate) fn built(package: &str) -> Vec<u8> {
     flowhold::policy::component_of(&std::fs::read(module(package)).unwrap()).unwrap()
 }
 
-/// The module alone.
+/// Builds a package of the workspace, and returns the path of its module.
 pub(crate) fn module(package: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = root.join("target/guests");
@@ -35,12 +35,12 @@ pub(crate) fn module(package: &str) -> PathBuf {
     target.join("wasm32-unknown-unknown/component-dev").join(format!("{}.wasm", package.replace('-', "_")))
 }
 
-/// A host that runs the guest in the core's place, with as little memory as it needs.
+/// A host that runs the hostile guest in the core's place, with as little memory as the guest needs.
 pub(crate) fn host(set: impl FnOnce(HostBuilder) -> HostBuilder) -> Host {
     set(Host::builder().memory_limit(64 << 20)).component(component()).build().unwrap()
 }
 
-/// Runs what the future does, on a thread of its own runtime.
+/// Runs a future on this thread, in a runtime of its own.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

@@ -1,5 +1,5 @@
-//! The only valid handles are those that the host gave, of that kind, and until they are given back. A guest that uses
-//! another is stopped.
+//! A handle is valid only if the host gave it, only as the kind that it was given as, and only until it is given back.
+//! A guest that uses any other handle is stopped.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Many instances: none sees anything of another, and nothing of them stays.
+//! Many instances: none sees anything of another, and none leaves anything behind.
 
 use std::{fs, process::Command};
 
@@ -23,7 +23,7 @@ fn held() -> (usize, usize) {
     (memory, fs::read_dir("/proc/self/fd").unwrap().count())
 }
 
-/// As a runtime with several threads wants it.
+/// A runtime with several threads needs futures that are `Send`.
 #[test]
 fn sessions_work_in_any_thread() {
     fn in_any<T: Send>(work: T) -> T {

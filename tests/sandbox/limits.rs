@@ -46,7 +46,7 @@ fn a_guest_that_loops_is_stopped_while_others_go_on() {
                 tokio::task::yield_now().await;
             }
         };
-        // Both in one thread, and the looping guest first: the other gets no turn unless that one yields.
+        // Both run in one thread, the looping guest first: the other gets no turn unless the looping guest yields.
         let looped = tokio::select! {
             biased;
             looped = obeyed(&mut looping, "loop") => looped,
@@ -55,7 +55,7 @@ fn a_guest_that_loops_is_stopped_while_others_go_on() {
         assert_eq!(looped.unwrap_err().code, "deadline");
         assert!(rounds > 0);
     });
-    // The deadline is each call's own.
+    // Each call has its own deadline.
     wait(async {
         let mut session = host.session().await.unwrap();
         for _ in 0..200 {

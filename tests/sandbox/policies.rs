@@ -29,7 +29,7 @@ fn hostile() -> &'static [u8] {
     BUILT.get_or_init(|| built("flowhold-hostile-policy"))
 }
 
-/// What comes of the hostile policy's orders: diagnostics, and the plan digest.
+/// The diagnostics and the plan digest after the hostile policy has obeyed an order.
 fn ordered(host: &Host, order: &str) -> (Vec<Diagnostic>, Option<String>) {
     wait(async {
         let mut session = host.session().await.unwrap();
@@ -95,7 +95,7 @@ fn a_spec_can_name_its_policies() {
     assert_eq!((&report["plan"], &report["dockerfile"]), (&Value::Null, &Value::Null));
     let last = report["diagnostics"].as_array().unwrap().last().unwrap();
     assert_eq!((&last["policy"], &last["line"]), (&"rules/deny.wasm".into(), &8.into()));
-    // A resolved spec names them as well.
+    // A resolved spec names the policies as well.
     folder.write("fine.toml", format!("policies = [\"rules/deny.wasm\"]\n{SPEC}"));
     let resolved = folder.run(&["preview", "-f", "fine.toml", "--format", "spec"]);
     assert!(resolved.stdout.contains("\"rules/deny.wasm\""), "{} {}", resolved.stdout, resolved.stderr);
@@ -127,7 +127,7 @@ fn nothing_is_built_that_a_policy_refuses_or_can_t_judge() {
     assert_eq!(folder.run(&["build"]).code, 0);
 }
 
-/// They may refuse the base image.
+/// Policies may refuse the base image.
 #[test]
 fn nothing_is_pulled_before_the_policies_of_a_host_have_judged() {
     for (host, is_asked) in [(Host::builder(), true), (Host::builder().policy("deny.wasm", example()), false)] {
@@ -139,7 +139,7 @@ fn nothing_is_pulled_before_the_policies_of_a_host_have_judged() {
             let engine = Engine::new(silent, CancellationToken::new(), Arc::new(|_, _| Ok(())));
             let engine = Arc::new(engine.addresses(Arc::new(|_| true)));
             let mut session = host.build().unwrap().session().await.unwrap();
-            // For each plan anew; what was begun for the last one doesn't end that.
+            // Each plan pulls anew, whatever was begun for the plan before.
             for _ in 0..2 {
                 session.pull_ahead(Arc::clone(&engine));
                 session.plan(&spec, None, Need::Build).await.unwrap();
@@ -152,7 +152,7 @@ fn nothing_is_pulled_before_the_policies_of_a_host_have_judged() {
     }
 }
 
-/// The host's own credentials go to a daemon.
+/// A daemon is sent the host's own credentials.
 #[test]
 fn no_spec_chooses_a_daemon_unless_the_host_lets_it() {
     wait(async {
@@ -200,7 +200,7 @@ fn what_is_no_policy_is_refused() {
         assert_eq!(failure.code, "invalid-policy");
         assert!(failure.message.contains(reason), "{}", failure.message);
     }
-    // Too large to be looked at.
+    // This policy is too large to be looked at.
     let large = judged_by(&[b"\0asm".as_slice(), &vec![0; 16 << 20]].concat()).err().unwrap();
     assert!(large.message.contains("larger than 16 MiB"), "{}", large.message);
 }

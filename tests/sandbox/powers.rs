@@ -105,7 +105,7 @@ fn time_and_randomness_are_the_embedders_alone() {
     assert_eq!(counting.now(), 5, "nobody else asked");
 }
 
-/// Files on a disk so slow that each call waits for another task of the runtime, which it must not keep from going on.
+/// Files on a slow disk: each call waits until another task of the runtime goes on, which it must not prevent.
 struct Slow(Mutex<mpsc::Receiver<()>>);
 
 impl Slow {
@@ -173,7 +173,7 @@ fn what_is_no_component_is_refused() {
         let failure = Host::builder().component(bytes).build().map(drop).unwrap_err();
         assert_eq!(failure.code, "core-stopped", "{failure:?}");
     }
-    // A component that has more imports than there are capabilities.
+    // A component with an import that is no capability.
     let greedy = b"(component (import \"wasi:cli/environment@0.2.0\" (instance)))";
     assert!(Host::builder().component(greedy.as_slice()).build().is_err());
 }

@@ -1,4 +1,4 @@
-//! What a spec names is read and run where that was granted, and nowhere else: the spec may be a stranger's.
+//! What a spec names is read and run only where that was granted: the spec may be a stranger's.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ fn folder() -> Folder {
     folder
 }
 
-/// What is wrong with a spec in `inside`, if anything is: the first of it.
+/// Plans a spec in `inside`, and fails with the first error in it, if there is any.
 fn plan(folder: &Folder, lines: &str, granted: Sources) -> Result<(), Failure> {
     let spec = SpecText { text: lines.to_owned(), folder: folder.path().join("inside") };
     wait(async {
@@ -62,7 +62,7 @@ fn what_is_not_granted_is_neither_read_nor_run() {
         (flow("../outside/flow.py"), Some("flows[0]")),
         (flow("link.py"), Some("flows[0]")),
         (files("outside/b.txt"), Some("storage.files")),
-        // Its file is granted, and Python is not.
+        // The flow's file is granted, but Python is not.
         (format!("{}object = \"flow\"\n", flow("flow.py")), Some("flows[0]")),
     ] {
         let nowhere = plan(&folder, &lines, Sources::None).unwrap_err();
@@ -78,7 +78,7 @@ fn what_is_not_granted_is_neither_read_nor_run() {
         plan(&folder, &lines, Sources::All).unwrap();
     }
     assert!(folder.path().join("inside/flow.py.ran").exists());
-    // Whether a file exists that isn't granted isn't revealed either.
+    // Nor is it revealed whether a file that isn't granted exists.
     assert_eq!(plan(&folder, &flow("/none.py"), inside).unwrap_err().code, "not-granted");
 }
 
@@ -94,8 +94,8 @@ fn no_policy_is_read_that_is_not_granted() {
     }
 }
 
-/// A Python is granted by where it is, however a spec names it, and so it is run; its own link is not followed: that of
-/// a virtual environment is one.
+/// A Python is granted, and run, by the place where it is, however a spec names it. Its own link is not followed: the
+/// Python of a virtual environment is a link.
 #[test]
 fn no_way_leads_to_a_python_that_is_not_granted() {
     let folder = folder();
@@ -128,7 +128,7 @@ fn no_way_leads_to_a_python_that_is_not_granted() {
         (format!("{inside}/out/python"), "outside/python"),
         ("out/python".to_owned(), "outside/python"),
         ("out/../outside/python".to_owned(), "outside/python"),
-        // Nobody is told whether it is there.
+        // The failure does not tell whether this Python is there.
         ("out/none".to_owned(), "outside/none"),
         ("../outside/none/python".to_owned(), "outside/none/python"),
     ] {
@@ -137,14 +137,14 @@ fn no_way_leads_to_a_python_that_is_not_granted() {
         assert_eq!(asked.lock().unwrap().pop(), Some(place.join(meant)), "{python}");
         assert!(!place.join("outside/python.ran").exists(), "{python}");
     }
-    // By its grant alone it is the one in the environment that is run.
+    // The granted Python, the one in the environment, is run, and not the target of its link.
     let done = plan(&folder, &spec("../inside/env/bin/python"), granted.clone());
     assert_eq!(asked.lock().unwrap().pop(), Some(place.join("inside/env/bin/python")));
     assert!(place.join("inside/env/bin/python.ran").exists(), "{done:?}");
     assert_eq!(plan(&folder, &spec("env/bin/none"), granted).unwrap_err().code, "no-python");
 }
 
-/// Neither by a path that leads out of what is granted, nor by a link that leads nowhere.
+/// Neither a path that leads out of what is granted nor a link that leads nowhere tells anything.
 #[test]
 fn nobody_is_told_what_there_is_beside_what_was_granted() {
     let folder = folder();
@@ -157,7 +157,7 @@ fn nobody_is_told_what_there_is_beside_what_was_granted() {
     }
 }
 
-/// Whoever can write there may exchange it at any moment: the worst one is when it has been granted.
+/// Somebody who can write there may exchange a file at any moment: the worst is when the file has just been granted.
 #[test]
 fn what_comes_in_the_place_of_what_was_granted_is_not_read() {
     let files = |path: &str| format!("{DOCKER}files = {{ \"PLACE/inside/{path}\" = \"/opt/x\" }}\n");
@@ -183,12 +183,12 @@ fn what_comes_in_the_place_of_what_was_granted_is_not_read() {
             true
         }));
         let failure = plan(&folder, &spec, granted).unwrap_err();
-        // The secret is no policy either.
+        // This message would show that the secret was read as a policy.
         assert!(!failure.message.contains("not WebAssembly"), "{exchanged}: {failure:?}");
     }
 }
 
-/// Here, somebody who is asked waits for another task of the same thread.
+/// Here, the function that grants waits for another task of the same thread.
 #[test]
 fn other_tasks_go_on_while_files_are_looked_at() {
     let folder = folder();

@@ -41,25 +41,25 @@ pub fn binary() -> PathBuf {
 }
 
 impl Folder {
-    /// An empty one.
+    /// An empty folder.
     #[expect(clippy::new_without_default, reason = "it makes a directory")]
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// One with a flowhold.toml.
+    /// A folder with a flowhold.toml.
     pub fn with_spec(spec: &str) -> Self {
         let folder = Self::new();
         folder.write("flowhold.toml", spec);
         folder
     }
 
-    /// Its path.
+    /// The folder's path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Writes a file, and the directories that it is in.
+    /// Writes a file, and makes the directories that it is in.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -67,8 +67,7 @@ impl Folder {
         path
     }
 
-    /// The binary, about to be run here: without colours, and without the configuration of the person who runs the
-    /// tests.
+    /// The binary, about to be run here, without the configuration of the person who runs the tests.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env("HOME", self.path());
@@ -100,14 +99,14 @@ impl Done {
         }
     }
 
-    /// Itself, if it succeeded.
+    /// Returns itself; panics unless the command succeeded.
     #[track_caller]
     pub fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
 
-    /// Itself, if it failed with this code, and its stderr has all of these words and no panic.
+    /// Returns itself; panics unless the command failed with this code, and stderr has all of these words and no panic.
     #[track_caller]
     pub fn fails(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
@@ -128,7 +127,7 @@ impl Done {
 /// No answer of this machine takes longer, however busy it is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Looks again and again, until there is something.
+/// Looks again and again, until `look` finds something.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();

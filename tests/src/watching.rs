@@ -14,27 +14,27 @@ use serde_json::Value;
 
 use crate::{Done, Folder, PATIENCE, wait_for};
 
-/// A running `flowhold build --watch`, until this is ended or dropped.
+/// A `flowhold build --watch` that runs until this is ended or dropped.
 pub struct Watching {
     child: Child,
     reports: Receiver<String>,
-    /// The file with what it says to people.
+    /// The file with the command's stderr.
     said: PathBuf,
-    /// How much of that was waited for, in bytes.
+    /// How much of that file was waited for, in bytes.
     heard: usize,
-    /// The folder of that file, unless the caller named the file: outside of what is watched.
+    /// The folder of that file, outside of what is watched; none if the caller named the file.
     _outside: Option<tempfile::TempDir>,
 }
 
 impl Watching {
-    /// Starts it for the folder's flowhold.toml.
+    /// Starts the command for the folder's flowhold.toml.
     pub fn new(folder: &Folder, arguments: &[&str]) -> Self {
         Self::of(
             &mut folder.command(&[&["build", "--watch", "--format", "json", "--progress", "none"], arguments].concat()),
         )
     }
 
-    /// Starts a command that was prepared.
+    /// Starts a prepared command.
     pub fn of(command: &mut Command) -> Self {
         let outside = tempfile::tempdir().unwrap();
         let mut watching = Self::saying_to(outside.path().join("stderr"), command);
@@ -42,7 +42,7 @@ impl Watching {
         watching
     }
 
-    /// The same, and what it says goes to this file.
+    /// Starts a prepared command whose stderr goes to this file.
     pub fn saying_to(said: PathBuf, command: &mut Command) -> Self {
         let stderr = fs::File::create(&said).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
@@ -72,7 +72,7 @@ impl Watching {
         }
     }
 
-    /// Waits until it says this, after all that was waited for before.
+    /// Waits until the command says this, after everything that was waited for before.
     #[track_caller]
     pub fn says(&mut self, words: &str) {
         self.heard = wait_for(words, || {
@@ -82,23 +82,23 @@ impl Watching {
         });
     }
 
-    /// Waits until it has built, or has said why not, and watches again.
+    /// Waits until the command has built, or has said why not, and watches again.
     #[track_caller]
     pub fn rests(&mut self) {
         self.says("press Ctrl-C to stop");
     }
 
-    /// What it has said up to now.
+    /// What the command has said up to now.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap()
     }
 
-    /// Its process.
+    /// The id of the command's process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Interrupts it; in `stdout` are the reports that were not taken before.
+    /// Interrupts the command. `stdout` of the result has the reports that were not taken before.
     pub fn end(mut self) -> Done {
         assert!(Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap().success());
         let status = wait_for("it ends", || self.child.try_wait().unwrap());
@@ -107,8 +107,8 @@ impl Watching {
     }
 }
 
-/// Waits until what was just written looks settled: a file that changed a moment ago may change again in the same tick
-/// of its file system's clock, and is looked at twice.
+/// Waits until a file that was just written looks settled: a file that changed a moment ago may change again in the
+/// same tick of its file system's clock, so Flowhold looks at it twice.
 pub fn settle() {
     thread::sleep(Duration::from_millis(100));
 }

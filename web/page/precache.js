@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 
 /**
- * Writes the service worker into the build, with the list of everything that was built and a version made of its bytes.
- * Policies are not in it: those who host the page change them.
+ * Writes the service worker into the build, with the list of all built files and a version made of their bytes.
+ * Policies are not in the list: those who host the page change them.
  */
 export function precache(source) {
   let root;

@@ -1,11 +1,11 @@
-// Everything that the page is made of is kept when it is first loaded: from then on the page needs no network.
+// Keeps all files of the page when it is first loaded: from then on the page needs no network.
 // `precache.js` fills in version and files when the page is built.
 
 const FILES = [/* files */];
 const PREFIX = `flowhold ${self.registration.scope} `;
 const CACHE = `${PREFIX}__VERSION__`;
 const POLICIES = `${PREFIX}policies`;
-/** Longer than this, nobody waits for a network that does not answer. */
+/** Milliseconds to wait for a network that does not answer. */
 const PATIENCE = 10_000;
 
 self.addEventListener("install", (event) => {
@@ -24,7 +24,7 @@ self.addEventListener("activate", (event) => {
   );
 });
 
-// A new version waits until the page asks for it: two versions never mix.
+// A new version takes over only when the page asks for it, so that two versions never mix.
 self.addEventListener("message", (event) => {
   if (event.data === "take over") self.skipWaiting();
 });
@@ -34,7 +34,7 @@ self.addEventListener("fetch", (event) => {
   if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
   const path = request.url.slice(self.registration.scope.length).replace(/[?#].*/, "");
   const navigates = request.mode === "navigate";
-  // Below the page's address may be other pages, which are none of its business.
+  // Other pages below the page's address are left to the network.
   if (navigates && path !== "" && path !== "index.html") return;
   if (/^policies(\.js$|\/)/.test(path)) return event.respondWith(policy(request));
   const key = navigates ? "index.html" : request;
@@ -46,7 +46,7 @@ self.addEventListener("fetch", (event) => {
   );
 });
 
-/** Many hosts redirect index.html to its folder, and a browser takes no answer for a page that was redirected. */
+/** Fetches a file. Many hosts redirect index.html to its folder, and browsers refuse a redirected answer for a page. */
 async function fetched(file) {
   const answer = await fetch(file, { cache: "reload" });
   if (!answer.ok) throw new Error(`${file} can't be loaded: HTTP status ${answer.status}`);
@@ -54,12 +54,12 @@ async function fetched(file) {
   return answer.redirected ? new Response(body, { status, headers }) : answer;
 }
 
-/** Policies are what the host has now; what it had last is only for when there is no network. */
+/** Fetches a policy from the host. The copy that was kept last is only for when there is no network. */
 async function policy(request) {
   const cache = await caches.open(POLICIES);
   try {
     const answer = await fetch(request.url, { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE) });
-    // Also where there is no room for it: what was kept last would be an older one.
+    // If there is no room for the new policy, the kept copy is deleted, since it is older.
     if (answer.ok) await cache.put(request, answer.clone()).catch(() => cache.delete(request));
     return answer;
   } catch (error) {

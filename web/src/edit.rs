@@ -1,4 +1,4 @@
-//! What an editor of specs needs: where fields are in the text, and which keys there are.
+//! For editors of specs: where each field is in the text, and which keys exist.
 
 use flowhold_core::{
     json::{Json, Object},
@@ -19,7 +19,7 @@ use crate::{
 /// Where a field is in the text of a spec, in UTF-16 code units: JavaScript's offsets.
 #[derive(Tsify)]
 pub struct Place {
-    /// As in diagnostics; empty for the place of a syntax error.
+    /// The field's name, as in diagnostics; empty for the place of a syntax error.
     pub field: String,
     /// The start of the key, or of the value in arrays.
     pub from: u32,
@@ -30,26 +30,26 @@ pub struct Place {
 /// A key that a spec can have.
 #[derive(Tsify)]
 pub struct Key {
-    /// The table that has it; empty for the spec itself.
+    /// The table that has the key; empty for the spec itself.
     #[tsify(type = "'' | 'storage' | 'flows'")]
     pub table: &'static str,
-    /// As it is written.
+    /// The key as it is written.
     pub key: &'static str,
-    /// What its value is.
+    /// The type of its value.
     #[serde(rename = "type")]
     #[tsify(type = "'string' | 'number' | 'boolean' | 'array' | 'table'")]
     pub value: &'static str,
-    /// What it says, in a sentence.
+    /// What the key means, in a sentence.
     pub doc: &'static str,
-    /// All values that it can have, where they can be told.
+    /// All values that the key can have, if they can be listed.
     #[tsify(optional, type = "string[]")]
     pub values: Option<&'static [&'static str]>,
-    /// The one type of storage that takes it.
+    /// The type of storage that takes the key, if only one does.
     #[tsify(optional, type = "string")]
     pub storage: Option<&'static str>,
 }
 
-/// Where each field is in the text of a spec, whatever is wrong with it.
+/// Where each field is in the text of a spec, even if the spec has errors.
 #[wasm_bindgen(unchecked_return_type = "Place[]")]
 pub fn places(#[wasm_bindgen(unchecked_param_type = "string")] text: &JsValue) -> Result<JsValue, Thrown> {
     let text = text_of(text, "the spec")?;

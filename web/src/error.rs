@@ -6,7 +6,7 @@ use flowhold_core::{
 };
 use wasm_bindgen::prelude::*;
 
-/// What can be thrown.
+/// The JavaScript value that a function throws.
 pub(crate) type Thrown = JsValue;
 
 #[wasm_bindgen(raw_module = "./error.js")]
@@ -18,15 +18,16 @@ extern "C" {
     fn new(kind: &str, code: &str, field: Option<&str>, message: &str, help: Option<&str>) -> FlowholdError;
 }
 
-/// What an error says besides its message.
+/// What a `FlowholdError` says besides its message.
 #[derive(tsify::Tsify)]
 pub struct ErrorDetails {
-    /// The input is wrong, something that is needed is not there, trying again may help, or it was stopped.
+    /// `input`: the input is wrong. `unavailable`: something that is needed is missing. `retry`: trying again may help.
+    /// `interrupted`: the operation was stopped.
     #[tsify(type = "'input' | 'unavailable' | 'retry' | 'interrupted'")]
     pub kind: String,
     /// Stable, kebab-case: for programs.
     pub code: String,
-    /// The field of the spec that it is about.
+    /// The field of the spec that the error is about.
     #[tsify(type = "string | null")]
     pub field: Option<String>,
     /// What to do.
@@ -53,12 +54,12 @@ pub(crate) fn thrown(failure: Failure) -> Thrown {
     FlowholdError::new(kind, &code, field.as_deref(), &message, help.as_deref()).into()
 }
 
-/// An argument of another type than it must have.
+/// The error for an argument of the wrong type.
 pub(crate) fn wrong_argument(message: impl Into<String>) -> Thrown {
     thrown(Failure::input(flowhold_core::diagnostic::Code::WrongType, message))
 }
 
-/// Plain data as JavaScript's: the engine reads a text faster than it takes a value at a time.
+/// Plain data as a JavaScript value. It passes as JSON text, which the engine reads faster than single values.
 pub(crate) fn to_js(json: impl Into<Json>) -> Result<JsValue, Thrown> {
     js_sys::JSON::parse(&json.into().to_string())
 }

@@ -1,4 +1,4 @@
-//! What callers pass in: specs, and what a preview may know besides.
+//! Reads what callers pass in: specs, and the options of a preview.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,8 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "Options")]
     pub type OptionsInput;
 
-    /// An exception must not pass through the module: what it was about to tidy up would stay for ever.
+    /// `Object.entries`, with exceptions caught: an exception that passed through the module would leak what its
+    /// functions were about to free.
     #[wasm_bindgen(catch, js_namespace = Object, js_name = entries)]
     fn entries_of(object: &JsValue) -> Result<Array, JsValue>;
 
@@ -69,7 +70,7 @@ pub(crate) fn spec_text(spec: &JsValue) -> Result<String, Thrown> {
     text_or_object(spec, "a spec")
 }
 
-/// The text of what may also be an object: its JSON.
+/// A string as it is, or an object as JSON text.
 pub(crate) fn text_or_object(value: &JsValue, what: &str) -> Result<String, Thrown> {
     if let Some(text) = value.as_string() {
         return Ok(text);
@@ -82,7 +83,7 @@ pub(crate) fn text_or_object(value: &JsValue, what: &str) -> Result<String, Thro
     text.as_string().ok_or_else(|| wrong_argument(format!("{what} can't be written as JSON")))
 }
 
-/// What a JavaScript error says.
+/// The message of a JavaScript error.
 pub(crate) fn said(error: &JsValue) -> String {
     error.dyn_ref::<js_sys::Error>().map_or_else(|| "no reason was given".to_owned(), |error| error.message().into())
 }
@@ -100,15 +101,15 @@ pub(crate) struct Options {
     pub(crate) policies: Vec<(String, Function)>,
 }
 
-/// A file that was given.
+/// A file that the caller gave.
 struct Given {
     mode: u32,
     blob: SharedBlob,
-    /// What the caller gave.
+    /// The caller's own value.
     value: JsValue,
 }
 
-/// Bytes of which only size and digest were given.
+/// A file of which the caller gave only size and digest.
 struct Stated {
     size: u64,
     sha256: Digest,
@@ -177,7 +178,7 @@ impl Options {
         Ok(options)
     }
 
-    /// What is known of everything that a spec names.
+    /// The facts about every source that a spec names.
     pub(crate) fn facts(&self, sources: &[Source]) -> Facts {
         Facts {
             python: self.python.clone(),
@@ -193,7 +194,7 @@ impl Options {
                 Some(given) => Finding::Flow(None, given.blob.clone()),
                 None => Finding::Unseen,
             },
-            // A pickle is made by a Python, and there is none here.
+            // Only Python can pickle an object, and there is no Python here.
             Origin::Object { .. } => Finding::Unseen,
             Origin::File(_) if source.pinned => Finding::Skipped,
             Origin::File(path) => {
@@ -203,7 +204,7 @@ impl Options {
         }
     }
 
-    /// A file that was given, or a directory: everything below it that was given, and the directories between.
+    /// The entry of a given file or, for a directory, the entries of all given files and directories below it.
     fn entries(&self, source: &str) -> Vec<FoundEntry> {
         let file = |path: &str, given: &Given| FoundEntry {
             path: path.to_owned(),
@@ -228,7 +229,7 @@ impl Options {
         entries
     }
 
-    /// Gives content its bytes, if a file with its digest was given, or it is a script of ours.
+    /// Gives `content` its bytes, if the caller gave a file of its size and digest, or it is one of Flowhold's scripts.
     pub(crate) fn attach(&self, content: &mut Content) {
         let given = || {
             let fits =
@@ -241,7 +242,7 @@ impl Options {
         }
     }
 
-    /// The object that a caller gave in place of bytes; none where the bytes are here.
+    /// The object that the caller gave in place of a blob's bytes; none if the bytes are here.
     pub(crate) fn stand_in(&self, blob: &SharedBlob) -> Option<JsValue> {
         let stated = blob.as_any().downcast_ref::<Stated>()?;
         Some(self.files.get(&stated.path)?.value.clone())
@@ -271,19 +272,19 @@ impl Given {
     }
 }
 
-/// The time that was given, else the clock's.
+/// The caller's time, else the clock's.
 impl Clock for Options {
     fn now(&self) -> u64 {
         self.now.unwrap_or_else(|| js_sys::Date::now() as u64)
     }
 }
 
-/// The text that was given, or what the function that was given returns.
+/// The caller's string, or what the caller's function returns.
 impl Random for Options {
     fn uuid(&self) -> String {
         let Some(uuid) = &self.uuid else { return String::new() };
         match uuid.dyn_ref::<Function>() {
-            // What is not a string is no name, and reported as such.
+            // A result that is not a string becomes an empty name, which is reported as invalid.
             Some(function) => {
                 function.call0(&JsValue::UNDEFINED).ok().and_then(|id| id.as_string()).unwrap_or_default()
             }
@@ -312,31 +313,31 @@ fn entries(object: &JsValue, name: &str, shape: &str) -> Result<Vec<(String, JsV
     Ok(members.iter().map(member).collect())
 }
 
-/// An object of the caller's has thrown.
+/// The error for an object of the caller that threw while it was read.
 fn unreadable(name: &str, error: &JsValue) -> Thrown {
     wrong_argument(format!("{name} can't be read: {}", said(error)))
 }
 
-/// The module's memory has no room for more, as it holds some bytes twice.
+/// The most bytes that one argument may have: the module holds some bytes twice, and its memory has no room for more.
 const LARGEST: u32 = 1 << 30;
 
-/// The bytes that an argument is.
+/// The bytes of an argument; none if it is not a `Uint8Array`, is too large, or was transferred.
 pub(crate) fn bytes_of(value: &JsValue) -> Option<Vec<u8>> {
     let bytes = value.dyn_ref::<Uint8Array>()?;
     match bytes.length() {
-        // Of an array that was transferred to a worker, nothing is left, and copying it would throw.
+        // An array that was transferred to a worker is empty too, but copying it throws.
         0 => bytes.unchecked_ref::<Bytes>().slice().is_ok().then(Vec::new),
         1..=LARGEST => Some(bytes.to_vec()),
         _ => None,
     }
 }
 
-/// An argument that is a text.
+/// An argument that must be a string.
 pub(crate) fn text_of(value: &JsValue, name: &str) -> Result<String, Thrown> {
     value.as_string().ok_or_else(|| wrong_argument(format!("{name} is not a string")))
 }
 
-/// A field that is a text.
+/// A field that must be a string, if it is there.
 pub(crate) fn text(object: &JsValue, name: &str) -> Result<Option<String>, Thrown> {
     field(object, name)?.map(|value| text_of(&value, name)).transpose()
 }

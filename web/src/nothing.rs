@@ -1,4 +1,4 @@
-//! What this host can do for a storage: nothing.
+//! The capabilities that this host gives a storage: none.
 
 use flowhold_core::{
     blob::SharedBlob,

@@ -3,7 +3,7 @@
 /// Declares the type and the names at once. Documentation is given as attributes, as in `storages`.
 macro_rules! options {
     ($($(#[doc = $doc:tt])+ $name:ident: $type:tt,)+) => {
-        /// What a preview may know besides the spec.
+        /// What a preview may be told besides the spec.
         #[derive(tsify::Tsify)]
         pub struct Options {
             $(
@@ -13,7 +13,7 @@ macro_rules! options {
             )+
         }
 
-        /// The options that there are. One that is misspelt, such as `policy`, must not be taken for one that is left out.
+        /// The names of all options. A misspelt one, such as `policy`, must not be taken for one that is left out.
         pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
     };
 }

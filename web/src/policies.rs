@@ -1,4 +1,4 @@
-//! Policies that a page brings along: functions, such as the `judge` that jco makes of a component.
+//! Policies that the caller supplies as functions, such as the `judge` that jco makes of a component.
 
 use flowhold_core::{
     diagnostic::{Code, Severity},
@@ -63,7 +63,7 @@ pub(crate) fn judge_all(preview: &mut Preview, policies: &[(String, Function)]) 
     if policies.is_empty() || !preview.can_be_judged() {
         return;
     }
-    // All are told the same plan: none hears of what another said.
+    // Every policy is told the same plan; none hears another's verdicts.
     let plan = told(preview);
     for (name, policy) in policies {
         let verdicts = to_js(&plan).and_then(|plan| judge(policy, &plan));
@@ -84,7 +84,7 @@ fn verdict(value: JsValue) -> Result<Verdict, Thrown> {
     Ok(Verdict { code, severity, field: about, message, help: text(&value, "help")? })
 }
 
-/// What a policy is told.
+/// The plan as a policy is told it.
 fn told(preview: &Preview) -> Json {
     let plan = preview.plan.as_ref();
     let named = |one: NamedText, text: &str| {
@@ -124,7 +124,7 @@ fn told(preview: &Preview) -> Json {
     ])
 }
 
-/// As jco gives a component's records: what is none is null, and a size, which has 64 bits, is a BigInt.
+/// Serializes a record as jco's functions take it: none becomes null, and a size, which has 64 bits, a BigInt.
 struct Record<'j> {
     value: &'j Json,
     is_size: bool,

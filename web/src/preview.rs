@@ -1,4 +1,4 @@
-//! From a spec to what people look at: previews, diagnostics, resolved specs, storages and build contexts.
+//! Turns a spec into what people look at: previews, diagnostics, resolved specs, storages and build contexts.
 
 use std::rc::Rc;
 
@@ -21,42 +21,43 @@ use crate::{
 #[tsify(missing_as_null)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
-    /// `sha256:…` of all that ends up in the image; null while something is an error or not here.
+    /// The plan digest: `sha256:…` of all that ends up in the image. Null while there is an error, or something that
+    /// the plan needs is missing.
     pub plan: Option<String>,
     /// The reference that the image will have; null for storages without image.
     pub image: Option<Image>,
-    /// Of the image, where the daemon's own is not meant.
+    /// The platform of the image, if the spec names one; otherwise it is the daemon's own.
     #[tsify(optional)]
     pub platform: Option<String>,
     /// Null for storages without image.
     pub dockerfile: Option<String>,
-    /// A line that several fields make is there several times.
+    /// Which fields made each line: a line that several fields made has several entries.
     pub source_map: Vec<SourceLine>,
     /// The instructions of the Dockerfile.
     pub steps: Vec<Step>,
-    /// What is sent beside the Dockerfile.
+    /// The build context: what is sent beside the Dockerfile.
     pub context: Vec<ContextEntry>,
     /// Flow name -> location.
     #[tsify(type = "Record<string, string>")]
     pub flows: (),
-    /// Everything there is to say about the spec.
+    /// All findings about the spec.
     pub diagnostics: Vec<Diagnostic>,
-    /// With `since`: what is expected of each step.
+    /// With the option `since`: what the daemon is expected to do at each step.
     #[tsify(optional)]
     pub forecast: Option<Vec<ForecastStep>>,
 }
 
-/// Parts that only a build chooses are null.
+/// The name of the image, in parts. Parts that only a build chooses are null.
 #[derive(Tsify)]
 #[tsify(missing_as_null)]
 pub struct Image {
     /// `registry_url`: host, port and path.
     pub registry: Option<String>,
-    /// Without registry and tag.
+    /// The name without registry and tag.
     pub name: Option<String>,
     /// Its tag.
     pub tag: Option<String>,
-    /// All three.
+    /// Registry, name and tag together.
     pub reference: Option<String>,
 }
 
@@ -76,15 +77,15 @@ pub struct Step {
     pub line: u32,
     /// How many lines it has.
     pub lines: u32,
-    /// Why it is there, and where it is, in a sentence.
+    /// Why the step is there, and why at this place, in a sentence.
     pub why: &'static str,
 }
 
-/// Something in the build context.
+/// An entry of the build context.
 #[derive(Tsify)]
 #[tsify(missing_as_null)]
 pub struct ContextEntry {
-    /// Relative, with `/`.
+    /// The relative path, with `/`.
     pub path: String,
     /// In bytes; 0 for directories and links, null where the bytes are not here.
     pub size: Option<f64>,
@@ -92,7 +93,7 @@ pub struct ContextEntry {
     pub sha256: Option<String>,
     /// Unix permission bits.
     pub mode: u32,
-    /// Where a link leads.
+    /// The target of a symbolic link.
     #[tsify(optional)]
     pub link: Option<String>,
 }
@@ -108,30 +109,30 @@ pub struct Diagnostic {
     pub severity: &'static str,
     /// Such as `storage.python_dependencies[0]`; empty for the spec as a whole.
     pub field: String,
-    /// What is the matter.
+    /// What was found.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Line of the spec's text, counted from 1, where it is about something in the text.
+    /// The line of the spec's text, counted from 1, if the finding is about something in the text.
     #[tsify(optional)]
     pub line: Option<u32>,
-    /// The policy whose verdict it is.
+    /// The policy that gave this verdict.
     #[tsify(optional)]
     pub policy: Option<String>,
 }
 
-/// What is expected of a step by a daemon that has built the earlier plan.
+/// What a daemon that has built the earlier plan is expected to do at a step.
 #[derive(Tsify)]
 pub struct ForecastStep {
     /// The step's first line, counted from 1.
     pub line: u32,
-    /// Whether it is taken from the cache.
+    /// Whether the step is taken from the cache.
     pub cached: bool,
     /// Why, in words.
     pub reason: String,
 }
 
-/// A spec and what came of it.
+/// The preview of a spec, with the options that it was made with.
 struct Planned {
     preview: preview::Preview,
     options: Options,
@@ -144,7 +145,7 @@ impl Planned {
         let sources = spec.as_ref().map(Spec::sources).unwrap_or_default();
         let mut preview = preview::Preview::of(spec.map(Rc::new), diagnostics, options.facts(&sources));
         judge_all(&mut preview, &options.policies);
-        // Nothing is wrong with the spec then, and nothing is known of it either.
+        // Without the readings nothing is known of the spec, so this is an error and no diagnostic.
         if let Some(missing) = preview.diagnostics.iter().find(|one| one.code == Code::NoReadings) {
             return Err(thrown(missing.clone().into()));
         }
@@ -168,12 +169,12 @@ pub fn preview(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Ts<Pre
     to_js(fields).map(Ts::new_unchecked)
 }
 
-/// The names in the spec are good by now, so a name that is not is the option's.
+/// The names in the spec are valid by now, so an invalid name comes from the option `uuid`.
 fn unnamed(failure: Failure) -> Thrown {
     wrong_argument(format!("uuid must be a name for the image: {}", failure.message))
 }
 
-/// What is wrong with a spec, and what else there is to say about it.
+/// The diagnostics of a spec: what is wrong with it, and other findings.
 #[wasm_bindgen(unchecked_return_type = "Diagnostic[]")]
 pub fn check(spec: &SpecInput, options: Option<OptionsInput>) -> Result<JsValue, Thrown> {
     let planned = Planned::of(spec, options.as_ref())?;
@@ -201,8 +202,8 @@ pub fn serialize(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Stri
     }
 }
 
-/// The build context as tar, Dockerfile first, in parts: bytes, and for a file of which only size and digest were
-/// given, the very object that was given. `new Blob(parts)`, once those are replaced, is the whole.
+/// The build context as tar, Dockerfile first, in parts. A part is bytes or, for a file of which only size and digest
+/// were given, the object that the caller gave. Replace these objects with the bytes: `new Blob(parts)` is the tar.
 #[wasm_bindgen(unchecked_return_type = "(Uint8Array<ArrayBuffer> | { size: number; sha256: string })[]")]
 pub fn archive(spec: &SpecInput, options: Option<OptionsInput>) -> Result<Array, Thrown> {
     let Planned { mut preview, options } = Planned::of(spec, options.as_ref())?;

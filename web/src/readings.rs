@@ -27,7 +27,7 @@ fn start() {
     supply_from(readings);
 }
 
-/// Takes the content of `readings.bin`. Throws if it is anything else, or nothing.
+/// Takes the content of `readings.bin`. Throws if the content is anything else, or missing.
 #[wasm_bindgen(js_name = supplyReadings)]
 pub fn supply_readings(content: Option<Vec<u8>>) -> Result<(), Thrown> {
     content.ok_or(NoReadings::Missing).and_then(supply).map_err(|error| thrown(Failure::explained(error)))

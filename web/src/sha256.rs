@@ -15,7 +15,7 @@ pub struct Sha256(Hash);
 
 #[wasm_bindgen]
 impl Sha256 {
-    /// Of nothing yet.
+    /// A hash of no bytes yet.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Self {
         Self::default()

@@ -59,8 +59,8 @@ extern "C" {
     pub type Arguments;
 }
 
-/// Declares a class over one kind of storage. What they have in common is in the functions below. Documentation is given
-/// as attributes: wasm-bindgen quotes what comes as comments through a macro.
+/// Declares the class of one kind of storage. The functions below hold what the classes share. Documentation is given
+/// as attributes: wasm-bindgen quotes doc comments that come through a macro.
 macro_rules! storage_class {
     ($(#[$doc:meta])+ $class:ident, $kind:expr, $constructor:item) => {
         $(#[$doc])+
@@ -77,7 +77,7 @@ macro_rules! storage_class {
                 Ok(Self(deserialize(serialized, $kind)?))
             }
 
-            /// The reference of the image, or the directory, or the kind. Throws while an image has no name or tag.
+            /// The image's reference, the directory, or the kind of storage. Throws while an image has no name or tag.
             #[wasm_bindgen(getter)]
             pub fn name(&self) -> Result<String, Thrown> {
                 self.0.name().map_err(thrown)
@@ -95,7 +95,7 @@ macro_rules! storage_class {
                 add_flow(&mut self.0, flow_of(flow)?).map_err(thrown)
             }
 
-            /// Whether a flow of that name is in the storage. What is no name is not contained.
+            /// Whether a flow of that name is in the storage. False for anything that is not a name.
             pub fn contains(&self, #[wasm_bindgen(unchecked_param_type = "unknown")] name: &JsValue) -> bool {
                 name.as_string().is_some_and(|name| self.0.contains(&name))
             }
@@ -120,7 +120,7 @@ macro_rules! storage_class {
                 snapshot::encode(&self.0).map_err(thrown)
             }
 
-            /// Builds the storage. Rejects where that needs a daemon or files, which this host does not have.
+            /// Builds the storage. Rejects if the build needs a daemon or files, which this host does not have.
             #[wasm_bindgen(unchecked_return_type = "Promise<BuildReport>")]
             pub fn build(&self) -> Promise {
                 match build(&self.0) {
@@ -240,7 +240,7 @@ fn flow_at(storage: &Storage, location: &JsValue) -> Result<Object, Thrown> {
     Object::from_entries(&flow.into_iter().collect::<Array>())
 }
 
-/// What `Storage::read_flow` does without daemon and files, with the flow's name and format.
+/// Does what `Storage::read_flow` does without daemon and files, and also returns the flow's name and format.
 fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
     match storage {
         Storage::Docker(docker) => {
@@ -254,7 +254,7 @@ fn get_flow(storage: &Storage, location: &str) -> Result<CoreFlow, Failure> {
     }
 }
 
-/// What `Storage::add_flow` does without files, of which the module has no code to write them.
+/// Does what `Storage::add_flow` does without files: the module has no code that writes them.
 fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
     match storage {
         Storage::Docker(docker) => docker.add_flow(flow),
@@ -264,7 +264,7 @@ fn add_flow(storage: &mut Storage, flow: CoreFlow) -> Result<String, Failure> {
     }
 }
 
-/// What `Storage::build` does without daemon and files.
+/// Does what `Storage::build` does without daemon and files.
 fn build(storage: &Storage) -> Result<JsValue, Thrown> {
     let report = match storage {
         Storage::Docker(_) => Err(refused("docker")),

@@ -15,7 +15,7 @@ export function binary() {
 const folders = [];
 process.on('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true })));
 
-/** A new folder, which is the home of what runs in it, and goes with this process. */
+/** A new folder, which is the home of programs that run in it, and is removed when this process ends. */
 export function folder() {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'flowhold-web-')));
   folders.push(path);
@@ -34,13 +34,13 @@ export function flowhold(args, { cwd = folder(), input = '', encoding = 'utf8' }
     const child = execFile(binary(), args, /** @type {any} */ (settings), (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr: String(stderr) });
     });
-    // A program that reads nothing may have ended already.
+    // A program that does not read its input may have ended already.
     child.stdin?.on('error', () => {}).end(input);
   });
 }
 
 /**
- * What the binary's `preview --format json` says of each text, and the home and folder that it knew.
+ * What the binary's `preview --format json` prints for each text, and the home and folder that the binary knew.
  * @param {string[]} texts
  */
 export async function previews(texts) {

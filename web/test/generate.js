@@ -1,5 +1,5 @@
-// Generates specs: good, bad and absurd ones, as TOML and as JSON. All that they name is pinned, so that no host looks
-// for a file. The same seed gives the same specs, on every machine.
+// Generates specs: good, bad and absurd ones, as TOML and as JSON. Everything that a spec names is pinned, so that no
+// host looks for a file. The same seed gives the same specs on every machine.
 
 /** sha256 of `x`. */
 const SHA256 = '2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881';
@@ -17,7 +17,7 @@ function randomOf(seed) {
 const ODD = ['"', "'", '\\', '$', '${HOME}', '`', '#', '=', '\t', '<<EOF', ' \\ ', '&&', '--from=x', 'é', '🚀', '\u2028',
   ',', '\n', '\0', '\u007f', '\u001b[31m', '漢字', 'Привет', '&amp;', '__proto__', 'x'.repeat(300), ' ', ''];
 
-/** For each field, values that it takes, and others. */
+/** For each field, the values in good specs, and more that other specs may have. */
 const POOLS = {
   type: [['docker'], ['local', 'memory', 'bytes', 'dokcer']],
   registry_url: [['acme', 'localhost:5000/acme', 'gcr.io/p'], ['docker.io/a/b', 'https://gcr.io']],
@@ -43,7 +43,7 @@ const DESTINATION = [['/opt/x', '/opt/', '/srv/a b'], ['x']];
 class Generator {
   constructor(seed) {
     this.random = randomOf(seed);
-    /** Half of the specs have none but values that their fields take: most of those are planned. */
+    /** Half of the specs have only values that their fields take: most of those get a plan. */
     this.good = this.chance(0.5);
   }
 
@@ -121,7 +121,7 @@ class Generator {
   }
 }
 
-/** A line for each key at the top, inline tables below. JSON's strings are TOML's, but for DEL. */
+/** One line for each key at the top, and inline tables below. JSON's strings are valid in TOML, except for DEL. */
 function toml(spec) {
   return Object.entries(spec).map(([key, value]) => `${key} = ${inline(value)}\n`).join('');
 }

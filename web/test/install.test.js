@@ -148,7 +148,7 @@ storage.addFlow({ content: '' });
 seen.dockerFile;
 `;
 
-/** Results as literals: a field that the types lack, or ask for in vain, is an error. */
+/** Results as literals: a field that the types lack, or that they require but a result lacks, is an error. */
 function literals() {
   const spec = '[storage]\ntype = "docker"\nbase_image = "python"\nenv_vars = { A = "1" }\n[[flows]]\npath = "a.py"\n';
   const policies = { ours: () => [{ code: 'odd', severity: 'info', field: 'storage', message: 'odd' }] };

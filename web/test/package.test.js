@@ -68,7 +68,7 @@ test('what the format is of a flow without extension, its first byte tells', () 
   const format = (given) => JSON.parse(resolve(spec, { files: { nightly: given } })).flows[0].format;
   assert.equal(format(FLOW), 'script');
   assert.equal(format(Uint8Array.of(0x80, 4, 0x4e, 0x2e)), 'pickle');
-  // Of which only size and digest are known, it stays open until the spec says it.
+  // If only size and digest are known, the format stays open until the spec states it.
   const given = { size: FLOW.length, sha256: createHash('sha256').update(FLOW).digest('hex') };
   const open = preview(spec, { files: { nightly: given } });
   assert.deepEqual([open.plan, open.diagnostics[0].code, open.diagnostics[0].field], [null, 'unseen-source', 'flows[0]']);
@@ -162,7 +162,7 @@ test('arguments of the wrong type are errors, and never anything else', () => {
   ]) {
     assert.match(thrown(() => preview(spec, options)).message, message);
   }
-  // Nor does Docker Hub take a name of three parts.
+  // Docker Hub takes no name of three parts.
   const acme = SPEC.replace('[[', 'registry_url = "docker.io/acme"\n[[');
   assert.match(thrown(() => preview(acme, { files: FILES, uuid: 'a/b' })).message, /^uuid must be a name for the image: /);
 });
@@ -172,7 +172,7 @@ test('what an argument throws, and bytes that were transferred, are errors that 
   structuredClone(bytes, { transfer: [bytes.buffer] });
   const refuse = { ownKeys() { throw new Error('mine'); } };
   const hash = new Sha256();
-  // Each exception that passed through the module would cost it some of what it has 1,024 of.
+  // Each exception that passed through the module would use up one of its 1,024 slots for borrowed JavaScript values.
   for (let round = 0; round < 1100; round += 1) {
     for (const work of [
       () => preview(SPEC, { files: { 'hello.py': bytes } }),

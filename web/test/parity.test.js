@@ -23,7 +23,7 @@ test('fixtures', async () => {
 
 test('1,000 generated specs', async () => {
   const results = await compare('generated specs', generate(1000));
-  // Specs of which none is planned, or none is wrong, would prove nothing.
+  // If no spec had a plan, or no spec were wrong, the comparison would prove nothing.
   const planned = results.filter((result) => result.plan !== null).length;
   const codes = new Set(results.flatMap((result) => result.diagnostics.map((one) => one.code)));
   assert.ok(planned > 300, `${planned} have a plan`);

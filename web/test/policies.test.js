@@ -1,4 +1,4 @@
-// Policies in the package: what they are told of a plan, and what becomes of their verdicts.
+// Policies in the package: what they are told of a plan, and what their verdicts do.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FlowholdError, archive, check, preview, resolve, serialize } from '../dist/node.js';
@@ -27,7 +27,7 @@ const FILES = { 'etl.py': FLOW, 'load.py': FLOW, '/app.conf': new Uint8Array(3) 
 
 const VERDICT = { code: 'no-mode', severity: 'error', field: 'storage.env_vars.MODE', message: 'no', help: 'leave it out' };
 
-/** What comes of a spec when this policy judges it. */
+/** The preview of a spec that this policy judges. */
 function judged(policy, { spec = SPEC, files = FILES } = {}) {
   return preview(spec, { files, policies: { deny: policy } });
 }
@@ -50,12 +50,12 @@ test('a policy is told the plan', () => {
     storage: 'docker',
     baseImage: { reference: 'localhost:5000/team/python:3.11', registry: 'localhost:5000', repository: 'team/python', tag: '3.11', digest: null },
     image: { registry: 'localhost:5000/team', name: 'etl', tag: '1', reference: 'localhost:5000/team/etl:1' },
-    // As in the Dockerfile: what installers read comes first.
+    // In the order of the Dockerfile: variables that installers read come first.
     variables: [
       { name: 'PIP_INDEX_URL', value: 'https://index', field: 'storage.env_vars.PIP_INDEX_URL' },
       { name: 'MODE', value: 'a b', field: 'storage.env_vars.MODE' },
     ],
-    // An object's own order would be 9, 10.
+    // The keys of an object would be in the order 9, 10.
     flows: [['10', '/root/.prefect/10.prefect'], ['9', '/root/.prefect/9.prefect']],
   });
   assert.deepEqual(requirements[0], { name: 'requests', text: 'Requests>=2', field: 'storage.python_dependencies[0]' });

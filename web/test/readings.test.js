@@ -1,4 +1,4 @@
-// Names in rarer scripts: their readings are a file beside the module, loaded when such a name comes up.
+// Names in rarer scripts: their readings are in a file beside the module, which is loaded when such a name comes up.
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ test('slugs of rarer scripts equal those of python-slugify', async () => {
   const rows = JSON.parse(readFileSync(vectors, 'utf8')).filter((row) => isRarer(row.name) && row.slug);
   assert.ok(rows.length > 30, `${rows.length} rows`);
   const equal = rows.filter((row) => slug(flowhold, row.name) === row.slug).length;
-  // The rest differs in the binary too: core's own test says which rate there is.
+  // The rest differs in the binary too; core's own test states the rate.
   assert.ok(equal * 100 >= rows.length * 87, `${equal} of ${rows.length}`);
   assert.equal(slug(flowhold, '日本語のフロー'), 'ri-ben-yu-nohuro');
 });
@@ -44,11 +44,11 @@ test('without the file only names in rarer scripts are refused', async () => {
   const storage = new flowhold.MemoryStorage();
   assert.throws(() => storage.addFlow({ name: '日本', content: '' }), refused);
   assert.equal(storage.addFlow({ name: 'x', content: '' }), 'x');
-  // What is stored already needs no slug.
+  // A flow that is already stored needs no slug.
   const json = '{"type": "Local", "directory": "/", "flows": {"日本": "/a.prefect"}}';
   assert.deepEqual(flowhold.LocalStorage.deserialize(json).flows, { 日本: '/a.prefect' });
   await assert.rejects(flowhold.loadReadings(), refused);
-  // They may still come.
+  // The readings can still be supplied.
   flowhold.supplyReadings(readFileSync(join(dist, 'readings.bin')));
   assert.equal(slug(flowhold, '日本'), 'ri-ben');
 });

@@ -7,7 +7,7 @@ import { BytesStorage, DockerStorage, FlowholdError, LocalStorage, MemoryStorage
 const VECTORS = new URL('../../tests/vectors/storage-json/', import.meta.url);
 const vector = (name) => readFileSync(new URL(name, VECTORS), 'utf8');
 
-/** What an error must have. */
+/** Whether an error is a FlowholdError with this code. */
 const failure = (code) => (error) => error instanceof FlowholdError && error.code === code;
 
 test('every storage keeps flows under unique names', () => {

@@ -19,19 +19,20 @@ use crate::flowhold::storage::{clock, diagnostics, docker, files, plans, random}
 /// The host.
 pub(crate) struct Host;
 
-/// All that the host supplies.
+/// All capabilities of the host.
 pub(crate) const CAPABILITIES: Capabilities<'static> =
     Capabilities { files: &Host, docker: &Host, clock: &Host, random: &Host };
 
 /// A blob of the host.
 struct HostBlob(files::Blob);
 
-/// A handle of the host as the core knows it.
+/// A handle of the host, as a blob of the core.
 pub(crate) fn from_host(blob: files::Blob) -> SharedBlob {
     Arc::new(HostBlob(blob))
 }
 
-/// A handle that the host can be given: another one of its own, or a new one for bytes that the core has.
+/// A handle that can be given to the host: another handle on a blob of the host, or a new one for bytes that the core
+/// has.
 pub(crate) fn to_host(blob: &SharedBlob) -> Result<files::Blob, Failure> {
     match blob.as_any().downcast_ref::<HostBlob>() {
         Some(own) => Ok(own.0.share()),
@@ -216,13 +217,14 @@ impl Random for Host {
     }
 }
 
-// Codes of failures by which a host says that there is no such thing: part of the interface.
+// Codes of failures by which a host says that something does not exist or is not supported. They are part of the
+// interface.
 const MISSING_FILE: &str = "missing-file";
 const NO_SUCH_IMAGE: &str = "no-such-image";
 const NOT_PUBLISHED: &str = "not-published";
 const UNSUPPORTED: &str = "unsupported";
 
-/// The host's answer; none where it is a failure with this code.
+/// The host's answer; `None` if it is a failure with this code.
 fn unless<T>(code: &str, answer: Result<T, diagnostics::Failure>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -231,7 +233,7 @@ fn unless<T>(code: &str, answer: Result<T, diagnostics::Failure>) -> Result<Opti
     }
 }
 
-/// A failure that the host reports.
+/// Converts a failure that the host reports.
 pub(crate) fn failure_from_host(failure: diagnostics::Failure) -> Failure {
     let kind = match failure.kind {
         diagnostics::FailureKind::Input => FailureKind::Input,
@@ -242,7 +244,7 @@ pub(crate) fn failure_from_host(failure: diagnostics::Failure) -> Failure {
     Failure { kind, code: failure.code, field: failure.field, message: failure.message, help: failure.help }
 }
 
-/// A failure that the host is told.
+/// Converts a failure for the host.
 pub(crate) fn failure_to_host(failure: Failure) -> diagnostics::Failure {
     let kind = match failure.kind {
         FailureKind::Input => diagnostics::FailureKind::Input,
@@ -259,7 +261,7 @@ pub(crate) fn failure_to_host(failure: Failure) -> diagnostics::Failure {
     }
 }
 
-/// A diagnostic that the host is told.
+/// Converts a diagnostic for the host.
 pub(crate) fn diagnostic_to_host(diagnostic: &Diagnostic) -> diagnostics::Diagnostic {
     diagnostics::Diagnostic {
         code: diagnostic.code().to_owned(),

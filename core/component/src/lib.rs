@@ -1,4 +1,5 @@
-//! The core as a WebAssembly component. Nothing but the translation between WIT's types and the core's: no rule.
+//! The core as a WebAssembly component. This crate only translates between WIT's types and the core's, and has no
+//! rules.
 #![deny(unsafe_code)]
 
 mod host;

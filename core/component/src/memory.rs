@@ -1,9 +1,10 @@
-//! Comparing memory, eight bytes at a time.
+//! Compares memory, eight bytes at a time.
 //!
-//! Rust's own `memcmp` for wasm32 goes byte by byte, and each round of a loop asks for the deadline as well: it took a
-//! third of the time of large plans, whose paths all begin the same.
+//! Rust's own `memcmp` for wasm32 compares byte by byte, and each round of its loop also checks the host's deadline.
+//! That took a third of the time of large plans, whose paths all begin the same.
 
-/// What comparing slices and strings is compiled to. Takes the place of compiler-builtins' symbol, which is weak.
+/// Rust compiles comparisons of slices and strings to calls of this function. It replaces the symbol of
+/// compiler-builtins, which is weak.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
     let mut at = 0;

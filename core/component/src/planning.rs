@@ -97,7 +97,7 @@ fn entry_from_host(entry: wit::Entry) -> FoundEntry {
     FoundEntry { path: entry.path, mode: entry.mode, kind }
 }
 
-/// A plan, or what keeps the spec from having one.
+/// A plan, or the diagnostics that keep the spec from having one.
 pub(crate) struct GuestPlan(pub(crate) RefCell<Preview>);
 
 impl wit::GuestPlan for GuestPlan {

@@ -17,7 +17,7 @@ use crate::{
     planning::GuestPlan,
 };
 
-/// A storage. WIT's methods share their resource, and there is one thread.
+/// A storage. A `RefCell` will do, because WIT's methods share their resource and there is one thread.
 pub(crate) struct GuestStorage(RefCell<Storage>);
 
 /// A runner.

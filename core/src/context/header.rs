@@ -1,10 +1,10 @@
-//! Headers of tar entries as GNU tar writes them, which everything reads: names of any length and sizes of any file.
-//! It is not the tar crate because the browser's module would have more bytes; a test compares the two.
+//! Headers of tar entries in the GNU format, which every reader knows: names may have any length, files any size. The
+//! tar crate would make the browser's module larger; a test compares these headers with those of the crate.
 
-/// Everything in an archive is in blocks of this many bytes.
+/// An archive consists of blocks of this many bytes.
 pub(super) const BLOCK: usize = 512;
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy)]
 pub(super) enum Type {
     File = b'0' as isize,
@@ -21,14 +21,14 @@ pub(super) struct Header<'e> {
     pub(super) name: &'e str,
     pub(super) mode: u32,
     pub(super) size: u64,
-    /// Seconds since 1970, of 33 bits at most.
+    /// Seconds since 1970, at most 33 bits.
     pub(super) time: u64,
     pub(super) kind: Type,
-    /// The target of a link, else empty.
+    /// The target of a link; empty for other entries.
     pub(super) target: &'e str,
 }
 
-/// The longest name and target of a link that a header has room for.
+/// The longest name, and the longest target of a link, that fit into a header.
 const LONGEST: usize = 100;
 
 /// Where the fields of a header begin.
@@ -46,7 +46,7 @@ mod at {
 }
 
 impl Header<'_> {
-    /// Writes it, and before it what is too long for it. The owner is root.
+    /// Writes the header, after an entry for each name or target that is too long for it. The owner is root.
     pub(super) fn write(&self, archive: &mut Vec<u8>) {
         write_long(Type::LongName, self.name, archive);
         write_long(Type::LongLink, self.target, archive);
@@ -57,7 +57,7 @@ impl Header<'_> {
         put(&mut block, at::GROUP, b"0000000");
         match format!("{:011o}", self.size) {
             octal if octal.len() == 11 => put(&mut block, at::SIZE, octal.as_bytes()),
-            // From 8 GiB on: marked by the high bit, and binary.
+            // From 8 GiB on, the size is binary and marked by the high bit.
             _ => put(&mut block, at::SIZE, &[&[0x80, 0, 0, 0], self.size.to_be_bytes().as_slice()].concat()),
         }
         put(&mut block, at::TIME, format!("{:011o}", self.time).as_bytes());
@@ -65,7 +65,7 @@ impl Header<'_> {
         put(&mut block, at::TYPE, &[self.kind as u8]);
         put(&mut block, at::TARGET, fitting(self.target).as_bytes());
         put(&mut block, at::MAGIC, b"ustar  ");
-        // Counted with spaces in its own place.
+        // The checksum counts its own field as spaces.
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
         put(&mut block, at::CHECKSUM, format!("{sum:07o}\0").as_bytes());
         archive.extend(block);
@@ -81,7 +81,7 @@ fn write_long(kind: Type, text: &str, archive: &mut Vec<u8>) {
     }
 }
 
-/// As much of a name as its place in the header takes.
+/// The beginning of a name, as much as fits into its field of the header.
 fn fitting(name: &str) -> &str {
     let end = name.floor_char_boundary(LONGEST);
     name.get(..end).unwrap_or(name)

@@ -1,4 +1,4 @@
-//! The grammar of image names, which is the one of the distribution project's `reference` package (that Docker uses).
+//! The grammar of image names, as defined by the distribution project's `reference` package, which Docker uses.
 //!
 //! `[domain[:port]/]path[:tag][@digest]`. The first component of a path is a domain if it has a `.`, a `:` or an
 //! upper-case letter, or is `localhost`; otherwise the image belongs to Docker Hub.
@@ -10,8 +10,8 @@ use core::str::FromStr;
 
 /// The longest repository name, domain included, that registries and daemons take.
 pub(super) const MOST_REPOSITORY_BYTES: usize = 255;
-/// More than any good text has: 255 for the repository, 128 for the tag and the longest digest. Looked at first, so
-/// that no error holds a whole file.
+/// More than any valid name has: 255 bytes for the repository, 128 for the tag, and the longest digest. Checked first,
+/// so that no error holds a whole file.
 const MOST_BYTES: usize = 1024;
 
 /// The name of an image, with or without registry, tag and digest; kept as it was written.
@@ -28,14 +28,14 @@ const MOST_BYTES: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageReference {
     text: String,
-    /// Where the path starts; in front of it are the domain and a `/`, or nothing.
+    /// Where the path starts: after the domain and a `/`, or at 0.
     path_start: usize,
     repository_end: usize,
     tag: Option<(usize, usize)>,
     digest_start: Option<usize>,
 }
 
-/// Why a text is no name of an image, or no part of one.
+/// Why a text is not the name of an image, or not a part of one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReferenceError {
@@ -50,7 +50,7 @@ pub enum ReferenceError {
         /// The scheme with its `://`.
         scheme: String,
     },
-    /// Something before an `@`, and a path after it. Never shown: it may be a password.
+    /// Something before an `@`, and a path after it. The text is never shown, since it may have a password.
     #[error("image or registry has a user or password before its host")]
     Credentials,
     /// An upper-case letter in the path.
@@ -59,7 +59,7 @@ pub enum ReferenceError {
         /// The component.
         part: String,
     },
-    /// Nothing between two slashes, or before or after one.
+    /// Nothing between two slashes, before the first or after the last.
     #[error("image name {} has an empty part", Excerpt(text))]
     EmptyComponent {
         /// The text.
@@ -128,9 +128,9 @@ pub enum ReferenceError {
     TooLong {
         /// The text.
         text: String,
-        /// Its length, with `docker.io/` where no registry is named.
+        /// Its length, with `docker.io/` if no registry is named.
         bytes: usize,
-        /// The limit it passes.
+        /// The limit that it exceeds.
         most: usize,
     },
 }
@@ -142,7 +142,7 @@ impl Explain for ReferenceError {
 
     fn help(&self) -> Option<String> {
         let help = match self {
-            Self::Empty => "leave it out to have one generated, or write a name such as \"etl\"",
+            Self::Empty => "write a name such as \"etl\", or leave it out",
             Self::Scheme { text, scheme } => {
                 let rest = text.get(scheme.len()..).unwrap_or_default().trim_end_matches('/');
                 match rest.split('/').collect::<Vec<_>>().as_slice() {
@@ -194,7 +194,8 @@ impl Explain for ReferenceError {
     }
 }
 
-/// A component of a path that resembles `part`; may be empty, as it is where its script can't be read.
+/// A valid component of a path that resembles `part`; may be empty, for example if the readings of its script are
+/// missing.
 fn fitting(part: &str) -> String {
     crate::slug::slugify(part).unwrap_or_default()
 }
@@ -286,7 +287,7 @@ impl fmt::Display for ImageReference {
     }
 }
 
-/// What no name of any kind may be.
+/// Refuses a text that can't be a name of any kind.
 pub(super) fn refuse_at_once(text: &str) -> Result<(), ReferenceError> {
     if text.is_empty() {
         return Err(ReferenceError::Empty);
@@ -299,14 +300,14 @@ pub(super) fn refuse_at_once(text: &str) -> Result<(), ReferenceError> {
         let scheme = format!("{scheme}://");
         return Err(ReferenceError::Scheme { text: text.to_owned(), scheme });
     }
-    // No digest has a slash.
+    // A digest has no slash, so the part before the `@` is a user or password.
     if text.split_once('@').is_some_and(|(_, after)| after.contains('/')) {
         return Err(ReferenceError::Credentials);
     }
     Ok(())
 }
 
-/// The repository and the tag: what follows a colon after the last slash.
+/// Splits a name into the repository and the tag, which follows a colon after the last slash.
 pub(super) fn split_tag(text: &str) -> (&str, Option<&str>) {
     let name_start = text.rfind('/').map_or(0, |slash| slash + 1);
     match text.get(name_start..).and_then(|name| name.find(':')) {
@@ -348,7 +349,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ReferenceError> {
         return Err(ReferenceError::BadDomain { domain: host.to_owned() });
     }
     match port {
-        // The grammar takes any digits; only these can be connected to.
+        // The grammar takes any digits, but only these ports exist.
         Some(port) if !port.bytes().all(|b| b.is_ascii_digit()) || !matches!(port.parse::<u16>(), Ok(1..)) => {
             Err(ReferenceError::BadPort { port: port.to_owned() })
         }
@@ -365,7 +366,7 @@ pub(super) fn check_path(path: &str, text: &str) -> Result<(), ReferenceError> {
             return Ok(());
         }
         let part = part.to_owned();
-        // Only what lower case alone mends.
+        // Only if lower case alone makes the part valid.
         if is_component(&part.to_ascii_lowercase()) {
             return Err(ReferenceError::UpperCase { part });
         }
@@ -373,7 +374,8 @@ pub(super) fn check_path(path: &str, text: &str) -> Result<(), ReferenceError> {
     })
 }
 
-/// Runs of lower-case letters and digits, with one `.`, one or two `_`, or any number of `-` between two of them.
+/// Whether `part` consists of runs of lower-case letters and digits, separated by one `.`, one or two `_`, or any
+/// number of `-`.
 fn is_component(part: &str) -> bool {
     let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     part.starts_with(is_alphanumeric)
@@ -383,7 +385,7 @@ fn is_component(part: &str) -> bool {
             .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-'))
 }
 
-/// `repository` counts with the domain that Docker adds to it, because that is what Docker measures.
+/// Measures `repository` with the domain that Docker adds to it, as Docker does.
 pub(super) fn check_length(repository: &str, text: &str) -> Result<(), ReferenceError> {
     let added = match repository.split_once('/') {
         Some((first, _)) if is_domain(first) => "",
@@ -410,7 +412,7 @@ fn is_lower_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// The grammar allows any algorithm; those that registries and daemons know are these, and they want lower case.
+/// The grammar allows any algorithm, but registries and daemons know only these three, and want lower case.
 fn check_digest(digest: &str) -> Result<(), ReferenceError> {
     let length = match digest.split_once(':') {
         Some(("sha256", hex)) => Some((hex, 64)),
@@ -492,7 +494,7 @@ mod tests {
         let whole = "copy the whole digest, \"sha256:\" included";
         #[rustfmt::skip] // one case, one line
         let cases = [
-            ("", "an image name, registry or tag is empty".to_owned(), "leave it out to have one generated, or write a name such as \"etl\""),
+            ("", "an image name, registry or tag is empty".to_owned(), "write a name such as \"etl\", or leave it out"),
             ("https://gcr.io/p/etl", "image or registry \"https://gcr.io/p/etl\" starts with \"https://\"".to_owned(), "write it without the scheme: \"gcr.io/p/etl\""),
             ("Etl", "image name part \"Etl\" has upper-case letters".to_owned(), "write \"etl\""),
             ("gcr.io/p/My_Etl", "image name part \"My_Etl\" has upper-case letters".to_owned(), "write \"my_etl\""),

@@ -1,4 +1,4 @@
-//! What each known registry takes as the name of an image, beyond the grammar.
+//! The rules of known registries for the names of images, beyond the grammar.
 
 use super::reference::split_port;
 use super::{ImageName, ImageReference, ImageTag, ReferenceError, RegistryUrl};
@@ -7,8 +7,8 @@ use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 /// The whole name of an image, `registry/name:tag`; `name:tag` without a registry, for an image that isn't pushed.
 ///
 /// # Errors
-/// If the registry doesn't take a path of that depth, if the whole is too long, or if there is no registry but the
-/// name reads as if it began with one.
+/// If the registry doesn't take a path of that depth, if the whole name is too long, or if there is no registry but the
+/// name looks as if it began with one.
 ///
 /// ```
 /// # use flowhold_core::image::{RegistryUrl, ImageName, ImageTag, join};
@@ -39,8 +39,8 @@ pub fn join(registry: Option<&RegistryUrl>, name: &ImageName, tag: &ImageTag) ->
     }
 }
 
-/// What is wrong with the name of an image that is to be pulled: its registry takes no path of so many components. Of
-/// fewer nothing is said, as a registry's own images (`python`) may have them.
+/// The error for an image to be pulled whose path has more components than its registry takes. Fewer components are no
+/// error: a registry's own images (`python`) may have fewer.
 pub(crate) fn too_deep(reference: &ImageReference) -> Option<JoinError> {
     let rule = rule(reference.registry())?;
     (!rule.deeper && reference.path().split('/').count() > rule.levels.len() + 1).then(|| JoinError::Depth {
@@ -51,7 +51,7 @@ pub(crate) fn too_deep(reference: &ImageReference) -> Option<JoinError> {
     })
 }
 
-/// Why a registry, a name and a tag make no name of an image.
+/// Why a registry, a name and a tag can't be joined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -60,14 +60,14 @@ pub enum JoinError {
     Depth {
         /// The registry and the name, joined.
         repository: String,
-        /// What the registry is called.
+        /// The name of the registry.
         registry: &'static str,
         /// The form that it takes.
         form: String,
-        /// A registry and a name that fit, with words to fill in.
+        /// What to write instead: a registry and a name that fit, with placeholders.
         help: String,
     },
-    /// No registry is given, but the name's first component reads as one.
+    /// No registry is given, but the name's first component looks like one.
     #[error("image name {} starts with the registry {}, but no registry_url is given", Excerpt(name), Excerpt(domain))]
     RegistryInName {
         /// The name.
@@ -75,7 +75,7 @@ pub enum JoinError {
         /// Its first component.
         domain: String,
     },
-    /// Together they are outside the grammar: too long.
+    /// The joined name is outside the grammar: it is too long.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
 }
@@ -101,17 +101,17 @@ impl Explain for JoinError {
     }
 }
 
-/// What a registry takes after its domain.
+/// The paths that a registry takes after its domain.
 struct Rule {
     registry: &'static str,
     hosts: &'static [Host],
-    /// What the levels above an image's name are called.
+    /// The names of the levels above an image's name.
     levels: &'static [&'static str],
     /// Whether more levels may follow these.
     deeper: bool,
 }
 
-/// Which hosts a rule is about; compared in lower case and without port.
+/// The hosts to which a rule applies, compared in lower case and without port.
 enum Host {
     Is(&'static str),
     EndsWith(&'static str),
@@ -119,12 +119,12 @@ enum Host {
 
 const DOCKER_HUB: &str = "Docker Hub";
 
-/// Registries that aren't here take any path. So do two well-known ones, by their manuals: Amazon's private registries
-/// (`ID.dkr.ecr.REGION.amazonaws.com`, "ECR: private repositories") and Azure's (`NAME.azurecr.io`, "About registries,
-/// repositories, and artifacts").
+/// Registries that are not in this list take any path. By their manuals, that is right for two well-known ones:
+/// Amazon's private registries (`ID.dkr.ecr.REGION.amazonaws.com`, "ECR: private repositories") and Azure's
+/// (`NAME.azurecr.io`, "About registries, repositories, and artifacts").
 const RULES: [Rule; 7] = [
-    // Docker's manual, "Repositories": a namespace in front of the name and no further level. The names without a
-    // namespace are those of the official images, which only Docker itself pushes.
+    // Docker's manual, "Repositories": a namespace in front of the name and no further level. Only the official images,
+    // which Docker itself pushes, have names without a namespace.
     Rule {
         registry: DOCKER_HUB,
         hosts: &[
@@ -152,8 +152,8 @@ const RULES: [Rule; 7] = [
     },
     // GitHub's manual, "Working with the Container registry": ghcr.io/NAMESPACE/IMAGE_NAME.
     Rule { registry: "GitHub Container Registry", hosts: &[Host::Is("ghcr.io")], levels: &["owner"], deeper: true },
-    // GitLab's manual, "Container registry: naming convention": namespace/project, then up to two more names. No upper
-    // limit here: how many groups the namespace is made of can't be read from the path.
+    // GitLab's manual, "Container registry: naming convention": namespace/project, then up to two more names. There is
+    // no upper limit here, since the path does not tell how many groups make up the namespace.
     Rule {
         registry: "GitLab Container Registry",
         hosts: &[Host::Is("registry.gitlab.com")],
@@ -166,12 +166,12 @@ const RULES: [Rule; 7] = [
     Rule { registry: "Amazon ECR Public", hosts: &[Host::Is("public.ecr.aws")], levels: &["alias"], deeper: true },
 ];
 
-/// Whether a registry is Docker Hub, under one of its names.
+/// Whether a registry is Docker Hub, by any of its names.
 pub(crate) fn is_docker_hub(domain: Option<&str>) -> bool {
     rule(domain).is_some_and(|rule| rule.registry == DOCKER_HUB)
 }
 
-/// The rule about a domain; no domain means Docker Hub.
+/// The rule for a domain; no domain means Docker Hub.
 fn rule(domain: Option<&str>) -> Option<&'static Rule> {
     let domain = domain.unwrap_or("docker.io").to_ascii_lowercase();
     let (host, _) = split_port(&domain);
@@ -193,7 +193,7 @@ impl Rule {
         format!("{}/name{deeper}", self.levels.join("/"))
     }
 
-    /// The levels that are missing as words to fill in, or those that are too many joined to one name.
+    /// Suggests placeholders for missing levels, or joins surplus levels into one name.
     fn help(&self, registry: &RegistryUrl, name: &ImageName) -> String {
         let levels: Vec<&str> = registry.components().collect();
         let names: Vec<&str> = name.components().collect();

@@ -1,15 +1,15 @@
-//! Reads JSON. What it takes, and what it says of anything else, is what serde_json does; only numbers are kept as they
-//! are written, however large. It is not serde_json because that doesn't say where each value is, and because the
-//! browser's module would have more bytes.
+//! Reads JSON. The parser takes the same texts as serde_json and reports the same errors, but keeps numbers as they are
+//! written, however large. serde_json itself doesn't tell where each value is, and would make the browser's module
+//! larger.
 
 use std::ops::Range;
 
 use super::{Json, Object};
 
-/// How deep values may be within each other.
+/// How deeply values may be nested.
 const DEEPEST: usize = 127;
 
-/// Why a text is no JSON.
+/// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct SyntaxError {
@@ -17,7 +17,7 @@ pub struct SyntaxError {
     /// Counted from 1.
     pub line: u32,
     column: usize,
-    /// In bytes, of what is wrong.
+    /// Where the fault is, in bytes.
     pub(crate) at: usize,
 }
 
@@ -29,8 +29,8 @@ pub fn parse(text: &str) -> Result<Json, SyntaxError> {
     parse_with_places(text).map(|(value, _)| value)
 }
 
-/// Reads a text that is one value, and tells where it and each value in it are: in bytes, in the order in which they
-/// begin; a member of an object begins with its key.
+/// Reads a text that is one value. Also returns the range in bytes of this value and of each value in it, in the order
+/// in which they begin; a member of an object begins with its key.
 pub(crate) fn parse_with_places(text: &str) -> Result<(Json, Vec<Range<usize>>), SyntaxError> {
     let mut parser = Parser { text, at: 0, depth: 0, places: Vec::new() };
     let value = parser.value(None)?;
@@ -63,7 +63,7 @@ impl Parser<'_> {
         Some(byte)
     }
 
-    /// The next byte that is no white space.
+    /// Skips white space, and returns the byte after it.
     fn next_token(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
@@ -71,7 +71,7 @@ impl Parser<'_> {
         self.peek()
     }
 
-    /// An error about what was just read.
+    /// An error about the byte that was just read.
     fn error(&self, what: &'static str) -> SyntaxError {
         let before = self.text.as_bytes().get(..self.at.min(self.text.len())).unwrap_or_default();
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -80,13 +80,13 @@ impl Parser<'_> {
         SyntaxError { what, line, column, at: before.len().saturating_sub(1) }
     }
 
-    /// An error about what comes next.
+    /// An error about the next byte.
     fn unexpected(&mut self, what: &'static str) -> SyntaxError {
         self.at += 1;
         self.error(what)
     }
 
-    /// A value, which begins with its key if it has one.
+    /// Reads a value. Its range begins at `key`, if it has one.
     fn value(&mut self, key: Option<usize>) -> Result<Json, SyntaxError> {
         self.next_token();
         let place = self.places.len();
@@ -223,7 +223,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A string whose opening quote comes next.
+    /// Reads a string, whose opening quote is next.
     fn string(&mut self) -> Result<String, SyntaxError> {
         self.at += 1;
         let mut string = String::new();
@@ -256,7 +256,7 @@ impl Parser<'_> {
         })
     }
 
-    /// What follows `\u`: four digits, or twice that for characters beyond U+FFFF.
+    /// Reads what follows `\u`: four digits, or two such groups for a character beyond U+FFFF.
     fn code_point(&mut self) -> Result<char, SyntaxError> {
         let high = self.four_digits()?;
         if let Some(character) = char::from_u32(high) {

@@ -1,4 +1,4 @@
-//! Plan digests: of what ends up in an image, and of flows that no image holds.
+//! Plan digests: of the content of an image, and of flows that are not in an image.
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +11,8 @@ use crate::{
     settings::{EntryKind, Platform},
 };
 
-/// The canonical encoding: every part is preceded by its length, so that no two plans have one encoding.
+/// The digest of the canonical encoding: every part is preceded by its length, so that no two plans have the same
+/// encoding.
 pub(super) fn of_image(dockerfile: &str, platform: Option<&Platform>, context: &[ContextEntry]) -> Digest {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -42,7 +43,7 @@ pub(super) fn of_image(dockerfile: &str, platform: Option<&Platform>, context: &
     Digest::from_bytes(hash.finalize().into())
 }
 
-/// The digest of flows that no image holds.
+/// The digest of flows that are not in an image.
 pub(crate) fn flows_digest(flows: &[Flow]) -> Digest {
     let flow = |flow: &Flow| {
         let (size, sha256) = (flow.content.size, flow.content.sha256.hex());

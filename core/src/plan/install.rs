@@ -1,4 +1,4 @@
-//! What is installed into an image, and the steps that do it.
+//! The requirements that are installed into an image, and the steps that install them.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -13,12 +13,12 @@ use crate::{
     script,
 };
 
-/// Where `install.py` has its cache and its secrets: in memory, so that no layer gets as much as an empty directory.
+/// Where `install.py` has its cache and its secrets: in memory, so that no layer gets even an empty directory.
 const CACHE_DIRECTORY: &str = "/dev/shm/flowhold";
 const SECRETS_DIRECTORY: &str = "/dev/shm/flowhold-secrets";
 
 impl Planner<'_> {
-    /// Dependencies, Prefect, and what loads pickles.
+    /// The dependencies, Prefect, and cloudpickle, which loads pickles.
     fn requirements(&mut self) -> Vec<NamedText> {
         let mut lines = Vec::new();
         let mut require = |name: &str, text, field: String| {
@@ -42,7 +42,7 @@ impl Planner<'_> {
             require("prefect", version.requirement(), "storage.prefect_version".to_owned());
         }
         let pickled = self.flows.iter().any(|flow| flow.format == Format::Pickle);
-        // Prefect brings cloudpickle, but not the version that made these pickles: the one that wrote them reads them.
+        // Prefect brings some version of cloudpickle, but pickles need the version that made them.
         if pickled && !names.contains_key("cloudpickle") {
             let line = match &self.settings.cloudpickle_version {
                 Some(version) => Some(format!("cloudpickle=={version}")),
@@ -55,7 +55,7 @@ impl Planner<'_> {
         lines
     }
 
-    /// Says which are of no use.
+    /// Reports the secrets that no step uses.
     fn look_at_secrets(&mut self, is_installed: bool) {
         let ids = self.settings.building.secrets.iter().map(|secret| secret.id.as_str());
         let unused: Vec<_> = ids.filter(|id| !is_installed || !is_used(id)).collect();
@@ -71,7 +71,7 @@ impl Planner<'_> {
         self.diagnostics.push(Diagnostic::new(Code::UnreadSecret, "storage.secrets", message));
     }
 
-    /// They travel in a file, and one installer resolves them together.
+    /// The steps that install the requirements: these travel in a file, and one installer resolves them together.
     pub(super) fn install(&mut self) -> Vec<Sourced> {
         let lines = self.requirements();
         self.look_at_secrets(!lines.is_empty());
@@ -106,7 +106,7 @@ impl Planner<'_> {
     }
 }
 
-/// As `use_secrets` of `install.py` has it.
+/// Whether the installer uses a secret, by the rule of `use_secrets` in `install.py`.
 fn is_used(id: &str) -> bool {
     let is_variable = id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     id == "netrc" || (is_variable && !id.starts_with(|c: char| c.is_ascii_digit()))

@@ -1,14 +1,14 @@
-//! Who writes what in an image.
+//! Which field writes which path of an image.
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use crate::diagnostic::{Code, Diagnostic};
 
-/// The paths of an image that fields have claimed, and all above them.
+/// The paths of an image that fields have claimed, and all directories above them.
 #[derive(Default)]
 pub(super) struct TakenPaths {
     taken: Vec<Taken>,
-    /// Where in the list each is: a map that the module for browsers has anyway.
+    /// Path -> index in `taken`. The browser's module has a map of this type anyway.
     places: BTreeMap<Arc<str>, usize>,
 }
 
@@ -21,14 +21,14 @@ struct Taken {
 /// What is at a path.
 enum TakenKind {
     File,
-    /// Claimed as such; several fields may.
+    /// Claimed as a directory, which several fields may do.
     Directory,
-    /// Nobody claimed it, but it has something in it.
+    /// A directory that no field claimed, with a claimed path in it.
     Above,
 }
 
 impl TakenPaths {
-    /// Claims a path; says so if it is taken. A directory may be claimed by several fields.
+    /// Claims a path; returns a diagnostic if the path is taken. Several fields may claim the same directory.
     pub(super) fn take(&mut self, path: &str, field: &Rc<str>, directory: bool) -> Option<Diagnostic> {
         if path.is_empty() && directory {
             return None;
@@ -38,7 +38,7 @@ impl TakenPaths {
         while let Some((parent, _)) = rest.rsplit_once('/') {
             match self.at(parent) {
                 Some(Taken { by, kind: TakenKind::File }) => return Some(clash(parent, by, field)),
-                // What is above a directory has been claimed with it.
+                // All directories above this one were entered with it.
                 Some(_) => break,
                 None => above.push(parent),
             }
@@ -75,7 +75,7 @@ fn clash(path: &str, one: &str, other: &str) -> Diagnostic {
 mod tests {
     use super::*;
 
-    /// What ends in `/` is a directory.
+    /// A path that ends in `/` is a directory.
     #[test]
     fn only_directories_may_be_claimed_twice() {
         for (one, other, at) in [

@@ -1,11 +1,11 @@
-//! Why a text is no requirement, and what to do about it.
+//! Why a text is not a requirement, and what to do about it.
 
 use pep440_rs::Version;
 
 use super::Requirement;
 use crate::{diagnostic::Code, failure::Explain, text::Excerpt};
 
-/// Why a text is no requirement.
+/// Why a text is not a requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequirementError {
@@ -20,7 +20,7 @@ pub enum RequirementError {
         /// Its length.
         bytes: usize,
     },
-    /// A line end, NUL or another control character; a tab is none here.
+    /// A line end, NUL or another control character, but not a tab.
     #[error("requirement {} has the control character {character:?}", Excerpt(text))]
     ControlCharacter {
         /// The text.
@@ -62,7 +62,7 @@ pub enum RequirementError {
         /// The text.
         text: String,
     },
-    /// What follows `@` is no URL that pip can install from.
+    /// The text after `@` is not a URL from which pip can install.
     #[error("requirement {} has {} after the @, which is not a URL", Excerpt(text), Excerpt(url))]
     BadUrl {
         /// The text.
@@ -93,7 +93,7 @@ pub enum RequirementError {
         text: String,
         /// Where, counted in characters from 1.
         at: usize,
-        /// What the grammar has there.
+        /// What the grammar expects there.
         expected: &'static str,
     },
 }
@@ -139,7 +139,7 @@ impl Explain for RequirementError {
     }
 }
 
-/// The variable that does what an option of pip's does.
+/// The environment variable that does the same as an option of pip.
 fn variable_of(option: &str) -> Option<&'static str> {
     Some(match option {
         "-i" | "--index-url" | "--pypi-url" => "PIP_INDEX_URL",

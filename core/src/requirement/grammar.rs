@@ -4,7 +4,7 @@ use pep440_rs::{Version, VersionSpecifier};
 
 use super::RequirementError;
 
-/// The name in a requirement that is one.
+/// Checks that a line is a requirement, and returns the name in it.
 pub(super) fn name_of(line: &str) -> Result<&str, RequirementError> {
     Parser { line, rest: line }.requirement()
 }
@@ -12,12 +12,12 @@ pub(super) fn name_of(line: &str) -> Result<&str, RequirementError> {
 /// A parser by recursive descent; one method for each rule of PEP 508's grammar.
 struct Parser<'a> {
     line: &'a str,
-    /// What is still to be read: an end of `line`.
+    /// The rest of `line`, which is still to be read.
     rest: &'a str,
 }
 
 impl<'a> Parser<'a> {
-    /// Parentheses in parentheses; more than anyone writes, and few enough for a small stack.
+    /// The deepest nesting of parentheses: more than anyone writes, and not too deep for a small stack.
     const MOST_PARENTHESES: u8 = 50;
 
     /// `name [extras] (@ url | specifiers) [; marker]`
@@ -54,7 +54,7 @@ impl<'a> Parser<'a> {
         Ok(identifier)
     }
 
-    /// After `[`.
+    /// Reads the extras after `[`.
     fn extras(&mut self) -> Result<(), RequirementError> {
         self.spaces();
         if self.eat("]") {
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// After `@`. The URL ends at a space; pip ends it at a `;` too, PEP 508 doesn't, so it must not have one.
+    /// Reads the URL after `@`. By PEP 508 it ends at a space, for pip also at a `;`, so it must not have a `;`.
     fn url(&mut self) -> Result<(), RequirementError> {
         self.spaces();
         let (url, rest) = self.split_while(|c| !c.is_whitespace() && c != ';');
@@ -90,7 +90,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// None, or some with commas between them; all in parentheses or not. One comma may follow the last.
+    /// Reads any number of specifiers with commas between them, all in parentheses or not. A comma may follow the last
+    /// one.
     fn specifiers(&mut self) -> Result<(), RequirementError> {
         let parentheses = self.eat("(");
         self.spaces();
@@ -112,10 +113,10 @@ impl<'a> Parser<'a> {
             return Err(self.needs("one of the operators == != <= >= < > ~= ==="));
         };
         self.spaces();
-        // Only `===` reads commas too, as pip does.
+        // After `===`, the version takes in commas, as in pip.
         let (version, rest) =
             self.split_while(|c| !c.is_whitespace() && !matches!(c, ';' | ')') && (c != ',' || operator == "==="));
-        // An operator with a space in it: joined below, the halves would make another one.
+        // The operator has a space in it, as in `> =1`: joined below, the halves would make another operator.
         let fault = if version.is_empty() || version.starts_with(['=', '<', '>', '~', '!']) {
             Some("the version is missing")
         } else if operator == "===" {
@@ -139,7 +140,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// After `;` or `(`: comparisons with `and` and `or` between them.
+    /// Reads the marker after `;` or `(`: comparisons with `and` and `or` between them.
     fn marker(&mut self, depth: u8) -> Result<(), RequirementError> {
         loop {
             self.spaces();
@@ -164,7 +165,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A variable, or text in quotes. The text has no backslash: pip reads it with Python's escapes, others don't.
+    /// Reads a variable, or text in quotes. The text must not have a backslash: pip reads Python's escapes, others
+    /// don't.
     fn marker_value(&mut self) -> Result<(), RequirementError> {
         // The last six are older spellings that PEP 508 keeps.
         const VARIABLES: [&str; 18] = [

@@ -1,28 +1,29 @@
-//! What a host finds out for a spec.
+//! The facts that a host finds out for a spec.
 
 use crate::{blob::SharedBlob, failure::Failure, settings::is_absolute, spec::Spec};
 
-/// What the host found out for a spec.
+/// The facts that the host found out for a spec.
 #[derive(Default)]
 pub struct Facts {
-    /// The user's Python; none where no flow needed it.
+    /// The user's Python; `None` if no flow needed it.
     pub python: Option<PythonFacts>,
     /// The user's home directory, for `~`.
     pub home: Option<String>,
     /// The folder of the spec, for relative directories.
     pub folder: Option<String>,
-    /// One for each of [`Spec::sources`], in that order.
+    /// One finding for each of [`Spec::sources`], in that order.
     pub findings: Vec<Finding>,
 }
 
 impl Facts {
-    /// Those of a host that looks at nothing: enough for a spec that states size and digest of all that it names.
+    /// The facts of a host that looks at nothing: enough for a spec that states the size and digest of everything that
+    /// it names.
     pub fn skipping(spec: &Spec) -> Self {
         Self { findings: spec.sources().iter().map(|_| Finding::Skipped).collect(), ..Self::default() }
     }
 
-    /// A path of the spec's as an absolute one, as far as the host says what it begins at, and without `.` and `..`: two
-    /// spellings are one place.
+    /// A path of the spec made absolute, as far as the host states home and folder, and without `.` and `..`, so that
+    /// two spellings are one place.
     pub(super) fn absolute(&self, path: &str) -> String {
         let path = self.joined(path);
         if path.starts_with('/') { without_dots(&path) } else { path }
@@ -42,7 +43,7 @@ impl Facts {
     }
 }
 
-/// By the text alone, as the original does it.
+/// Removes empty, `.` and `..` components by the text alone, as the original does.
 fn without_dots(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -55,28 +56,28 @@ fn without_dots(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// What the user's Python is.
+/// The versions of the user's Python and of packages in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonFacts {
     /// Major and minor, such as `3.9`.
     pub version: String,
-    /// The version of Prefect that it has.
+    /// The version of Prefect in this Python, if it has one.
     pub prefect: Option<String>,
-    /// The version of cloudpickle that it has.
+    /// The version of cloudpickle in this Python, if it has one.
     pub cloudpickle: Option<String>,
 }
 
 /// What the host found at one source.
 pub enum Finding {
-    /// A flow's bytes, and the name that the object itself has.
+    /// A flow's bytes, and the object's own name, if it has one.
     Flow(Option<String>, SharedBlob),
     /// A file, or a directory with everything below it.
     File(Vec<FoundEntry>),
-    /// The host could not get at it.
+    /// The host could not read the source.
     Failed(Failure),
     /// The source is pinned and only a preview is wanted, or another source's failure came first.
     Skipped,
-    /// The host can't look at the source, but what can be previewed without it shall be: a browser has no files.
+    /// The host can't look at the source, as a browser has no files, but wants a preview of everything else.
     Unseen,
 }
 
@@ -86,11 +87,11 @@ pub struct FoundEntry {
     pub path: String,
     /// Unix permission bits.
     pub mode: u32,
-    /// What it is.
+    /// Whether it is a file, a directory or a link.
     pub kind: FoundKind,
 }
 
-/// What the host found.
+/// The kind of an entry that the host found.
 pub enum FoundKind {
     /// A regular file.
     File(SharedBlob),

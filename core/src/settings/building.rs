@@ -1,4 +1,5 @@
-//! How an image is built, apart from what is in it: of all this only platform and installer are part of the plan digest.
+//! How an image is built, apart from its content. Of these settings, only platform and installer are part of the plan
+//! digest.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -16,19 +17,19 @@ use crate::{
 /// How an image is built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildSettings {
-    /// What installs the requirements; left out, uv, or pip where uv can't be had.
+    /// What installs the requirements; if left out, uv, or pip where uv is not available.
     pub installer: Option<Installer>,
-    /// The platform of the image; left out, the daemon's own.
+    /// The platform of the image; if left out, the daemon's own.
     pub platform: Option<Platform>,
-    /// The network of the build's steps; left out, the daemon's default.
+    /// The network of the build's steps; if left out, the daemon's default.
     pub network: Option<String>,
-    /// Arguments of the build: proxies, and what is for the builder itself. They don't get into the image.
+    /// Arguments of the build: proxies, and arguments for the builder itself. They don't get into the image.
     pub build_args: Vec<(EnvName, EnvValue)>,
-    /// What the installing step may read and no layer holds.
+    /// Secrets that the installing step may read. They are in no layer.
     pub secrets: Vec<BuildSecret>,
     /// Images, mostly of a registry, whose steps count as cached.
     pub cache_from: Vec<ImageReference>,
-    /// The image tells later builds of its steps, wherever it is pushed to.
+    /// Whether the image records its steps for later builds, wherever it is pushed to.
     pub inline_cache: bool,
 }
 
@@ -45,11 +46,11 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform(String);
 
-/// The one way in which a daemon's build can leave its cache in a registry.
+/// The only way for a daemon's build to leave its cache in a registry.
 pub(crate) const INLINE: &str = "inline";
 
 impl Platform {
-    /// As specs write it.
+    /// The platform as specs write it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -148,7 +149,7 @@ fn read_cache_to(reader: &mut Reader, field: &Field<'_>) -> bool {
 }
 
 fn read_secrets(reader: &mut Reader, field: &Field<'_>) -> Vec<BuildSecret> {
-    // A map that the module for browsers has anyway.
+    // The browser's module has a map of this type anyway.
     let (mut secrets, mut places) = (Vec::new(), BTreeMap::<Arc<str>, usize>::new());
     for field in reader.elements(field) {
         let Some(secret) = read_secret(reader, &field) else { continue };
@@ -197,15 +198,15 @@ fn read_id(reader: &mut Reader, field: &Field<'_>) -> Option<String> {
     None
 }
 
-/// Whether a build argument has a meaning without an ARG in the Dockerfile, and ours has none: those that Docker's
-/// reference calls predefined, in upper or lower case, and those that BuildKit itself reads.
+/// Whether a build argument has a meaning without an ARG, of which Flowhold's Dockerfiles have none: the arguments that
+/// Docker's reference calls predefined, in upper or lower case, and those that BuildKit itself reads.
 fn is_predefined(name: &str) -> bool {
     const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
     let one_case = |proxy: &&str| name == *proxy || name == proxy.to_ascii_lowercase();
     name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH" || PROXIES.iter().any(one_case)
 }
 
-/// What needs no quoting anywhere.
+/// Whether a text needs no quoting anywhere.
 fn is_word(text: &str) -> bool {
     let first = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     text.len() <= 128

@@ -5,10 +5,10 @@
 
 use super::table::Table;
 
-/// What a slug can show of a character, by code point.
+/// What a slug can show of each character, by code point.
 const DECOMPOSITIONS: Table = Table::new(include_bytes!(concat!(env!("OUT_DIR"), "/decompositions.bin")));
 
-/// The NFKD of `text` with spaces in place of what a slug can't show and only separates words by.
+/// The NFKD of `text`, with spaces in place of everything that a slug can't show and that only separates words.
 pub(super) fn decomposed(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {

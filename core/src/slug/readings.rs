@@ -1,10 +1,11 @@
-//! The readings of rarer scripts: of all that is neither Latin, Greek nor Cyrillic, nor Hangul, which needs no table.
+//! The readings of rarer scripts: all scripts but Latin, Greek, Cyrillic, and Hangul, which needs no table.
 //!
-//! They are most of what slugs take from tables, 75 KB, 45 KB compressed, and few names need them. With the feature
-//! `readings` they are compiled in; without it, whoever embeds the core supplies the build script's `readings.bin`, at
-//! the latest when a name first needs it.
+//! The readings are the largest table for slugs (75 KB, 45 KB compressed), and few names need them. The feature
+//! `readings` compiles them in; without it, the program that embeds the core supplies the build script's
+//! `readings.bin`, at the latest when a name first needs it.
 //!
-//! Invariant: a slug never depends on who supplied them. Only the very bytes that the build script wrote are taken.
+//! Invariant: a slug never depends on who supplied the readings. Only the very bytes that the build script wrote are
+//! accepted.
 
 use std::sync::OnceLock;
 
@@ -14,8 +15,8 @@ use super::{
 };
 use crate::{diagnostic::Code, digest::Digest, failure::Explain};
 
-/// Under the code point of a character its reading; under that of an ideograph, of which 28,000 share 1,300 readings,
-/// the number of the reading, and under [`SHARED`] and that number the text.
+/// The readings by code point. 28,000 ideographs share 1,300 readings: the entry of an ideograph is the number of its
+/// reading, whose text is the entry at [`SHARED`] plus that number.
 const READINGS: Option<&[u8]> =
     if cfg!(feature = "readings") { Some(include_bytes!(concat!(env!("OUT_DIR"), "/readings.bin"))) } else { None };
 
@@ -28,7 +29,7 @@ static SOURCE: OnceLock<fn() -> Option<Vec<u8>>> = OnceLock::new();
 /// Why a character can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReadings {
-    /// Nobody supplied them.
+    /// The readings have not been supplied.
     #[error("the readings of this script are not here")]
     Missing,
     /// Something else was supplied.
@@ -49,18 +50,18 @@ impl Explain for NoReadings {
 /// Supplies the content of `readings.bin`.
 ///
 /// # Errors
-/// If it is anything else.
+/// If `readings` is anything else.
 pub fn supply(readings: Vec<u8>) -> Result<(), NoReadings> {
     if Digest::of(&readings) != SHA256 {
         return Err(NoReadings::Wrong);
     }
-    // They may be there already: the same ones.
+    // If the readings have been supplied before, they are the same.
     SUPPLIED.get_or_init(|| readings);
     Ok(())
 }
 
-/// Tells where the content of `readings.bin` comes from when a name needs it and nobody has supplied it. Asked again
-/// for the next such name if it has none.
+/// Sets the source of `readings.bin`, which is called when a name needs the readings and they have not been supplied.
+/// If the source has none, it is called again for the next such name.
 pub fn supply_from(source: fn() -> Option<Vec<u8>>) {
     SOURCE.get_or_init(|| source);
 }

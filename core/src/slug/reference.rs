@@ -6,7 +6,7 @@
 use core::ops::RangeInclusive;
 use unicode_normalization::UnicodeNormalization;
 
-/// What `character`, between U+0080 and U+FFFF, is in ASCII; `None` if text-unidecode 1.3 doesn't know it.
+/// The ASCII form of `character`, which is between U+0080 and U+FFFF; `None` if text-unidecode 1.3 doesn't know it.
 pub(super) fn transliteration(character: char) -> Option<&'static str> {
     let younger = OVERRIDES.iter().find(|(range, _)| range.contains(&character));
     younger.map_or_else(|| deunicode::deunicode_char(character), |&(_, text)| text)
@@ -15,7 +15,7 @@ pub(super) fn transliteration(character: char) -> Option<&'static str> {
 /// As much of the NFKD of `character` as a slug can show: ASCII letters, digits, commas and apostrophes; each run of
 /// anything else is one space.
 ///
-/// Slugs may take it character by character: NFKD reorders across characters, but never anything in ASCII.
+/// Slugs may decompose character by character: NFKD reorders across characters, but never anything in ASCII.
 pub(super) fn compatibility(character: char) -> String {
     let mut visible = String::new();
     for part in core::iter::once(character).nfkd() {
@@ -32,8 +32,8 @@ const UNKNOWN: Option<&str> = None;
 const EMPTY: Option<&str> = Some("");
 
 /// Where deunicode knows more than text-unidecode 1.3: Latin, Greek and Cyrillic letters younger than Unicode 3 or so,
-/// and symbols, which deunicode spells out (`inf`, `scissors`). Letters of younger scripts keep deunicode's reading:
-/// for a name written in one of them the original makes an empty slug, and ours is of more use.
+/// and symbols, which deunicode spells out (`inf`, `scissors`). Letters of younger scripts keep deunicode's reading,
+/// because for a name in such a script the original makes an empty slug, which is of less use.
 const OVERRIDES: [(RangeInclusive<char>, Option<&str>); 42] = [
     ('\u{241}'..='\u{242}', UNKNOWN),
     ('\u{370}'..='\u{373}', UNKNOWN),

@@ -10,6 +10,6 @@ pub(super) const fn is_ideograph(character: char) -> bool {
     matches!(character, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
-/// The number before that of the first reading that ideographs share. These are the code points of Hangul syllables,
+/// The readings that ideographs share have the numbers after this one. These are the code points of Hangul syllables,
 /// which are spelled by rule and need no table.
 pub(super) const SHARED: usize = 0xac00;

@@ -1,17 +1,17 @@
 //! Strings by number, packed for the download: the layout of the tables that the build script writes.
 //!
-//! First where each page of 256 entries starts, and after them where the last one ends: offsets of four bytes, the lowest
-//! first. Then the entries. One ends with the first byte that has its high bit set, so that nothing but its own bytes is
-//! stored; to find one, its page is walked from the start. What ends a page without an entry, often all of it, takes no
-//! space.
+//! A table begins with offsets of four bytes, little-endian: where each page of 256 entries starts, and where the last
+//! page ends. The entries follow. An entry ends with the first byte that has its high bit set, so that nothing but its
+//! own bytes is stored; to find an entry, its page is scanned from the start. Numbers without entries at the end of a
+//! page, often the whole page, take no space.
 
-/// The entries of one page.
+/// The number of entries in one page.
 pub(super) const PAGE: usize = 256;
 
 /// Set in the last byte of an entry, and only there.
 pub(super) const END: u8 = 0x80;
 
-/// A number within a page that has no entry.
+/// Stands for a number within a page that has no entry.
 pub(super) const ABSENT: u8 = END;
 
 /// The entry of the empty text: DEL, which no other text contains.

@@ -1,8 +1,8 @@
-//! What each character is in ASCII.
+//! The ASCII form of each character.
 //!
-//! The tables come from deunicode 1.6 (BSD-3-Clause), which continues Perl's Text::Unidecode as text-unidecode does, and
-//! hold what `reference.rs` makes of it. Common letters take 6 KB; those of rarer scripts are apart, in `readings.rs`;
-//! Hangul is spelled by rule.
+//! The tables come from deunicode 1.6 (BSD-3-Clause), which continues Perl's Text::Unidecode as text-unidecode does,
+//! and which `reference.rs` adapts. Common letters take 6 KB; letters of rarer scripts are in `readings.rs`; Hangul is
+//! spelled by rule.
 
 use super::{
     readings::{NoReadings, reading},
@@ -16,13 +16,14 @@ const LETTERS: Table = Table::new(include_bytes!(concat!(env!("OUT_DIR"), "/lett
 /// What python-slugify's own dependency (text-unidecode 1.3) writes for a character that it doesn't know.
 const UNKNOWN: &str = "[?]";
 
-/// The first character that text-unidecode 1.3 has no row for: it drops this one and all that follow, emoji included.
+/// The first character for which text-unidecode 1.3 has no row: it drops this character and all that follow, emoji
+/// included.
 const FIRST_WITHOUT_ROW: char = '\u{10000}';
 
 /// `text` in ASCII, character by character.
 ///
 /// # Errors
-/// If it has characters of a rarer script, and their readings are not here.
+/// If `text` has characters of a rarer script whose readings are missing.
 pub(super) fn transliterated(text: &str) -> Result<String, NoReadings> {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {

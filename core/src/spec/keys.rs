@@ -1,6 +1,6 @@
 //! Every key that a spec can have: for completion, for keys in the wrong table, and for people.
 //!
-//! What a key's value may be is decided where it is read; a test holds this list and the reading code together.
+//! The reading code decides which values a key may have; a test keeps this list in step with that code.
 
 use crate::{
     flow::Format,
@@ -19,7 +19,7 @@ pub enum KeyTable {
     Flows,
 }
 
-/// What a key's value is.
+/// The type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
     /// Text.
@@ -39,15 +39,15 @@ pub enum KeyType {
 pub struct Key {
     /// The table that has it.
     pub table: KeyTable,
-    /// As it is written.
+    /// The key as it is written.
     pub name: &'static str,
-    /// What its value is.
+    /// The type of its value.
     pub value: KeyType,
-    /// The one type of storage that takes it; none where all do.
+    /// The only type of storage that takes the key; `None` if all types do.
     pub storage: Option<StorageKind>,
-    /// All values that it can have, where they can be told.
+    /// All values that the key can have, if they can be listed.
     pub values: &'static [&'static str],
-    /// What it says, in a sentence.
+    /// What the key means, in a sentence.
     pub doc: &'static str,
 }
 
@@ -71,7 +71,7 @@ const fn key(table: KeyTable, name: &'static str, value: KeyType, doc: &'static 
     Key { table, name, value, storage: None, values: &[], doc }
 }
 
-/// Of `[storage]`, for the type `docker` alone.
+/// A key of `[storage]` for the type `docker` alone.
 const fn docker(name: &'static str, value: KeyType, doc: &'static str) -> Key {
     Key { storage: Some(StorageKind::Docker), ..key(KeyTable::Storage, name, value, doc) }
 }
@@ -79,7 +79,7 @@ const fn docker(name: &'static str, value: KeyType, doc: &'static str) -> Key {
 use KeyTable::{Flows, Spec, Storage};
 use KeyType::{Array, Boolean, Number, String, Table};
 
-/// All of them, in the order in which people write them.
+/// All keys, in the order in which people write them.
 pub const KEYS: &[Key] = &[
     key(Spec, "storage", Table, "Which storage, and its arguments."),
     key(Spec, "flows", Table, "The flows, each a table of its own: [[flows]]."),
@@ -135,9 +135,9 @@ pub(crate) fn of_storage(kind: StorageKind) -> impl Iterator<Item = &'static Key
     KEYS.iter().filter(move |key| key.storage == Some(kind))
 }
 
-/// Keys and the tables that they belong into, for those that stand elsewhere.
+/// Keys and the tables in which they belong, for reports about keys in the wrong table.
 pub(crate) fn places() -> Vec<(&'static str, &'static str)> {
-    // Other tables have these, too.
+    // Other tables have these keys, too.
     let told = |key: &&Key| !matches!(key.name, "name" | "size" | "sha256");
     KEYS.iter().filter(told).map(|key| (key.name, key.place())).collect()
 }
@@ -152,7 +152,7 @@ mod tests {
         diagnostics.into_iter().map(|one| (one.code, one.field)).collect()
     }
 
-    /// A value of another type than any key takes: whoever reads the key reports that.
+    /// Each key gets a value of the wrong type, which the code that reads the key reports.
     #[test]
     fn every_key_is_read_and_has_the_type_that_is_said() {
         for key in KEYS.iter().filter(|key| key.table != Spec) {

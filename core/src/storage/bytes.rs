@@ -1,4 +1,4 @@
-//! Bytes storage: flows kept as bytes. Unlike Memory it survives serializing with everything in it.
+//! Bytes storage: flows kept as bytes. Unlike a Memory storage, it is serialized with everything in it.
 
 use super::{BuildReport, MemoryStorage, report_of};
 use crate::{
@@ -7,7 +7,8 @@ use crate::{
     flow::{Flow, FlowMap},
 };
 
-/// Flows as bytes. A flow's location is its name. Lives as Memory does; what differs is how it is serialized.
+/// Flows as bytes. A flow's location is its name. A Bytes storage differs from a Memory storage only in how it is
+/// serialized.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BytesStorage {
     pub(crate) flows: MemoryStorage,

@@ -24,21 +24,21 @@ pub const PLAN_LABEL: &str = "io.flowhold.plan";
 /// Flows in an image, and how to build it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DockerStorage {
-    /// After a build, image name and tag are among them.
+    /// A build enters the image name and tag that it chose.
     pub(crate) settings: DockerSettings,
     pub(crate) map: FlowMap,
     pub(crate) formats: NameMap<Format>,
-    /// Of a storage that was read from JSON, the bytes are in the image alone.
+    /// In a storage that was read from JSON, only sizes and digests: the bytes are in the image.
     pub(crate) contents: NameMap<Content>,
     pub(crate) built: Option<Built>,
-    /// The file of the spec that it was built from, without its folder.
+    /// The file of the spec from which the storage was built, without its folder.
     pub(crate) spec: Option<String>,
-    /// Settings that were read from JSON and that nothing can be done with.
+    /// Errors in settings that were read from JSON and can't be used.
     pub(crate) unusable: Vec<Diagnostic>,
     pub(crate) extra: Extra,
 }
 
-/// What the last build made.
+/// The result of the last build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
     /// The plan digest.
@@ -55,11 +55,11 @@ pub struct EnvRunner {
     command: Vec<String>,
 }
 
-/// The image of a storage, as those need it who use what is in it.
+/// What it takes to use the flows in the image of a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Image {
     reference: String,
-    /// The plan that it was built from, as far as that is known.
+    /// The digest of the plan from which the image was built, if it is known.
     plan: Option<Digest>,
     is_in_registry: bool,
     platform: Option<String>,
@@ -91,7 +91,7 @@ impl DockerStorage {
         image::join(self.settings.registry_url.as_ref(), name, tag).map_err(Failure::explained)
     }
 
-    /// An error if one of these settings can't be used.
+    /// An error if a setting for which `is_needed` is true can't be used.
     fn usable(&self, is_needed: impl Fn(&str) -> bool) -> Result<(), Failure> {
         match self.unusable.iter().find(|one| is_needed(&one.field)) {
             Some(one) => Err(one.clone().into()),
@@ -115,7 +115,7 @@ impl DockerStorage {
         Ok(location)
     }
 
-    /// Inside the image: the flow at a location.
+    /// The flow at a location. This works inside the image, where the flow is a file.
     pub fn get_flow(&self, location: &str, files: &dyn Files) -> Result<Flow, Failure> {
         let name = self.map.at(location)?.clone();
         let blob = files.open(location)?.ok_or_else(|| {
@@ -125,7 +125,7 @@ impl DockerStorage {
         Ok(Flow { format: self.format(&name), content: Content::of(blob)?, name })
     }
 
-    /// The bytes of a flow that was added here; none if they are in the image alone.
+    /// The bytes of a flow that was added here; `None` if they are only in the image.
     pub fn added(&self, location: &str) -> Result<Option<SharedBlob>, Failure> {
         let name = self.map.at(location)?;
         Ok(self.contents.get(name.as_str()).and_then(|content| content.blob.clone()))
@@ -157,25 +157,25 @@ impl DockerStorage {
     pub fn get_env_runner(&self, location: &str) -> Result<EnvRunner, Failure> {
         let name = self.map.at(location)?;
         let mut command = ["python", "-u", "-c", RUNNER, location].map(str::to_owned).to_vec();
-        // Our own JSON names the formats of what is no pickle. That of the original, and JSON that has been through it,
-        // says nothing of formats, nor of contents: then the first byte tells.
+        // Flowhold's own JSON states the formats of all flows but pickles. JSON of the original, and JSON that has been
+        // through the original, states neither formats nor contents: then the first byte tells the format.
         let is_told = self.formats.get(name.as_str()).is_some() || self.contents.get(name.as_str()).is_some();
         command.extend(is_told.then(|| self.format(name).as_str().to_owned()));
         Ok(EnvRunner { base_url: self.settings.base_url.clone(), image: self.image()?, command })
     }
 
-    /// The plan as settings and flows are now. Every flow's bytes must be known at least by size and digest.
+    /// The plan for the current settings and flows. Every flow's bytes must be known at least by size and digest.
     pub fn plan(&self) -> Result<(BuildPlan, Vec<Diagnostic>), Failure> {
         self.usable(|_| true)?;
         let mut flows = Vec::with_capacity(self.map.len());
         for (name, _) in self.map.iter() {
-            // The original stores some that no file of ours can be named after.
+            // The original also stores flows under names that no file can be named after.
             let name: FlowName = name.as_str().parse().map_err(Failure::explained)?;
             let content = self.contents.get(name.as_str()).cloned().ok_or_else(|| no_content(&name))?;
             flows.push(Flow { format: self.format(&name), name, content });
         }
         let mut settings = self.settings.clone();
-        // A tag that an earlier build has chosen is that plan's.
+        // A tag that an earlier build chose is the digest of its plan, not of this one.
         let chosen = |tag: &ImageTag| self.built.as_ref().is_some_and(|built| built.plan.hex() == tag.as_str());
         if settings.naming == Naming::Plan && settings.image_tag.as_ref().is_some_and(chosen) {
             settings.image_tag = None;
@@ -195,7 +195,7 @@ impl DockerStorage {
         let push = push && self.settings.registry_url.is_some();
         let chosen = naming::choose(&self.settings, &plan, host.clock, host.random)?;
         let reference = chosen.reference.to_string();
-        // Under a tag that is not the plan's, the registry may have another plan's image.
+        // Under a tag that is not the plan digest, the registry may have the image of another plan.
         let of_plan = chosen.tag.as_str() == plan_digest.hex();
         let daemon = host.docker.connect(self.settings.base_url.as_deref())?;
         let mut steps = Steps { clock: host.clock, done: Vec::new() };
@@ -278,14 +278,14 @@ impl DockerStorage {
     fn pull(&self, daemon: &dyn Daemon, steps: &mut Steps<'_>) -> Result<(), Failure> {
         let base = self.settings.base()?.to_string();
         if self.settings.local_image {
-            // The builder would pull it silently.
+            // The builder would silently pull an image that is missing.
             return match daemon.image(&base)? {
                 Some(_) => Ok(()),
                 None => Err(Failure::input(Code::NoLocalImage, format!("the daemon has no image {base}"))
                     .with_help("pull it first (flowhold pull), or leave out local_image")),
             };
         }
-        // What a digest names does not change; but it may name images of several platforms.
+        // The image that a digest names does not change, but a digest may name images for several platforms.
         if base.contains('@') && self.settings.building.platform.is_none() && daemon.image(&base)?.is_some() {
             return Ok(());
         }
@@ -296,7 +296,7 @@ impl DockerStorage {
         pull(daemon, base, self.settings.building.platform.as_ref().map(Platform::as_str))
     }
 
-    /// What a flow's bytes are.
+    /// The format of a flow's bytes.
     pub fn format(&self, name: &FlowName) -> Format {
         self.formats.get(name.as_str()).copied().unwrap_or(Format::Pickle)
     }
@@ -313,7 +313,8 @@ impl EnvRunner {
 }
 
 impl Image {
-    /// Pulls it if the daemon lacks it and a registry may have it. An error if it is another build's.
+    /// Pulls the image if the daemon lacks it and a registry may have it. It is an error if the image is from another
+    /// build.
     fn have(&self, daemon: &dyn Daemon) -> Result<(), Failure> {
         let found = daemon.image(&self.reference)?;
         if found.is_some() || !self.is_in_registry {
@@ -328,12 +329,13 @@ fn pull(daemon: &dyn Daemon, reference: &str, platform: Option<&str>) -> Result<
     daemon.pull(reference, platform).map_err(|failure| failure.while_doing(&format!("pulling {reference}")))
 }
 
-/// Whether the daemon has the image, made by this plan.
+/// Whether the daemon has an image of this plan under the reference.
 fn has_plan(daemon: &dyn Daemon, reference: &str, plan: &Digest) -> Result<bool, Failure> {
     Ok(daemon.image(reference)?.is_some_and(|image| image.labels.contains(&plan_label(plan))))
 }
 
-/// Pushes, unless the registry has it already, which can only be known of a name that no other plan has.
+/// Pushes the image, unless the registry has it already. The registry is only asked if `may_be_there`, which is false
+/// if the reference may have the image of another plan.
 fn publish(
     daemon: &dyn Daemon,
     reference: &str,
@@ -348,16 +350,16 @@ fn publish(
     steps.run(format!("push {reference}"), || push_plan(daemon, reference, Some(plan)))
 }
 
-/// Pushes an image, if it is that of the plan, as far as that is known: another build may have taken its name.
+/// Pushes an image, but not one that is known to be of another plan: another build may have taken its name.
 fn push_plan(daemon: &dyn Daemon, reference: &str, plan: Option<&Digest>) -> Result<Option<String>, Failure> {
     check_plan(daemon.image(reference)?, reference, plan)?;
     let digest = daemon.push(reference).map_err(|failure| failure.while_doing(&format!("pushing {reference}")))?;
-    // It may have taken minutes.
+    // The push may have taken minutes, in which another build may have taken the name.
     check_plan(daemon.image(reference)?, reference, plan)?;
     Ok(digest)
 }
 
-/// An error if what the daemon has under that name is another plan's.
+/// An error if the image that the daemon has under the reference is of another plan.
 fn check_plan(found: Option<LocalImage>, reference: &str, plan: Option<&Digest>) -> Result<(), Failure> {
     match (plan, found) {
         (Some(plan), Some(image)) if !image.labels.contains(&plan_label(plan)) => {
@@ -430,7 +432,7 @@ mod tests {
             };
             let mut storage = DockerStorage::new(settings);
             storage.add_flow(flow("a")).unwrap();
-            // As a build leaves it.
+            // What a build leaves.
             let (first, _) = storage.plan().unwrap();
             storage.settings.image_tag = first.image.tag.as_ref().map(|tag| tag.parse().unwrap());
             storage.built = first.digest.map(|plan| Built { plan, digest: None });

@@ -18,7 +18,7 @@ words! {
 }
 
 impl StorageKind {
-    /// As serialized storages write it, which is how the original does.
+    /// The word for the type in serialized storages, as the original writes it.
     pub const fn original(self) -> &'static str {
         match self {
             Self::Local => "Local",
@@ -28,7 +28,7 @@ impl StorageKind {
         }
     }
 
-    /// The type that a serialized storage says it has.
+    /// The type that has this word in serialized storages.
     pub(crate) fn of_original(text: &str) -> Option<Self> {
         [Self::Local, Self::Docker, Self::Memory, Self::Bytes].into_iter().find(|kind| kind.original() == text)
     }

@@ -1,9 +1,10 @@
 //! Local storage: flows as bytes in a directory, readable by the original.
 //!
-//! A flow is `<slug>.prefect` and holds nothing but the flow's bytes. What the file alone can't tell (a name that is
-//! not its own slug, a format that its first byte doesn't show) is in `.flowhold/<slug>.json` beside it. The note is
-//! written first: whoever sees the flow sees its name, and a writer that was killed leaves a note of no flow, which
-//! nobody reads and the next one replaces. Whoever makes the flow's file owns the slug.
+//! A flow is the file `<slug>.prefect`, which holds nothing but the flow's bytes. A note, `.flowhold/<slug>.json`,
+//! holds what the file alone can't tell: a name that is not its own slug, or a format that the first byte doesn't show.
+//! The note is written before the file, so that a reader who sees the flow sees its name. A writer that is killed in
+//! between leaves a note without a flow, which nobody reads and the next writer replaces. The writer that creates the
+//! flow's file owns the slug.
 
 use super::{BuildReport, blob_of, check_expected};
 use crate::{
@@ -36,7 +37,8 @@ struct Note {
     format: Format,
 }
 
-/// Names in a directory, where it is listed once because many are looked for, rather than asked for each of them.
+/// The names in a directory, which is listed once if many files are looked for; `None` if few are, and each is looked
+/// up by itself.
 struct Listed(Option<Vec<String>>);
 
 impl Listed {
@@ -46,7 +48,7 @@ impl Listed {
         Ok(Self(if wanted < Self::MANY { None } else { Some(files.entries(directory)?) }))
     }
 
-    /// Whether it is worth to ask for a file of the directory.
+    /// Whether it is worthwhile to look up a file of the directory.
     fn may_have(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         self.0.as_ref().is_none_or(|names| names.binary_search_by(|one| one.as_str().cmp(name)).is_ok())
@@ -70,10 +72,11 @@ impl LocalStorage {
     /// A storage with the flows that are in the directory.
     pub fn read(directory: String, files: &dyn Files) -> Result<Self, Failure> {
         let mut storage = Self::new(directory);
-        // In this order, no flow is without its note.
+        // Flows are listed before notes, so that no listed flow lacks its note.
         let entries = files.entries(&storage.directory)?;
         let notes = files.entries(&storage.notes())?;
-        // Those that were not stored by this or the original come last: none of theirs takes a name from another.
+        // Files that neither Flowhold nor the original stored come last, so that they don't take a name from a stored
+        // flow.
         let is_slug = |stem: &str| stem.parse::<FlowName>().is_ok_and(|name| name.slug() == stem);
         let is_stored = |entry: &String| entry.strip_suffix(".prefect").is_some_and(is_slug);
         let (stored, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_stored);
@@ -81,7 +84,7 @@ impl LocalStorage {
             let Some(slug) = entry.strip_suffix(".prefect") else { continue };
             let noted = notes.binary_search(&format!("{slug}.json")).is_ok();
             let note = if noted { storage.note(slug, files)? } else { None };
-            // A file of somebody else's whose name can't be a flow's is none of ours.
+            // A file whose name can't be the name of a flow is somebody else's.
             let Ok(name) = note.as_ref().map_or(slug, |note| &note.name).parse::<FlowName>() else { continue };
             if storage.map.contains(name.as_str()) {
                 continue;
@@ -95,7 +98,7 @@ impl LocalStorage {
         Ok(storage)
     }
 
-    /// Where the flows are.
+    /// The directory of the flows.
     pub fn directory(&self) -> &str {
         &self.directory
     }
@@ -105,7 +108,7 @@ impl LocalStorage {
         &self.map
     }
 
-    /// Name and location of every flow, also of those that `build` will add.
+    /// Name and location of every flow, including those that `build` will add.
     pub(crate) fn all(&self) -> FlowMap {
         let mut all = self.map.clone();
         for flow in &self.staged {
@@ -115,7 +118,7 @@ impl LocalStorage {
         all
     }
 
-    /// The formats of all of them, as far as they are known.
+    /// The formats of all flows, as far as they are known.
     pub(crate) fn all_formats(&self) -> NameMap<Format> {
         let mut all = self.formats.clone();
         for flow in &self.staged {
@@ -142,7 +145,7 @@ impl LocalStorage {
         Ok(location)
     }
 
-    /// The part of adding a flow that needs no files: an error if the name is taken by a flow that is known.
+    /// The check of `add_flow` that needs no files: an error if a known flow has the name.
     pub fn refuse_known(&self, name: &FlowName) -> Result<(), Failure> {
         if self.map.contains(name.as_str()) {
             return Err(FlowMapError::Duplicate { name: name.to_string() }.into());
@@ -150,7 +153,8 @@ impl LocalStorage {
         Ok(())
     }
 
-    /// Stores flows that are not there. Whether they are was asked before: the note of a stored flow must stay.
+    /// Stores flows that are not there. The caller has checked that they are not, because the note of a stored flow
+    /// must stay.
     fn store(&mut self, flows: Vec<Flow>, files: &dyn Files) -> Result<(), Failure> {
         self.write_notes(&flows, files)?;
         let place = |flow: &Flow| Ok((plan::location(&self.directory, &flow.name), blob_of(flow)?.clone()));
@@ -165,7 +169,7 @@ impl LocalStorage {
         Ok(())
     }
 
-    /// Of a flow that is stored, which may be known.
+    /// Remembers a flow that is stored, and that may be known already.
     fn remember(&mut self, flow: Flow, location: String) -> Result<(), Failure> {
         if !self.map.contains(flow.name.as_str()) {
             self.map.insert(flow.name.clone(), location)?;
@@ -187,15 +191,16 @@ impl LocalStorage {
         Ok(Flow { name, format, content: Content::of(blob)? })
     }
 
-    /// Adds the flows of a spec. One that is there already with the same bytes stays; with other bytes it is an error,
-    /// and then nothing is added. After a failure the next build tries all of them again.
+    /// Stores the flows of a spec. A flow that is stored already stays; if its name, format or bytes differ, that is an
+    /// error, and nothing is stored. After a failure, the next build tries all flows again.
     pub fn build(&mut self, expect: Option<&str>, files: &dyn Files) -> Result<BuildReport, Failure> {
         let flows = self.staged.clone();
         let plan = plan::flows_digest(&flows);
         check_expected(plan, expect)?;
         let (mut missing, mut steps, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
         if !flows.is_empty() {
-            // First, so that a host that lets one at a time into a directory has two builds of one spec take turns.
+            // The directory comes first: a host that lets one writer at a time into a directory then makes two builds
+            // of one spec take turns.
             files.create_directory(&self.directory)?;
         }
         let listed = Listed::for_so_many(flows.len(), &self.directory, files)?;
@@ -254,7 +259,7 @@ impl LocalStorage {
         Ok(self.note(slug, files)?.map_or_else(|| slug.to_owned(), |note| note.name))
     }
 
-    /// Where the notes are.
+    /// The directory of the notes.
     fn notes(&self) -> String {
         format!("{}/.flowhold", self.directory.trim_end_matches('/'))
     }
@@ -263,7 +268,7 @@ impl LocalStorage {
         format!("{}/{slug}.json", self.notes())
     }
 
-    /// A note that is damaged, or that belongs to another slug, is as good as none.
+    /// The note of a slug. A note that is damaged, or that belongs to another slug, counts as none.
     fn note(&self, slug: &str, files: &dyn Files) -> Result<Option<Note>, Failure> {
         const LARGEST: u64 = 64 << 10;
         let Some(blob) = files.open(&self.note_path(slug))?.filter(|blob| blob.length() <= LARGEST) else {
@@ -296,7 +301,7 @@ impl LocalStorage {
             if created {
                 continue;
             }
-            // A note of no flow, unless another process has stored one meanwhile.
+            // The note that is there has no flow, unless another process has stored one meanwhile.
             let location = plan::location(&self.directory, &flow.name);
             if files.open(&location)?.is_some() {
                 return Err(self.taken(&flow.name, &location, files)?);
@@ -307,7 +312,7 @@ impl LocalStorage {
     }
 }
 
-/// Whether a flow's first byte shows what it is.
+/// Whether a flow's first byte shows its format.
 fn shows_format(flow: &Flow) -> Result<bool, Failure> {
     Ok(Format::of(&blob_of(flow)?.read(0, 1)?) == flow.format)
 }
@@ -373,7 +378,7 @@ mod tests {
             let names: Vec<_> = (0..count).map(|number| format!("flow-{number}")).collect();
             let disk = Disk::default();
             disk.room.set(usize::MAX);
-            // Of a writer that was killed, before it had stored a flow whose slug this is, too.
+            // The note of a writer that was killed before it had stored a flow with the same slug.
             let note = in_memory(r#"{"name": "Flow 7", "format": "pickle"}"#);
             disk.create("/flows/.flowhold/flow-7.json", &note)?;
             staged(&names)?.build(None, &disk)?;

@@ -7,18 +7,18 @@ use std::{
 
 use super::{Blob, Reader};
 
-/// Blobs one behind the other, to be read as one. What is passed over is not opened.
+/// Blobs one behind the other, to be read as one. Blobs that are skipped are not opened.
 pub struct Pieces {
     pieces: Vec<Blob>,
-    /// Where each begins, and behind them all the end.
+    /// The offset of each piece, and then that of the end.
     starts: Vec<u64>,
     position: u64,
-    /// Which is being read; it is open until it is the turn of another.
+    /// The piece that is being read; it stays open until another is read.
     current: Option<(usize, Reader)>,
 }
 
 impl Pieces {
-    /// These blobs, from the beginning of the first.
+    /// Reads these blobs, from the beginning of the first.
     pub fn of(pieces: Vec<Blob>) -> Self {
         let mut starts = vec![0];
         let mut end = 0;
@@ -29,7 +29,7 @@ impl Pieces {
         Self { pieces, starts, position: 0, current: None }
     }
 
-    /// Where each begins.
+    /// The offset of each piece.
     pub(crate) fn starts(&self) -> impl Iterator<Item = u64> {
         self.starts.iter().copied().take(self.pieces.len())
     }
@@ -43,7 +43,7 @@ impl fmt::Debug for Pieces {
 
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Of some that begin at the same place, the last is the one that is not empty.
+        // Of the pieces that begin at this offset, all but the last are empty.
         let index = self.starts.partition_point(|start| *start <= self.position).saturating_sub(1);
         let (Some(piece), Some(start)) = (self.pieces.get(index), self.starts.get(index)) else { return Ok(0) };
         let reader = match self.current.take() {
@@ -91,7 +91,7 @@ mod tests {
         let mut some = [0; 2];
         pieces.read_exact(&mut some)?;
         assert_eq!(&some, b"il");
-        // It is open, and so another one of that name is not seen.
+        // The piece is open, so another file of its name is not seen.
         std::fs::rename(&path, folder.path().join("old"))?;
         std::fs::write(&path, "from others")?;
         pieces.read_exact(&mut some)?;

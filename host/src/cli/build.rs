@@ -65,7 +65,7 @@ pub(crate) async fn build(arguments: Arguments) -> Result<ExitCode, Failure> {
     let docker = Arc::new(engine(arguments.progress.progress, &interrupt));
     let host = host.docker(docker.clone()).build()?;
     let mut session = host.session().await?;
-    // Another plan than the expected one is not built.
+    // If a plan is expected, another one is not built, so nothing is pulled ahead.
     if arguments.expect_plan.is_none() {
         session.pull_ahead(docker);
     }
@@ -93,7 +93,7 @@ impl Arguments {
         planning::plan(session, &spec.text, self.spec.python.as_deref(), Need::Build, interrupt).await
     }
 
-    /// Where the serialized storage goes.
+    /// Where the serialized storage is written.
     pub(super) fn output(&self, folder: &Path) -> PathBuf {
         self.output.clone().unwrap_or_else(|| folder.join("storage.json"))
     }
@@ -127,23 +127,23 @@ impl Arguments {
         }
         let is_local = store::grant_directory(session, storage).await?;
         let building = session.build(storage, push, self.expect_plan.as_deref());
-        // What the daemon does ends by itself at a signal, and cleans up. Files need no cleaning up.
+        // At a signal, the daemon's work ends by itself and cleans up. Files need no cleaning up.
         let report = if is_local { exit::until(interrupt, ADDING, building).await? } else { building.await? };
         let serialized = session.serialize(storage).await?;
-        // The report comes first: what was built and pushed must be known even where nothing can be written.
+        // The report is printed even if this fails: what was built and pushed must be known.
         let written = output::write_storage(&path, (serialized + "\n").as_bytes());
         if let (Some(other), Ok(())) = (other_spec, &written) {
             console::note(&format!("note: {} was built from {other} before; -o keeps both", path.display()));
         }
         let report = match self.format {
-            // A reader of many has to know where each ends.
+            // A reader of many reports has to know where each ends.
             Format::Json if self.watch => {
                 serde_json::from_str(&report).map_or(report, |report: Value| report.to_string())
             }
             Format::Json => report,
             Format::Human => summary(&report, written.is_ok().then_some(&path)),
         };
-        // Where the storage goes to stdout, nothing else does.
+        // If the storage goes to stdout, nothing else does.
         if output::is_stdout(&path) {
             console::note(&report);
             return written;
@@ -158,7 +158,7 @@ impl Arguments {
 }
 
 impl Arguments {
-    /// Two specs of one folder write one storage.json. The name of the other spec, if that is what it was built from.
+    /// The name of another spec from which the storage was built: the specs of a folder share one storage.json.
     async fn other_spec(&self, session: &mut Session, path: &Path, file: &str) -> Result<Option<String>, Failure> {
         if self.output.is_some() || !path.is_file() {
             return Ok(None);
@@ -169,7 +169,7 @@ impl Arguments {
     }
 }
 
-/// What only a build can know.
+/// A warning that only a build can give.
 fn warning(code: &str, field: &str, message: &str, help: &str) -> Diagnostic {
     Diagnostic {
         code: code.to_owned(),
@@ -182,7 +182,7 @@ fn warning(code: &str, field: &str, message: &str, help: &str) -> Diagnostic {
     }
 }
 
-/// Shows what is wrong, and what may be.
+/// Shows errors and warnings.
 pub(super) async fn show_diagnostics(session: &mut Session, spec: &SpecFile, plan: Plan) -> Result<(), Failure> {
     let mut diagnostics = session.diagnostics(plan).await?;
     diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);

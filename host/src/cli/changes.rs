@@ -1,4 +1,4 @@
-//! What has changed of all that a plan was made from. The operating system's events only say when to look.
+//! Finds changes in everything that a plan was made from. The operating system's events only say when to look.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,29 +23,29 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Editors and version control write in several steps: they are taken to be done when nothing has happened for this long.
+/// Editors and version control write in several steps: they count as done when nothing has happened for this long.
 const QUIET: Duration = Duration::from_millis(50);
-/// The longest wait for that.
+/// The longest wait for such a quiet moment.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often in a row flows' own code may change what they are made of.
+/// How often in a row the flows' own code may change what they are made from.
 const IN_A_ROW: usize = 2;
-/// File systems count time in steps.
+/// File systems record times in steps.
 const STEP: Duration = Duration::from_millis(20);
 
-/// What changes of all that the last plan was made from.
+/// Watches everything that the last plan was made from.
 pub(crate) struct Changes {
     watcher: RecommendedWatcher,
     heard: Arc<Heard>,
-    /// With what tells a directory from one that came in its place, and whether all below is watched, too.
+    /// Watched directories, with the identity that tells each from a replacement, and whether all below is watched.
     watched: BTreeMap<PathBuf, (Option<Identity>, bool)>,
-    /// What counts always.
+    /// The inputs that count whatever the plan.
     own: Inputs,
     inputs: Inputs,
     before: Before,
     planned: Planned,
     /// How often in a row the flows' own code has changed something.
     in_a_row: usize,
-    /// Written by each build.
+    /// The file that each build writes.
     output: PathBuf,
 }
 
@@ -53,40 +53,40 @@ pub(crate) struct Changes {
 struct Before {
     /// The inputs of the plan before it.
     inputs: Inputs,
-    /// How these were then.
+    /// The state of these inputs then.
     state: State,
-    /// When that was.
+    /// When the last plan was begun.
     began: SystemTime,
 }
 
 /// What the last plan was made from.
 struct Planned {
-    /// Its inputs, as it saw them.
+    /// The state of its inputs, as the plan saw them.
     state: State,
-    /// When it was done.
+    /// When the plan was done.
     at: SystemTime,
 }
 
-/// What the operating system told.
+/// What the operating system has reported.
 #[derive(Default)]
 struct Heard {
     /// Something has happened in a directory that is watched: time to look.
     something: Notify,
-    /// Not all could be told.
+    /// Some events were lost.
     lost: AtomicBool,
 }
 
 /// What has changed.
 pub(crate) struct Changed {
     pub(crate) paths: BTreeSet<PathBuf>,
-    /// It did so while a plan was made or built.
+    /// The change came while a plan was made or built.
     pub(crate) meanwhile: bool,
-    /// The flows' own code did it, and would do so again.
+    /// The flows' own code made the change, and would make it again.
     pub(crate) by_itself: bool,
 }
 
 impl Changes {
-    /// Of these, whatever the plan, and of what [`Self::follow`] adds.
+    /// Watches these inputs whatever the plan, and those that [`Self::follow`] adds.
     pub(crate) fn of(own: Inputs, output: PathBuf) -> Result<Self, Failure> {
         let heard = Arc::new(Heard::default());
         let tell = Arc::clone(&heard);
@@ -97,7 +97,7 @@ impl Changes {
                 tell.something.notify_one();
             }
         };
-        // Links below a directory of `files` are taken as links.
+        // Links below a directory of `files` stay links in the image, so they are not followed.
         let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(hear, config).map_err(|error| not_watched(&error))?;
         let now = SystemTime::now();
@@ -113,19 +113,19 @@ impl Changes {
 
     fn look_at(&self, inputs: &Inputs) -> State {
         let mut state = inputs.look();
-        // A build writes its storage, and what it says may go to files as well: these changes ask for no other one.
+        // A build writes its storage, and its output may go to files as well: these changes ask for no other build.
         let ours = [Path::new("/dev/stdout"), Path::new("/dev/stderr"), &self.output];
         let ours = ours.map(|path| path.metadata().ok().filter(fs::Metadata::is_file));
         state.forget(&ours.iter().flatten().map(Identity::of).collect::<Vec<_>>());
         state
     }
 
-    /// Before something is planned.
+    /// Called before a plan is made.
     pub(crate) fn begin(&mut self) {
         self.before = Before { inputs: self.inputs.clone(), state: self.look(), began: SystemTime::now() - STEP };
     }
 
-    /// After it was planned: from now on, these count.
+    /// Called after a plan was made: from now on, its inputs count.
     ///
     /// # Errors
     /// If some of them can't be watched; the others are.
@@ -135,7 +135,7 @@ impl Changes {
         self.inputs.extend(inputs.clone());
         let watched = self.watch();
         let mut state = self.look();
-        // Looked at after that: what is edited between the two is a difference as well.
+        // This look comes after the one above, so that an edit between the two is a difference as well.
         let before = &self.before;
         let meanwhile = before.state.differences(&self.look_at(&before.inputs));
         state.go_back(&meanwhile, &before.state, before.began);
@@ -159,7 +159,7 @@ impl Changes {
             let mode = if below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
             match self.watcher.watch(&path, mode).map_err(|error| error.kind) {
                 Ok(()) => drop(self.watched.insert(path, now)),
-                // It has just gone; or nobody but others can look into it.
+                // The directory has just gone, or this user may not look into it.
                 Err(ErrorKind::PathNotFound) => {}
                 Err(ErrorKind::Io(error)) if matches!(error.kind(), NotFound | PermissionDenied) => {}
                 Err(kind) => failed = Err(not_watched(&notify::Error::new(kind))),
@@ -173,25 +173,25 @@ impl Changes {
         watched.retain(|path, _| {
             let stays = !which(path);
             if !stays {
-                // It may have ended by itself.
+                // The watch may have ended by itself.
                 let _ = watcher.unwatch(path);
             }
             stays
         });
     }
 
-    /// Whether nothing has changed that the last plan would have to know of.
+    /// Whether nothing has changed since the last plan.
     pub(crate) fn are_none(&self) -> bool {
         self.planned.state.differences(&self.look()).is_empty()
     }
 
-    /// Waits until something has changed, and for a moment in which nothing more does.
+    /// Waits until something has changed, and then for a moment without further changes.
     pub(crate) async fn next(&mut self) -> Changed {
         let mut meanwhile = !self.are_none();
         loop {
             if !meanwhile {
                 self.heard.something.notified().await;
-                // Directories may have come, which are looked at next time. What can't be watched was said before.
+                // Watches directories that are new. Those that can't be watched were reported before.
                 let _ = self.watch();
             }
             self.quiet().await;
@@ -223,14 +223,14 @@ impl Changes {
         }
     }
 
-    /// Whether some of these tell which packages a Python has.
+    /// Whether some of these paths tell which packages a Python has.
     pub(crate) fn tell_of_packages(&self, paths: &BTreeSet<PathBuf>) -> bool {
         paths.iter().any(|path| self.inputs.tells_of_packages(path))
     }
 }
 
 impl Changed {
-    /// Some of them, as they are called in their directories.
+    /// The names of the first few paths, without their directories.
     pub(crate) fn names(&self) -> String {
         const SHOWN: usize = 3;
         let name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();

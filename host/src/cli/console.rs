@@ -26,12 +26,12 @@ pub(crate) fn result(bytes: &[u8]) -> Result<ExitCode, Failure> {
 
 /// Writes to stdout, and says whether anybody can still read it.
 fn write(bytes: &[u8]) -> Result<bool, Failure> {
-    // Both may lead to one place.
+    // Stdout and stderr may lead to the same place.
     Stderr.settle(LAST_WORDS);
     to_stdout(|out| out.write_all(bytes))
 }
 
-/// Has stdout written to, and says whether anybody can still read it.
+/// Runs `write` on stdout, and says whether anybody can still read it.
 fn to_stdout(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
@@ -56,7 +56,7 @@ fn may_be_binary() -> Result<(), Failure> {
 
 /// Writes a flow's bytes; to a terminal, only text.
 pub(crate) fn flow(content: &Blob) -> Result<ExitCode, Failure> {
-    // Pickles begin so, and no text does.
+    // Pickles begin with this byte, and no text does.
     if content.read(0, 1).is_ok_and(|first| *first == [0x80]) {
         may_be_binary()?;
     }
@@ -73,7 +73,7 @@ pub(crate) fn json(value: &Value) -> Result<ExitCode, Failure> {
     text(&format!("{value:#}"))
 }
 
-/// A file that was made.
+/// Prints the path of a file that was made.
 pub(crate) fn made(path: &Path, format: Format) -> Result<ExitCode, Failure> {
     let path = path.display().to_string();
     match format {
@@ -82,7 +82,7 @@ pub(crate) fn made(path: &Path, format: Format) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The same as [`text`] for one result of many: says whether anybody can still read them.
+/// Like [`text`], for one result of many: says whether anybody can still read them.
 pub(crate) fn report(text: &str) -> Result<bool, Failure> {
     write(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
 }
@@ -98,15 +98,15 @@ pub(crate) fn pass_on(to: OutputStream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether a program reads stderr: one JSON object per line, whatever is told.
+/// Whether a program reads stderr: then it gets one JSON object per line.
 static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
-/// From now on, all that is told on stderr is JSON.
+/// Makes everything on stderr JSON from now on.
 pub(crate) fn tell_programs() {
     FOR_PROGRAMS.store(true, Ordering::Relaxed);
 }
 
-/// Tells it to a program, if one reads stderr.
+/// Writes the event as JSON if a program reads stderr, and says whether it did.
 fn told_as_json(event: impl FnOnce() -> Value) -> bool {
     let told = FOR_PROGRAMS.load(Ordering::Relaxed);
     if told {
@@ -116,11 +116,11 @@ fn told_as_json(event: impl FnOnce() -> Value) -> bool {
 }
 
 fn line(text: &str) {
-    // Nobody is left to tell where stderr is closed.
+    // If stderr is closed, nobody is left to tell.
     let _ = Stderr.write_all(format!("{text}\n").as_bytes());
 }
 
-/// Tells people something.
+/// Tells people something, on stderr.
 pub(crate) fn note(text: &str) {
     if !told_as_json(|| json!(Event::Message { text })) {
         line(text);
@@ -170,7 +170,7 @@ pub(crate) fn show(diagnostics: &[Diagnostic], spec: &str) {
     }
 }
 
-/// How long a reader of stderr may take for what comes before a result, or last.
+/// How long a reader of stderr may take to read what comes before a result, or before the end of the process.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const RED: &str = "31";
@@ -181,7 +181,7 @@ fn paint(text: &str, colour: &str) -> String {
     if has_colours(&io::stderr()) { format!("\x1b[1;{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Keeps line breaks, and nothing else that a terminal would obey: messages quote what others wrote.
+/// Keeps line breaks, and nothing else that a terminal would obey: messages quote other people's text.
 fn tidy(text: &str) -> String {
     text.split('\n').map(|line| clean(line).into_owned()).collect::<Vec<_>>().join("\n    ")
 }

@@ -50,7 +50,7 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     if dir == Path::new("-") {
         return exit::until_blocked(&interrupt, WRITING, || console::stream(archive)).await;
     }
-    // What the plan has at the top of its context: if none of it is there, nothing can be overwritten.
+    // The top-level names of the plan's context: if none of them exists, nothing can be overwritten.
     let context = session.context(plan).await?;
     let names = context.iter().filter_map(|entry| entry.path.split('/').next());
     let top: BTreeSet<_> = names.chain(["Dockerfile"]).map(|name| dir.join(name)).collect();
@@ -66,9 +66,9 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
         .with_help("nothing was written; name an empty directory"));
     }
     unpack(archive, &dir).map_err(|error| {
-        // Half a context is none, and would be in the way of the next try. What somebody else has made meanwhile stays.
+        // Removes half a context, which would be in the way of the next try, but nothing that somebody else has made.
         for path in top.iter().filter(|_| error.kind() != io::ErrorKind::AlreadyExists) {
-            // The error that matters is the first.
+            // The first error is the one that matters.
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
         if interrupt.is_cancelled() {
@@ -79,13 +79,13 @@ pub(crate) async fn dockerfile(arguments: Arguments) -> Result<ExitCode, Failure
     console::made(&dir.join("Dockerfile"), arguments.format)
 }
 
-/// What a spec says of how it is built, which no Dockerfile can say, as flags of `docker build`.
+/// The build settings of a spec that no Dockerfile can hold, as flags of `docker build`.
 fn flags(resolved: &Value) -> String {
     let storage = &resolved["storage"];
     let mut flags = String::new();
     let mut add = |name: &str, value: &str| {
         let value = without_passwords(value);
-        // For a shell, which takes these as they are.
+        // A shell takes these characters as they are.
         let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
         let value = clean(&value);
         let quoted = if value.chars().all(is_plain) {
@@ -102,7 +102,7 @@ fn flags(resolved: &Value) -> String {
         add("build-arg", &format!("{name}={}", value.as_str().unwrap_or_default()));
     }
     if storage["cache_to"].is_string() {
-        // The only value that there is: the cache is in the image.
+        // The only possible value: the cache is in the image.
         add("build-arg", "BUILDKIT_INLINE_CACHE=1");
     }
     for secret in storage["secrets"].as_array().into_iter().flatten() {
@@ -127,10 +127,10 @@ fn unpack(archive: Interruptible, dir: &Path) -> io::Result<()> {
 
 const WRITING: &str = "writing the build context";
 
-/// What docker leaves out of a context is in these.
+/// Files that make docker leave out parts of a context.
 const IGNORING: [&str; 2] = [".dockerignore", "Dockerfile.dockerignore"];
 
-/// The archive, until a signal comes.
+/// The archive; reading it fails once a signal has come.
 struct Interruptible {
     archive: Pieces,
     interrupt: CancellationToken,

@@ -13,10 +13,10 @@ use flowhold::{Failure, FailureKind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What is interrupted while flows are added to a directory.
+/// How messages name the adding of flows to a directory.
 pub(crate) const ADDING: &str = "adding flows";
 
-/// The exit code of a failure, by who can do something about it. 69 and 75 are those of `sysexits.h`.
+/// The exit code of a failure, by who can do something about it; 69 and 75 are from `sysexits.h`.
 pub(crate) fn code(failure: &Failure) -> ExitCode {
     ExitCode::from(match failure.kind {
         FailureKind::Input => 1,
@@ -26,7 +26,7 @@ pub(crate) fn code(failure: &Failure) -> ExitCode {
     })
 }
 
-/// Cancelled by the first Ctrl-C, SIGTERM, or SIGHUP of a terminal that is closed; the second ends the process at once.
+/// Cancelled by the first Ctrl-C, SIGTERM, or SIGHUP of a closed terminal; the second signal ends the process at once.
 pub(crate) fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
@@ -38,7 +38,7 @@ pub(crate) fn on_signal() -> CancellationToken {
     token
 }
 
-/// What signals ask of a running flow: to end, and then to end at once. The third ends the process.
+/// What signals ask of a running flow: the first to end, the second to end at once. The third ends the process.
 #[derive(Default, Clone)]
 pub(crate) struct EndOfFlow {
     pub(crate) stop: CancellationToken,
@@ -61,18 +61,18 @@ impl EndOfFlow {
         end
     }
 
-    /// Whether a terminal has asked, which tells the whole group of processes.
+    /// Whether a terminal sent the signal, which then reaches the whole process group.
     pub(crate) fn is_known_to_all(&self) -> bool {
         let from_terminal = self.from_terminal.load(Ordering::Relaxed) && std::fs::File::open("/dev/tty").is_ok();
         cfg!(not(unix)) || from_terminal
     }
 }
 
-/// Does this as signals come. When it is done, the process ends.
+/// Runs `act` with the signals that come. When it is done, the process ends.
 fn on_signals<F: Future>(act: impl FnOnce(Signals) -> F + Send + 'static) {
     let (ready, wait) = std::sync::mpsc::channel();
-    // In a thread of its own: the first one may be writing to somebody who doesn't read. Where no more threads
-    // can be started, signals do what they do by themselves.
+    // On a thread of its own: the main thread may be writing to somebody who doesn't read. If no more threads can be
+    // started, signals have their default effect.
     let thread = std::thread::Builder::new().name("signals".to_owned());
     let _ = thread.spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
@@ -87,12 +87,12 @@ fn on_signals<F: Future>(act: impl FnOnce(Signals) -> F + Send + 'static) {
     let _ = wait.recv();
 }
 
-/// The failure of what a signal has stopped.
+/// The failure of work that a signal has stopped.
 pub(crate) fn interrupted(message: impl Into<String>) -> Failure {
     Failure::new(FailureKind::Interrupted, "interrupted", message)
 }
 
-/// Does something that may be dropped at any moment, until a signal comes.
+/// Does work that may be dropped at any moment, until a signal comes.
 pub(crate) async fn until<T>(
     interrupt: &CancellationToken,
     doing: &str,
@@ -105,7 +105,7 @@ pub(crate) async fn until<T>(
     }
 }
 
-/// Does something that waits for whoever reads or writes at the other end, and is left alone when a signal comes.
+/// Does work that may wait for the reader or writer at the other end, and abandons it when a signal comes.
 pub(crate) async fn until_blocked<T: Send + 'static>(
     interrupt: &CancellationToken,
     doing: &str,
@@ -116,7 +116,7 @@ pub(crate) async fn until_blocked<T: Send + 'static>(
     until(interrupt, doing, async { work.await.unwrap_or_else(|error| Err(stopped(error))) }).await
 }
 
-/// Registered once, so that no signal is missed in between.
+/// The signals, registered once, so that none is missed in between.
 #[cfg(unix)]
 struct Signals(Vec<(SignalKind, Signal)>);
 
@@ -128,7 +128,7 @@ impl Signals {
         Self(kinds.filter_map(|kind| Some((kind, signal(kind).ok()?))).collect())
     }
 
-    /// Whether it is SIGTERM, which no terminal sends.
+    /// Waits for a signal, and says whether it is SIGTERM, which no terminal sends.
     async fn next(&mut self) -> bool {
         let signals = self.0.iter_mut().map(|(kind, signal)| {
             Box::pin(async {
@@ -140,7 +140,7 @@ impl Signals {
     }
 }
 
-/// Under `nohup`, and where it can't be told.
+/// Whether SIGHUP is ignored, as under `nohup`; true if that can't be known.
 #[cfg(unix)]
 fn hangups_are_left_alone() -> bool {
     const HANGUP: u64 = 1;

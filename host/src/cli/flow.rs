@@ -76,7 +76,7 @@ pub(crate) struct ContainsArguments {
     format: Format,
 }
 
-/// A spec of one flow, so that names, formats and pickling are the same as everywhere.
+/// Plans a spec of this one flow, so that names, formats and pickling are the same as everywhere.
 pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     let directory = store::local_directory(arguments.directory.as_deref())?;
     let folder = std::env::current_dir().map_err(|error| Failure::of_path("the current directory", &error))?;
@@ -105,7 +105,7 @@ pub(crate) async fn add(arguments: AddArguments) -> Result<ExitCode, Failure> {
     console::text(&added.1)
 }
 
-/// A failure for people who wrote no spec.
+/// Rewords a failure for people who wrote no spec.
 fn without_spec(failure: Failure) -> Failure {
     let help = if failure.code == "missing-file" { Some("check the path".to_owned()) } else { failure.help };
     Failure { field: None, help, ..failure }
@@ -123,7 +123,7 @@ pub(crate) async fn ls(arguments: LsArguments) -> Result<ExitCode, Failure> {
         return console::json(&json!({ "flows": flows }));
     }
     let width = flows.iter().map(|(name, _)| clean(name).chars().count()).max().unwrap_or(0).min(60);
-    // A storage file is somebody's text, and a terminal obeys what is in a text.
+    // A storage file may be anybody's text, and a terminal obeys control characters in it.
     let line = |(name, location): &(String, String)| format!("{:width$}  {}\n", clean(name), clean(location));
     console::result(flows.iter().map(line).collect::<String>().as_bytes())
 }
@@ -176,7 +176,7 @@ pub(crate) async fn contains(arguments: ContainsArguments) -> Result<ExitCode, F
     Ok(if contained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A flow for programs.
+/// Describes a flow for programs.
 fn described(name: &str, location: &str, blob: &Blob, file: Option<&Path>) -> Result<Value, Failure> {
     let unreadable = |error: io::Error| Failure::of_path(location, &error);
     let digest: String = blob.sha256().map_err(unreadable)?.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -192,7 +192,7 @@ fn described(name: &str, location: &str, blob: &Blob, file: Option<&Path>) -> Re
     Ok(flow)
 }
 
-/// A new file, whole and synced, or none.
+/// Writes a new file, whole and synced, or none.
 fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     let failure = |error: io::Error| Failure::of_path(path.display(), &error);
     let folder = parent_of(path).canonicalize().map_err(failure)?;
@@ -200,7 +200,7 @@ fn save(blob: &Blob, path: &Path) -> Result<(), Failure> {
     let mut grants = Grants::default();
     grants.grant(&folder, Access::Write)?;
     let place = folder.join(name);
-    // Never under a name that only looks like it.
+    // A lossy conversion would name another file.
     let place = place.to_str().ok_or_else(|| failure(io::Error::other("the path is not Unicode")))?;
     if grants.create(place, blob)? {
         return Ok(());

@@ -51,7 +51,7 @@ pub(crate) async fn push(arguments: PushArguments) -> Result<ExitCode, Failure> 
     }
     let image = session.push_image(storage).await?;
     let serialized = session.serialize(storage).await?;
-    // First: what was pushed must be known even where nothing can be written.
+    // Printed first: what was pushed must be known even if nothing can be written.
     let code = match arguments.format {
         Format::Json => {
             let storage: Value = serde_json::from_str(&serialized).unwrap_or_default();

@@ -30,7 +30,7 @@ pub(crate) fn init(arguments: &Arguments) -> Result<ExitCode, Failure> {
     output::make_directory(&arguments.dir).map_err(|error| Failure::of_path(arguments.dir.display(), &error))?;
     let mut file = File::create_new(&path).map_err(failure)?;
     file.write_all(TEMPLATE.as_bytes()).map_err(|error| {
-        // Half a spec is none, and would be in the way of the next try.
+        // Half a spec is useless, and would be in the way of the next try.
         let _ = std::fs::remove_file(&path);
         failure(error)
     })?;

@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{exit, store};
 
-/// Puts a file in its place whole and synced, or leaves what was there. Where a link leads is written to, and what is no
-/// file (`/dev/null`, a pipe, what stdout is) stays what it is.
+/// Replaces a file by a whole and synced one, or leaves the old one. A link is followed, and anything but a file
+/// (`/dev/null`, a pipe, the target of stdout) is written to rather than replaced.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let there = fs::metadata(path).ok();
     let written = match &there {
         _ if is_stdout(path) => pass_on(io::stdout().lock(), bytes),
         Some(there) if is_stream(there, &io::stdout()) => pass_on(io::stdout().lock(), bytes),
         Some(there) if is_stream(there, &io::stderr()) => pass_on(io::stderr().lock(), bytes),
-        // What somebody else has open, a file even, is written to where it ends.
+        // Pipes and devices are appended to, and so is a file that a process has open (`/dev/fd/3`).
         Some(there) if !there.is_dir() && (!there.is_file() || is_open(path)) => {
             fs::OpenOptions::new().append(true).open(path).and_then(|file| pass_on(file, bytes))
         }
@@ -28,19 +28,19 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| Failure::of_path(path.display(), &error))
 }
 
-/// The same with a storage, which takes the place of none but another.
+/// Like `write`, for a storage, which replaces nothing but another storage.
 pub(crate) fn write_storage(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     may_write_storage(path)?;
     write(path, bytes)
 }
 
-/// Refuses a path where no storage can be written: in what is not a directory, or in place of what may be a flow or
-/// the spec.
+/// Refuses a path where no storage can be written: its parent is not a directory, or it holds what may be a flow or the
+/// spec.
 pub(crate) fn may_write_storage(path: &Path) -> Result<(), Failure> {
     may_write(path, "storage", is_storage)
 }
 
-/// Refuses a path where a file can't be written, or where there is one of another kind.
+/// Refuses a path where a file can't be written, or where there is a file of another kind.
 pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
     if is_stdout(path) {
         return Ok(());
@@ -72,12 +72,12 @@ pub(crate) fn may_write(path: &Path, kind: &str, is_of_kind: impl Fn(&[u8]) -> b
     Err(Failure::input("path-taken", message).with_help("name another file with -o, or remove this one"))
 }
 
-/// Before hours of work: whether its result can be put there.
+/// Fails, before hours of work, if the result can't be written to a folder.
 fn may_make_files(folder: &Path) -> Result<(), Failure> {
     tempfile::tempfile_in(folder).map(drop).map_err(|error| Failure::of_path(folder.display(), &error))
 }
 
-/// Makes a directory and its parents, where missing. A file in its place is no directory, rather than one that exists.
+/// Makes a directory and its missing parents. If a file is in its place, the error says so, rather than that it exists.
 pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
     match std::fs::create_dir_all(path) {
         Err(_) if path.is_file() => Err(std::io::ErrorKind::NotADirectory.into()),
@@ -85,7 +85,7 @@ pub(crate) fn make_directory(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Whether these are the bytes of a serialized storage: one in JSON has its `type` at the top, where a spec has its tables.
+/// Whether these are the bytes of a serialized storage: in JSON, its `type` is at the top, where a spec has its tables.
 pub(crate) fn is_storage(bytes: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     enum Kind {
@@ -102,13 +102,13 @@ pub(crate) fn is_storage(bytes: &[u8]) -> bool {
     is_snapshot(bytes) || serde_json::from_slice::<Typed>(bytes).is_ok()
 }
 
-/// Whether a snapshot begins like this.
+/// Whether these bytes begin like a snapshot.
 pub(crate) fn is_snapshot(bytes: &[u8]) -> bool {
     bytes.starts_with(b"flowhold\0")
 }
 
-/// Does what writes to a path, or to standard output without one. A file waits for nobody, and is not left half done; of
-/// what waits for a reader, a signal is the end.
+/// Does work that writes to a path, or without one to standard output. A file is written to its end; work that may wait
+/// for a reader ends at a signal.
 pub(crate) async fn written<T: Send + 'static>(
     interrupt: &CancellationToken,
     doing: &str,
@@ -118,12 +118,12 @@ pub(crate) async fn written<T: Send + 'static>(
     if path.is_some_and(is_file) { write() } else { exit::until_blocked(interrupt, doing, write).await }
 }
 
-/// Whether it is a file, or will be.
+/// Whether the path is that of a file, or of one that will be made.
 fn is_file(path: &Path) -> bool {
     !is_stdout(path) && !is_open(path) && fs::metadata(path).map_or(true, |there| there.is_file())
 }
 
-/// Whether it stands for standard output.
+/// Whether the path stands for standard output.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -132,7 +132,7 @@ fn pass_on(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes).and_then(|()| to.flush())
 }
 
-/// Whether this is what a stream leads to.
+/// Whether the stream leads to this file.
 #[cfg(unix)]
 fn is_stream(there: &Metadata, stream: &impl std::os::fd::AsFd) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -146,14 +146,14 @@ fn is_stream<T>(_: &Metadata, _: &T) -> bool {
     false
 }
 
-/// Whether a path leads to something through what a process has open.
+/// Whether a path leads to something that a process has open.
 pub(crate) fn is_open(path: &Path) -> bool {
     let streams = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
     let descriptors = path.starts_with("/proc") && path.components().any(|part| part.as_os_str() == "fd");
     path.starts_with("/dev/fd") || descriptors || streams.iter().any(|stream| path == Path::new(stream))
 }
 
-/// Where a link leads, to a file that may be missing.
+/// The file to which a link leads, which may be missing.
 fn end_of_links(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| match fs::read_link(path) {
         Ok(target) => parent_of(path).join(target),
@@ -164,12 +164,12 @@ fn end_of_links(path: &Path) -> PathBuf {
 fn replace(path: &Path, there: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
     let folder = parent_of(path);
     let mut new = tempfile::Builder::new();
-    // Readable for whom the user wants it to be; by itself a temporary file is private.
+    // The umask decides who may read the file; by default, a temporary file is private.
     #[cfg(unix)]
     new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = new.tempfile_in(folder)?;
     if let Some(there) = there {
-        // Whose it was, as far as one may give it away.
+        // Keep the owner and group, as far as the user may set them.
         #[cfg(unix)]
         {
             use std::os::unix::fs::{MetadataExt as _, fchown};

@@ -13,7 +13,7 @@ use super::{
     spec_file::{self, SpecFile},
 };
 
-/// A spec that was planned, whatever came of it.
+/// A spec that was planned, with or without errors.
 pub(crate) struct Planned {
     pub(crate) spec: SpecFile,
     pub(crate) session: Session,
@@ -43,7 +43,7 @@ pub(crate) async fn plan(
     let (lines, mut printed) = tokio::sync::mpsc::channel(64);
     session.print_to(Some(lines));
     session.keep_pickles_in(pickles());
-    // What is typed is meant from here; what a spec says, from its folder.
+    // A path from the command line is relative to the current directory; one in a spec, to the spec's folder.
     let python = python.map(|chosen| python::path_of(chosen, Path::new("")).map_or(chosen.into(), from_here));
     let show = |line: String| console::note(&format!("    {}", flowhold::progress::clean(&line)));
     let planned = {
@@ -68,8 +68,8 @@ fn from_here(path: PathBuf) -> String {
     absolute(&path).unwrap_or(path).display().to_string()
 }
 
-/// Where pickles are kept: `FLOWHOLD_CACHE` names a directory for it, or is `off`. Else it is the one that the operating
-/// system has for a user's caches.
+/// Where pickles are kept: in the directory that `FLOWHOLD_CACHE` names, nowhere if it is `off`, else in the operating
+/// system's directory for a user's caches.
 fn pickles() -> Option<PathBuf> {
     let ours = match env::var_os("FLOWHOLD_CACHE").filter(|value| !value.is_empty()) {
         Some(off) if off == "off" => return None,

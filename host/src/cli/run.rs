@@ -20,7 +20,7 @@ const SIGPIPE: i64 = 13;
 
 const INTERRUPTED: &str = "the flow was interrupted";
 
-/// A flow that ends sooner has nothing to clean up.
+/// A flow that ends within this time has nothing to clean up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
@@ -85,7 +85,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         never = ask_for_patience(&end) => match never {},
     };
     let code = match ended {
-        // As it ends a flow here, when nobody reads any more what it prints.
+        // The code of a flow that runs here and ends because nobody reads its output any more.
         Err(failure) if failure.code == "nobody-reads" => 128 + SIGPIPE,
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(exit::interrupted(INTERRUPTED)),
         ended => ended?,
@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
-/// Says, of a flow that doesn't end when it is asked to, what else can be done.
+/// If a flow doesn't end when it is asked to, says what else can be done.
 async fn ask_for_patience(end: &EndOfFlow) -> Infallible {
     end.stop.cancelled().await;
     tokio::time::sleep(PATIENCE).await;
@@ -121,7 +121,7 @@ async fn open(session: &mut Session, arguments: &Arguments) -> Result<Storage, F
     store::open_directory(session, arguments.directory.as_deref()).await
 }
 
-/// The storage that was built from a spec, if that is the one that is meant.
+/// The storage that was built from a spec, if the arguments mean that one.
 fn built(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
     if arguments.storage.is_some() || arguments.directory.is_some() {
         return Ok(None);
@@ -183,7 +183,7 @@ async fn here(
     Ok(exit_code(status))
 }
 
-/// The Python that is named here, else by the spec of the storage.
+/// The Python that the arguments name, else the one that the spec of the storage names.
 async fn interpreter(session: &mut Session, arguments: &Arguments) -> Result<Interpreter, Failure> {
     if arguments.python.is_none()
         && built(arguments)?.is_some()
@@ -195,8 +195,8 @@ async fn interpreter(session: &mut Session, arguments: &Arguments) -> Result<Int
     Ok(Interpreter::find(arguments.python.as_deref(), Path::new("."))?)
 }
 
-/// Ends a flow as Ctrl-C would: then it can clean up, and end what it has started itself. One that was `told` is not told
-/// again while it does: that would interrupt it.
+/// Ends a flow as Ctrl-C would, so that it can clean up, and end what it has started itself. A flow that was `told`
+/// already gets no second signal, which would interrupt its cleaning up.
 async fn stop(child: &mut Child, told: bool, kill: &CancellationToken) -> io::Result<()> {
     if told || tell(child) {
         let ended = tokio::select! {
@@ -214,17 +214,17 @@ async fn stop(child: &mut Child, told: bool, kill: &CancellationToken) -> io::Re
 #[cfg(unix)]
 fn tell(child: &Child) -> bool {
     let Some(pid) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) else { return false };
-    // It may have ended by itself.
+    // The flow may have ended by itself.
     rustix::process::kill_process(pid, rustix::process::Signal::INT).is_ok()
 }
 
-/// There is no signal that only this one gets.
+/// There is no signal that only this process gets.
 #[cfg(not(unix))]
 fn tell(_: &Child) -> bool {
     false
 }
 
-/// As shells have it: 128 and the signal, where a signal ended it.
+/// The exit code as shells give it: 128 plus the signal, if a signal ended the process.
 fn exit_code(status: std::process::ExitStatus) -> i64 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

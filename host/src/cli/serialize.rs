@@ -69,7 +69,7 @@ pub(crate) async fn serialize(arguments: Arguments) -> Result<ExitCode, Failure>
     .await
 }
 
-/// What is wrong with the spec is told, and has an exit code.
+/// Plans a spec, and shows what is wrong with it. The inner error is the exit code for a spec with errors.
 async fn of_spec(
     session: &mut Session,
     text: &str,

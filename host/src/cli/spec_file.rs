@@ -10,7 +10,7 @@ use super::{
     reading::{LARGEST, limited, read_file, read_some, utf8},
 };
 
-/// The name of a spec that nobody named.
+/// The default name of a spec.
 pub(crate) const NAME: &str = "flowhold.toml";
 
 /// A spec and what to call it in messages.
@@ -19,8 +19,8 @@ pub(crate) struct SpecFile {
     pub(crate) name: String,
 }
 
-/// Where the spec is: `file` if it is given, else the flowhold.toml of `folder`, else that of the current directory;
-/// none if it comes from standard input.
+/// Where the spec is: `file` if it is given, else the flowhold.toml of `folder`, else the one in the current directory;
+/// none if the spec comes from standard input.
 pub(crate) fn path(file: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf> {
     match (file, folder) {
         (Some(file), _) if file == Path::new("-") => None,
@@ -32,7 +32,7 @@ pub(crate) fn path(file: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf
     }
 }
 
-/// What a storage calls the spec that it was built from: storages are beside theirs.
+/// The name that a storage keeps of its spec: without a folder, because the two are in the same one.
 pub(crate) fn file_name(spec: &Path) -> String {
     spec.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -48,7 +48,7 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
         failure
     };
     let bytes = read_some(&path, LARGEST).map_err(failure)?;
-    // The core tells other storages from specs, but this is no text.
+    // The core tells other storages from specs, but a snapshot is not text.
     if output::is_snapshot(&bytes) {
         let message = format!("{} is a snapshot of a storage, not a spec", path.display());
         let help = "flowhold run, ls and get take it with --storage";
@@ -60,7 +60,7 @@ pub(crate) fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<SpecFil
     Ok(SpecFile { text: SpecText { text: utf8(bytes, &name)?, folder }, name })
 }
 
-/// A text that is no storage must be a spec, unless it is JSON that has nothing of one.
+/// The text of a spec: any text that is not a storage, but JSON only if it has a key of a spec.
 pub(crate) fn as_spec(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !output::is_storage(text.as_bytes()))?;
     match serde_json::from_str::<Value>(text) {
@@ -71,7 +71,7 @@ pub(crate) fn as_spec(bytes: &[u8]) -> Option<&str> {
     }
 }
 
-/// Where `build` has written the storage of a spec. Beside one that is not there, it is another one's.
+/// Where `build` has written the storage of a spec. If that spec is missing, the storage there is another's.
 pub(crate) fn storage_beside(file: Option<&Path>) -> Result<PathBuf, Failure> {
     let spec = file.unwrap_or(Path::new(NAME));
     if spec.is_dir() {
@@ -85,7 +85,7 @@ pub(crate) fn storage_beside(file: Option<&Path>) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Reads another text that people keep beside a spec.
+/// Reads another text that goes with a spec.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     utf8(read_file(path, LARGEST)?, &path.display().to_string())
 }

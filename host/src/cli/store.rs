@@ -19,7 +19,7 @@ use super::{
     spec_file,
 };
 
-/// Files that every image of ours has, and of the original's: whoever sees one is inside an image.
+/// Files that show a process that it is inside an image: ours have the first, Prefect's the second.
 const INSIDE: [&str; 2] = ["/opt/flowhold/manifest.json", "/root/.prefect/healthcheck.py"];
 
 /// Opens the storage file or directory of the arguments.
@@ -30,7 +30,7 @@ pub(crate) async fn open(session: &mut Session, arguments: &StoreArguments) -> R
     }
 }
 
-/// Says where else a flow may be that was not found.
+/// Says where else a flow that was not found may be.
 pub(crate) fn tell_of_none(arguments: &StoreArguments) {
     let Ok(directory) = local_directory(arguments.directory.as_deref()) else { return };
     if arguments.storage.is_none() && !directory.is_dir() {
@@ -72,7 +72,7 @@ pub(crate) async fn refuse_other_spec(
     }
 }
 
-/// The bytes of a storage that should have been built.
+/// Reads a storage that should have been built.
 pub(crate) fn read_built(file: &Path) -> Result<Vec<u8>, Failure> {
     read_file(file).map_err(|failure| match failure.code.as_str() {
         "missing-file" => failure.with_help("`flowhold build` writes one; --storage names another"),
@@ -97,7 +97,7 @@ pub(crate) async fn is_local(session: &mut Session, storage: Storage) -> Result<
     Ok(session.kind(storage).await? == "local")
 }
 
-/// A local storage may use its own directory. Says whether it is one.
+/// Grants a local storage its own directory. Says whether the storage is local.
 pub(crate) async fn grant_directory(session: &mut Session, storage: Storage) -> Result<bool, Failure> {
     let is_local = is_local(session, storage).await?;
     if is_local {
@@ -116,7 +116,7 @@ pub(crate) async fn open_directory(session: &mut Session, directory: Option<&Pat
 
 /// The directory as an absolute path; `~/.prefect/flows` by default.
 pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failure> {
-    // Of `--directory=~/flows`, a shell leaves the home directory to us.
+    // A shell does not expand the `~` of `--directory=~/flows`.
     let directory = directory.unwrap_or(Path::new("~/.prefect/flows"));
     let directory =
         absolute(&below_home(directory)?).map_err(|error| Failure::of_path("the directory of the flows", &error))?;
@@ -127,7 +127,7 @@ pub(crate) fn local_directory(directory: Option<&Path>) -> Result<PathBuf, Failu
     Ok(directory)
 }
 
-/// What `~` is in a path that no shell has read.
+/// Expands `~` in a path that no shell has expanded.
 fn below_home(path: &Path) -> Result<Cow<'_, Path>, Failure> {
     match path.strip_prefix("~") {
         Ok(below) => Ok(home()?.join(below).into()),
@@ -141,8 +141,8 @@ fn home() -> Result<PathBuf, Failure> {
     home.ok_or_else(|| no_home().with_help("set HOME, or give --directory"))
 }
 
-/// Refuses a storage file whose docker daemon is on another machine, unless it is the user's own: daemons get the user's
-/// credentials for registries, and the file may be anybody's.
+/// Refuses a storage file whose docker daemon is on another machine, unless `DOCKER_HOST` names that daemon too:
+/// daemons get the user's credentials for registries, and anybody may have written the file.
 pub(crate) async fn refuse_foreign_daemon(session: &mut Session, storage: Storage, file: &Path) -> Result<(), Failure> {
     if session.kind(storage).await? != "docker" {
         return Ok(());
@@ -171,13 +171,13 @@ fn is_of_this_machine(address: &str) -> bool {
     }
 }
 
-/// Inside an image, the directory of a flow that is in it.
+/// The directory of a flow that is in the image in which this process runs.
 pub(crate) fn directory_in_image(location: &str) -> Option<&Path> {
     let is_inside = INSIDE.iter().any(|path| Path::new(path).is_file()) && Path::new(location).is_file();
     is_inside.then(|| Path::new(location).parent()).flatten()
 }
 
-/// Inside an image, grants the flows that are in it.
+/// Inside an image, grants the directory of a flow that is in it. Says whether it did.
 pub(crate) async fn is_inside_image(session: &mut Session, location: &str) -> Result<bool, Failure> {
     let Some(directory) = directory_in_image(location) else { return Ok(false) };
     session.grant(directory, Access::Read)?;

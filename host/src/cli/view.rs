@@ -79,7 +79,7 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
         PreviewFormat::Context => {
             let mut lines = String::new();
             for entry in session.context(plan).await? {
-                // The host sees all that a spec names, or reports that it can't.
+                // Only directories and links have no digest: a file that the host can't see is an error.
                 let digest = entry.sha256.filter(|digest| !digest.is_empty()).unwrap_or_else(|| "-".repeat(64));
                 let size = entry.size.unwrap_or_default();
                 lines.push_str(&format!("{:04o} {size:>12} {digest} {}\n", entry.mode, entry.path));
@@ -91,7 +91,7 @@ pub(crate) async fn preview(arguments: PreviewArguments) -> Result<ExitCode, Fai
 
 pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure> {
     let planned = arguments.spec.plan(Need::Preview).await;
-    // That there is no spec to be read is a finding about it, too.
+    // A spec that can't be read is a finding, too.
     if let (Format::Json, Err(failure)) = (arguments.format, &planned)
         && failure.kind == FailureKind::Input
     {
@@ -104,7 +104,7 @@ pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure
     let Planned { spec, mut session, plan, .. } = planned?;
     let diagnostics = session.diagnostics(plan).await?;
     if arguments.format == Format::Json {
-        // The core's own words, so that a diagnostic looks the same wherever it is read.
+        // The core's own JSON, so that a diagnostic looks the same wherever it is read.
         let preview: Value = serde_json::from_str(&session.preview_json(plan, None).await?).unwrap_or_default();
         console::json(&json!({ "diagnostics": preview["diagnostics"] }))?;
     } else if diagnostics.is_empty() {
@@ -116,7 +116,7 @@ pub(crate) async fn check(arguments: CheckArguments) -> Result<ExitCode, Failure
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// One line a step: whether it is cached, its first line, and why.
+/// One line per step: whether it is cached, its first line, and why.
 fn show_forecast(forecast: &[ForecastStep], dockerfile: &str) {
     let lines: Vec<_> = dockerfile.lines().collect();
     for step in forecast {

@@ -1,8 +1,8 @@
 //! `flowhold build --watch`
 //!
-//! A change is planned twice. First with a Python that imported the flows' packages while nobody was waiting: most of
-//! what pickling takes is done by then. Then with a new one, as `flowhold build` does it. What that one says counts; it
-//! is nearly always the same, and then there is nothing left to build.
+//! A change is planned twice: first with a Python that imported the flows' packages while nobody was waiting, which
+//! saves most of the time that pickling takes, and then with a new Python, as `flowhold build` does. The second plan
+//! counts; it is nearly always the same as the first, and then there is nothing left to build.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -22,10 +22,10 @@ use super::{
     store,
 };
 
-/// The code of the failure that no edit of a flow mends, so that there is nothing to wait for.
+/// The code of the failure that no edit of a flow mends, so that watching ends.
 const LOCAL: &str = "local";
 
-/// Builds, and builds again after each change, until it is interrupted.
+/// Builds, and builds again after each change, until interrupted.
 pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> {
     let Some(spec) = spec_file::path(arguments.spec.file.as_deref(), arguments.path.as_deref()) else {
         return Err(Failure::input("stdin", "standard input can't be watched")
@@ -52,7 +52,7 @@ pub(crate) async fn watch(arguments: &Arguments) -> Result<Infallible, Failure> 
             console::note(&format!("note: each build changes {}, one of its own inputs", changed.names()));
         };
         console::note(&format!("changed: {}", changed.names()));
-        // Of the Python that waits, nobody knows any more whether it is the one, and has the packages, that count now.
+        // After such a change, the waiting Python may no longer be the right one, or have outdated packages.
         if changed.meanwhile || changed.paths.contains(&path) || builds.changes.tell_of_packages(&changed.paths) {
             builds.warm = None;
         }
@@ -64,18 +64,18 @@ struct Builds<'a> {
     interrupt: CancellationToken,
     changes: Changes,
     last: Option<Last>,
-    /// What Python was asked for last.
+    /// What Python was asked to pickle last.
     job: Option<PickleJob>,
-    /// The Python that pickles first.
+    /// The warm Python, which pickles first.
     warm: Option<Arc<WarmPython>>,
-    /// Whether it has made no mistake.
+    /// Whether the warm Python has made no mistake.
     trusted: bool,
 }
 
-/// What was tried last.
+/// The spec that was tried last.
 struct Last {
     resolved: String,
-    /// It was built, and its image has its name.
+    /// The spec was built, and the image's name still stands for that image.
     stands: bool,
 }
 
@@ -90,12 +90,12 @@ enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     First,
-    /// With a new Python: whether it comes to what was tried.
+    /// With a new Python, which shows whether it gives the spec that was tried.
     Second,
 }
 
 impl Builds<'_> {
-    /// Builds what is not built yet, and has a new Python confirm what was guessed. An error ends it all.
+    /// Builds what is not built yet, and has a new Python confirm what was guessed. An error ends watching.
     async fn round(&mut self) -> Result<(), Failure> {
         self.changes.begin();
         let warm = self.warm.take();
@@ -106,10 +106,10 @@ impl Builds<'_> {
         let guessed = warm.as_ref().is_some_and(|warm| warm.answered());
         if self.trusted {
             let waiting = warm.filter(|warm| warm.waits());
-            // One that can't be started is missed by nobody: the next round says why.
+            // If none can be started, nothing is lost: the next round says why.
             self.warm = waiting.or_else(|| Some(Arc::new(self.job.as_ref()?.start_warm().ok()?)));
         }
-        // Where something has changed meanwhile, the next round is of a new Python anyway.
+        // If something has changed meanwhile, the next round uses a new Python anyway.
         if guessed && self.changes.are_none() {
             let counts = self.attempt(Attempt::Second, None).await?;
             let contradicted = counts == Outcome::Built || counts == Outcome::Failed && outcome != Outcome::Failed;
@@ -120,7 +120,7 @@ impl Builds<'_> {
         Ok(())
     }
 
-    /// Does without guesses from now on.
+    /// Uses no guesses from now on.
     fn distrust(&mut self, counts: Outcome) {
         (self.warm, self.trusted) = (None, false);
         if counts == Outcome::Failed {
@@ -157,13 +157,13 @@ impl Builds<'_> {
         let known = self.last.as_ref().filter(|last| Some(&last.resolved) == resolved.as_ref());
         let (tried, stands) = (known.is_some(), known.is_some_and(|last| last.stands));
         if resolved.is_none() && warm.is_some_and(|warm| warm.answered()) {
-            // A new Python is asked next, and then it is said what is wrong.
+            // The next attempt uses a new Python, and says what is wrong.
             return Ok(Outcome::Failed);
         }
         if tried && attempt == Attempt::Second {
             return Ok(Outcome::Same);
         }
-        // Also of what stands: a policy may have changed its mind.
+        // Shown even if nothing is built: a policy may judge differently now.
         show_diagnostics(&mut session, &spec, plan).await?;
         let Some(resolved) = resolved else { return watched.map(|()| Outcome::Failed) };
         if stands {
@@ -177,7 +177,7 @@ impl Builds<'_> {
             )
             .with_help("leave --watch out, or take another type of storage"));
         }
-        // From here on, the image's name may be another image's.
+        // From here on, the name of the last image may stand for another image.
         self.last = Some(Last { resolved, stands: false });
         self.arguments.store(&mut session, &spec, plan, storage, &self.interrupt).await?;
         self.last.iter_mut().for_each(|last| last.stands = true);
@@ -186,7 +186,7 @@ impl Builds<'_> {
 
     async fn plan(&self, warm: Option<&Arc<WarmPython>>) -> Result<(SpecFile, Session, Plan), Failure> {
         let spec = self.arguments.read()?;
-        // Of the policies as they are now.
+        // A new host each time, for the policies as they are now.
         let host = interruptible(self.arguments.spec.host()?, self.arguments.progress.progress, &self.interrupt)?;
         let mut session = host.session().await?;
         if let Some(warm) = warm {

@@ -21,8 +21,8 @@ pub(super) enum Address {
 }
 
 impl Address {
-    /// `given`, else `DOCKER_HOST`, else that of docker's own context, else where this platform's docker usually is.
-    /// `environment` reads a variable; an empty one counts as none, as it does for the docker command line.
+    /// Finds `given`, else `DOCKER_HOST`, else the address of docker's current context, else where this platform's
+    /// docker usually is. `environment` reads a variable; an empty one counts as none, as for docker.
     pub(super) fn find(given: Option<&str>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, DockerError> {
         let variable = |name: &str| environment(name).filter(|value| !value.is_empty());
         let folder = cli_config::folder(variable);
@@ -47,7 +47,7 @@ impl Address {
         }
         let reason = match scheme {
             "unix" if !cfg!(unix) => "there are no unix sockets on this system",
-            // The original writes its default without the slash of the root.
+            // Prefect writes its default without the slash of the root.
             "unix" => return Ok(Self::Unix(format!("/{}", place.trim_start_matches('/')))),
             "npipe" if !cfg!(windows) => "named pipes are for Windows",
             "npipe" => return Ok(Self::Pipe(place.to_owned())),
@@ -65,7 +65,7 @@ impl Address {
         variable: impl Fn(&str) -> Option<String>,
         folder: Option<&Path>,
     ) -> Result<Self, String> {
-        // `tcp://` says nothing of TLS; where a variable or the context asks for it, nothing may go in the clear.
+        // `tcp://` says nothing about TLS; if a variable or the context asks for it, nothing may be sent in the clear.
         let is_secure =
             scheme == "https" || scheme == "tcp" && (variable("DOCKER_TLS_VERIFY").is_some() || certificates.is_some());
         if scheme == "tcp" && !is_secure && variable("DOCKER_TLS").is_some() {

@@ -1,7 +1,7 @@
 //! Building an image: with [BuildKit](super::buildkit), or here with the daemon's classic builder.
 //!
-//! The status is 200 whatever happens, and a daemon that is killed just stops talking. So a build has succeeded only if
-//! its image's id came, and the name it was given stands for that id.
+//! The status is 200 whatever happens, and a killed daemon just stops talking. So a build has succeeded only if the
+//! daemon sent the image's id, and the image's name stands for that id.
 
 use std::{
     io,
@@ -28,17 +28,17 @@ use crate::{
     progress::{Event, Operation, Progress},
 };
 
-/// How many bytes of the context are sent between two reports of that.
+/// How many bytes of the context are sent between two progress reports.
 const CONTEXT_BYTES: u64 = 1024 * 1024;
 
 impl Daemon {
-    /// Builds the context that `archive` (a tar in pieces, the content of each file a piece of its own) holds, with its
-    /// `Dockerfile`. It is sent as it is read and never held. A build that fails or is interrupted leaves no container;
-    /// the results of its finished steps stay in the daemon's cache.
+    /// Builds an image from the context in `archive`, a tar in pieces, in which the content of each file is a piece of
+    /// its own. The archive is sent as it is read and never held. A build that fails or is interrupted leaves no
+    /// container; the results of its finished steps stay in the daemon's cache.
     ///
     /// # Errors
-    /// An error of `archive` comes back as [`DockerError::Context`], whatever the daemon makes of the half context; a
-    /// step that fails as [`DockerError::BuildStep`].
+    /// [`DockerError::Context`] if reading `archive` fails, whatever the daemon makes of the half context;
+    /// [`DockerError::BuildStep`] if a step fails.
     pub(crate) async fn build(&self, archive: Vec<Blob>, options: &BuildOptions) -> Result<BuiltImage, DockerError> {
         let name = Reference::parse(&options.reference)?;
         let build = |archive| async {
@@ -98,8 +98,8 @@ impl Daemon {
         }
     }
 
-    /// The id that came at a build's end; none if none came, or the name stands for another image and the daemon did
-    /// not say either that it was `tagged`.
+    /// The image's id, if the daemon sent one at the end and either said that the image was `tagged` or has that image
+    /// under the name.
     pub(super) async fn named(
         &self,
         name: &Reference,
@@ -112,7 +112,7 @@ impl Daemon {
     }
 }
 
-/// What a build is asked for, whichever builder it is that is asked.
+/// The query of a request to build, for either builder.
 pub(super) fn query(name: &Reference, options: &BuildOptions, arguments: &[(String, String)]) -> String {
     let object = |pairs: &[(String, String)]| {
         let pairs = pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
@@ -141,12 +141,12 @@ fn is_named_at_once(error: &DockerError) -> bool {
     named_at_once(message)
 }
 
-/// The error that the archive gave while the client was reading it.
+/// The error of the archive, if reading it failed while the client sent it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ArchiveError(Arc<Mutex<Option<io::Error>>>);
 
 impl ArchiveError {
-    /// The caller has to break off the request: if it ended properly, the daemon would build half a context.
+    /// Keeps the error. The caller must break off the request, or else the daemon would build half a context.
     pub(super) fn keep(&self, error: io::Error) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
@@ -156,7 +156,7 @@ impl ArchiveError {
     }
 }
 
-/// How much of a context was sent, reported now and then.
+/// Counts how much of a context was sent, and reports it now and then.
 pub(super) struct Sent {
     bytes: AtomicU64,
     bytes_total: u64,
@@ -175,7 +175,7 @@ impl Sent {
         }
     }
 
-    /// Nothing more will follow.
+    /// Reports that everything was sent.
     pub(super) fn all(&self) {
         self.tell(true);
     }

@@ -7,7 +7,7 @@ use crate::capability::ImageBuilder;
 const VARIABLE: &str = "DOCKER_BUILDKIT";
 
 impl Daemon {
-    /// What builds images: what `DOCKER_BUILDKIT` says, else what the daemon prefers.
+    /// The builder that `DOCKER_BUILDKIT` names, else the one that the daemon prefers.
     pub(super) fn builder(&self) -> ImageBuilder {
         std::env::var(VARIABLE).ok().as_deref().and_then(chosen).unwrap_or(self.preferred_builder)
     }

@@ -1,8 +1,8 @@
 //! Building an image with BuildKit.
 //!
-//! The request is our own, not bollard's: its BuildKit support costs 74 crates, and reads the build's end from text. Of
-//! the context the daemon is sent [what it doesn't have](file_sync) from earlier builds, and it answers with
-//! [reports](trace) in lines of JSON.
+//! The request is our own, not bollard's, whose BuildKit support costs 74 crates, and reads the build's end from text.
+//! The daemon is sent [those files of the context](file_sync) that it doesn't have from earlier builds, and answers
+//! with [reports](trace) in lines of JSON.
 
 mod context;
 mod file_sync;
@@ -66,7 +66,7 @@ impl Daemon {
         }
     }
 
-    /// The build's secrets and context, read by a thread of its own.
+    /// Reads the build's secrets and context, on a thread of its own.
     async fn read_inputs(
         &self,
         archive: Vec<Blob>,

@@ -1,5 +1,5 @@
-//! What the classic builder says, line by line: text for people, from which steps, the image's id and the cause of a
-//! failure are read.
+//! Reads steps, the image's id and the cause of a failure from the classic builder's answer, line by line: it is text
+//! for people.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
     progress::{Event, Progress, clean, without_passwords},
 };
 
-/// No Dockerfile of ours has more: each is kept.
+/// The most steps, because each is kept; no Dockerfile of ours has more.
 const STEPS: u32 = 1000;
 
 /// A line of the builder's answer.
@@ -115,12 +115,12 @@ impl ClassicTranscript {
         expected.then(|| (total, name.trim()))
     }
 
-    /// The number of the step at work, counted from 1; 0 before the first.
+    /// The number of the current step, counted from 1; 0 before the first.
     fn index(&self) -> u32 {
         u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
     }
 
-    /// Such as `3/9`.
+    /// The current step, such as `3/9`.
     pub(super) fn step(&self) -> Option<String> {
         (!self.steps.is_empty()).then(|| format!("{}/{}", self.index(), self.total))
     }
@@ -132,13 +132,13 @@ impl ClassicTranscript {
         }
     }
 
-    /// Nothing more will come.
+    /// Called when nothing more will come.
     pub(super) fn end(&mut self, now: Instant, progress: &dyn Progress) {
         let rest = std::mem::take(&mut self.line);
         if !rest.is_empty() {
             self.whole_line(&rest, now, progress);
         }
-        // The log stays: it belongs to the error.
+        // The log stays, because it belongs to the error.
         self.time_step(now);
     }
 
@@ -161,7 +161,7 @@ impl ClassicTranscript {
     }
 }
 
-/// The builder's words between the commands' output: ids of containers and images, which mean nothing to people.
+/// Whether a line is the builder's own and no command's: ids of containers and images, which mean nothing to people.
 fn is_the_builders_own(line: &str) -> bool {
     let openings = [" ---> Running in ", " ---> ", "Removing intermediate container ", "Successfully built "];
     let name = openings.iter().find_map(|opening| line.strip_prefix(opening));
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!((log.len(), log[0].as_str(), fault), (20, "line 11", Fault::Invalid));
     }
 
-    /// Of proxies, and of old daemons.
+    /// Proxies and old daemons send these.
     #[test]
     fn an_error_without_detail_is_one() {
         let (_, end) = told(r#"{"error":"denied: no builds today"}"#);
@@ -296,7 +296,7 @@ mod tests {
         assert!(transcript.line.len() < LINE_BYTES);
     }
 
-    /// Pieces of what a daemon says, in any order and cut anywhere.
+    /// Pieces of a daemon's answer, in any order and cut anywhere.
     fn answer() -> impl Strategy<Value = Vec<serde_json::Value>> {
         let text = prop_oneof![
             (0_u32..4, 0_u32..4).prop_map(|(index, total)| format!("Step {index}/{total} : RUN x\n")),
@@ -340,7 +340,7 @@ mod tests {
             prop_assert!(transcript.image_id.is_none() || identified);
             prop_assert!(!transcript.tagged || transcript.image_id.is_some());
             prop_assert!(transcript.log.lines.len() <= LOG_LINES && transcript.log.findings.len() <= LOG_LINES);
-            // What reaches a terminal moves no cursor and changes no colour.
+            // Text for a terminal moves no cursor and changes no colour.
             let names = transcript.steps.iter().map(|step| &step.name);
             for text in names.chain(&transcript.log.lines).chain(&transcript.log.findings) {
                 prop_assert!(!text.contains(|c: char| c.is_control() && c != '\t'), "{text:?}");

@@ -1,4 +1,4 @@
-//! What the docker command line keeps for its user: the folder, and `config.json` in it.
+//! The configuration of the docker command line: its folder, and `config.json` in it.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::credentials::CredentialsError;
 use crate::{blob::read_regular, failure::of_system};
 
-/// No file of docker's is larger, in bytes.
+/// The largest file of docker's, in bytes.
 pub(super) const LARGEST: u64 = 16 << 20;
 
-/// Null counts as missing, as for docker itself.
+/// `config.json`. Null counts as missing, as for docker itself.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Config {
@@ -34,18 +34,18 @@ pub(super) struct Entry {
     pub(super) identitytoken: Option<String>,
 }
 
-/// The folder: `DOCKER_CONFIG`, else `.docker` in the home.
+/// The folder: `DOCKER_CONFIG`, else `.docker` in the home directory.
 pub(super) fn folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let configured = variable("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
     configured.or_else(|| Some(std::env::home_dir()?.join(".docker")))
 }
 
-/// The file in the folder.
+/// The configuration file in the folder.
 pub(super) fn file(folder: &Path) -> PathBuf {
     folder.join("config.json")
 }
 
-/// What the file says; none where it is missing or empty.
+/// Reads the configuration file; none if it is missing or empty.
 ///
 /// # Errors
 /// If it can't be read, or is not what docker writes. The error doesn't quote its content.
@@ -58,7 +58,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Config>, CredentialsError> {
         Err(error) => return Err(CredentialsError::Unreadable { file, reason: of_system(&error) }),
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| {
-        // Only the place: serde's message may quote a value.
+        // Names only the place: serde's message may quote a value.
         let reason = format!("not what docker writes, line {} column {}", error.line(), error.column());
         CredentialsError::Unreadable { file, reason }
     })

@@ -1,4 +1,4 @@
-//! The contexts of the docker command line: daemons that have names.
+//! The contexts of the docker command line, which are named daemons.
 
 use std::{
     collections::BTreeMap,
@@ -47,13 +47,13 @@ struct Endpoint {
     host: String,
 }
 
-/// The context that is `named` (by `DOCKER_CONTEXT`), else that of `docker context use`; none if that is the default.
+/// The context that is `named` (by `DOCKER_CONTEXT`), else the one of `docker context use`; none if it is the default.
 /// `folder` is docker's own.
 ///
 /// # Errors
-/// If it can't be read.
+/// If the context can't be read.
 pub(super) fn chosen(named: Option<String>, folder: &Path) -> Result<Option<CliContext>, ContextError> {
-    // If the configuration is broken, looking for credentials in it says so.
+    // If the configuration is broken, the search for credentials says so.
     let current = || cli_config::read(folder).ok().flatten()?.current_context;
     let Some(name) = named.or_else(current).filter(|name| !name.is_empty() && name != "default") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! A connection to the daemon for one request, where bollard doesn't give us all of the answer, or can't ask.
+//! A connection to the daemon for one request that bollard can't make, or whose answer it doesn't give us whole.
 
 use std::io;
 
@@ -22,13 +22,13 @@ use super::{
 };
 use crate::failure::of_system;
 
-/// No error's answer is longer; what follows is not read.
+/// The longest answer with an error; the rest is not read.
 const ERROR_BYTES: usize = 64 * 1024;
 
-/// No line of an answer is longer, as BuildKit's own messages aren't; nor is an answer that is one document.
+/// The longest line of an answer, as for BuildKit's own messages, and the longest answer that is one document.
 const LINE_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a request carries.
+/// The body of a request.
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// An open connection; it is closed when this is dropped, which makes the daemon stop.
@@ -37,7 +37,7 @@ pub(super) struct Connection {
     _pump: AbortOnDropHandle<()>,
 }
 
-/// A request that was sent: what comes waits until it is read. The daemon stops when this is dropped.
+/// A request that was sent; its answer waits until it is read. The daemon stops when this is dropped.
 pub(super) struct Answering {
     response: Response<Incoming>,
     _connection: Connection,
@@ -52,7 +52,7 @@ impl Connection {
             Address::Pipe(path) => Self::over(pipe(path).await.map_err(unreachable)?).await,
             Address::Http(host) => Self::over(tokio::net::TcpStream::connect(host).await.map_err(unreachable)?).await,
             Address::Https(host, tls) => Self::over(tls.open(host).await.map_err(unreachable)?).await,
-            // `find` gives no address of another platform.
+            // `find` returns no address of another platform.
             other => Err(unreachable(io::Error::other(format!("{other} is for another system")))),
         }
     }
@@ -66,7 +66,7 @@ impl Connection {
         Ok(Self { sender, _pump: AbortOnDropHandle::new(pump) })
     }
 
-    /// The answer's head, whatever its status.
+    /// Sends a request, and returns the head of the answer, whatever its status.
     pub(super) async fn send(&mut self, request: Builder) -> Result<Response<Incoming>, RequestError> {
         self.send_with(request, nothing()).await
     }
@@ -98,7 +98,7 @@ impl Daemon {
         self.send_with(request, nothing()).await
     }
 
-    /// The same with a body, which is sent as it is read.
+    /// Like `send`, with a body that is sent as it is read.
     pub(super) async fn send_with(&self, request: Builder, body: Body) -> Result<Answering, RequestError> {
         let mut connection = self.ask(Connection::open(&self.place)).await?;
         let response = connection.send_with(request, body).await?;
@@ -141,7 +141,7 @@ fn nothing() -> Body {
     UnsyncBoxBody::new(Empty::new().map_err(|never| match never {}))
 }
 
-/// Status and the daemon's words, of an answer whose status is no success.
+/// The status and the daemon's words of an answer that is not a success.
 pub(super) async fn refusal(mut response: Response<Incoming>) -> (u16, String) {
     #[derive(serde::Deserialize)]
     struct Refusal {
@@ -177,7 +177,7 @@ pub(super) fn push_parameter(query: &mut String, key: &str, value: &str) {
     }
 }
 
-/// The connection broke, or carries no HTTP.
+/// The error of a connection that broke, or carries no HTTP.
 pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> RequestError {
     RequestError::Cut(root_cause(error))
 }

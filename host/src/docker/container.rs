@@ -15,17 +15,17 @@ use super::{
 };
 use crate::progress::Event;
 
-/// On every container that we create, with its purpose as value: what a killed flowhold leaves behind can be found with
-/// `docker ps -a --filter label=io.flowhold.run`.
+/// The label of every container that we create, with its purpose as value: what a killed flowhold leaves behind can be
+/// found with `docker ps -a --filter label=io.flowhold.run`.
 const LABEL: &str = "io.flowhold.run";
 
-/// After an interruption, how long to wait for the id of a container that is being made.
+/// How long to wait, after an interruption, for the id of a container that is being made.
 const LAST_WORD: Duration = Duration::from_secs(10);
 const REMOVAL: Duration = Duration::from_secs(60);
 const ATTEMPTS: u32 = 3;
 
-/// A container of ours. [`Daemon::remove`] takes it away; dropped unremoved (its operation's future was dropped), it is
-/// removed in the background as long as the runtime lives.
+/// A container of ours, until [`Daemon::remove`] removes it. If it is dropped before (with the future of its
+/// operation), it is removed in the background as long as the runtime lives.
 #[derive(Debug)]
 pub(super) struct Container {
     docker: Docker,
@@ -52,7 +52,7 @@ impl Daemon {
         }
         body.image = Some(image.to_owned());
         body.labels = Some(HashMap::from([(LABEL.to_owned(), purpose.to_owned())]));
-        // A name of ours, so that people can be told which one it is, even if the daemon doesn't say.
+        // We choose the name, so that people can be told which container it is, even if the daemon doesn't say.
         let name = format!("flowhold-{}", uuid::Uuid::new_v4());
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let request = self.docker.create_container(Some(options), body);
@@ -64,7 +64,7 @@ impl Daemon {
                 Err(RequestError::Timeout(ANSWER))
             }
             Err(Interrupted) => {
-                // The daemon may be creating it: only its answer tells whether there is one to remove.
+                // The daemon may be creating the container: only its answer tells whether there is one to remove.
                 match tokio::time::timeout(LAST_WORD, request).await {
                     Ok(Ok(made)) => self.remove(self.container(made.id)).await,
                     Ok(Err(_)) => {}
@@ -91,13 +91,13 @@ impl Daemon {
         });
     }
 
-    /// Kills and removes the container. That is tried even after an interruption, and more than once. If it fails, that
-    /// is reported, and the operation's own result stays.
+    /// Kills and removes the container, even after an interruption, in several attempts. If it fails, that is reported,
+    /// and the operation's own result stays.
     pub(super) async fn remove(&self, mut container: Container) {
         let mut reason = String::new();
         for attempt in 1..=ATTEMPTS {
             match tokio::time::timeout(REMOVAL, removal(&container.docker, &container.id)).await {
-                // It is gone, or being removed.
+                // The container is gone, or being removed.
                 Ok(Ok(()) | Err(RequestError::Answer { status: 404 | 409, .. })) => {
                     container.removed = true;
                     return;
@@ -115,7 +115,7 @@ impl Daemon {
         });
     }
 
-    /// Until the daemon has removed the container of an interrupted build, which it does by itself.
+    /// Waits until the daemon has removed the container of an interrupted build, which it does by itself.
     pub(super) async fn wait_for_removal(&self, container: Option<&str>) {
         let Some(id) = container else { return };
         let options = WaitContainerOptionsBuilder::default().condition("removed").build();

@@ -1,7 +1,7 @@
 //! Copying a file out of an image without running anything in it.
 //!
-//! The daemon gives files of containers only, as a tar. The image is not ours, so neither is what the tar holds: one
-//! regular file is taken from it, under no name of its choosing.
+//! The daemon gives files only of containers, as a tar. The image may be anybody's, and so may the tar: one regular
+//! file is taken from it, and none of the tar's names is used.
 
 use std::{
     cell::Cell,
@@ -18,20 +18,20 @@ use tokio::sync::mpsc;
 use super::{Daemon, DockerError, container::Container, reference::Reference, request_error::RequestError};
 use crate::{failure::of_system, progress::clean};
 
-/// How many bytes an archive may have besides the file: paths are shorter.
+/// How many bytes an archive may have besides the file: even long paths need fewer.
 const HEADERS: u64 = 1 << 20;
 
-/// Chunks between the connection and the disk.
+/// How many chunks may wait between the connection and the disk.
 const CHUNKS: usize = 8;
 
 impl Daemon {
-    /// The file at `path` in the image, whole, in a file without a name; none if the image has no such path.
+    /// Copies the file at `path` in the image to a file without a name; none if the image has no such path.
     ///
     /// # Errors
-    /// If the path is no regular file (a link is not followed), or there is no place to store it.
+    /// If the path is not a regular file (a link is not followed), or the copy can't be stored.
     pub(crate) async fn copy_out(&self, image: &str, path: &str) -> Result<Option<File>, DockerError> {
         Reference::parse(image)?;
-        // It is never started, but an image without a command needs one to become a container.
+        // The container is never started, but an image without a command needs one to become a container.
         let body = ContainerCreateBody { entrypoint: Some(vec!["/never-started".to_owned()]), ..Default::default() };
         let container = self.create("copy", image, body).await?;
         let result = self.download(&container, image, path).await;
@@ -84,7 +84,7 @@ impl Daemon {
 /// Why an archive did not become a file.
 #[derive(Debug)]
 enum Unfit {
-    /// It holds this instead.
+    /// The archive holds this instead.
     Found(String),
     Reading(io::Error),
     Writing(io::Error),
@@ -131,7 +131,7 @@ fn extract(archive: impl Read) -> Result<File, Unfit> {
     Ok(file)
 }
 
-/// An archive that is read to a limit: its headers may be of any length, and are held in memory.
+/// An archive with a limit for reading, because its headers may be of any length, and are held in memory.
 struct Metered<'l, R> {
     archive: R,
     left: &'l Cell<u64>,

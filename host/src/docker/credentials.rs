@@ -1,9 +1,9 @@
 //! Credentials for a registry, from where `docker login` keeps them.
 //!
-//! The same places in the same order as the docker command line: the registry's own helper (`credHelpers`), the common
-//! store (`credsStore`), the file itself (`auths`). Written here because `docker_credential` 1.4 takes a missing file
-//! for a broken one, fails on the empty `auth` that a store leaves behind, and blocks the thread while a helper asks
-//! its user.
+//! The places and their order are those of the docker command line: the registry's own helper (`credHelpers`), the
+//! common store (`credsStore`), the file itself (`auths`). Written here because `docker_credential` 1.4 takes a missing
+//! file for a broken one, fails on the empty `auth` that a store leaves behind, and blocks the thread while a helper
+//! asks its user.
 
 use std::{
     collections::BTreeMap,
@@ -30,10 +30,10 @@ use crate::failure::{FailureKind, of_system};
 /// Docker Hub's name in configuration files, older than its host's.
 const HUB: &str = "https://index.docker.io/v1/";
 
-/// A helper may ask its user for a password; after this long nobody is there.
+/// How long a helper may ask its user for a password: after this long nobody is there.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// No answer of a helper is longer, in bytes.
+/// The longest answer of a helper, in bytes.
 const LARGEST: u64 = 64 << 10;
 /// Reasons are quoted up to this length, in characters.
 const LONGEST_REASON: usize = 500;
@@ -45,7 +45,7 @@ pub(crate) enum CredentialsError {
     #[error("the docker configuration {file:?} can't be read: {reason}")]
     Unreadable {
         file: PathBuf,
-        /// Why not; never with the file's content.
+        /// Why it can't be read; never with the file's content.
         reason: String,
     },
     /// The configuration's entry for a registry makes no sense.
@@ -80,14 +80,14 @@ impl CredentialsError {
     }
 }
 
-/// Who the user is to a registry. Its `Debug` shows no secret.
+/// The user's credentials for a registry. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) username: String,
     pub(super) password: String,
     /// An OAuth refresh token, in place of a password.
     pub(super) identity_token: Option<String>,
-    /// The key under which the daemon files them.
+    /// The key under which the daemon stores them.
     pub(super) server: String,
 }
 
@@ -169,7 +169,7 @@ async fn converse(program: &Path, server: &str) -> io::Result<Output> {
         .kill_on_drop(true)
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that needs no input may close it unread; whether that is an error, its exit code says.
+        // A helper that needs no input may close it unread; its exit code says whether that is an error.
         let _ = stdin.write_all(server.as_bytes()).await;
     }
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -191,7 +191,7 @@ fn complaint(output: Output) -> Option<String> {
     Some(if said.is_empty() { output.status.to_string() } else { said })
 }
 
-/// What a helper writes, up to the limit. One that goes on writing finds its pipe closed.
+/// Reads a helper's output up to the limit. A helper that goes on writing finds its pipe closed.
 async fn read_some(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
@@ -213,7 +213,7 @@ impl Answer {
         let server = server.to_owned();
         match username.as_str() {
             _ if secret.is_empty() => None,
-            // The marker that the secret is a token.
+            // This name marks the secret as a token.
             "<token>" => {
                 let (username, password) = (String::new(), String::new());
                 Some(Credentials { username, password, identity_token: Some(secret), server })
@@ -232,7 +232,7 @@ impl Entry {
             let bytes = GeneralPurpose::new(&STANDARD, lenient).decode(auth).map_err(|_| "auth is not base64")?;
             let text = String::from_utf8(bytes).map_err(|_| "auth is not UTF-8")?;
             let (name, secret) = text.split_once(':').ok_or("auth is not user:password")?;
-            // Docker for Windows once padded with zeros.
+            // Docker for Windows once padded the password with zeros.
             (username, password) = (name.to_owned(), secret.trim_end_matches('\0').to_owned());
         }
         let identity_token = self.identitytoken.clone().filter(|token| !token.is_empty());
@@ -303,7 +303,7 @@ mod tests {
             ("https://index.docker.io/v1/", "docker.io"),
             ("docker.io", "docker.io"),
             ("registry-1.docker.io", "docker.io"),
-            // As BuildKit asks for Docker Hub's.
+            // BuildKit's names for Docker Hub.
             ("https://index.docker.io/v1/", "registry-1.docker.io"),
             ("docker.io", "index.docker.io"),
         ] {

@@ -14,7 +14,7 @@ use crate::{
     progress::{Progress, clean, without_passwords},
 };
 
-/// Docker daemons: that of the host, and others that it lets specs name.
+/// Docker daemons: the host's own, and others that it lets specs name.
 pub struct Engine {
     settings: Settings,
     addresses: AddressGrant,
@@ -22,17 +22,17 @@ pub struct Engine {
     begun: Arc<Begun>,
 }
 
-/// Says whether a component may have the daemon that is there: `tcp://10.0.0.7:2375`.
+/// Says whether a component may use the daemon at an address such as `tcp://10.0.0.7:2375`.
 pub type AddressGrant = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// A pull that was begun, until it is asked for.
+/// A pull that was begun ahead, until a build asks for it.
 type Begun = Mutex<Option<(PulledImage, BegunPull)>>;
 
 fn locked(begun: &Begun) -> MutexGuard<'_, Option<(PulledImage, BegunPull)>> {
     begun.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A pull that was begun; a build that comes after this begins with one of its own.
+/// Dropping this ends a pull that was begun ahead, unless it was asked for; a later build begins one of its own.
 #[must_use]
 pub(crate) struct PullAhead {
     begun: Arc<Begun>,
@@ -41,13 +41,13 @@ pub(crate) struct PullAhead {
 
 impl Drop for PullAhead {
     fn drop(&mut self) {
-        // Another may have been begun since.
+        // Another pull may have been begun since.
         locked(&self.begun).take_if(|(_, pull)| pull.as_ref().id() == self.task);
     }
 }
 
 impl Engine {
-    /// Tells `progress` what is going on and gives `output` what flows print. `interrupt` stops whatever is running.
+    /// Reports events to `progress`, and gives `output` what flows print. `interrupt` stops everything that is running.
     pub fn new(progress: Arc<dyn Progress>, interrupt: CancellationToken, output: Output) -> Self {
         let (kill, secrets): (_, SecretGrant) = (CancellationToken::new(), Arc::new(|_| false));
         let settings = Settings { progress, interrupt, kill, secrets };
@@ -55,8 +55,8 @@ impl Engine {
     }
 
     /// Begins to pull a base image that a build will ask for, in a tokio runtime. Progress and errors are reported only
-    /// then; a pull that nobody has asked for ends, without a word, when what this returns is dropped. None where the
-    /// component may not have the daemon.
+    /// when it asks; if nobody asks, dropping the result ends the pull without a word. None if the component may not
+    /// have the daemon.
     pub(crate) fn pull_ahead(&self, image: PulledImage) -> Option<PullAhead> {
         self.may_connect(image.base_url.as_deref()).ok()?;
         let (settings, wanted) = (self.settings.clone(), image.clone());
@@ -79,24 +79,24 @@ impl Engine {
         }
     }
 
-    /// After an interruption, a flow has time to clean up; with this it can be killed meanwhile.
+    /// After an interruption, a flow has time to clean up; cancelling this token kills it at once.
     #[must_use]
     pub fn kill(mut self, kill: CancellationToken) -> Self {
         self.settings.kill = kill;
         self
     }
 
-    /// Lets specs name the daemons to which `granted` says yes; without this there is the host's own, as `DOCKER_HOST`
-    /// has it. A daemon gets the user's credentials for the registries of the images that it pulls and pushes, and its
-    /// BuildKit for any registry that it asks for.
+    /// Lets specs name the daemons that `granted` allows; by default, only the host's own (as `DOCKER_HOST` has it) is
+    /// used. A daemon gets the user's credentials for the registries of the images that it pulls and pushes, and its
+    /// BuildKit those for any registry that it asks for.
     #[must_use]
     pub fn addresses(mut self, granted: AddressGrant) -> Self {
         self.addresses = granted;
         self
     }
 
-    /// Lets builds have the secrets to which `granted` says yes; without this they have none. It is the component that
-    /// asks for them, and the steps of its Dockerfile that get them.
+    /// Lets builds have the secrets that `granted` allows; by default they have none. The component asks for the
+    /// secrets, and the steps of its Dockerfile get them.
     #[must_use]
     pub fn secrets(mut self, granted: SecretGrant) -> Self {
         self.settings.secrets = granted;

@@ -14,7 +14,7 @@ pub(crate) enum DockerError {
     /// The docker command line has no such context, or a broken one.
     #[error("the docker context {name:?} can't be used: {reason}")]
     NoContext { name: String, reason: String },
-    /// Nobody answers, or something that is not a docker daemon.
+    /// Nothing answers, or what answers is not a docker daemon.
     #[error("no docker daemon at {address}: {reason}")]
     NoDaemon { address: String, reason: String },
     /// A daemon is there, but has no answer now.
@@ -45,7 +45,7 @@ pub(crate) enum DockerError {
         registry: String,
         message: String,
         fault: Fault,
-        /// The daemon has an image of that name, for a pull that failed.
+        /// For a failed pull: the daemon has an image of that name.
         present: bool,
     },
     /// The credentials for a registry could not be read.
@@ -58,7 +58,7 @@ pub(crate) enum DockerError {
         step: String,
         instruction: String,
         message: String,
-        /// What our own checks in the image said, without their prefix.
+        /// The messages of our own checks in the image, without their prefix.
         findings: Vec<String>,
         /// The last lines that the step wrote.
         log: Vec<String>,
@@ -68,7 +68,7 @@ pub(crate) enum DockerError {
     /// The daemon refused the build before its first step.
     #[error("the daemon refused the build: {message}")]
     BuildRefused { message: String, fault: Fault },
-    /// The build's end never came.
+    /// The answer stopped before the build's end.
     #[error("the daemon closed the connection before the build ended")]
     BuildCut {
         /// The step that was running, such as `3/9`.
@@ -97,7 +97,7 @@ pub(crate) enum DockerError {
     /// A container ran longer than allowed; it has been removed.
     #[error("the container of {image:?} did not end within {}", seconds(.after))]
     RunTimeout { image: String, after: Duration },
-    /// The container's output could not be passed on; it has been removed.
+    /// The container's output could not be passed on; the container has been removed.
     #[error("the output of the container could not be written: {}", of_system(.0))]
     Output(#[source] io::Error),
     /// A path in an image is there, but is not a file.
@@ -106,7 +106,7 @@ pub(crate) enum DockerError {
     /// A file from an image could not be stored.
     #[error("a file from the image can't be stored: {}", of_system(.0))]
     Save(#[source] io::Error),
-    /// The daemon said no.
+    /// The daemon refused.
     #[error("the daemon refused to {operation}: {message}")]
     Refused {
         /// A verb with its object: what the daemon was asked to do.
@@ -121,7 +121,7 @@ pub(crate) enum DockerError {
     /// The daemon took too long to answer.
     #[error("the daemon did not {operation} within {}", seconds(.after))]
     Timeout { operation: &'static str, after: Duration },
-    /// The user stopped it.
+    /// The user stopped the operation.
     #[error("interrupted")]
     Interrupted,
 }
@@ -162,7 +162,7 @@ impl DockerError {
         }
     }
 
-    /// What to do about it, where there is something that people can do.
+    /// What people can do about it, if anything.
     #[must_use]
     pub(crate) fn help(&self) -> Option<String> {
         Some(match self {
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_image_without_python_is_named() {
-        // Heard from Docker 20.10: BuildKit says it in the step's log, the classic builder as its error.
+        // Heard from Docker 20.10: BuildKit says this in the step's log, the classic builder as its error.
         let exec =
             "runc run failed: unable to start container process: exec: \"python\": executable file not found in $PATH";
         for (message, log) in [("exit code: 1", vec![exec.to_owned()]), (exec, Vec::new())] {

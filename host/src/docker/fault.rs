@@ -1,7 +1,7 @@
-//! What the daemon means by what it says.
+//! What the daemon's error messages mean.
 //!
 //! The daemon speaks in sentences, not codes: the same status 500 means a registry that is down, a wrong password, or a
-//! name that DNS doesn't know. [`Fault`] reads them, so that nobody else must.
+//! name that DNS doesn't know. [`Fault`] reads the sentences, so that nothing else must.
 
 use crate::failure::FailureKind;
 
@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     Busy,
     /// The daemon's disk is full.
     DiskFull,
-    /// The daemon finds fault with what it was given.
+    /// The daemon rejects what it was given.
     Invalid,
     /// None of these.
     Other,
@@ -29,7 +29,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// Reads the daemon's words; the status is that of its answer, if the words came with one.
     pub(super) fn of(status: Option<u16>, words: &str) -> Self {
-        // Without quoted parts: these are addresses, and the image's name in them may be any word.
+        // Quoted parts are left out: they are addresses, in which the image's name may be any word.
         let words = words.split('"').step_by(2).collect::<String>().trim().to_lowercase();
         let says = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
         // Ordered: "pull access denied, repository does not exist" is about access, and a DNS server that doesn't
@@ -37,7 +37,7 @@ impl Fault {
         if says(&["no space left on device"]) {
             Self::DiskFull
         } else if says(&["invalid reference format", "not supported by buildkit"]) {
-            // Some calls answer it with status 500.
+            // Some calls answer this with status 500.
             Self::Invalid
         } else if status == Some(429) || says(&["toomanyrequests", "too many requests", " 429 "]) {
             Self::Busy
@@ -59,7 +59,7 @@ impl Fault {
         {
             Self::Denied
         } else if status == Some(404) || says(&["manifest unknown", "name unknown"]) || words.ends_with(": not found") {
-            // Before the words below are looked for: the image's name may contain one of them.
+            // Checked before the words below, because the image's name may contain one of them.
             Self::Missing
         } else if says(&["x509:", "certificate", "server gave http response to https client"]) {
             Self::Untrusted
@@ -135,7 +135,7 @@ impl Fault {
 }
 
 /// Whether another build gave an image the same new name at the same moment: a daemon that keeps images in containerd
-/// (28.5 is one) fails one of the two for it. All its steps are in the cache by then.
+/// (such as 28.5) then fails one of the two builds. All steps of that build are in the cache by then.
 pub(super) fn named_at_once(words: &str) -> bool {
     words.starts_with("image \"") && words.ends_with("\": already exists")
 }

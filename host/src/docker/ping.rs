@@ -1,4 +1,4 @@
-//! Who answers at the other end: what the head of its answer to a ping says, as docker's own client reads it.
+//! Identifies the daemon by the head of its answer to a ping, as docker's own client does.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use super::{
 };
 use crate::capability::ImageBuilder;
 
-/// Docker 17.06: the first to tell a registry's digest (`/distribution`) and a built image's id.
+/// Docker 17.06: the first that tells a registry's digest (`/distribution`) and a built image's id.
 const OLDEST_API: (u32, u32) = (1, 30);
 
-/// The first API whose daemons have BuildKit, without experiments.
+/// The first API version in which BuildKit is not experimental.
 const WITH_BUILDKIT: (u32, u32) = (1, 39);
 
 const CONNECT: Duration = Duration::from_secs(15);
 
 impl Daemon {
-    /// What it prefers to build images with. Our requests have no version in the path, and bollard's neither, so the
+    /// The builder that the daemon prefers. Neither our requests nor bollard's have a version in the path, so the
     /// daemon answers with its newest one, and there is nothing to negotiate but whether that is new enough.
     ///
     /// # Errors
-    /// If nobody answers, or something else, or the daemon is too old.
+    /// If nothing answers, what answers is not a docker daemon, or the daemon is too old.
     pub(super) async fn ping(&self) -> Result<ImageBuilder, DockerError> {
         let no_answer = |reason: String| DockerError::NoAnswer { address: self.address.clone(), reason };
         let no_docker = |reason: String| DockerError::NoDaemon { address: self.address.clone(), reason };
@@ -56,20 +56,20 @@ impl Daemon {
         let ping = async { Connection::open(&self.place).await?.send(Request::get("/_ping")).await };
         let mut identity = Identity::of(self.ask(ping).await?.headers());
         if identity.api.is_none() {
-            // Docker 1.12, or a proxy that strips the daemon's headers. For this answer a daemon starts two programs, which
-            // is why it isn't asked first.
+            // Docker 1.12, or a proxy that strips the daemon's headers. For the answer to `/version`, a daemon starts
+            // two programs, which is why it isn't asked for first.
             identity.take_version(&self.answer(Request::get("/version")).await?);
         }
         Ok(identity)
     }
 }
 
-/// What is known of who answers.
+/// What is known about the daemon.
 #[derive(Debug, Default)]
 struct Identity {
-    /// Both numbers of the newest version of the API that it speaks.
+    /// Major and minor of the newest version of the API that the daemon speaks.
     api: Option<(u32, u32)>,
-    /// Whether it is Docker itself, and not something that speaks its API.
+    /// Whether the daemon is Docker itself, and not something that speaks its API.
     is_docker: bool,
     is_linux: bool,
     builder: Option<String>,
@@ -91,8 +91,8 @@ impl Identity {
         self.is_linux = version.os.as_deref() == Some("linux");
     }
 
-    /// A Docker daemon that prefers neither, as those before version 23, has both. Others that speak its API have the
-    /// classic one at most, and report its progress in words of their own.
+    /// A Docker daemon that names no builder, as those before version 23, has both. Other programs that speak its API
+    /// have the classic one at most, and report its progress in words of their own.
     fn preferred_builder(&self) -> ImageBuilder {
         let has_both = self.is_docker && self.is_linux && self.api.is_some_and(|api| api >= WITH_BUILDKIT);
         match self.builder.as_deref() {
@@ -103,7 +103,7 @@ impl Identity {
     }
 }
 
-/// Both numbers of a version such as `1.41`.
+/// Major and minor of a version such as `1.41`.
 fn numbers(version: &str) -> Option<(u32, u32)> {
     let (major, minor) = version.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))

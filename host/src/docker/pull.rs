@@ -14,15 +14,15 @@ use super::{
 };
 use crate::progress::Operation;
 
-/// A pull that the daemon was asked for before anybody waited for it.
+/// A pull that was begun before a build asked for it.
 pub(super) type BegunPull = AbortOnDropHandle<Result<Option<Answering>, DockerError>>;
 
 impl Daemon {
-    /// Gets an image from its registry, newer or not: for this platform (`linux/arm64`), or else the daemon's own.
+    /// Pulls an image from its registry, newer or not: for this platform (`linux/arm64`), or else for the daemon's own.
     ///
     /// # Errors
-    /// If the registry doesn't give it. That the daemon has an image of that name doesn't help, as it may be another
-    /// one; but the error's help mentions it.
+    /// If the registry doesn't give it, even if the daemon has an image of that name, which may be another one; the
+    /// error's help mentions that one.
     pub(super) async fn pull(
         &self,
         reference: &str,
@@ -35,10 +35,10 @@ impl Daemon {
         self.watched(Operation::Pull, reference, pull).await
     }
 
-    /// Has the daemon begin, for a `pull` that follows. None where it can't be asked, for which that will say why.
+    /// Has the daemon begin a pull for a later call of `pull`. None if it can't be asked, and that call will say why.
     ///
     /// # Errors
-    /// What nobody needs to try again: the user's credentials can't be had.
+    /// An error that trying again can't mend: the user's credentials can't be had.
     pub(super) async fn begin_pull(
         &self,
         reference: &str,
@@ -68,20 +68,22 @@ impl Daemon {
         last_progress: &LastProgress,
     ) -> Result<(), DockerError> {
         let tell = |line: &Line| self.tell_transfer(line, last_progress);
-        let mut end = None;
+        let mut of_begun = None;
         if let Some(begun) = begun
             && let Some(answering) = self.unless_interrupted(begun).await?.unwrap_or(Ok(None))?
         {
-            let begun = self.transfer(async { Ok(answering) }, tell).await;
-            // A connection from which nobody has read for long may be cut; what the daemon says counts.
-            end = Some(begun).filter(|end| !matches!(end, Err(RequestError::Cut(_))));
+            of_begun = Some(self.transfer(async { Ok(answering) }, tell).await);
         }
-        let end = match end {
-            Some(end) => end,
-            None => {
+        let end = match of_begun {
+            // A connection that nobody reads for long may be cut: then the pull begins anew. Other errors count.
+            None | Some(Err(RequestError::Cut(_))) => {
                 let request = self.pull_request(name, platform).await?;
-                self.transfer(self.send(request), tell).await
+                match (self.transfer(self.send(request), tell).await, of_begun) {
+                    (Err(RequestError::Unreachable { .. }), Some(cut)) => cut,
+                    (end, _) => end,
+                }
             }
+            Some(end) => end,
         };
         if let Err(error) = end {
             return Err(self.pull_error(name, error).await);
@@ -98,7 +100,7 @@ impl Daemon {
         check_platform(name, &found, wanted)
     }
 
-    /// Those for which a daemon that may have an image for several has it; none where it doesn't tell (before Docker 28).
+    /// The platforms for which the daemon has the image; empty if the daemon doesn't tell (before Docker 28).
     async fn platforms(&self, name: &Reference) -> Result<Vec<String>, DockerError> {
         let question = Request::get(format!("/images/{}/json?manifests=1", name.full()));
         let image: Manifests =
@@ -117,7 +119,7 @@ impl Daemon {
     }
 }
 
-/// The answer about an image that may be there for several platforms. Of attestations there is no image data.
+/// The answer about an image that may be there for several platforms. Attestations have no image data.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Manifests {
@@ -153,8 +155,8 @@ const ALIASES: [(&str, &str); 6] = [
     ("armel", "arm"),
 ];
 
-/// If a name stands for a single image instead of a list, daemons take it whatever platform was asked for: older ones
-/// always, newer ones if they have it already.
+/// Refuses an image for another platform. If a name stands for a single image instead of a list, daemons accept it for
+/// any platform: older ones always, newer ones if they have it already.
 fn check_platform(name: &Reference, found: &[String], wanted: &str) -> Result<(), DockerError> {
     let lower = wanted.to_lowercase();
     let known = lower.split('/').map(|part| ALIASES.iter().find(|(alias, _)| *alias == part).map_or(part, |one| one.1));

@@ -14,8 +14,8 @@ use super::{
 use crate::progress::{Event, Operation};
 
 impl Daemon {
-    /// Gives an image to its registry and returns the digest under which that has it. The image stays in the daemon: it
-    /// is the cache of the next build.
+    /// Pushes an image, and returns the digest under which the registry has it. The image stays in the daemon: it is
+    /// the cache of the next build.
     ///
     /// # Errors
     /// If the daemon doesn't have the image, or the registry doesn't take it.
@@ -76,8 +76,8 @@ impl Daemon {
         Ok(digest)
     }
 
-    /// A daemon that is killed ends the stream without a word. The push is complete only if the registry has under that
-    /// name what the daemon has.
+    /// A killed daemon ends the stream without a word. The push is complete only if the registry has the daemon's image
+    /// under that name.
     async fn unspoken_digest(&self, name: &Reference) -> Result<String, DockerError> {
         let pushed = self.image(&name.full()).await?.map(|image| image.digests).unwrap_or_default();
         let published = self.published(&name.full()).await?;

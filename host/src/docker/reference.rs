@@ -1,14 +1,14 @@
 //! An image reference, taken apart as far as the daemon's calls need it.
 //!
 //! Invariant: a [`Reference`] can be put into the path of a request and stays one segment of it (or several, but none
-//! that leads elsewhere). Which names are good is decided by the core.
+//! that leads elsewhere). The core decides which names are good.
 
 use super::error::DockerError;
 
 /// `host/path:tag` or `host/path@digest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// All before the tag or digest.
+    /// Everything before the tag or digest.
     pub(super) repository: String,
     /// The tag; the daemon's default where none is given.
     pub(super) tag: String,

@@ -1,5 +1,4 @@
-//! What became of one request, in terms of the connection. What that means for an operation is for the operation to
-//! say; here bollard's errors end.
+//! How one request failed, in terms of the connection; the operation says what that means. bollard's errors end here.
 
 use std::{io, time::Duration};
 
@@ -11,7 +10,7 @@ use crate::{
     progress::{clean, without_passwords},
 };
 
-/// What a single request came to, before it is known what that means for the operation.
+/// How a single request failed, before the operation says what that means.
 #[derive(Debug)]
 pub(super) enum RequestError {
     /// A status other than success.
@@ -24,11 +23,11 @@ pub(super) enum RequestError {
     Unreachable { reason: String, denied: bool },
     /// No answer in time.
     Timeout(Duration),
-    /// What answered is a classic builder, which was not asked for.
+    /// A classic builder answered, but BuildKit was asked for.
     NoBuildkit,
-    /// BuildKit is there, but was given no way to ask for anything.
+    /// BuildKit is there, but got no session in which it can ask for anything.
     NoSession(String),
-    /// The user stopped it.
+    /// The user stopped the request.
     Interrupted,
 }
 
@@ -42,7 +41,7 @@ impl RequestError {
         }
     }
 
-    /// The error of an operation that has no better words for it. The daemon was asked to `operation`.
+    /// The error of an operation that has no better words for this one. The daemon was asked to `operation`.
     pub(super) fn into_error(self, operation: &'static str, address: &str) -> DockerError {
         match self {
             Self::Answer { status, message } => DockerError::Refused { operation, status: Some(status), message },
@@ -58,7 +57,7 @@ impl RequestError {
     }
 }
 
-/// The user stopped what was to be waited for.
+/// The user stopped the work that was waited for.
 pub(super) struct Interrupted;
 
 impl From<Interrupted> for RequestError {
@@ -95,7 +94,7 @@ impl From<Bollard> for RequestError {
     }
 }
 
-/// The daemon's words about an error, if a line of its answer tells of one. Newer daemons say them twice.
+/// The daemon's words about an error, if a line of its answer has one. Newer daemons say them twice.
 pub(super) fn line_error(error: Option<String>, detail: Option<ErrorDetail>) -> Option<String> {
     let error = error.filter(|error| !error.is_empty());
     let Some(detail) = detail else { return error };

@@ -1,4 +1,4 @@
-//! Repeating what failed because a registry was busy, or was restarted in the middle.
+//! Repeats operations that failed because a registry was busy, or was restarted in the middle.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,10 +8,10 @@ use std::{
 use super::{Daemon, DockerError, Fault};
 use crate::{failure::FailureKind, progress::Event};
 
-/// The pauses before further attempts. What a registry asks for (`Retry-After`), the daemon doesn't pass on.
+/// The pauses before further attempts. The daemon doesn't pass on what a registry asks for (`Retry-After`).
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// After this long without progress there is no further attempt: some errors the daemon reports only after attempts of
+/// After this long without progress there is no further attempt: the daemon reports some errors only after attempts of
 /// its own. A transfer that makes progress may take any time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,8 +23,8 @@ impl LastProgress {
         Self(Mutex::new(Instant::now()))
     }
 
-    /// Takes note of what the daemon says. That it waits before another attempt, which it says each second, is no
-    /// progress.
+    /// Takes note of what the daemon says. The status that it sends each second while it waits before another attempt
+    /// is no progress.
     pub(super) fn hear(&self, status: Option<&str>) {
         if !status.is_some_and(|status| status.starts_with("Retrying in ")) {
             self.restart();
@@ -41,9 +41,9 @@ impl LastProgress {
 }
 
 impl Daemon {
-    /// Does something for which a registry is asked, and repeats it if the registry was busy or cut the connection;
-    /// from then on also if it can't be reached, as it may be starting. Everything else fails at once: a wrong password
-    /// stays wrong.
+    /// Does work that asks a registry, and repeats it if the registry was busy or cut the connection; after the first
+    /// attempt also if the registry can't be reached, as it may be starting. Everything else fails at once: a wrong
+    /// password stays wrong.
     pub(super) async fn patiently<T, F>(
         &self,
         last_progress: &LastProgress,

@@ -19,10 +19,10 @@ use crate::{capability::ContainerRun, progress::Event};
 /// How long a command may take to end after it was told to.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// After the command's end, how long its last output may be on its way.
+/// How long the last output may be on its way after the command's end.
 const LAST_OUTPUT: Duration = Duration::from_secs(10);
 
-/// How long the rest of a line is waited for, so that what is written on the other stream doesn't get into it.
+/// How long to wait for the rest of a line, so that output of the other stream doesn't get into it.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The beginning of a line is passed on once it has this many bytes.
@@ -31,7 +31,7 @@ const LONG: usize = 64 << 10;
 /// How long the daemon may take to kill the command after the grace.
 const KILLING: Duration = Duration::from_secs(2);
 
-/// Where output was written to.
+/// The stream to which output was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum OutputStream {
@@ -39,14 +39,14 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Takes output as it comes: whole lines, unless the rest of one is long in coming. It may block; its error ends the
+/// Takes output as it comes: whole lines, unless the rest of a line is long in coming. It may block; its error ends the
 /// run.
 pub type Output = Arc<dyn Fn(OutputStream, &[u8]) -> io::Result<()> + Send + Sync>;
 
 impl Daemon {
-    /// Runs the command and returns its exit code. The container is gone when this returns, on every path: at the
-    /// command's end, at its timeout, interrupted, or when `output` fails. After a timeout or an interruption it is
-    /// sent SIGINT, has [`GRACE`] to clean up, and then is killed. Without a command it is the image's own.
+    /// Runs the command, or the image's own if none is given, and returns its exit code. The container is gone when
+    /// this returns, on every path: at the command's end, at its timeout, at an interruption, or when `output` fails.
+    /// At a timeout or an interruption, the command is sent SIGINT, has [`GRACE`] to clean up, and then is killed.
     ///
     /// # Errors
     /// If the container can't be started or watched. The command's own failure is an exit code.
@@ -89,7 +89,7 @@ impl Daemon {
     }
 
     async fn watch(&self, container: &Container, image: &str, output: &Output) -> Result<i64, DockerError> {
-        // Attached before the start: nothing that the command writes is lost.
+        // Attached before the start, so that none of the command's output is lost.
         let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
         let attached = self.ask(self.docker.attach_container(container.id(), Some(options))).await;
         let AttachContainerResults { output: mut written, input: _keep_open } =
@@ -121,11 +121,11 @@ impl Daemon {
         }
     }
 
-    /// Ends the command. What it prints meanwhile is passed on, if somebody reads it.
+    /// Ends the command. What the command prints meanwhile is passed on, if somebody reads it.
     async fn stop(&self, container: &Container, work: impl Future<Output = Result<i64, DockerError>>) {
         let seconds = i32::try_from(GRACE.as_secs()).unwrap_or_default();
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
-        // The daemon waits, and then kills. If it doesn't, the container is removed all the same.
+        // The daemon waits for the command, and then kills it. If it doesn't, the container is removed all the same.
         let stopped = async { tokio::join!(self.docker.stop_container(container.id(), Some(options)), work) };
         tokio::select! {
             () = self.settings.kill.cancelled() => {}
@@ -141,7 +141,7 @@ impl Daemon {
         }
     }
 
-    /// The exit code, when there is one.
+    /// Waits for the exit code.
     fn exit(&self, container: &Container) -> impl Future<Output = Result<i64, DockerError>> {
         const OPERATION: &str = "wait for a container";
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
@@ -173,7 +173,7 @@ impl Daemon {
     }
 }
 
-/// The line that has begun on each stream.
+/// The unfinished line of each stream.
 #[derive(Default)]
 struct Lines {
     stdout: Vec<u8>,
@@ -181,7 +181,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// What can be passed on now.
+    /// Takes output, and returns what can be passed on now.
     fn take(&mut self, chunk: LogOutput) -> Vec<(OutputStream, Vec<u8>)> {
         let (stream, begun, bytes) = match chunk {
             LogOutput::StdErr { message } => (OutputStream::Stderr, &mut self.stderr, message),
@@ -202,7 +202,7 @@ impl Lines {
         !self.stdout.is_empty() || !self.stderr.is_empty()
     }
 
-    /// All that was kept back.
+    /// Everything that was held back.
     fn rest(&mut self) -> Vec<(OutputStream, Vec<u8>)> {
         vec![
             (OutputStream::Stdout, std::mem::take(&mut self.stdout)),

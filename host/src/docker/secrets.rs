@@ -19,7 +19,7 @@ use crate::{
 /// BuildKit takes no larger secret.
 const LARGEST: usize = 500 * 1024;
 
-/// A line of a secret of several lines is masked by itself, unless it is as short as a bracket.
+/// In a secret of several lines, each line is masked by itself, unless it is shorter than this, such as a bracket.
 const SHORTEST_LINE: usize = 6;
 
 /// A shorter password in a larger secret would mask parts of ordinary words.
@@ -29,7 +29,7 @@ const SHORTEST_PASSWORD: usize = 4;
 #[derive(Clone, Default)]
 pub(super) struct Secrets {
     values: BTreeMap<String, Vec<u8>>,
-    /// What must not be shown, the longest first: one may contain another.
+    /// The texts that must not be shown, the longest first, because one may contain another.
     masked: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Reads all of them, if they are `granted`; `variable` reads one of the environment.
+    /// Reads all secrets, which must be `granted`; `variable` reads an environment variable.
     pub(super) fn read(
         secrets: &[BuildSecret],
         granted: impl Fn(&SecretSource) -> bool,
@@ -97,7 +97,7 @@ impl Secrets {
         self.values.is_empty()
     }
 
-    /// The text without any secret, also without those that a spec has in plain text: the passwords of URLs.
+    /// The text without any secret, and without the passwords of URLs, which a spec has in plain text.
     pub(super) fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut masked = Cow::Borrowed(text);
         for secret in &self.masked {

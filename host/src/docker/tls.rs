@@ -20,14 +20,14 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{FOREVER, cli_config, request_error::words};
 use crate::{blob::read_regular, failure::of_system};
 
-/// What connections to a daemon have in common.
+/// The TLS configuration that connections to a daemon share.
 #[derive(Debug, Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// From the folder that the user has chosen, else docker's own: `ca.pem` has the authorities to trust, `cert.pem`
-    /// and `key.pem` our own certificate, if we have one. Without a chosen folder and without `ca.pem`, the authorities
-    /// are the system's.
+    /// Reads the folder that the user has chosen, else docker's own: `ca.pem` has the authorities to trust, `cert.pem`
+    /// and `key.pem` our own certificate, if we have one. Without a chosen folder and without `ca.pem`, the system's
+    /// authorities are trusted.
     pub(super) fn of(chosen: Option<&Path>, own: Option<&Path>) -> Result<Self, String> {
         let file = |name: &str| chosen.or(own).map(|folder| folder.join(name));
         let mut roots = RootCertStore::empty();
@@ -56,7 +56,7 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// A client of the daemon at `host`, which has a port.
+    /// A client of the daemon at `host`, which includes a port.
     pub(super) fn client(&self, host: &str) -> Result<Docker, bollard::errors::Error> {
         let connector = HttpsConnectorBuilder::new().with_tls_config(self.0.as_ref().clone()).https_only();
         // A daemon closes idle connections, which we would notice only at the next request.
@@ -69,7 +69,7 @@ impl Tls {
         Docker::connect_with_custom_transport(ask, Some(format!("https://{host}")), FOREVER, API_DEFAULT_VERSION)
     }
 
-    /// A connection of our own.
+    /// Opens a connection of our own, without bollard.
     pub(super) async fn open(&self, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
         let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;

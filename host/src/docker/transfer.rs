@@ -1,7 +1,7 @@
 //! What pulls and pushes have in common: an answer in lines of JSON.
 //!
-//! The requests are our own, not bollard's: 0.21.1 drops `error` from such a line, which is all that proxies and old
-//! daemons say of one, and the layer's id from those of a push.
+//! The requests are our own, because bollard 0.21.1 drops a line's `error`, which is all that proxies and old daemons
+//! send of an error, and the layer's id from lines of a push.
 
 use super::{
     Daemon,
@@ -12,8 +12,7 @@ use super::{
 };
 
 impl Daemon {
-    /// Has the daemon, once it was sent a request, pull or push an image, and gives `take` each line of its answer but an
-    /// error.
+    /// Waits until a request to pull or push an image is sent, and gives `take` each line of the answer except errors.
     pub(super) async fn transfer(
         &self,
         sent: impl Future<Output = Result<Answering, RequestError>>,

@@ -1,4 +1,4 @@
-//! A line of JSON of which the daemon's answer to a pull, a push or a classic build is made.
+//! A line of JSON in the daemon's answer to a pull, a push or a classic build.
 
 use bollard::models::{ErrorDetail, ProgressDetail};
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::request_error::{RequestError, line_error, words};
 use crate::progress::{Event, Progress};
 
-/// What such a line says; most say only some of it.
+/// The fields of such a line; most lines have only some of them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Line {
@@ -18,13 +18,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The error, if the line tells of one.
+    /// Fails if the line tells of an error.
     pub(super) fn check(&mut self) -> Result<(), RequestError> {
         let error = line_error(self.error.take(), self.error_detail.take());
         error.map_or(Ok(()), |error| Err(RequestError::Stream(words(&error))))
     }
 
-    /// Passes on how far an image has come, if the line tells of that.
+    /// Reports how far an image has come, if the line tells of that.
     pub(super) fn tell(&self, progress: &dyn Progress) {
         let Some(status) = self.status.as_deref().filter(|status| !status.is_empty()) else { return };
         let amount = self.progress_detail.as_ref();

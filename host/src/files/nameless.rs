@@ -1,6 +1,6 @@
-//! Files that have no name until they are whole, and so are gone with a process that is killed.
+//! Files that have no name until they are whole, and so vanish with a killed process.
 //!
-//! Only Linux has them, and not on every file system: whoever wants one must be ready to go another way.
+//! Only Linux has them, and not on every file system: callers must be ready to do without.
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -18,17 +18,17 @@ mod linux {
         process::{Resource, getrlimit},
     };
 
-    /// A file in a directory that will have its name.
+    /// A file that has no name in its directory yet.
     pub(crate) struct Nameless(File);
 
     impl Nameless {
-        /// Each is open until it has its name, and others want to open files too.
+        /// How many may exist at once: each is open until it has its name, and other code opens files too.
         pub(crate) fn most_at_once() -> usize {
             let open = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
             usize::try_from(open / 4).unwrap_or(usize::MAX).max(1)
         }
 
-        /// None where it can't be had.
+        /// Makes such a file; none if that fails.
         pub(crate) fn new(parent: &Dir) -> Option<Self> {
             let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
             rustix::fs::openat(parent, ".", flags, Mode::from_raw_mode(0o666)).ok().map(|file| Self(File::from(file)))
@@ -38,20 +38,20 @@ mod linux {
             &self.0
         }
 
-        /// Gives it its name: false where that is taken. None where it can't be named so (without /proc, say).
+        /// Gives the file its name: false if that is taken. None if it can't be named so (without /proc, say).
         pub(crate) fn name(&self, parent: &Dir, name: &OsStr) -> Option<bool> {
             let open = format!("/proc/self/fd/{}", self.0.as_raw_fd());
             match rustix::fs::linkat(CWD, open, parent, name, AtFlags::SYMLINK_FOLLOW) {
                 Ok(()) => Some(true),
                 Err(Errno::EXIST) => Some(false),
-                // If it is something else, the other way meets it too.
+                // Any other error occurs without such files, too.
                 Err(_) => None,
             }
         }
     }
 
-    /// Whether syncing the file system of this file can be relied on: before 5.8, Linux did not tell what could not be
-    /// written; overlayfs does not tell what the file system below could not write; what FUSE does is its server's affair.
+    /// Whether syncing the file system of this file is reliable: Linux before 5.8 does not report what could not be
+    /// written, overlayfs does not report what the file system below could not write, and FUSE leaves it to its server.
     pub(crate) fn syncs_whole_file_systems(file: &File) -> bool {
         const TELL_TOO_LITTLE: [u64; 2] = [0x6573_5546, 0x794c_7630];
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -61,7 +61,7 @@ mod linux {
         version >= (5, 8) && rustix::fs::fstatfs(file).is_ok_and(|about| tells(about.f_type))
     }
 
-    /// Syncs whatever was written to the file system that this file is on.
+    /// Syncs everything that was written to the file system of this file.
     pub(crate) fn sync_file_system(file: &File) -> io::Result<()> {
         Ok(rustix::fs::syncfs(file)?)
     }

@@ -1,4 +1,4 @@
-//! Many new files at once: what takes longest, syncing, is done once for all of them.
+//! Many new files at once: syncing, which takes longest, is done once for all of them.
 
 use std::{io, iter, path::Path};
 
@@ -13,10 +13,10 @@ use crate::{blob::Blob, capability::Files as _, failure::Failure, parallel::on_a
 const TOGETHER: usize = 512;
 const LARGEST: u64 = 64 << 20;
 
-/// For fewer files than this, it is not worth syncing whatever else was written to their file system.
+/// For fewer files than this, syncing everything else on their file system as well is not worth it.
 const FEW: usize = 32;
 
-/// Files in parts that can be stored together: of one directory, not too many, not too large.
+/// Splits files into batches that can be stored together: of one directory, not too many, not too large.
 pub(crate) fn batches(mut files: &[(String, Blob)]) -> impl Iterator<Item = &[(String, Blob)]> {
     let most = Nameless::most_at_once().min(TOGETHER);
     iter::from_fn(move || {
@@ -35,14 +35,14 @@ pub(crate) fn batches(mut files: &[(String, Blob)]) -> impl Iterator<Item = &[(S
 }
 
 impl Grants {
-    /// Creates files of one directory: first all bytes, which are synced together, and then all names. None where that
-    /// can't be had or isn't worth it, or where one of them may be at fault that syncing failed.
+    /// Creates files of one directory: writes all bytes, syncs them together, and then gives all names. None if that
+    /// can't be had or isn't worth it, or if syncing failed, for which one of the files may be at fault.
     pub(super) fn create_together(&self, files: &[(String, Blob)]) -> Result<Option<Vec<bool>>, Failure> {
         let Some((first, _)) = files.first().filter(|_| files.len() >= FEW) else { return Ok(None) };
         let (dir, within) = self.find(first, Access::Write)?;
         let of_first = |error: io::Error| of_new(first, &error);
         let parent = dir.open_dir(parent_of(&within)).map_err(of_first)?;
-        // Open before anything is written, so that it is told of whatever could not be.
+        // Opened before anything is written, so that syncing reports whatever could not be written.
         let directory = dir.open(parent_of(&within)).map_err(of_first)?.into_std();
         if !syncs_whole_file_systems(&directory) {
             return Ok(None);
@@ -82,7 +82,7 @@ mod tests {
         grants.grant(folder.path(), Access::Write).map_err(say)?;
         std::fs::create_dir(folder.path().join("other"))?;
         std::fs::write(folder.path().join("7"), "first")?;
-        // More than are synced together, and then some elsewhere.
+        // More files than are synced together, and then some in another directory.
         let names = (0..TOGETHER + FEW).map(|number| number.to_string());
         let names: Vec<_> = names.chain((0..FEW).map(|number| format!("other/{number}"))).collect();
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -97,10 +97,10 @@ mod tests {
         let listed = grants.entries(&at("")).map_err(say)?.len() + grants.entries(&at("other")).map_err(say)?.len();
         assert_eq!(listed, names.len() + 1, "nothing unfinished is left");
 
-        // Of files that can't all be written none is there, where they are synced together.
+        // If files can't all be written, none of those that are synced together is there.
         let mut files: Vec<_> = (0..FEW).map(|number| (at(&format!("new-{number}")), Blob::in_memory("x"))).collect();
         let changing = folder.path().join("changing");
-        // Of more than is read when it is opened.
+        // Larger than files that are read when they are opened.
         std::fs::write(&changing, [0; 1 << 20])?;
         files.push((at("new"), Blob::open(&changing)?));
         std::fs::write(&changing, "after, and longer")?;

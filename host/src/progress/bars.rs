@@ -1,4 +1,4 @@
-//! Progress for people at a terminal: a spinner for the step at work, a bar for each layer on its way.
+//! Progress for people at a terminal: a spinner for the current step, a bar for each layer on its way.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, T
 
 use super::{Colour, Event, Progress, Stderr, clean, layer_is_done, plain, size};
 
-/// Pictures per second.
+/// How often per second the bars are drawn.
 const RATE: u8 = 20;
 
-/// Bars that are redrawn in place; what is over becomes a line above them.
+/// Bars that are redrawn in place; a step that is over becomes a line above them.
 pub struct Bars {
     screen: MultiProgress,
     colour: Colour,
@@ -24,7 +24,7 @@ pub struct Bars {
 #[derive(Default)]
 struct Drawn {
     spinner: Option<ProgressBar>,
-    /// What the spinner says before the last line of the log.
+    /// The spinner's text before the last line of the log.
     step: Option<String>,
     layers: HashMap<String, ProgressBar>,
 }
@@ -41,7 +41,7 @@ impl Bars {
         Self { screen: MultiProgress::with_draw_target(target), colour, drawn: Mutex::default() }
     }
 
-    /// A template that is known to be good; should it not be, the default is drawn.
+    /// The style of a template that is known to be good; if it were not, the default would be drawn.
     fn style(&self, coloured: &str, plain: &str) -> ProgressStyle {
         let template = match self.colour {
             Colour::On => coloured,
@@ -60,7 +60,7 @@ impl Bars {
         spinner.set_message(message);
     }
 
-    /// The step at work is over: it becomes a line.
+    /// Ends the current step, which becomes a line.
     fn end_step(&self, drawn: &mut Drawn) {
         if let Some(step) = drawn.step.take() {
             self.say(&step);
@@ -129,7 +129,7 @@ impl Progress for Bars {
                 for (_, bar) in drawn.layers.drain() {
                     bar.finish_and_clear();
                 }
-                // Said while there is a spinner below: the line gets its end.
+                // Written while the spinner is still below, so that the line gets its end.
                 self.say(&line);
                 if let Some(spinner) = drawn.spinner.take() {
                     spinner.finish_and_clear();
@@ -139,11 +139,11 @@ impl Progress for Bars {
     }
 }
 
-/// A terminal that is drawn on by the thread of [`Stderr`]: one that stands still must not stop a build.
+/// A terminal that the thread of [`Stderr`] draws on: a terminal that stands still must not stop a build.
 #[derive(Debug)]
 struct Terminal {
     term: Term,
-    /// What is drawn next.
+    /// The text to draw next.
     picture: Mutex<String>,
 }
 
@@ -153,7 +153,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Moves the cursor, in the direction that the letter means.
+    /// Moves the cursor in the direction that the letter means.
     fn move_cursor(&self, by: usize, direction: char) -> io::Result<()> {
         if by == 0 { Ok(()) } else { self.draw(&format!("\x1b[{by}{direction}")) }
     }
@@ -216,7 +216,7 @@ mod tests {
     use super::super::Operation;
     use super::*;
 
-    /// Keeps what is written, without what moves the cursor.
+    /// Keeps the written text, without cursor movements.
     #[derive(Debug, Clone, Default)]
     struct Paper(Arc<Mutex<String>>);
 

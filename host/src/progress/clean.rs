@@ -1,8 +1,8 @@
-//! What is taken out of texts of others before they are told.
+//! Takes out of other people's texts what must not be shown.
 
 use std::borrow::Cow;
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 pub(crate) const MASK: &str = "***";
 
 /// The text without anything that a terminal would obey: escape sequences, control characters,
@@ -63,12 +63,12 @@ fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text without the passwords of its URLs, whoever wrote them there.
+/// The text without the passwords in its URLs.
 #[must_use]
 pub fn without_passwords(text: &str) -> Cow<'_, str> {
     let (mut told, mut done) = (String::new(), 0);
     for (start, user) in url_users(text) {
-        // A name alone is a token where it is for a web server.
+        // A user name without a password is a token if the URL is that of a web server.
         let is_web = ["http://", "https://"].iter().any(|scheme| text[..start].ends_with(scheme));
         let named = match user.find(':') {
             Some(colon) => colon + 1,
@@ -85,7 +85,7 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
     Cow::Owned(told)
 }
 
-/// Of each URL in the text what stands between `://` and `@`, `name` or `name:password`, and where it begins.
+/// For each URL in the text, the part between `://` and `@` (`name` or `name:password`), and where it begins.
 pub(crate) fn url_users(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let starts = text.match_indices("://").map(|(at, sign)| at + sign.len());
     starts.filter_map(|start| {

@@ -1,4 +1,4 @@
-//! What is told, as plain data.
+//! Progress events, as plain data.
 
 use serde::Serialize;
 
@@ -14,8 +14,8 @@ pub enum Operation {
     Push,
 }
 
-/// One thing that happened. Texts that come from the daemon are passed on as they are: who writes
-/// to a terminal cleans them first, see [`clean`](super::clean).
+/// One thing that happened. The daemon's texts are passed on as they are: before writing them to a terminal, clean
+/// them, see [`clean`](super::clean).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
@@ -23,16 +23,16 @@ pub enum Event<'a> {
     Started {
         /// What begins.
         operation: Operation,
-        /// The image that it is about.
+        /// The reference of the image.
         subject: &'a str,
     },
-    /// So much of the build context has been sent.
+    /// A part of the build context has been sent.
     Context {
         /// Bytes since the start.
         bytes_sent: u64,
-        /// Of the whole context. In the end fewer were sent if the daemon had the rest from an earlier build.
+        /// Bytes of the whole context. In the end fewer were sent if the daemon had the rest from an earlier build.
         bytes_total: u64,
-        /// Nothing more will follow.
+        /// Whether nothing more will follow.
         complete: bool,
     },
     /// A build step begins.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Event, Operation, Progress, clean, layer_is_done, size};
 
-/// Writes a line per event. What can't be written is dropped: nobody's build fails for its log.
+/// Writes a line per event. A line that can't be written is dropped: no build fails because of its log.
 #[derive(Debug)]
 pub struct Plain<W> {
     out: Mutex<W>,
@@ -27,7 +27,7 @@ impl<W: Write + Send> Progress for Plain<W> {
     }
 }
 
-/// The event as one line, uncleaned; `None` for what only a bar can show.
+/// The event as one line, uncleaned; `None` for an event that only a bar can show.
 pub(super) fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Started { operation, subject } => format!("{} {subject}", doing(*operation)),

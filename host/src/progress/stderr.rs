@@ -1,5 +1,5 @@
-//! Standard error, written in a thread of its own: who doesn't read it, as a pager that waits for its user, must not
-//! keep a build from answering its daemon.
+//! Standard error, written on a thread of its own: a reader that doesn't read, such as a pager that waits for its user,
+//! must not keep a build from answering its daemon.
 
 use std::{
     collections::VecDeque,
@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-/// So many bytes may wait to be read. Whoever writes more, waits as well.
+/// How many bytes may wait to be read; a writer of more waits as well.
 const WAITING: usize = 16 << 20;
-/// Written at once: what a pipe holds.
+/// How many bytes are written at once: as many as a pipe holds.
 const PIECE: usize = 64 << 10;
 
-/// What is not written yet.
+/// Texts that are not written yet.
 #[derive(Default)]
 struct Queue {
     texts: VecDeque<Vec<u8>>,
@@ -26,7 +26,7 @@ struct Queue {
 static QUEUE: Mutex<Queue> = Mutex::new(Queue { texts: VecDeque::new(), bytes: 0, written: 0 });
 /// Something was queued, or written.
 static MOVED: Condvar = Condvar::new();
-/// Whether there can be a thread.
+/// Whether the thread could be started.
 static THREAD: LazyLock<bool> =
     LazyLock::new(|| thread::Builder::new().name("stderr".to_owned()).spawn(write_all).is_ok());
 
@@ -43,7 +43,7 @@ fn write_all() {
         };
         for piece in text.chunks(PIECE) {
             drop(queue);
-            // Nobody is left to tell where it is closed.
+            // If stderr is closed, nobody is left to tell.
             let _ = io::stderr().lock().write_all(piece);
             queue = self::queue();
             queue.bytes -= piece.len();
@@ -53,12 +53,12 @@ fn write_all() {
     }
 }
 
-/// Standard error. What is written to it comes out whole, and in the order in which it was written.
+/// Standard error. Texts that are written to it come out whole, and in their order.
 #[derive(Debug, Clone, Copy)]
 pub struct Stderr;
 
 impl Stderr {
-    /// Waits until all that was written is out, or until nobody has read any of it for this long.
+    /// Waits until all texts are written, or until nobody has read any of them for `patience`.
     pub fn settle(self, patience: Duration) {
         let mut queue = queue();
         while queue.bytes > 0 {

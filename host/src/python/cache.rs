@@ -1,12 +1,12 @@
-//! Pickles that were made before, by a Python, of files and with packages that are the same still.
+//! Keeps pickles, and reuses them as long as their files, Python and packages are the same.
 //!
-//! Starting Python and importing what a flow imports takes longer than all else that a build of an unchanged flow
-//! does. And a file that asks for the time or for randomness makes another pickle each time, though nobody edited it.
+//! Starting Python and importing a flow's modules takes longer than all else in a build of an unchanged flow. And a
+//! file that asks for the time or for randomness gives another pickle each time, though nobody edited it.
 //!
-//! An entry holds for as long as everything is the same that its pickle was made from: the file, what it read, listed
-//! and imported (`pickle_flows.py` says what), the interpreter, the packages on its path by name and version, the
-//! environment and the working directory. Not watched is whether a file exists that nobody opened, and what is read
-//! without Python's help (as packages for HDF5 and Arrow do, and a database that another attaches).
+//! An entry holds as long as everything that its pickle was made from is the same: the file, what it read, listed and
+//! imported (`pickle_flows.py` says what), the interpreter, the packages on its path by name and version, the
+//! environment and the working directory. Two things are not watched: whether a file exists that nobody opened, and
+//! files that are read without Python's help (as packages for HDF5 and Arrow do, and a database that another attaches).
 
 mod fingerprint;
 #[cfg(test)]
@@ -28,13 +28,13 @@ use crate::{
 
 use super::{PICKLE_FLOWS, PickleRequest, Pickled, PythonFacts, configuration_of, pickling::Executed, session::Traced};
 
-/// No entry is larger: storages with larger flows can't be read.
+/// The largest entry that is read: storages with larger flows can't be read either.
 const LARGEST_ENTRY: u64 = 512 << 20;
 /// Entries that nobody has used for this long are removed.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Variables that differ from shell to shell, and that no flow is made of.
+/// Variables that differ from shell to shell, and on which no flow depends.
 const VOLATILE: [&str; 8] = ["_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES", "WINDOWID", "INVOCATION_ID"];
 
 /// A directory of entries, each with a file of its own.
@@ -46,11 +46,11 @@ pub(super) struct Cache {
 /// The entries as one call of an interpreter sees them.
 pub(super) struct View {
     cache: Cache,
-    /// As it is started, and the file that this leads to.
+    /// The program as it is started; `setting` has the file that it leads to.
     program: PathBuf,
     setting: Setting,
     began: SystemTime,
-    /// The same moment, as no clock tells it that can be set.
+    /// The same moment, by a clock that nobody can set.
     started: Instant,
     fingerprints: Fingerprints,
 }
@@ -68,19 +68,19 @@ struct Setting {
     environment: String,
 }
 
-/// A file in the cache: this as JSON in one line, then the pickle.
+/// The head of a file in the cache: one line of JSON, before the pickle.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     setting: Setting,
     facts: PythonFacts,
     name: Option<String>,
-    /// Paths, and the digests of what is there; none if nothing is.
+    /// Paths, and the digests of what is there; none if nothing is there.
     reads: Vec<(PathBuf, Option<String>)>,
     listings: Vec<(PathBuf, Listing, Option<String>)>,
     pickle: String,
 }
 
-/// What was found for a request.
+/// What the cache has for a request.
 pub(super) struct Hit {
     pub(super) facts: PythonFacts,
     pub(super) name: Option<String>,
@@ -93,7 +93,7 @@ impl Cache {
         Self { folder }
     }
 
-    /// The entries for a program; none if it can't be told what is run under its name, or others can write them.
+    /// The entries for a program; none if the file behind its name can't be found, or others can write the entries.
     pub(super) fn view(self, program: &Path) -> Option<View> {
         if !is_own(&self.folder) {
             return None;
@@ -119,12 +119,12 @@ impl Cache {
 }
 
 impl View {
-    /// What an interpreter is and has, if it was asked before.
+    /// The facts of the interpreter, if it was asked for them before.
     pub(super) fn facts(&mut self) -> Option<Hit> {
         self.load(self.place(None))
     }
 
-    /// The pickle of a request, if there is one and it would be made the same way.
+    /// The pickle of a request, if there is one, and Python would make it the same way.
     pub(super) fn pickle(&mut self, request: &PickleRequest) -> Option<Hit> {
         self.load(self.place(Some(request)))
     }
@@ -147,7 +147,7 @@ impl View {
                 .and_then(|metadata| metadata.modified())
                 .is_ok_and(|used| is_before(used, DAY, self.began))
         {
-            // What is used stays.
+            // An entry that is used stays.
             let _ = file.set_modified(self.began);
         }
         let mut inputs = Inputs::default();
@@ -156,13 +156,13 @@ impl View {
         Some(Hit { facts: entry.facts, name: entry.name, pickle: pickle.to_vec(), inputs })
     }
 
-    /// Keeps what was asked of Python. Where that fails, nobody is told: Python is asked again next time.
+    /// Keeps Python's answers. If that fails, nobody is told: Python is asked again next time.
     pub(super) fn keep(&mut self, requests: &[PickleRequest], executed: &Executed) {
-        // What is started may start another program, by rules of its own.
+        // The program that is started may start another one, by rules of its own.
         if fs::canonicalize(&executed.facts.executable).ok().as_ref() != Some(&self.setting.executable) {
             return;
         }
-        // Whoever sets the clock back makes files look old that were edited after Python had read them.
+        // If the clock is set back, files that were edited after Python had read them look old.
         let passed = SystemTime::now().duration_since(self.began);
         if !passed.is_ok_and(|passed| passed.abs_diff(self.started.elapsed()) < SETTLED) {
             return;
@@ -182,7 +182,7 @@ impl View {
         pickled: &Pickled,
         traced: &Traced,
     ) -> io::Result<()> {
-        // As Python read it, whatever it is by now.
+        // The digest of the file as Python read it, whatever the file is by now.
         let mut reads = vec![(request.file.clone(), Some(traced.source.clone()))];
         for path in &traced.reads {
             if !is_settled(path, self.began) {
@@ -223,7 +223,7 @@ impl View {
         self.cache.write(&self.place(request), &bytes)
     }
 
-    /// Where the entry of a request is, or that of the facts.
+    /// The path of the entry of a request, or of the facts.
     fn place(&self, request: Option<&PickleRequest>) -> PathBuf {
         let file = request.map(|request| request.file.as_os_str()).unwrap_or_default();
         let object = request.map(|request| request.object.as_str()).unwrap_or_default();
@@ -245,7 +245,7 @@ impl Cache {
         self.clean()
     }
 
-    /// Once a day: removes what nobody used for long, half-written files as well.
+    /// Once a day, removes files that nobody has used for long, half-written ones as well.
     fn clean(&self) -> io::Result<()> {
         let now = SystemTime::now();
         let marker = self.folder.join("cleaned");
@@ -254,12 +254,12 @@ impl Cache {
         if age(&marker).is_ok_and(|age| age < DAY) {
             return Ok(());
         }
-        // In the place of whatever is there, and not where a link leads.
+        // Replaces whatever is there, and follows no link.
         tempfile::NamedTempFile::new_in(&self.folder)?.persist(&marker)?;
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             if age(&path).is_ok_and(|age| age > KEPT) {
-                // What is no entry stays.
+                // A directory is no entry, and stays.
                 let _ = fs::remove_file(path);
             }
         }
@@ -267,7 +267,7 @@ impl Cache {
     }
 }
 
-/// Whether a folder is the user's, and nobody else can write to it; also where it is missing.
+/// Whether a folder is the user's, and nobody else can write to it; also if it is missing.
 #[cfg(unix)]
 fn is_own(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -281,7 +281,7 @@ fn is_own(_: &Path) -> bool {
     true
 }
 
-/// What a bare name stands for.
+/// The program that a bare name stands for.
 fn on_path(name: &Path) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
 }

@@ -39,7 +39,7 @@ pub enum PythonError {
 }
 
 impl PythonError {
-    /// A refusal of what one of the requests asks for.
+    /// The error for a refusal of one of the requests.
     pub(super) fn refused(refusal: Refusal, program: String, request: usize, requests: &[PickleRequest]) -> Self {
         let last_line = refusal.message;
         let asked = requests.get(request);
@@ -93,7 +93,7 @@ impl PythonError {
         }
     }
 
-    /// Index of the request that it belongs to; none if it is about Python itself.
+    /// The index of the request that the error belongs to; none if it is about Python itself.
     pub fn request(&self) -> Option<usize> {
         match self {
             Self::Unreadable { request, .. }
@@ -116,7 +116,7 @@ fn at_line(line: Option<u32>) -> String {
     line.map(|line| format!(" (line {line})")).unwrap_or_default()
 }
 
-/// As it can be typed.
+/// The word as it can be typed.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/\\._-+:~".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("\"{word}\"") }

@@ -1,4 +1,4 @@
-//! Which Python, and how it is started.
+//! Which Python is used, and how it is started.
 
 use std::{
     ffi::OsStr,
@@ -25,8 +25,8 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
-    /// `chosen` (of the spec or the command line; with a separator in it a path, relative to `base`), else the
-    /// active virtual environment's, else the `python3` that the operating system finds.
+    /// Finds `chosen` (of the spec or the command line; with a separator in it a path, relative to `base`), else the
+    /// active virtual environment's Python, else the `python3` that the operating system finds.
     ///
     /// # Errors
     /// [`PythonError::NotFound`] if a path leads nowhere. A bare name is looked up when it is first run.
@@ -34,7 +34,7 @@ impl Interpreter {
         Self::at(Self::choose(chosen, base))
     }
 
-    /// The program that is meant. What was chosen is not looked for yet.
+    /// The program to use. Whether a chosen one exists is not looked up yet.
     pub(crate) fn choose(chosen: Option<&str>, base: &Path) -> PathBuf {
         match chosen {
             Some(chosen) => path_of(chosen, base).unwrap_or_else(|| PathBuf::from(chosen)),
@@ -54,23 +54,23 @@ impl Interpreter {
         Err(PythonError::NotFound { program: program.display().to_string() })
     }
 
-    /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise it is dropped. As long as
-    /// the channel is full, that code waits.
+    /// Sends each line that the user's code prints while flows are pickled to `lines`; otherwise the lines are dropped.
+    /// As long as the channel is full, that code waits.
     #[must_use]
     pub fn printing_to(mut self, lines: Sender<String>) -> Self {
         self.printed = Some(lines);
         self
     }
 
-    /// Keeps pickles in this directory, and takes them from there for as long as nothing changes that they were made
-    /// from: the user's code is not executed then.
+    /// Keeps pickles in this directory, and takes them from there, without executing the user's code, as long as
+    /// nothing that they were made from changes.
     #[must_use]
     pub fn keeping_in(mut self, directory: PathBuf) -> Self {
         self.cache = Some(Cache::new(directory));
         self
     }
 
-    /// Asks this one first for what is not kept; where that fails, for whatever reason, a new one.
+    /// Asks this Python first for pickles that are not kept; if that fails, for whatever reason, a new one is asked.
     #[must_use]
     pub fn with_warm(mut self, warm: Arc<WarmPython>) -> Self {
         self.warm = Some(warm);
@@ -89,7 +89,7 @@ impl Interpreter {
             .args(files)
             // Sets of strings iterate by hash: without this, no two pickles are alike.
             .env("PYTHONHASHSEED", "0")
-            // A pipe's encoding may not be able to take what the user's file prints, and would fail it.
+            // The pipe's encoding may lack characters that the user's file prints, which would make the file fail.
             .env("PYTHONIOENCODING", "utf-8:backslashreplace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -116,12 +116,12 @@ fn by_default(virtual_env: Option<&OsStr>) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(if cfg!(windows) { "python" } else { "python3" }))
 }
 
-/// Where a chosen Python is, if its path is said and not just its name.
+/// The path of a chosen Python, if a path was chosen and not just a name.
 pub fn path_of(chosen: &str, base: &Path) -> Option<PathBuf> {
     chosen.contains(std::path::is_separator).then(|| base.join(chosen))
 }
 
-/// What makes a directory a virtual environment, if this Python is that of one.
+/// The file that makes a directory a virtual environment, if this Python is in one.
 pub(crate) fn configuration_of(program: &Path) -> Option<PathBuf> {
     program.ancestors().nth(2).map(|environment| environment.join("pyvenv.cfg"))
 }

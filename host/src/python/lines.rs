@@ -1,23 +1,23 @@
-//! What a Python process says, line by line.
+//! The output of a Python process, line by line.
 
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
-/// Processes that a user's file leaves behind may hold the pipes open for ever, or write into them: what Python itself had
-/// to say is there when it ends. So long is waited for more, and so many bytes are read of it, as many as a pipe can hold.
+/// Processes that a user's file leaves behind may hold the pipes open for ever, or write into them. Python's own output
+/// is there when it ends: after that, this much time is waited and this much is read, as much as a pipe holds.
 const AFTER_EXIT: Duration = Duration::from_secs(1);
 const MOST_AFTER_EXIT: usize = 1 << 20;
 const LONGEST_LINE: usize = 1 << 20;
 
-/// What is said line by line, however the bytes arrive; a line that never ends comes in pieces. Once Python has `ended`, so
-/// do they, if late.
+/// Output as lines, however the bytes arrive; a line that never ends comes in pieces. Once Python has `ended`, the
+/// lines end too, if late.
 pub(super) struct Lines<'e, S> {
     source: Option<S>,
     ended: &'e CancellationToken,
     read: Vec<u8>,
-    /// How much of that is in lines that were given.
+    /// How many bytes of `read` are in lines that were given.
     given: usize,
     patience: Duration,
     room: usize,
@@ -44,7 +44,7 @@ impl<'e, S: AsyncRead + Unpin> Lines<'e, S> {
         }
     }
 
-    /// None at the end.
+    /// Reads more; none at the end.
     async fn read_more(&mut self) -> Option<()> {
         let source = self.source.as_mut()?;
         let began = Instant::now();
@@ -52,7 +52,7 @@ impl<'e, S: AsyncRead + Unpin> Lines<'e, S> {
         self.read.reserve(8192);
         let read = tokio::select! {
             biased;
-            // A pipe that breaks is one that ends.
+            // A pipe that breaks has ended.
             read = source.read_buf(&mut self.read) => read.unwrap_or(0),
             () = after(self.ended, self.patience) => 0,
         };

@@ -1,4 +1,4 @@
-//! Flows are pickled: what is kept is taken, and the rest is asked of a Python.
+//! Pickles flows: takes pickles that are kept, and has a Python make the others.
 
 use std::{
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use crate::{
 pub struct PickleRequest {
     /// The file that defines it.
     pub file: PathBuf,
-    /// Its name in the file; dots lead to attributes.
+    /// The flow's name in the file; dots lead to attributes.
     pub object: String,
 }
 
@@ -40,10 +40,10 @@ impl Interpreter {
     /// Pickles all requests in one process, each file executed once, to `directory/0.pickle`, `1.pickle`, ….
     ///
     /// The bytes depend on the files' contents and the packages they use, not on the run or the folder. What else they
-    /// were made from is added to `inputs`, as far as Python can tell: also where it fails, and so may be the reason.
+    /// depend on is added to `inputs`, as far as Python can tell, even if pickling fails, because it may be the reason.
     ///
     /// # Errors
-    /// The first thing that went wrong; [`PythonError::request`] tells for which request.
+    /// The first error; [`PythonError::request`] tells to which request it belongs.
     pub async fn pickle(
         &self,
         requests: &[PickleRequest],
@@ -72,8 +72,8 @@ impl Interpreter {
         all.ok_or_else(|| PythonError::Unusable { program: self.name(), last_line: "a pickle is missing".to_owned() })
     }
 
-    /// What the Python makes of it that was started before, if there is one and it can. What it prints is dropped: the
-    /// next one prints the same.
+    /// The result of the warm Python, if there is one and it succeeds. Its output is dropped, because the next Python
+    /// prints the same.
     async fn guess(
         &self,
         requests: &[PickleRequest],
@@ -173,7 +173,7 @@ impl Kept {
     }
 }
 
-/// Puts what was made into the cache, if there is one.
+/// Puts new pickles into the cache, if there is one.
 async fn keep(view: Option<View>, requests: Arc<[PickleRequest]>, executed: Executed) -> Executed {
     let Some(mut view) = view else { return executed };
     aside(move || {
@@ -183,7 +183,7 @@ async fn keep(view: Option<View>, requests: Arc<[PickleRequest]>, executed: Exec
     .await
 }
 
-/// What came of executing files.
+/// The result of executing files.
 pub(super) struct Executed {
     pub(super) facts: PythonFacts,
     pub(super) flows: Vec<ExecutedFlow>,
@@ -194,7 +194,7 @@ pub(super) struct ExecutedFlow {
     /// The number of its request.
     pub(super) request: usize,
     pub(super) pickled: Pickled,
-    /// Where Python can tell.
+    /// What the flow was made from, if Python can tell.
     pub(super) made_from: Option<Arc<Traced>>,
 }
 
@@ -203,10 +203,10 @@ struct Heard<'a> {
     directory: &'a Path,
     inputs: &'a mut Inputs,
     facts: Option<PythonFacts>,
-    /// The request at which it is.
+    /// The request that Python is working on.
     current: usize,
     flows: Vec<ExecutedFlow>,
-    /// Parts of a trace that is not at its end.
+    /// Parts of a trace whose end has not come.
     reads: Vec<PathBuf>,
     listings: Vec<(PathBuf, bool)>,
 }
@@ -218,7 +218,7 @@ impl<'a> Heard<'a> {
     }
 
     fn facts(&mut self, facts: PythonFacts) {
-        // What is missing may be installed.
+        // Packages that are missing may be installed later.
         facts.path.iter().flatten().for_each(|path| self.inputs.add_listing(path, Listing::Packages));
         self.facts = Some(facts);
     }
@@ -233,7 +233,7 @@ impl<'a> Heard<'a> {
         self.listings.extend(listings);
     }
 
-    /// All flows of a file are pickled, and this is what they were made from.
+    /// Takes the trace of a file whose flows are all pickled: what they were made from.
     fn trace(&mut self, mut traced: Traced) {
         traced.reads.append(&mut self.reads);
         traced.listings.append(&mut self.listings);
@@ -244,7 +244,7 @@ impl<'a> Heard<'a> {
         of_file.for_each(|flow| flow.made_from = Some(Arc::clone(&traced)));
     }
 
-    /// All that was wanted, if it is that.
+    /// The result, if all that was wanted is in it.
     fn done(&mut self, wanted: &[usize]) -> Option<Executed> {
         self.flows.sort_by_key(|flow| flow.request);
         let complete = self.flows.iter().map(|flow| &flow.request).eq(wanted);
@@ -258,7 +258,7 @@ fn pickle_path(directory: &Path, index: usize) -> PathBuf {
 }
 
 impl PickleRequest {
-    /// The user's code may change the working directory.
+    /// The request with an absolute path, because the user's code may change the working directory.
     fn absolute(&self) -> Self {
         Self { file: from_everywhere(&self.file), object: self.object.clone() }
     }

@@ -1,4 +1,4 @@
-//! What is said between this program and `pickle_flows.py`, once: an order, and lines of answers.
+//! A conversation between this program and `pickle_flows.py`: one order, and lines of answers.
 
 use std::{
     io,
@@ -39,10 +39,10 @@ pub(super) fn order(requests: &[PickleRequest], wanted: &[usize], directory: &Pa
     Ok(serde_json::to_vec(&order).unwrap_or_default())
 }
 
-/// What a run of `pickle_flows.py` left.
+/// The result of a run of `pickle_flows.py`.
 pub(super) struct Session {
     pub(super) answers: Vec<Answer>,
-    /// The last that it printed to stderr.
+    /// The last line that it printed to stderr.
     pub(super) last_line: Option<String>,
     pub(super) status: ExitStatus,
 }
@@ -59,7 +59,7 @@ pub(super) enum Answer {
         request: usize,
         name: Option<String>,
     },
-    /// What is not in the trace that follows, because there is so much of it.
+    /// A part of the trace that follows, if that is too long for one line.
     TracePart {
         #[serde(default)]
         reads: Vec<PathBuf>,
@@ -96,7 +96,7 @@ pub(super) enum Reason {
 pub(super) struct Traced {
     /// Digest of the file itself, as it was executed.
     pub(super) source: String,
-    /// Whether that is all.
+    /// Whether the trace is complete.
     pub(super) complete: bool,
     /// Files that were read, whether they were there or not.
     pub(super) reads: Vec<PathBuf>,
@@ -116,7 +116,7 @@ impl Session {
     /// code prints goes to `printed`.
     ///
     /// # Errors
-    /// It can't be waited for.
+    /// If the process can't be waited for.
     pub(super) async fn hold(mut child: Child, order: &[u8], printed: Option<&Sender<String>>) -> io::Result<Self> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (mut answers, mut last_line, ended) = (Vec::new(), None, CancellationToken::new());
@@ -125,7 +125,7 @@ impl Session {
                 tokio::join!(
                     async {
                         if let Some(mut stdin) = stdin {
-                            // Whoever doesn't read this is no Python of ours, and says so by other means.
+                            // A program that doesn't read the order is no usable Python, as its answers show.
                             let _ = ended.run_until_cancelled(stdin.write_all(order)).await;
                         }
                     },
@@ -143,7 +143,7 @@ impl Session {
                                 last_line = Some(line.trim().to_owned());
                             }
                             if let Some(printed) = printed {
-                                // Nobody listens any more: no reason to fail.
+                                // If nobody listens any more, that is no reason to fail.
                                 let _ = printed.send(line).await;
                             }
                         }

@@ -77,11 +77,11 @@ pub(super) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// What a program of the given text, taken for the interpreter, is complained about for.
+/// The error about a program of this text that is taken for the interpreter.
 async fn facts_of(script: &str) -> PythonError {
     let folder = folder(&[("text", script)]);
-    // Written by another process: a program that this one has open for writing, or hands on so to a child of
-    // another test, can't be started.
+    // Written by another process: a program that this process, or a child of another test, has open for writing can't
+    // be started.
     succeed(Command::new("install").args(["text", "python"]).current_dir(folder.path()));
     let python = Interpreter::find(Some("./python"), folder.path()).unwrap();
     facts(&python).await.unwrap_err()
@@ -185,7 +185,7 @@ def two(who=helper.WHO): print('two of', who)
     assert_eq!(pickled[2].name, None);
 }
 
-/// It may be one of `files`, and to plan is not to change.
+/// A folder may be one of `files`, and planning must not change it.
 #[tokio::test]
 async fn no_bytecode_is_written_into_the_users_folders() {
     let folder = folder(&[("flows.py", "import beside\ndef flow(): return beside.x\n"), ("beside.py", "x = 1\n")]);
@@ -293,10 +293,10 @@ async fn what_ends_a_file_is_in_the_error() {
         ("def f():\n  raise ValueError('a\\nb')\nf()\n", Some(2), "ValueError: a b"),
         ("import sys\nsys.exit(0)\n", Some(2), "SystemExit: 0"),
         ("raise KeyboardInterrupt\n", Some(1), "KeyboardInterrupt"),
-        // As in the name of a file that is not UTF-8.
+        // A surrogate, as in the name of a file that is not UTF-8.
         ("raise ValueError('é \\udce9')\n", Some(1), "ValueError: é ?"),
         ("input()\n", Some(1), "EOFError: EOF when reading a line"),
-        // The line is the file's, wherever it went from there.
+        // The line is that of the user's file, wherever the error was raised.
         ("import json\njson.loads('')\n", Some(2), "JSONDecodeError: Expecting value: line 1 column 1 (char 0)"),
         ("\nraise SyntaxError('x', ('other.py', 7, 1, ''))\n", Some(2), "SyntaxError: x (other.py, line 7)"),
     ];
@@ -400,7 +400,7 @@ def flow(made=made): print(*made)
     let told = printed(&run(&pickled.unwrap()));
     let (folder, process) = told.split_once(' ').unwrap();
     assert!(!Path::new(folder).exists() && !Path::new("/proc").join(process).exists(), "{told}");
-    // What does not end keeps nobody waiting.
+    // A process that does not end keeps nobody waiting.
     let source = "
 import multiprocessing, time
 multiprocessing.get_context('fork').Process(target=time.sleep, args=[3]).start()
@@ -454,7 +454,7 @@ async fn python_dies_when_nobody_waits_for_it_any_more() {
     assert!(closed, "it still runs");
 }
 
-/// What the health check says of flows in these formats.
+/// The output of the health check for flows in these formats.
 fn check(python: &str, flows: &[(&str, &[u8])]) -> Output {
     let folder = folder(&[]);
     let flow = |(number, (format, content)): (usize, &(&str, &[u8]))| {
@@ -480,7 +480,7 @@ async fn the_health_check_takes_what_was_pickled() {
     let version = facts(&PYTHON).await.unwrap().version;
     let fine = check(&version, &[("pickle", &flow)]);
     assert_eq!(printed(&fine), format!("flowhold: 1 flow is ready on Python {version}"));
-    // Scripts are of any Python.
+    // Scripts are not tied to a version of Python.
     assert_eq!(printed(&check("3.5", &[("script", b"x = 1")])), printed(&fine));
 }
 
@@ -513,7 +513,7 @@ async fn the_health_check_says_why_a_flow_does_not_load() {
     lines.extend(table.iter().enumerate().map(|(number, (_, cause))| format!("flow 'étl {number}': {cause}")));
     let lines: String = lines.iter().map(|line| format!("flowhold: {line}\n")).collect();
     assert_eq!((String::from_utf8_lossy(&said.stderr).into_owned(), said.status.code()), (lines, Some(1)));
-    // What it has itself is nothing that a flow finds.
+    // A flow does not find the names of the health check itself.
     let said = check(&version, &[("pickle", b"\x80\x04c__main__\nmain\n.")]);
     assert!(String::from_utf8_lossy(&said.stderr).starts_with("flowhold: flow 'étl 0': AttributeError: "), "{said:?}");
 }

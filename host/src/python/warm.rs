@@ -1,8 +1,8 @@
-//! A Python that has imported already what the flows' files import, when it is asked to pickle.
+//! A Python that has already imported what the flows' files import when it is asked to pickle.
 //!
-//! Of the time that an edited flow's pickle takes, nearly all goes into importing packages, which nobody has edited.
-//! What comes of it is a guess: a package may import otherwise where the file has, say, set a variable before. So it is
-//! never kept, and whoever builds from it plans again afterwards.
+//! Nearly all of the time that pickling an edited flow takes goes into importing packages, which nobody has edited. The
+//! result is a guess: a package may import otherwise if the file has, say, set a variable before. So it is never kept,
+//! and a build from it is planned again afterwards.
 
 use std::{
     collections::BTreeSet,
@@ -17,10 +17,10 @@ use tokio::process::Child;
 
 use super::{Interpreter, PythonError};
 
-/// Of more files than these, what the others import is hardly anything else.
+/// The most files that are imported for: further ones hardly import anything else.
 const FILES: usize = 100;
 
-/// Waits to be asked, once; ends when it is dropped.
+/// A Python that waits to be asked, once; it ends when this is dropped.
 #[derive(Debug)]
 pub struct WarmPython {
     child: Mutex<Option<Child>>,
@@ -28,12 +28,12 @@ pub struct WarmPython {
 }
 
 impl WarmPython {
-    /// Whether nobody has asked it.
+    /// Whether it still waits to be asked.
     pub fn waits(&self) -> bool {
         self.child.lock().is_ok_and(|child| child.is_some())
     }
 
-    /// Whether pickles are of it.
+    /// Whether it has pickled flows.
     pub fn answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
@@ -47,7 +47,7 @@ impl WarmPython {
     }
 }
 
-/// A Python, and the files whose flows it is asked for.
+/// A Python, and the files whose flows it is asked to pickle.
 #[derive(Debug, Clone)]
 pub struct PickleJob {
     pub(crate) interpreter: Interpreter,
@@ -55,10 +55,10 @@ pub struct PickleJob {
 }
 
 impl PickleJob {
-    /// Has that Python import what the files import, and wait.
+    /// Starts the Python, which imports what the files import, and waits.
     ///
     /// # Errors
-    /// It can't be started.
+    /// If the Python can't be started.
     pub fn start_warm(&self) -> Result<WarmPython, PythonError> {
         let child = self.interpreter.start(self.files.iter().take(FILES))?;
         Ok(WarmPython { child: Mutex::new(Some(child)), answered: AtomicBool::new(false) })
@@ -120,7 +120,7 @@ mod tests {
         let python = PYTHON.clone().with_warm(warm(&folder, "_decimal").await);
         fs::write(folder.path().join("helper.py"), "WHO = 'edited'\n").unwrap();
         assert_eq!(pickle(&python, &folder).await.unwrap(), "True edited 1");
-        // It was there for one time.
+        // The warm Python answers only once.
         assert_eq!(pickle(&python, &folder).await.unwrap(), "False edited 1");
     }
 
@@ -158,7 +158,7 @@ mod tests {
         assert!(told.try_recv().is_err());
     }
 
-    /// Whatever a file looks like, there is a Python that waits.
+    /// Whatever is in a file, the Python waits.
     #[tokio::test]
     async fn it_waits_for_files_that_can_not_be_read() {
         for text in ["import none_such\nimport decimal\n", "import\n", "\0"] {

@@ -1,4 +1,4 @@
-//! What plans may be of, and that nothing else is opened in its place.
+//! The sources that plans may be made from; nothing else is opened in their place.
 
 use std::{
     fs::{self, File},
@@ -17,42 +17,42 @@ use crate::{
 /// Something that a spec has its host read or run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sought<'a> {
-    /// A flow's file, a policy, or what `files` names, with everything below it: where links lead, whether it is there
-    /// or not.
+    /// A flow's file, a policy, or an entry of `files`, with everything below it. Links in the path have been followed,
+    /// and it need not exist.
     File(&'a Path),
-    /// A Python, which executes the flows' files: a path, or a name that the operating system looks up. Of a path, the
-    /// links to its directory have been followed, and not the Python's own: that of a virtual environment is one.
+    /// A Python, which executes the flows' files: a path, or a name that the operating system looks up. In a path,
+    /// links to the directory have been followed, but not the Python itself, which is a link in a virtual environment.
     Python(&'a Path),
 }
 
-/// Says whether plans may be of it.
+/// Says whether plans may be made from a source.
 pub type SourceGrant = Arc<dyn Fn(Sought<'_>) -> bool + Send + Sync>;
 
-/// What plans may be of.
+/// The sources that plans may be made from.
 #[derive(Clone, Default)]
 pub enum Sources {
-    /// Only of specs that name none, or say all about theirs.
+    /// No sources: plans can be made only from specs that name none, or state all about theirs.
     #[default]
     None,
-    /// Of whatever is granted. What is refused is looked at no further: nobody is told whether it is there. What is read
-    /// here is the file or directory that was granted, whatever somebody puts in its place meanwhile (on Windows, links
-    /// are followed to what is there at that moment).
+    /// Sources that are granted. A refused source is looked at no further, so that nobody is told whether it is there.
+    /// The host reads the file or directory at the granted place, even if somebody puts a link there meanwhile (on
+    /// Windows, links are followed to what is there at that moment).
     ///
-    /// That can't be said of what is run: the operating system looks for a Python by its path, and this Python for the
-    /// flow's file and the modules beside it. Whoever may write where these are decides what is executed, and that may
-    /// do all that the process may. So grant a Python only together with files of those whom you would let run programs.
+    /// Running a Python is less safe: the operating system looks for it by its path, and it looks for the flow's file
+    /// and the modules beside that. Whoever may write there decides what is executed, which may do all that the process
+    /// may. So grant a Python only together with files of people whom you would let run programs.
     Granted(SourceGrant),
-    /// Of whatever a spec names: the user's own may do so.
+    /// Every source that a spec names: for the user's own specs.
     All,
 }
 
 impl Sources {
-    /// A file that may be read.
+    /// The place of a file that may be read.
     ///
     /// # Errors
     /// If it was not granted.
     pub(crate) fn file(&self, path: &Path) -> Result<Place, Failure> {
-        // Where links lead is looked up only for those who ask: there may be many files.
+        // Links are resolved only if a grant is asked, because there may be many files.
         match self {
             Self::All => return Ok(Place::Named(path.to_owned())),
             Self::Granted(granted) => {
@@ -66,7 +66,7 @@ impl Sources {
         Err(refused(path))
     }
 
-    /// A Python that may be run, as it is to be run.
+    /// The program of a Python that may be run.
     ///
     /// # Errors
     /// If it was not granted.
@@ -93,16 +93,16 @@ fn refused(path: &Path) -> Failure {
     Failure::not_granted(path.display()).with_help("tell those who made the host program, or name what it grants")
 }
 
-/// Where a source is that may be read.
+/// The place of a source that may be read.
 pub(crate) enum Place {
-    /// Wherever its path leads.
+    /// The source's path, and wherever links in it lead.
     Named(PathBuf),
-    /// There and nowhere else: no link is on the way.
+    /// This path and nothing else: no part of it may be a link.
     Exact(PathBuf),
 }
 
 impl Place {
-    /// Whether anything is there.
+    /// Fails if nothing is there.
     pub(crate) fn look(&self) -> io::Result<()> {
         match self {
             Self::Named(path) => fs::metadata(path),
@@ -111,7 +111,7 @@ impl Place {
         .map(drop)
     }
 
-    /// What is there, if that is a directory.
+    /// Opens what is there, if it is a directory.
     pub(crate) fn directory(&self) -> io::Result<Option<Dir>> {
         match self {
             Self::Named(path) if !fs::metadata(path)?.is_dir() => Ok(None),
@@ -135,7 +135,7 @@ impl Place {
     }
 }
 
-/// Where all links on the way to a path lead, its own and those that lead nowhere, too.
+/// Follows all links in a path, including the last part and links that lead nowhere.
 fn end_of_links(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| {
         let (mut end, mut links) = (PathBuf::new(), 0);
@@ -147,7 +147,7 @@ fn end_of_links(path: &Path) -> PathBuf {
                 continue;
             }
             end.push(part);
-            // The operating system follows no more of them either.
+            // The operating system follows no more links either.
             if links < 40
                 && let Ok(target) = fs::read_link(&end)
             {
@@ -160,14 +160,14 @@ fn end_of_links(path: &Path) -> PathBuf {
     })
 }
 
-/// Opens a file or directory, and nothing that a link leads to: each part of the path is looked up in the directory that
-/// was opened before it, so that exchanging one of them afterwards changes nothing.
+/// Opens a file or directory, and follows no link: each part of the path is looked up in the directory that was opened
+/// before it, so that exchanging one of them afterwards changes nothing.
 #[cfg(unix)]
 fn open_without_links(place: &Path) -> io::Result<File> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
 
     let found = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    // A directory on the way may be one that one can pass, and not list.
+    // The user may be allowed to pass a directory on the way, but not to list it.
     #[cfg(target_os = "linux")]
     let on_the_way = found | OFlags::DIRECTORY | OFlags::PATH;
     #[cfg(not(target_os = "linux"))]

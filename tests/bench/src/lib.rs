@@ -55,7 +55,7 @@ pub async fn session(host: &Host) -> Session {
     host.session().await.expect("the core can be instantiated")
 }
 
-/// So many flows of 2 KB, as bytes.
+/// A bytes storage of this many flows of 2 KB.
 pub fn bytes_storage(flows: usize) -> Storage {
     let mut storage = BytesStorage::default();
     for number in 0..flows {
@@ -72,7 +72,7 @@ pub fn names() -> Vec<String> {
     rows.iter().filter_map(|row| row["name"].as_str().map(str::to_owned)).collect()
 }
 
-/// A runtime for what the host does: it waits for nothing here.
+/// A runtime for the host's futures, which wait for nothing here.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made")
 }

@@ -96,7 +96,7 @@ fn measured(work: &mut dyn FnMut()) {
     work();
 }
 
-/// Adds flows one by one, each at once in its place.
+/// Adds flows one by one; each is in its place at once.
 fn add(from: &Path, to: &str) -> Result<(), Box<dyn Error>> {
     let add = async {
         let host = Host::builder().files(to, Access::Write).build()?;
@@ -114,7 +114,7 @@ fn add(from: &Path, to: &str) -> Result<(), Box<dyn Error>> {
     runtime().block_on(add).map_err(|failure: flowhold::Failure| failure.message.into())
 }
 
-/// What the file system can do.
+/// Stores files one by one, as fast as the file system can.
 fn store(from: &Path, to: &Path, sync: bool) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(to)?;
     let unfinished = to.join("unfinished");
@@ -134,7 +134,7 @@ fn store(from: &Path, to: &Path, sync: bool) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What it can do if nothing has its name before all is synced.
+/// Stores files as fast as the file system can if no file gets its name before all are synced.
 fn store_together(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(to)?;
     let directory = fs::File::open(to)?;

@@ -1,4 +1,4 @@
-//! Any names, modes, targets and contents as a build context: the tar crate reads from the archive what was put in.
+//! Any names, modes, targets and contents as a build context: the tar crate reads the same from the archive.
 
 use std::io::Read as _;
 
@@ -9,7 +9,7 @@ use flowhold_core::{
     settings::EntryKind,
 };
 
-/// A mode, a kind, then name and content or target.
+/// Reads an entry: kind and mode, then the name, and the content or target.
 fn entry(part: &[u8]) -> Option<ContextEntry> {
     let [first, second, rest @ ..] = part else { return None };
     let mode = u32::from(u16::from_be_bytes([first & 0x0f, *second]));

@@ -1,5 +1,5 @@
-//! Any texts in the fields of a spec: an independent parser reads from the Dockerfile the same texts in their places,
-//! and no instruction besides.
+//! Any texts in the fields of a spec: an independent parser reads the same texts from their places in the Dockerfile,
+//! and no other instruction.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -11,7 +11,7 @@ use crate::docker_words::{pairs, word};
 
 const SHA256: &str = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
 
-/// What the texts are for: the first character of each says it.
+/// The texts by their fields: the first character of each text says its field.
 #[derive(Default)]
 struct Wanted {
     base: Option<String>,
@@ -65,7 +65,7 @@ impl Wanted {
     }
 }
 
-/// A path's names, without what says nothing.
+/// The names in a path, without empty ones and `.`.
 fn normal(path: &str) -> Vec<&str> {
     path.split('/').filter(|name| !matches!(*name, "" | ".")).collect()
 }

@@ -1,4 +1,4 @@
-//! Any text as an image reference and its parts: what is taken is legal, and comes out again.
+//! Any text as an image reference and its parts: a text that is taken is legal, and survives a round trip.
 
 use flowhold_core::{
     failure::Explain as _,

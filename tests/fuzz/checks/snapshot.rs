@@ -1,9 +1,9 @@
-//! Any bytes as a snapshot: what is taken comes out again.
+//! Any bytes as a snapshot: a storage that is read survives a round trip.
 
 use flowhold_core::snapshot;
 
 pub(crate) fn check(data: &[u8]) {
-    // Magic and format are said for the fuzzer, which has better things to find than ten bytes.
+    // Magic and format are given to the fuzzer, which has better things to find than ten bytes.
     let bytes = [b"flowhold\0\x01", data].concat();
     for bytes in [data, &bytes] {
         let Ok(storage) = snapshot::decode(bytes) else { continue };

@@ -1,4 +1,4 @@
-//! Any text as a spec: read, resolved as far as it pins what it names, planned, and told in every way there is.
+//! Any text as a spec: it is read, resolved as far as it pins what it names, planned, and written in every format.
 
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ pub(crate) fn check(data: &[u8]) {
     let json = flowhold_core::json::Json::from(first.to_json(None)).to_string();
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
     assert_eq!(Spec::places(text), Spec::places(text));
-    // What is resolved means the same when it is read again, and has nothing left to find.
+    // A resolved spec means the same when it is read again, and leaves nothing to find.
     if let Some(resolved) = &first.resolved {
         let again = preview(&resolved.to_json().to_string());
         assert_eq!(again.digest(), first.digest());

@@ -1,4 +1,4 @@
-//! Any text as the JSON of a storage: what is taken comes out again, as JSON and as a snapshot.
+//! Any text as the JSON of a storage: a storage that is read survives a round trip, as JSON and as a snapshot.
 
 use flowhold_core::{serialized, snapshot};
 

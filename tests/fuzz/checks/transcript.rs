@@ -1,5 +1,5 @@
-//! Any lines as what the classic builder says, a JSON object each. The reader is the host's own; the modules that it needs
-//! are replaced by small ones here.
+//! Any lines as the answer of the classic builder, a JSON object each. The reader is the host's own; small modules here
+//! replace those that it needs.
 
 use std::{sync::Mutex, time::Instant};
 
@@ -77,7 +77,7 @@ enum DockerError {
     },
 }
 
-/// The steps that were told.
+/// The steps that were reported.
 #[derive(Default)]
 struct Told(Mutex<Vec<(u32, u32)>>);
 
@@ -100,13 +100,13 @@ impl Progress for Told {
     }
 }
 
-/// What may be shown on a terminal.
+/// Asserts that a text may be shown on a terminal.
 fn shown(text: &str) {
     assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
 }
 
 pub(crate) fn check(data: &[u8]) {
-    // What is no such line ends the answer.
+    // Other lines never reach the transcript: they end the answer.
     let read = |line: &&[u8]| serde_json::from_slice::<BuildInfo>(line).is_ok();
     let mut lines = data.split(|byte| *byte == b'\n').filter(read);
     let (mut transcript, told, now) =

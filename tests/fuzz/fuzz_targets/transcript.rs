@@ -8,7 +8,7 @@ mod event;
 #[path = "../checks/transcript.rs"]
 mod transcript;
 
-/// What the host tells, as far as the classic builder is what it tells of.
+/// The host's progress, as far as it is about the classic builder.
 mod progress {
     pub(crate) use crate::{
         clean::{clean, without_passwords},

@@ -1,6 +1,6 @@
 //! `flowhold-bindgen IN.wasm DIR`: writes the JavaScript and the TypeScript types of the web crate's module into DIR.
 //!
-//! A program of ours and not wasm-bindgen's own, so that Cargo.lock alone decides its version: the two must be the same.
+//! It replaces wasm-bindgen's own command line, whose version must equal the crate's: Cargo.lock decides both here.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-/** The few things that every view does with the document. Text is never taken for HTML, and none of it is invisible. */
+/** What every view does with the document. Text is never taken for HTML, and invisible characters become escapes. */
 
 import { visible } from "./wording";
 
@@ -54,7 +54,7 @@ export function icon(name: Icon, className = ""): SVGSVGElement {
   return svg;
 }
 
-/** Only if it differs: screen readers speak when text is set, even to what it was. */
+/** Sets a text only if it differs: screen readers speak when text is set, even to the same text. */
 export function setText(node: HTMLElement, text: string): void {
   const shown = visible(text);
   if (node.textContent !== shown) node.textContent = shown;

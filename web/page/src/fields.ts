@@ -9,7 +9,7 @@ export interface Place extends Range {
   field: string;
 }
 
-/** The field around a field; null of the spec as a whole, which is "". */
+/** The field around a field; null for the spec as a whole, which is "". */
 export function parent(field: string): string | null {
   if (field === "") return null;
   // Within a quoted key a quote has a backslash before it, so the last `["` begins the last key.
@@ -33,12 +33,12 @@ export class Places {
     return this.#own.has(field);
   }
 
-  /** Its key and value; of a table with a header, the header. */
+  /** The place of a field's key and value; for a table with a header, that of the header. */
   own(field: string): Range | undefined {
     return this.#own.get(field);
   }
 
-  /** The field and all fields in it: of a table with a header, the whole table. */
+  /** The place of a field and all fields in it; for a table with a header, that of the whole table. */
   extent(field: string): Range | undefined {
     return this.#extent.get(field);
   }
@@ -47,12 +47,12 @@ export class Places {
     return [...this.#own.values()];
   }
 
-  /** The places of the fields right in a field. */
+  /** The places of the fields directly in a field. */
   inside(field: string): Range[] {
     return [...this.#own].filter(([one]) => parent(one) === field).map(([, place]) => place);
   }
 
-  /** Where the last of the fields in a field ends; undefined of a field without any. */
+  /** Where the last of the fields directly in a field ends; undefined if there are none. */
   end(field: string): number | undefined {
     let last: number | undefined;
     for (const [one, { to }] of this.#extent) if (parent(one) === field) last = Math.max(last ?? 0, to);

@@ -1,4 +1,4 @@
-/** Starts the page: with the spec of the link, or the one of the last visit, or an example. */
+/** Starts the page with the spec of the link, else the spec of the last visit, else an example. */
 
 import { byId } from "./dom";
 import { offline } from "./offline";
@@ -10,7 +10,7 @@ import { theme } from "./theme";
 import { reason } from "./wording";
 
 theme();
-// The planner is loaded beside the editor, which is most of the page's code, and not after it.
+// The planner is loaded at the same time as the editor, which is most of the page's code.
 const planner = new Planner();
 try {
   const [{ Page }, text] = await Promise.all([import("./page"), firstText()]);
@@ -18,7 +18,7 @@ try {
 } catch (error) {
   byId("status").textContent = `The page could not be started: ${reason(error)}. Load it again.`;
 }
-// What the page needs offline is kept once the page itself is there.
+// The files that the page needs offline are kept only after the page itself has loaded.
 if (document.readyState === "complete") void offline();
 else window.addEventListener("load", () => void offline());
 

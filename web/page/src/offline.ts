@@ -14,7 +14,7 @@ export async function offline(): Promise<void> {
     watch(registration);
     const { active } = await navigator.serviceWorker.ready;
     if (active) await activated(active);
-    // The service worker has not seen what was loaded before it was there, and its list of files has no policies.
+    // The service worker has not seen requests from before it was active, and its list of files has no policies.
     if (!before && navigator.serviceWorker.controller) await keep();
     byId("offline").textContent = "Works offline";
   } catch {
@@ -31,16 +31,16 @@ function activated(worker: ServiceWorker): Promise<void> {
   });
 }
 
-/** Whether the new version was asked for in this tab. */
+/** Whether this tab asked for the new version. */
 let asked = false;
 
-/** Where a page has a service worker already, another one is a new version, which all tabs get at once. */
+/** Follows new service workers: if the page already had one, another is a new version, which all tabs get at once. */
 function follow(): void {
   const { serviceWorker } = navigator;
   let controlled = serviceWorker.controller !== null;
   serviceWorker.addEventListener("controllerchange", () => {
     if (asked) return location.reload();
-    // The new version was asked for in another tab. This one is not reloaded at once: what was dropped onto it would be gone.
+    // Another tab asked for the new version. This tab is not reloaded at once: files dropped onto it would be gone.
     if (controlled)
       notify({
         kind: "info",

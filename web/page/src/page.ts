@@ -1,4 +1,4 @@
-/** The page: its parts, and what each does when another reports something. */
+/** The page: its parts, and how each reacts to what another reports. */
 
 import { byId, setText } from "./dom";
 import type { Addition } from "./drop/additions";
@@ -25,7 +25,7 @@ import { Tabs } from "./view/tabs";
 import { reason } from "./wording";
 
 const SAVE_AFTER = 300;
-/** Milliseconds. Most plans are there sooner. While one takes longer, the plan of an earlier text must not be copied. */
+/** Milliseconds. Most plans take less. While a plan takes longer, the plan of an earlier text must not be copied. */
 const OUTDATED_AFTER = 300;
 
 export class Page {
@@ -90,7 +90,7 @@ export class Page {
     this.#plan();
   }
 
-  /** Reads the spec in the page's fragment. Whatever is wrong with it is said, and the text stays as it is. */
+  /** Opens the spec in the page's fragment. If it can't be read, the page says why, and the text stays as it is. */
   async open(hash: string): Promise<void> {
     const request = ++this.#opened;
     const { revision } = this.#editor;
@@ -101,7 +101,7 @@ export class Page {
       if (!isLatest()) return;
       dismiss("link");
       if (text !== this.#editor.text) this.#editor.replaceAll(text);
-      // The spec of a link does not take the place of the user's own in the browser's storage until it is edited.
+      // The spec of a link replaces the user's own in the browser's storage only once it is edited.
       clearTimeout(this.#saving);
       this.#saving = 0;
       history.replaceState(null, "", hash);
@@ -116,12 +116,12 @@ export class Page {
     this.#planner.plan({ kind: "plan", revision, text, view: this.#tabs.view, folds: this.#context.folds });
   }
 
-  /** An outcome of an earlier text is not left standing for long. */
+  /** Marks the outcome of an earlier text as outdated, if the new one takes long. */
   #watch(): void {
     if (this.#isCurrent() || this.#outdating) return;
     this.#outdating = window.setTimeout(() => {
       this.#outdating = 0;
-      // Without an outcome, the page says already that there is none.
+      // Without an outcome, the page already says that there is none.
       if (!this.#outcome || this.#isCurrent()) return;
       this.#dockerfile.outdate("The spec has changed, and is being planned.");
       this.#planView.unknown("the spec has changed, and is being planned");
@@ -132,7 +132,7 @@ export class Page {
     this.#plan();
     clearTimeout(this.#saving);
     this.#saving = window.setTimeout(() => this.#save(), SAVE_AFTER);
-    // The link no longer says what the page shows.
+    // The link no longer has the text that the page shows.
     if (isLink(location.hash)) history.replaceState(null, "", location.pathname + location.search);
   }
 
@@ -173,7 +173,7 @@ export class Page {
     this.#dockerfile.outdate("The planner stopped.");
     this.#planView.unknown(when === "loading" ? "the planner could not be loaded" : "the planner stopped");
     if (when === "loading") {
-      // Said once.
+      // The notice is shown once, however often loading is tried.
       const text = `The planner could not be loaded; it is tried again every few seconds. (${message})`;
       if (!isNotified("fault")) notify({ kind: "error", about: "fault", text });
       this.#plan();
@@ -183,7 +183,7 @@ export class Page {
     notify({ kind: "error", about: "fault", text, action: { label: "Try again", run: () => this.#plan() } });
   }
 
-  /** Places in an outcome are places in the text that was planned. */
+  /** Whether the outcome is that of the current text: only then do its places hold in the editor. */
   #isCurrent(): boolean {
     return this.#outcome?.revision === this.#editor.revision;
   }
@@ -198,7 +198,7 @@ export class Page {
     return insertion;
   }
 
-  /** The text may change while the worker is asked about it: then it is asked again. */
+  /** Asks about the text, and asks again if the text changed meanwhile. */
   async #ofText<Answer>(ask: (text: string) => Promise<Answer>): Promise<Answer> {
     for (;;) {
       const { revision, text } = this.#editor;
@@ -263,7 +263,7 @@ function showPane(pane: "source" | "result"): void {
   for (const one of ["source", "result"]) byId(`show-${one}`).setAttribute("aria-pressed", String(one === pane));
 }
 
-/** Takes back what is said of the last copy. */
+/** Takes back the icon and the status that confirm the last copy. */
 let forget = (): void => undefined;
 
 async function copied(button: string, text: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** What the browser keeps for the next visit. It may refuse to, or have no room: then nothing is kept. */
+/** What the browser keeps for the next visit. A browser that refuses, or has no room, keeps nothing. */
 
 type Name = "spec" | "theme" | "pinned";
 
@@ -10,7 +10,7 @@ export function recall(name: Name): string | null {
   }
 }
 
-/** Whether it was kept. */
+/** Keeps a value, or removes it for null. Returns whether that worked. */
 export function remember(name: Name, value: string | null): boolean {
   try {
     if (value === null) localStorage.removeItem(`flowhold.${name}`);

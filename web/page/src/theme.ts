@@ -1,4 +1,4 @@
-/** Light and dark: as the system says, until the user chooses. `theme.js` applies the choice before anything is painted. */
+/** Light or dark: the system decides until the user does. `theme.js` applies the choice before anything is painted. */
 
 import { byId } from "./dom";
 import { recall, remember } from "./remembered";

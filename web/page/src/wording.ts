@@ -19,10 +19,10 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** What is not seen, or changes the order in which the rest is. */
+/** Characters that are invisible, or that change the order of other characters. */
 export const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]|(?![\t\n])\p{Cc}/gu;
 
-/** With escapes in place of that, such as `\u{202e}`. */
+/** The text with escapes, such as `\u{202e}`, in place of these characters. */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (character) => escaped(character.codePointAt(0) ?? 0));
 }
@@ -31,7 +31,7 @@ export function escaped(codePoint: number): string {
   return `\\u{${codePoint.toString(16)}}`;
 }
 
-/** Whose verdict it is, as the command line says it. */
+/** The policy that gave a verdict, in the command line's words. */
 export function says(policy: string): string {
   return `says ${policy}`;
 }

@@ -1,4 +1,4 @@
-// Who can use the page: with a keyboard, a screen reader, a small screen, in the dark.
+// The page can be used with a keyboard, with a screen reader, on a small screen and in the dark.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -22,9 +22,9 @@ sha256 = "${SHA256}"
 `;
 const WRONG = '[storage]\ntype = "docker"\nbaseimage = 1\nfiles = 3\n';
 
-/** Nothing that axe knows of is wrong. @param {PreviewPage} page */
+/** Asserts that axe finds nothing wrong. @param {PreviewPage} page */
 async function assertAccessible(page, state) {
-  // As an expression, as the page's policy refuses scripts from elsewhere.
+  // axe is evaluated as an expression, since the page's Content-Security-Policy refuses scripts from elsewhere.
   if (!(await page.page.evaluate(() => 'axe' in globalThis))) await page.page.evaluate(AXE);
   const violations = await page.page.evaluate(async () => {
     // @ts-ignore: just loaded
@@ -148,7 +148,7 @@ browserTest('on a low, wide screen the page stays where its reader is', { contex
   await page.page.evaluate(() => scrollTo(0, 1000));
   const before = await top();
   assert.ok(before > 0);
-  // What it leads to is above what is seen.
+  // The field that the line leads to is above the visible part of the page.
   await page.page.locator('[data-line="2"]').evaluate((node) => node.focus({ preventScroll: true }));
   await page.lists('#editor .cm-linked', ['V0 = "0"']);
   await page.frame();
@@ -163,7 +163,7 @@ browserTest('screen readers are told names once, and only what is new', {}, asyn
     assert.equal(await page.page.getByRole('button', { name: 'Copy link', exact: true }).count(), 1, `${width} px`);
   }
   await page.page.setViewportSize({ width: 1360, height: 860 });
-  // Messages come into regions that are live before there is one.
+  // Messages appear in regions that are live before there is a message.
   assert.equal(await page.page.locator('.notices[aria-live="polite"]').count(), 2);
   await page.write(LATER);
   await page.page.hover('[data-line="1"]');
@@ -188,7 +188,7 @@ browserTest('everything is reached with the Tab key alone', {}, async (visitor) 
     if (id === 'copy-command') break;
   }
   assert.deepEqual(wanted.filter((id) => !reached.includes(id)), [], reached.join(' '));
-  // One line of the Dockerfile, from which the arrows go on.
+  // Tab reaches one line of the Dockerfile; the arrow keys reach the others.
   assert.deepEqual(reached.filter((id) => /^\d+$/.test(id)), ['1']);
 });
 
@@ -202,7 +202,7 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.keyboard.press('ArrowDown');
   await page.shows('why', 'Line 2 made by storage.python_dependencies[0]');
   await page.keyboard.press('ArrowUp');
-  // The explanation stays while the pointer goes on to it.
+  // The explanation stays when the focus moves to it.
   await page.keyboard.press('Tab');
   assert.equal(await page.page.evaluate(() => document.activeElement?.id), 'why');
   await page.shows('why', 'Line 1 made by storage.base_image');
@@ -212,7 +212,7 @@ browserTest('by keyboard, a line of the Dockerfile leads to what made it', {}, a
   await page.keyboard.insertText('base_image = "python:3.12"');
   await page.planned(revision);
   await page.lists('[data-line="1"] code', ['FROM python:3.12']);
-  // As a screen reader does it.
+  // A click as a screen reader makes it.
   await page.page.locator('[data-line="1"]').evaluate((line) => /** @type {HTMLElement} */ (line).click());
   await page.keyboard.insertText('base_image = "python:3.13"');
   await page.lists('[data-line="1"] code', ['FROM python:3.13']);
@@ -225,7 +225,7 @@ for (const width of [390, 320]) {
     const page = await PreviewPage.open(visitor, server.url());
     /** @param {import('playwright-core').Locator} locator */
     const cut = (locator) => locator.evaluate(({ scrollWidth, clientWidth, scrollHeight, clientHeight }) => scrollWidth > clientWidth || scrollHeight > clientHeight);
-    // Nothing is dragged with a finger.
+    // On a touch screen the page does not speak of dropping files.
     assert.match(await page.page.locator('#editor-keys').innerText(), /^Add flows, files and folders/);
     await page.page.click('#show-result');
     for (const [id, seen, name] of [
@@ -294,7 +294,7 @@ browserTest('with forced colours, what is chosen, made, looked at and linked is 
   context: { viewport: { width: 390, height: 844 }, forcedColors: 'active' },
 }, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
-  /** What is seen around the text of each: colours that are not those behind everything. @param {string} selector */
+  /** How each element is marked, in colours other than the page's background. @param {string} selector */
   const looks = (selector, pseudo = '') => page.page.locator(selector).evaluateAll((nodes, of) => nodes.map((node) => {
     const { backgroundColor, borderLeftColor, borderLeftWidth, outlineColor, outlineStyle } = getComputedStyle(node, of);
     const behind = getComputedStyle(document.body).backgroundColor;
@@ -361,10 +361,10 @@ for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]])
     const info = page.page.locator('#editor .cm-completionInfo');
     for (let presses = 0; presses < 3; presses++) {
       await info.waitFor();
-      // It is put in its place with the next frame.
+      // The explanation is put in its place with the next frame.
       await page.frame();
       await page.frame();
-      // All of it is in the window, and on top of whatever else is there.
+      // All of the explanation is in the window, and on top of everything else.
       const hidden = await info.evaluate((node) => {
         const root = /** @type {ShadowRoot} */ (node.getRootNode());
         const within = (/** @type {Element} */ one, x, y) => one.contains(root.elementFromPoint(x, y)) ? [] : [`${one.textContent} at ${x}, ${y}`];
@@ -382,7 +382,7 @@ for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [320, 568]])
       });
       assert.deepEqual(hidden, [], await info.textContent() ?? '');
       const said = await info.elementHandle();
-      // For 75 ms, before the user can have seen the suggestions, arrows move the cursor.
+      // For 75 ms arrow keys move the cursor, since the user can't have seen the suggestions yet.
       await page.page.waitForTimeout(100);
       await page.keyboard.press('ArrowDown');
       await said?.waitForElementState('hidden');

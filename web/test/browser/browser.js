@@ -1,17 +1,17 @@
-// Tests in Chromium: each gets a context of its own, and fails on anything that a page of it complains of.
+// Tests in Chromium: each has a context of its own, and fails on any complaint of its pages.
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { launch, watched } from './chromium.js';
 import { PATH, servePage } from './page.js';
 
-/** A whole test, in milliseconds. */
+/** How long a whole test may take, in milliseconds. */
 export const LONGEST_TEST = 60_000;
 
-/** One for all tests of a file. @type {Promise<import('playwright-core').Browser> | undefined} */
+/** One browser for all tests of a file. @type {Promise<import('playwright-core').Browser> | undefined} */
 let launched;
 
 after(async () => {
-  // Where it could not be launched, each test has said so.
+  // If the browser could not be launched, each test has said so.
   const browser = await launched?.catch(() => undefined);
   await browser?.close();
 });
@@ -29,7 +29,7 @@ after(async () => {
  * A test in a browser context of its own.
  * @param {string} name
  * @param {{ expected?: RegExp[], timeout?: number, context?: import('playwright-core').BrowserContextOptions }} options
- *   complaints that belong to what is tested; the context's settings
+ *   `expected` complaints belong to what is tested; `context` has the context's settings
  * @param {(visitor: Visitor) => Promise<void>} act
  */
 export function browserTest(name, { expected = [], timeout = LONGEST_TEST, context: settings }, act) {
@@ -39,7 +39,7 @@ export function browserTest(name, { expected = [], timeout = LONGEST_TEST, conte
     try {
       await act({ visit, context, browser, t });
     } catch (error) {
-      // What the page said is often the reason.
+      // The page's complaints are often the reason.
       if (error instanceof Error && complaints.length > 0) error.message += `\n\nThe page complained:\n${complaints.join('\n')}`;
       throw error;
     } finally {

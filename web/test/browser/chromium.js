@@ -1,7 +1,7 @@
-// Chromium, and contexts of it in which nothing goes wrong unseen.
+// Chromium, with contexts that report everything that goes wrong in their pages.
 import { existsSync } from 'node:fs';
 
-// Otherwise what a service worker asks for would not be seen.
+// Otherwise the requests of service workers would not be seen.
 process.env.PW_EXPERIMENTAL_SERVICE_WORKER_NETWORK_EVENTS = '1';
 const { chromium } = await import('playwright-core');
 
@@ -9,11 +9,11 @@ const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync',
-  // No name has an address: whatever a page tries, nothing leaves this machine.
+  // No host name has an address, so nothing that a page tries leaves this machine.
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-/** A step that takes longer than this has failed: 2 shared cores, and room for a busy moment. */
+/** Milliseconds after which a step has failed: enough for 2 shared cores, with room for a busy moment. */
 const PATIENCE = 20_000;
 
 /** @returns {Promise<import('playwright-core').Browser>} */
@@ -21,7 +21,7 @@ export async function launch() {
   if (!existsSync(EXECUTABLE)) {
     throw new Error(`there is no Chromium at ${EXECUTABLE}: apt-get install chromium, or name another in CHROMIUM`);
   }
-  // In the C locale it can't read files whose names are not ASCII.
+  // In the C locale Chromium can't read files whose names are not ASCII.
   const env = { ...process.env, LC_ALL: 'C.UTF-8' };
   return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS, timeout: PATIENCE, env });
 }
@@ -41,7 +41,7 @@ export async function watched(browser, settings) {
   context.setDefaultTimeout(PATIENCE);
   /** @type {string[]} */
   const complaints = [];
-  /** Each page is of the origin that it was first opened at. @type {Set<string>} */
+  /** The origins at which pages were opened. @type {Set<string>} */
   const origins = new Set();
   const elsewhere = (url) => {
     const { origin } = new URL(url);
@@ -65,14 +65,14 @@ export async function watched(browser, settings) {
     page.on('websocket', (socket) => elsewhere(socket.url()));
     page.on('crash', () => complaints.push('the page crashed'));
   });
-  /** Opens a page. What it loads has to come from where the page itself does. */
+  /** Opens a page. Everything that it loads must come from the origin of an opened page. */
   async function visit(url) {
     if (url.startsWith('http')) origins.add(new URL(url).origin);
     const page = await context.newPage();
     await page.goto(url);
     return page;
   }
-  /** Everything that happened up to here is in `complaints` afterwards. */
+  /** Closes the context. Everything that went wrong up to here is in `complaints` afterwards. */
   async function close() {
     await Promise.all(context.pages().map((page) => page.evaluate(() => 0).catch(() => 0)));
     await context.close();

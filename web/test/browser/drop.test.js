@@ -50,12 +50,12 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   const flow = file('nightly report.py', 'print("é")\n');
   const data = file('model.bin', randomBytes(100_000));
   const page = await PreviewPage.open(visitor, server.url());
-  // Where a file is on this machine only its user knows; dropping it fills in the rest.
+  // Only the user knows where a file is on this machine; dropping the file fills in the rest.
   await page.write(`${EMPTY}files = { ${JSON.stringify(data)} = "/opt/model.bin" }\n`);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
   await page.shows('why-no-plan', 'add the file to the page');
   await page.drop(flow, data);
-  // A browser knows no modes: those of other files are to be written by hand.
+  // A browser knows no file modes: a user writes other modes by hand.
   await page.shows('notice', "1 added, 1 brought up to date. Browsers don't tell file modes: 644 is assumed, and 755 for directories. Undo takes it back.");
   await page.shows('plan', /^sha256:/);
   const spec = await page.text();
@@ -76,7 +76,7 @@ browserTest('a dropped flow is in spec, context and Dockerfile, and what is down
   assert.equal(context.name, 'context.tar');
   assert.ok(context.bytes.equals(host.context), 'another context than the host builds');
 
-  // An edited flow takes its place, and undoing brings the former back.
+  // An edited flow that is dropped again replaces the former one, and undoing brings the former back.
   writeFileSync(flow, 'print("edited")\n');
   await page.drop(flow);
   await page.shows('notice', /^nightly report\.py brought up to date\. Undo takes it back\.$/);
@@ -103,11 +103,11 @@ browserTest('a directory, an empty file and 10 MB of noise', {}, async (visitor)
   for (const path of [noise, empty, deep, flow]) assert.ok(spec.includes(sha256(path)), spec);
   await page.byId('tab-context').click();
   for (const name of ['noise.bin', 'empty.dat', 'deep/', 'a/', 'b/', 'c.txt', 'z.py']) await page.shows('panel-context', name);
-  // Where the files were is not known to a page; with that filled in, the host builds the same.
+  // A page does not know where the files were; with the paths filled in, the host builds the same context.
   const context = await page.download('download-context');
   const host = await onHost(spec.replaceAll('"/path/to/', `"${directory}/`));
   assert.ok(context.bytes.equals(host.context), 'another context than the host builds');
-  // Dropped again, they take the place of themselves.
+  // Dropping the same files again changes nothing.
   await page.drop(noise, empty, join(directory, 'deep'), flow);
   assert.equal(await page.text(), spec);
 });
@@ -173,7 +173,7 @@ browserTest('what can not be added is refused, and the spec stays as it is', {},
   assert.equal(await page.text(), readFileSync(other, 'utf8'));
 });
 
-/** A spec, what is dropped onto it, and what it is then, with `SIZE` and `SHA256` of that. */
+/** A spec, the file that is dropped onto it, and the spec afterwards, with the file's `SIZE` and `SHA256`. */
 const PLACES = {
   'a script that is one of the files': [
     `${EMPTY}files = { "/srv/lib/util.py" = "/opt/util.py" }\n`, 'util.py',
@@ -215,7 +215,7 @@ browserTest('what is dropped ends up where the spec has its name, or else where 
     await page.drop(path);
     assert.equal(await page.text(), wanted.replaceAll('SIZE', '8').replaceAll('SHA256', sha256(path)), what);
   }
-  // The endings are the core's. In capitals they are as good, but the spec has to say it.
+  // The endings are the core's. Endings in capitals are as good, but the spec has to state their format.
   const names = ['a.pkl', 'b.pickle', 'c.prefect', 'd.cpkl', 'e.cloudpickle', 'f.p', 'g.pck', 'h.pcl', 'i.PY', 'j.Pkl'];
   for (const text of [EMPTY, '{"storage": {"type": "docker"}}']) {
     await page.write(text);
@@ -235,7 +235,7 @@ browserTest('what is dropped ends up where the spec has its name, or else where 
 });
 
 browserTest('names that fields have to escape are known again, and paths are in the order of the host', {}, async (visitor) => {
-  // An accent of its own, as macOS has them; an emoji of several characters; a quote; a character of two code units.
+  // A combining accent, as macOS has them; an emoji of several characters; a quote; a character of two code units.
   const names = ['e\u0301.bin', '\u2764\ufe0f\u200d\u{1f525}.bin', 'a\'b"c.bin', '\u0928\u093f.bin'];
   const paths = names.map((name) => file(`odd/${name}`, name));
   file('order/\u{1f600}.txt', '2');
@@ -256,7 +256,7 @@ browserTest('TOML and JSON that are no specs are files', {}, async (visitor) => 
   const page = await PreviewPage.open(visitor, server.url());
   await page.write(spec);
   for (const [path, wanted] of /** @type {const} */ ([
-    // It is in the spec by its name, whatever is in it.
+    // The spec has a file of this name, whatever is in the dropped one.
     [file('settings.json', '{"storage": {"type": "memory"}}'), /^settings\.json brought up to date/],
     [file('tables.json', '{"tables": []}'), /^tables\.json added\. Replace \/path\/to with the real path\./],
     [file('pyproject.toml', '[project]\nname = "x"\n'), /^pyproject\.toml added/],
@@ -276,7 +276,7 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
   await page.write(spec);
   await page.byId('tab-storage').click();
   await page.shows('panel-storage', /"__version__"/);
-  // The page's own download is one.
+  // The page's own download is a serialized storage.
   const [download] = await Promise.all([
     page.page.waitForEvent('download'), page.page.getByRole('button', { name: 'Download storage.json' }).click(),
   ]);
@@ -297,29 +297,29 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
   await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
   await page.shows('forecast', 'steps are cached');
   assert.equal(await page.byId('notice').count(), 0);
-  // One of many flows is no smaller for it.
+  // A preview of many flows is recognised too, although it is larger than any spec.
   const many = JSON.parse(preview);
   for (let at = 0; at < 20_000; at += 1) many.flows[`flow ${at}`] = `/root/.prefect/flow-${at}.prefect`;
   await page.drop(file('kept/many.json', JSON.stringify(many)));
   await page.shows('notice', 'many.json is a preview, not a spec');
   assert.equal(await page.text(), spec);
-  // A spec that is as large is refused, or data.
+  // A spec of that size is refused or, under another name, data.
   const large = JSON.stringify({ flows: Array(70_000).fill({ path: 'a.py' }) });
   await page.drop(file('kept/flowhold.json', large));
   await page.shows('notice', 'flowhold.json is not read as a spec: it has 1.1 MB, and a spec has less than 1 MB');
   assert.equal(await page.text(), spec);
-  // One that nothing can be compared with.
+  // A preview that nothing can be compared with.
   await page.drop(file('kept/open.json', '{"plan": null, "dockerfile": "FROM x", "steps": [], "flows": {}}'));
   await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
   await page.shows('notice', 'Nothing was pinned: it has no plan of an image');
   await page.shows('forecast', 'steps are cached');
-  // One that the core refuses.
+  // A preview that the core refuses.
   await page.drop(file('kept/odd.json', JSON.stringify({ ...JSON.parse(preview), context: [{ path: 'a' }] })));
   await page.byId('notice').getByRole('button', { name: 'Pin it' }).click();
   await page.shows('notice', 'Nothing is pinned: not an earlier preview');
   await page.shows('pin', 'Pin');
   assert.equal(await page.byId('forecast').isVisible(), false);
-  // In place of the spec, they are one problem.
+  // In place of the spec, a storage or a preview is one problem.
   for (const [text, wanted] of [[storage, `this ${said}`], [preview, 'this is a preview, not a spec: flowhold preview takes it with --since']]) {
     await page.write(text);
     await page.shows('status', '1 error. No plan yet.');
@@ -327,7 +327,7 @@ browserTest('a serialized storage and a preview that was kept are told from a sp
     await page.byId('tab-spec').click();
     await page.shows('panel-spec', wanted);
   }
-  // What the spec has by its name is its file, whatever is in it, and a spec in JSON is a spec.
+  // A dropped text whose name the spec has is that file, whatever is in it, and a spec in JSON is a spec.
   const named = `${EMPTY}files = { "/srv/storage.json" = "/opt/storage.json" }\n`;
   await page.write(named);
   await page.drop(file('kept/storage.json', storage));

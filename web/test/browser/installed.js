@@ -18,7 +18,7 @@ export function run(command, args, cwd, timeout = 60_000) {
 }
 
 /**
- * Packs and installs. No registry is asked: a package that needed another one would fail here.
+ * Packs and installs the package. No registry is asked: a package that needed another package would fail here.
  * @returns {Promise<{ project: string, packed: any, write: (name: string, text: string) => void, remove: () => void }>}
  *   the project's folder, and what npm says of the package
  */

@@ -27,12 +27,12 @@ path = "${MARKUP}.py"
 size = 27
 sha256 = "${SHA256}"
 `;
-/** The same without what is an error, so that there is a plan. */
+/** The same spec without its errors, so that there is a plan. */
 const PLANNED = HOSTILE.split('\n').filter((line) => !/^(image_name|python_dependencies|")/.test(line) || line.startsWith('"/a')).join('\n');
 
 const inLink = (bytes) => `#spec=${deflateRawSync(bytes).toString('base64url')}`;
 
-/** Nothing of the spec has become an element, and nothing was executed or asked for. */
+/** Asserts that no part of the spec became an element, was executed or was requested. */
 async function assertOnlyText(page) {
   const found = await page.page.evaluate(() => {
     const roots = [document, ...[...document.querySelectorAll('*')].flatMap((one) => one.shadowRoot ?? [])];
@@ -52,7 +52,7 @@ browserTest('a link brings the spec to another browser', {}, async (visitor) => 
   await page.shows('status', 'Copied.');
   const link = await page.page.evaluate(() => navigator.clipboard.readText());
   assert.equal(link, page.page.url());
-  // What was copied is no reason to say again what is true no more.
+  // When "Copied." goes away, a status that is no longer true does not come back.
   await page.write('[storage\n');
   await page.byId('share').click();
   await page.shows('status', /^1 error/);
@@ -64,9 +64,9 @@ browserTest('a link brings the spec to another browser', {}, async (visitor) => 
     const other = await PreviewPage.open(elsewhere, link);
     assert.equal(await other.text(), spec);
     assert.equal(await other.byId('plan').textContent(), plan);
-    // The spec of a link does not take the place of the user's own until it is edited.
+    // The spec of a link replaces the user's own only once it is edited.
     assert.equal(await other.page.evaluate(() => localStorage.getItem('flowhold.spec')), null);
-    // The link no longer says what the page shows.
+    // The link no longer has the text that the page shows.
     await other.cursorBehind('# é 🚀');
     await other.type('!');
     assert.equal(new URL(other.page.url()).hash, '');
@@ -209,7 +209,7 @@ browserTest('markup in a spec is text wherever it is shown', {}, async (visitor)
       if (spec === PLANNED) await page.shows(`panel-${tab}`, tab === 'context' ? 'img' : MARKUP);
       await assertOnlyText(page);
     }
-    // Also in what appears when it is pointed at.
+    // Also in what appears when the user points at it.
     const marked = page.page.locator('#editor .cm-lintRange-error');
     if (spec === HOSTILE) {
       await marked.first().hover();

@@ -1,4 +1,4 @@
-// What the page asks for: nothing elsewhere, and nothing at all once it was opened.
+// What the page requests: nothing elsewhere, and nothing at all once it has been opened.
 import assert from 'node:assert/strict';
 import { browserTest, pageServer } from './browser.js';
 import { PATH, PreviewPage, hosted, onHost, servePage } from './page.js';
@@ -18,7 +18,7 @@ const POLICY = {
 };
 
 browserTest('the policy is a strict one, stands before all that it is about, and is in force', {
-  // What is tried below.
+  // The complaints about what is tried below.
   expected: [/^policy: /, /Content Security Policy/, /elsewhere\.example/],
 }, async ({ visit }) => {
   const page = await visit(server.url());
@@ -64,7 +64,7 @@ browserTest('once opened, the page loads and plans without a network', {}, async
     const page = await PreviewPage.open(visitor, url);
     await page.page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
     await page.write('[storage]\ntype = "docker"\nbase_image = "python:3.10"\n');
-    // An edit is kept a moment after it.
+    // The page keeps an edit a moment later.
     await page.page.waitForFunction(() => localStorage.getItem('flowhold.spec')?.includes('python:3.10'));
   } finally {
     await short.close();
@@ -78,7 +78,7 @@ browserTest('once opened, the page loads and plans without a network', {}, async
   const { plan, dockerfile } = await onHost(spec);
   assert.equal(await page.byId('plan').textContent(), plan);
   assert.equal(`${(await page.dockerfile()).join('\n')}\n`, dockerfile);
-  // Also at an address that was never loaded like this, and with what is loaded only when it is needed.
+  // Also at an address that was never loaded before, and with code that is loaded only when it is needed.
   await page.page.goto(`${url}?from=elsewhere#spec=zz`);
   await page.planned();
   await page.shows('notice', 'could not be read');
@@ -135,7 +135,7 @@ browserTest('a new version waits until it is asked for, and other tabs hear of i
 });
 
 browserTest('a planner that can not be loaded is said, and tried again', {
-  // The browser itself says what could not be loaded, and Playwright what it blocks.
+  // The browser itself reports what could not be loaded, and Playwright reports what it blocks.
   expected: [/Failed to load resource/, /Service Worker registration blocked/],
   context: { serviceWorkers: 'block' },
 }, async (visitor) => {
@@ -150,7 +150,7 @@ browserTest('a planner that can not be loaded is said, and tried again', {
   const page = new PreviewPage(await visitor.visit(server.url()));
   await page.shows('notice', 'The planner could not be loaded; it is tried again');
   const notice = await page.page.$('.notice');
-  // It is said once, however often it is tried.
+  // The notice is shown once, however often loading is tried.
   while (requests < 3) await page.frame();
   assert.equal(await notice?.evaluate((node) => node.isConnected), true);
   goOn();

@@ -39,7 +39,7 @@ browserTest('for all fixtures and 1,000 generated specs, Chromium says what the 
   }, { texts, options });
   const wrong = texts.filter((_, index) => JSON.stringify(asPrinted(JSON.parse(seen[index]))) !== JSON.stringify(results[index]));
   assert.deepEqual(wrong, [], `${wrong.length} of ${texts.length} differ`);
-  // What the generated specs have to be good for, parity.test.js says.
+  // parity.test.js checks that the generated specs are good enough for this.
   assert.ok(results.some(({ plan }) => plan !== null));
 });
 

@@ -14,7 +14,7 @@ export const BUILT = fileURLToPath(new URL('../../page/dist/', import.meta.url))
 /** Not the root of a server: the page has to work below any path. */
 export const PATH = '/some/where/';
 
-/** What a page shows of a plan is there in milliseconds; on a busy machine in seconds. */
+/** Milliseconds to wait for what a page shows of a plan: it takes milliseconds, but seconds on a busy machine. */
 const LONGEST_WAIT = 15_000;
 
 /** @returns {ReturnType<typeof serve>} */
@@ -23,7 +23,7 @@ export async function servePage(besides = {}) {
   return serve({ [PATH]: BUILT, ...besides });
 }
 
-/** The page as an organisation hosts it: as it was built, with files of its own. */
+/** The page as an organisation hosts it: as it was built, with the organisation's own files. */
 export async function hosted(t, files) {
   assert.ok(existsSync(BUILT), 'cd web/page && npm ci && npm run build');
   const root = folder();
@@ -56,7 +56,7 @@ export class PreviewPage {
   }
 
   /**
-   * Opens it, and waits for its first plan.
+   * Opens the page, and waits for its first plan.
    * @param {{ visit: (url: string) => Promise<import('playwright-core').Page> }} visitor
    */
   static async open({ visit }, url) {
@@ -69,12 +69,12 @@ export class PreviewPage {
     return this.page.locator(`[data-testid="${id}"]`);
   }
 
-  /** How often the text had changed when what is shown was planned. */
+  /** The revision of the text whose plan is shown. */
   revision() {
     return this.page.evaluate(() => Number(document.body.dataset.revision));
   }
 
-  /** Waits until a text is planned that changed more often. */
+  /** Waits until the plan of a later revision is shown. */
   async planned(than = 0) {
     await this.page.waitForFunction((revision) => Number(document.body.dataset.revision) > revision, than);
   }
@@ -89,7 +89,7 @@ export class PreviewPage {
     await this.planned(revision);
   }
 
-  /** Types as a person does, where the cursor is, and waits for the plan of it all. */
+  /** Types at the cursor as a person does, and waits for the plan of the whole text. */
   async type(text) {
     const revision = await this.revision();
     await this.keyboard.type(text);
@@ -100,7 +100,7 @@ export class PreviewPage {
     return this.page.locator('#editor .cm-content').focus();
   }
 
-  /** Puts the cursor behind the first place of a text, which is on one line of the first that the editor shows. */
+  /** Puts the cursor behind the first place of a text, which is within one of the first lines that the editor shows. */
   async cursorBehind(text) {
     await this.focus();
     await this.keyboard.press('Control+Home');
@@ -130,7 +130,7 @@ export class PreviewPage {
     assert.ok(says(last), `${id} does not say ${wanted}, but: ${last}`);
   }
 
-  /** Waits until the texts of these elements are those, wherever they are. */
+  /** Waits until the elements of this selector have these texts. */
   async lists(selector, wanted) {
     const read = () => this.page.locator(selector).allTextContents();
     assert.deepEqual(await this.#until(read, (texts) => isDeepStrictEqual(texts, wanted)), wanted, selector);
@@ -147,7 +147,7 @@ export class PreviewPage {
     return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
   }
 
-  /** Drops files and directories of this machine onto the page, and waits until it says what came of it. */
+  /** Drops files and directories of this machine onto the page, and waits until the page reports the result. */
   async drop(...paths) {
     const said = await this.page.$('#drop-notices .notice');
     const session = await this.page.context().newCDPSession(this.page);
@@ -156,12 +156,12 @@ export class PreviewPage {
       await session.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
     }
     await session.detach();
-    // A new message takes the place of the one before.
+    // A new message replaces the one before.
     await said?.waitForElementState('hidden');
     await this.page.waitForSelector('#drop-notices .notice');
   }
 
-  /** Reads until it holds, or it is too late. What was read last is for the caller to judge. */
+  /** Reads until `holds` is true of the value, or time is up. The caller judges the last value. */
   async #until(read, holds) {
     for (const end = Date.now() + LONGEST_WAIT; ;) {
       const value = await read();

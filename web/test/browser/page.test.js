@@ -58,7 +58,7 @@ browserTest('an error is marked where it is, and goes away when it is mended', {
   await page.write(wrong);
   const host = await onHost(wrong);
   assert.equal(host.diagnostics.length, 2);
-  // The list has what the host says, at its lines, and the editor marks the very fields.
+  // The list has the host's diagnostics with their lines, and the editor marks the fields themselves.
   await page.lists('[data-testid="problems"] .line', host.diagnostics.map(({ line }) => `line ${line}`));
   for (const { message } of host.diagnostics) assert.ok((await page.byId('problems').textContent())?.includes(message), message);
   await page.lists('#editor .cm-lintRange-error', ['"pandas>="', 'imagename = "etl"']);
@@ -94,7 +94,7 @@ browserTest('a text that is no spec at all is an error and nothing else', {}, as
 
 browserTest('storage and naming are those of the spec, and not what else there is of these names', {}, async (visitor) => {
   const page = await PreviewPage.open(visitor, server.url());
-  // Whether the bytes of the flow are here or not.
+  // The page knows the storage whether the bytes of the flow are here or not.
   for (const [text, type] of [
     ['[[flows]]\npath = "a.py"\n', 'local'],
     [`{"flows": [{"path": "a.py", "name": "type: 'memory'"}]}`, 'local'],
@@ -122,7 +122,7 @@ browserTest('a line of the Dockerfile shows which fields made it', {}, async (vi
   const { source_map: sourceMap, steps } = await onHost(SPEC);
   const written = {
     'storage.base_image': ['base_image = "python:3.11-slim"'],
-    // Neighbours are marked as one.
+    // Neighbouring fields have one mark.
     'storage.python_dependencies[0],storage.python_dependencies[1]': ['"pandas>=2,<3", "requests"'],
     'storage.env_vars.MODE': ['MODE = "prod"'],
     'storage.env_vars.LEVEL': ['LEVEL = "info"'],
@@ -142,7 +142,7 @@ browserTest('a line of the Dockerfile shows which fields made it', {}, async (vi
     seen.add(fields.join());
   }
   assert.deepEqual([...seen].sort(), Object.keys(written).sort());
-  // The explanation stays while the pointer goes on to it.
+  // The explanation stays when the pointer moves to it.
   await page.page.hover('[data-line="1"]');
   await page.page.hover('#why');
   await page.shows('why', 'Line 1 made by storage.base_image');
@@ -188,7 +188,7 @@ browserTest('while the spec has an error, nothing leads to where fields were bef
   await page.keyboard.press('Enter');
   assert.equal(await page.page.evaluate(() => document.activeElement?.getAttribute('data-line')), '1');
   await page.lists('#editor .cm-linked', []);
-  // Once it is mended, whatever line is under the pointer by then leads to its field again.
+  // Once the error is mended, the line under the pointer leads to its field again.
   await page.byId('problems').getByRole('button').click();
   await page.page.hover('[data-line="1"]');
   await page.keyboard.insertText('image_name = "etl"');
@@ -211,7 +211,7 @@ browserTest('a pinned plan says which steps run again, as the host does', {}, as
   assert.deepEqual(forecast.map((step) => step.cached), [true, true, true, true, false, false, false, false]);
   await page.lists('[data-testid="verdict"]', forecast.map(({ cached, reason }) => `${cached ? 'cached' : 'runs again'} ${reason}`));
   await page.shows('forecast', /4 of 8 steps run again/);
-  // It is kept for the next visit, until it is given up.
+  // The pinned plan is kept for the next visit, until the user unpins it.
   await page.page.reload();
   await page.planned();
   await page.shows('forecast', /4 of 8 steps run again/);

@@ -1,4 +1,4 @@
-// Policies of those who host the page: a file beside it, whose verdicts are shown, and without which no plan is final.
+// Policies of those who host the page are in a file beside it. Their verdicts are shown; without them no plan is final.
 import assert from 'node:assert/strict';
 import { browserTest } from './browser.js';
 import { PreviewPage, hosted } from './page.js';
@@ -43,7 +43,7 @@ browserTest('verdicts are problems like any other, and an error leaves no plan',
   await page.byId('tab-spec').click();
   await page.shows('panel-spec', 'nobody mends Python 3.6');
   await page.byId('tab-dockerfile').click();
-  // A warning leaves the plan.
+  // With only a warning, there is a plan.
   await page.cursorBehind('python:3.6');
   await page.keyboard.press('Backspace');
   await page.type('11');
@@ -63,7 +63,7 @@ browserTest('a plan stays open where the page has no policy of that name', {}, a
   await page.shows('why-no-plan', `${said}: this page has no policy of that name`);
   assert.equal(await page.byId('plan').textContent(), 'none yet');
   await page.shows('dockerfile', 'FROM python:3.11');
-  // Those who host the page add it: that is no new version of the page.
+  // Those who host the page add the policy, which makes no new version of the page.
   await page.page.waitForFunction(() => document.getElementById('offline')?.textContent === 'Works offline');
   for (const [name, text] of Object.entries(POLICIES)) write(name, text);
   await page.page.reload();
@@ -101,7 +101,7 @@ for (const [what, [text, reason]] of Object.entries(BROKEN)) {
     await page.shows('status', '1 error. No plan yet.');
     assert.equal(await page.byId('plan').textContent(), 'none yet');
     assert.equal(await page.byId('copy-command').isVisible(), false);
-    // What has nothing to do with it goes on.
+    // Everything that does not need the policies still works.
     await page.write(SPEC.replace('docker', 'dokcer'));
     await page.shows('problems', 'did you mean "docker"?');
   });

@@ -1,4 +1,4 @@
-// A static file server, as any host of static files is one: folders of this machine below paths of an address of its own.
+// A static file server, like that of any host: it serves folders of this machine below paths of its address.
 import { createReadStream } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -15,12 +15,12 @@ const TYPES = {
 };
 
 /**
- * Serves what is below `mounts`: by path, which ends with a slash, a folder, or the HTML of the one document there; or by
- * the path of one document, where it is found instead.
+ * Serves `mounts` by path. A path that ends with a slash has a folder, or the HTML of the one document there. The path
+ * of a document has the address that its requests are redirected to.
  * @param {Record<string, string | { html: string } | { redirect: string }>} mounts
- * @param {Record<string, string>} [headers] of every answer
+ * @param {Record<string, string>} [headers] headers of every answer
  * @returns {Promise<{ origin: string, requests: string[], close: () => Promise<void> }>}
- *   `requests` has the path of everything that was asked for
+ *   `requests` has the path of every request
  */
 export async function serve(mounts, headers = {}) {
   /** @type {string[]} */
@@ -54,7 +54,7 @@ async function answer(mounts, path, response) {
   }
   const root = await realpath(mounted);
   const file = await realpath(join(root, decodeURIComponent(path.slice(mount.length)) || 'index.html'));
-  // Links are followed before this is asked, so neither `..` nor a link leads out.
+  // The path has its links resolved before this check, so neither `..` nor a link leads out.
   if (!file.startsWith(root + sep)) return refuse(response, 403);
   const found = await stat(file);
   if (!found.isFile()) return refuse(response, 404);

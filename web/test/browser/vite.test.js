@@ -38,7 +38,7 @@ async function assertPlans({ visit }, url) {
 }
 
 browserTest('built by Vite', {}, async (visitor) => {
-  // Relative, as a site below a path is built.
+  // The base is relative, as for a site below a path.
   await run(process.execPath, [VITE, 'build', '--base', './', '--logLevel', 'warn'], installed.project);
   const server = await serve({ '/below/': join(installed.project, 'dist') });
   try {

@@ -1,4 +1,4 @@
-// The tests' own tools: a test that watches a page has to see what goes wrong on it.
+// Tests of the tests' own tools: a watched page must report everything that goes wrong on it.
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -11,7 +11,7 @@ import { serve } from './server.js';
 const POLICY = '<meta http-equiv="Content-Security-Policy" content="default-src \'self\'; script-src \'self\' \'unsafe-inline\'; img-src data:">';
 const WORKER = 'self.addEventListener("install", () => fetch("http://elsewhere.example/worker").catch(() => 0));';
 
-/** What is done on a page, and what has to be said about it. */
+/** What a script does on a page, and the complaint that it must cause. */
 const WRONG = [
   ['console.error("no")', /^console error: no$/],
   ['console.warn("hm")', /^console warning: hm$/],
@@ -71,7 +71,7 @@ test('the server gives what is in its folders, and nothing else', { timeout: 10_
   symlinkSync(join(outer, 'secret'), join(inner, 'link'));
   const server = await serve({ '/x/': inner });
   t.after(server.close);
-  // `fetch` would tidy the paths up.
+  // `fetch` would normalize the paths.
   const ask = (path) => new Promise((resolve, reject) => {
     get(`${server.origin}${path}`, (response) => {
       let text = '';

@@ -1,7 +1,7 @@
-//! A build context as BuildKit asks for it: file by file, so that it gets only what it doesn't have from earlier.
+//! A build context as BuildKit asks for it: file by file, so that it gets only the files that it doesn't have yet.
 //!
-//! BuildKit compares what it has by size and time. The time of a file in our archives is made of its digest, to the
-//! second; here nanoseconds are added to it, which is 60 bits in all: another file has another time.
+//! BuildKit compares files by size and time. The time of a file in our archives is made from its digest, to the second;
+//! here nanoseconds from the digest are added. With 60 bits in all, another file has another time.
 
 use std::{collections::BTreeMap, io};
 
@@ -10,40 +10,40 @@ use tar::EntryType;
 use super::protobuf::{push_field, push_number};
 use crate::blob::{Blob, Pieces};
 
-/// Go's bits for what isn't a regular file, and the place of Unix's setuid, setgid and sticky.
+/// Go's mode bits for directories and links, and for Unix's setuid, setgid and sticky bits.
 const DIRECTORY: u32 = 1 << 31;
 const SYMLINK: u32 = 1 << 27;
 const SPECIAL: [(u32, u32); 3] = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
 
-/// All that a build is sent.
+/// Everything that BuildKit may ask for.
 pub(super) struct BuildContext {
-    /// In BuildKit's order, each behind the directory that it is in.
+    /// In BuildKit's order: each entry comes after its directory.
     pub(super) entries: Vec<Entry>,
-    /// Of all files.
+    /// The size of all files.
     pub(super) bytes: u64,
 }
 
 /// A file, directory or link.
 pub(super) struct Entry {
     path: String,
-    /// Go's `FileMode`.
+    /// The mode as Go's `FileMode`.
     mode: u32,
     size: u64,
     /// Nanoseconds since 1970.
     time: u64,
-    /// Where a link leads.
+    /// The target of a link.
     target: String,
-    /// Of a file.
+    /// The content of a file.
     pub(super) content: Option<Blob>,
 }
 
 impl BuildContext {
-    /// What is in a tar that comes in these pieces.
+    /// Reads the entries of a tar that comes in these pieces.
     ///
     /// # Errors
-    /// If a file can't be read, its content is no piece of its own, or the tar has what no build context needs.
+    /// If a file can't be read, its content is not a piece of its own, or the tar has what no context needs.
     pub(super) fn of(pieces: &[Blob]) -> io::Result<Self> {
-        // No file is read for that: a tar says where the next header is.
+        // No file is read for that: a tar header says where the next one is.
         let source = Pieces::of(pieces.to_vec());
         let starts: BTreeMap<u64, &Blob> = source.starts().zip(pieces).collect();
         let mut archive = tar::Archive::new(source);
@@ -60,7 +60,7 @@ impl BuildContext {
         Ok(Self { entries: entries.into_values().collect(), bytes })
     }
 
-    /// What is below the local directory of that name, from which BuildKit wants these paths, or all.
+    /// The entries below the local directory of this name, of which BuildKit wants these paths, or all.
     pub(super) fn below<'c>(&'c self, directory: &str, wanted: &[&str]) -> Vec<&'c Entry> {
         let dockerfile = |entry: &&Entry| entry.path == "Dockerfile";
         match directory {
@@ -99,7 +99,7 @@ impl Entry {
                 };
                 let [_, _, _, _, a, b, c, d, ..] = content.sha256()?;
                 let nanoseconds = u64::from(u32::from_be_bytes([a, b, c, d])) % 1_000_000_000;
-                // Go's time has room for this many seconds.
+                // The time has to fit into Go's nanoseconds.
                 let seconds = header.mtime()?.checked_mul(1_000_000_000).filter(|time| *time < 1 << 62);
                 let time = seconds.ok_or_else(|| odd("a time", &path))? + nanoseconds;
                 Ok(Self { path, mode, size, time, target: String::new(), content: Some(content) })
@@ -112,7 +112,7 @@ impl Entry {
         Self { path: path.to_owned(), mode: mode | DIRECTORY, size: 0, time: 0, target: String::new(), content: None }
     }
 
-    /// As a message `fsutil.types.Stat`.
+    /// The entry as a message `fsutil.types.Stat`.
     pub(super) fn stat(&self) -> Vec<u8> {
         let mut stat = Vec::new();
         push_field(&mut stat, 1, self.path.as_bytes());
@@ -132,7 +132,7 @@ fn odd(what: &str, path: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the build context has {what} that no build accepts: {path:?}"))
 }
 
-/// BuildKit compares paths name by name: what is in a directory comes before what only begins like it.
+/// BuildKit compares paths name by name: a directory's entries come before paths that only begin with its name.
 fn order(path: &str) -> Vec<u8> {
     path.bytes().map(|byte| if byte == b'/' { 0 } else { byte }).collect()
 }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// An archive with these entries in the pieces in which the core gives it: files by themselves.
+    /// An archive with these entries, in pieces as the core makes them: each file's content by itself.
     fn pieces(entries: &[(EntryType, &str, u32, u64, &str)]) -> Vec<Blob> {
         let mut pieces = Vec::new();
         for (kind, path, mode, seconds, content) in entries {

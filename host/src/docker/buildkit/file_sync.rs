@@ -1,9 +1,9 @@
 //! `moby.filesync.v1.FileSync/DiffCopy`: BuildKit is told what is in the context, and asks for the files that it
 //! doesn't have.
 //!
-//! Both sides send packets. We: each entry's `STAT`, and an empty one behind the last. BuildKit: a `REQ` with the
-//! number of each file that it wants, counted over all entries. We: its content in `DATA`, and an empty one behind it.
-//! BuildKit: `FIN`, and so do we.
+//! Both sides send packets. We send a `STAT` for each entry, and an empty one after the last. BuildKit sends a `REQ`
+//! with the number of each file that it wants, counted over all entries. We send the file's content in `DATA`, and an
+//! empty one after it. At the end, BuildKit sends `FIN`, and so do we.
 
 use std::{collections::HashSet, future::poll_fn};
 
@@ -25,10 +25,10 @@ const REQ: u64 = 1;
 const DATA: u64 = 2;
 const FIN: u64 = 3;
 
-/// No packet of BuildKit's is longer.
+/// The longest packet that BuildKit sends.
 const PACKET_BYTES: usize = 64 * 1024;
 
-/// Packets are sent together until they are this long.
+/// Packets are collected up to this length, and sent together.
 const TOGETHER: usize = 64 * 1024;
 
 /// The context was not sent: the connection broke, or a file could not be read.
@@ -40,7 +40,7 @@ impl From<h2::Error> for Broken {
     }
 }
 
-/// What BuildKit says.
+/// What BuildKit asks for.
 enum FileRequest {
     /// A file, by its number.
     File(usize),
@@ -65,7 +65,7 @@ impl Shared {
         let texts = |name| metadata.get_all(name).iter().filter_map(|value| value.to_str().ok());
         let wanted: Vec<_> = texts("include-patterns").chain(texts("followpaths")).collect();
         let entries = self.context.below(texts("dir-name").next().unwrap_or_default(), &wanted);
-        // The Dockerfile is asked for beforehand, by itself.
+        // BuildKit asks for the Dockerfile by itself beforehand; that is not reported.
         let sent = (entries.len() == self.context.entries.len()).then_some(&self.sent);
         let (requests, requested) = mpsc::unbounded_channel();
         tokio::try_join!(listen(body, &entries, requests), self.give(&entries, requested, sent, stream))?;
@@ -116,7 +116,7 @@ impl Shared {
     }
 }
 
-/// Packets on their way, small ones together.
+/// Packets to send; small ones are sent together.
 struct Packets<'s> {
     stream: &'s mut SendStream<Bytes>,
     waiting: Vec<u8>,
@@ -128,7 +128,7 @@ impl Packets<'_> {
         if self.waiting.len() >= TOGETHER { self.send().await } else { Ok(()) }
     }
 
-    /// Returns when the connection has taken them: no more than this is held.
+    /// Sends what is waiting, and returns when the connection has taken it, so that no more is held.
     async fn send(&mut self) -> Result<(), Broken> {
         let mut bytes = Bytes::from(std::mem::take(&mut self.waiting));
         while !bytes.is_empty() {
@@ -140,7 +140,7 @@ impl Packets<'_> {
     }
 }
 
-/// Passes on what BuildKit wants, each file once, until it has all.
+/// Passes on BuildKit's requests, each file once, until BuildKit has everything.
 async fn listen(
     mut body: RecvStream,
     entries: &[&Entry],
@@ -176,7 +176,7 @@ async fn listen(
     Err(Broken)
 }
 
-/// The next message of gRPC, if all of it is there.
+/// Takes the next gRPC message, if all of it is there.
 fn message(received: &mut BytesMut) -> Result<Option<Bytes>, Broken> {
     let Some((&[_, a, b, c, d], rest)) = received.split_first_chunk() else { return Ok(None) };
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -190,7 +190,7 @@ fn message(received: &mut BytesMut) -> Result<Option<Bytes>, Broken> {
     Ok(Some(received.split_to(length).freeze()))
 }
 
-/// Adds a packet as a message of gRPC.
+/// Adds a packet as a gRPC message.
 fn push_packet(messages: &mut Vec<u8>, kind: u64, number: usize, more: impl FnOnce(&mut Vec<u8>)) {
     let start = messages.len();
     messages.extend([0; 5]);
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::{blob::Blob, progress::Silent};
 
-    /// The packets that BuildKit would get if it sent these bytes, and whether it was the end.
+    /// The packets that BuildKit would get if it sent these bytes, and whether the call completed.
     async fn told(asked: Vec<u8>) -> (Vec<(u64, u64, Vec<u8>)>, bool) {
         let mut archive = Vec::new();
         for (path, content) in [("Dockerfile", "FROM x\n"), ("flows/a", "content")] {
@@ -279,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn files_are_sent_once_when_they_are_asked_for() {
-        // Dockerfile, flows, flows/a; a directory has no content, and nothing is behind the last.
+        // Dockerfile, flows, flows/a; a directory has no content, and the STAT after the last entry is empty.
         let asked = [request(REQ, 2), request(REQ, 1), request(REQ, 0), request(FIN, 0)].concat();
         let (packets, complete) = told(asked).await;
         let kinds: Vec<_> = packets.iter().map(|(kind, ..)| *kind).collect();

@@ -1,4 +1,4 @@
-//! What a step writes, line by line, without secrets: wherever BuildKit cuts it, and however long a line is.
+//! The log of a step, line by line, without secrets: wherever BuildKit cuts it, and however long a line is.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ impl MaskedLog {
         }
     }
 
-    /// Passes on what is there of a line.
+    /// Passes on a line as far as it has come.
     pub(super) fn end_line(&mut self, secrets: &Secrets, progress: &dyn Progress) {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
@@ -43,8 +43,8 @@ impl MaskedLog {
         self.log.take(&line, progress);
     }
 
-    /// Passes on the beginning of a line. Its end may be the beginning of a secret, and so waits for the rest of that,
-    /// behind what is masked already: a cut through a secret would be a cut through its mask.
+    /// Passes on the beginning of a line, masked. Its last bytes are held back, because a secret may begin in them;
+    /// they are cut off after masking, so that the cut never goes through a secret.
     fn end_piece(&mut self, secrets: &Secrets, held_back: usize, progress: &dyn Progress) {
         let mut line = std::mem::take(&mut self.line);
         let unfinished = line.split_off(unfinished(&line));
@@ -55,29 +55,29 @@ impl MaskedLog {
         self.line = [held.as_bytes(), &unfinished].concat();
     }
 
-    /// What is kept of it, which is whole lines. Nothing more will come.
+    /// Takes the log, which is in whole lines, when nothing more will come.
     pub(super) fn end(&mut self) -> StepLog {
         std::mem::take(&mut self.log)
     }
 }
 
-/// Where the unfinished character or escape sequence begins that a line ends with.
+/// Where the unfinished character or escape sequence at the end of a line begins.
 fn unfinished(line: &[u8]) -> usize {
     let character = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
     let character = line.len() - character;
-    // A longer one is not an escape sequence.
+    // Anything longer is not an escape sequence.
     let from = line.len().saturating_sub(64);
     let escape = line[from..].iter().rposition(|byte| *byte == 0x1b).map(|at| from + at);
     let parameters = |at: &usize| line[at + 1..].iter().skip(1).all(|byte| (0x20..0x40).contains(byte));
     escape.filter(parameters).map_or(character, |escape| escape.min(character))
 }
 
-/// As a line may be told.
+/// A line as it may be shown.
 fn without_secrets<'a>(secrets: &Secrets, line: &'a str) -> Cow<'a, str> {
     if secrets.is_empty() {
         return without_passwords(line);
     }
-    // Also where something between its letters moves the cursor.
+    // Masked again without control characters, which may have split a secret.
     let shown = clean(&secrets.mask(StepLog::shown(line))).into_owned();
     Cow::Owned(secrets.mask(&shown).into_owned())
 }
@@ -92,7 +92,7 @@ mod tests {
         progress::{Event, Silent},
     };
 
-    /// The lines that were told.
+    /// The lines that were reported.
     #[derive(Default)]
     struct Told(Mutex<Vec<String>>);
 
@@ -108,7 +108,7 @@ mod tests {
         Secrets::read(&[secret], |_| true, |_| Some(value.into())).unwrap()
     }
 
-    /// What is told of a log that comes in these pieces.
+    /// What is reported of a log that comes in these pieces.
     fn told(pieces: &[&str], secret: &str) -> String {
         let (mut log, secrets, told) = (MaskedLog::default(), secrets(secret), Told::default());
         pieces.iter().for_each(|piece| log.take(piece.as_bytes(), &secrets, &told));

@@ -1,11 +1,10 @@
 //! Protobuf, as far as BuildKit's messages need it.
 //!
-//! By hand, because of some small messages a protobuf library would be the largest part.
+//! Written by hand: for a few small messages, a protobuf library would be the largest part.
 //!
-//! Invariant: any bytes can be read. What is malformed ends the message that it is in, and nothing that a message
-//! claims about its size is believed.
+//! Invariant: any bytes can be read. A malformed field ends its message, and no size that a message claims is believed.
 
-/// Longer texts are cut: nobody names a step like that.
+/// Longer texts are cut: no step has such a name.
 const TEXT_BYTES: usize = 16 * 1024;
 
 /// The value of a field.
@@ -90,7 +89,7 @@ pub(super) fn push_field(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     message.extend_from_slice(bytes);
 }
 
-/// Adds a field that is a number to a message; zero is what a field has that isn't there.
+/// Adds a number field to a message, unless it is zero, which is the value of a missing field.
 pub(super) fn push_number(message: &mut Vec<u8>, number: u8, value: u64) {
     if value > 0 {
         message.push(number << 3);

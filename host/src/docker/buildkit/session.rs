@@ -1,9 +1,9 @@
-//! A BuildKit session: what BuildKit may ask of us while it builds, which is secrets, credentials for registries, and
-//! the files of the context.
+//! A BuildKit session, in which BuildKit may ask us for secrets, credentials for registries, and files of the context
+//! while it builds.
 //!
-//! The daemon is asked to turn a connection around (`POST /session`, `Upgrade: h2c`), and on it we are the server, of
-//! gRPC. A message comes after five bytes: not compressed, and its length. A call is one message there and one back,
-//! but for [files](super::file_sync).
+//! The daemon is asked to turn a connection around (`POST /session`, `Upgrade: h2c`), on which we are then the gRPC
+//! server. Each message follows five bytes: a zero, for not compressed, and its length. A call is one message there and
+//! one back, except for [files](super::file_sync).
 
 use std::sync::Arc;
 
@@ -35,19 +35,19 @@ use crate::{
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
 const FILES: &str = "/moby.filesync.v1.FileSync/DiffCopy";
-/// Asked every second. A session that doesn't answer is closed, and the build with it.
+/// BuildKit asks this every second. A session that doesn't answer is closed, and ends the build.
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
-/// No question is longer.
+/// The longest question.
 const QUESTION_BYTES: usize = 64 * 1024;
 const QUESTIONS_AT_ONCE: u32 = 32;
 
-// What gRPC says of a call.
+// gRPC's status codes.
 const OK: u8 = 0;
 const NOT_FOUND: u8 = 5;
 const UNIMPLEMENTED: u8 = 12;
 
-/// What BuildKit is given.
+/// The answers to BuildKit's questions.
 pub(super) struct Answers {
     pub(super) secrets: Arc<Secrets>,
     pub(super) credentials: Arc<CredentialStore>,
@@ -57,13 +57,13 @@ pub(super) struct Answers {
 
 /// An open session; it ends when this is dropped.
 pub(super) struct Session {
-    /// By which a build names it.
+    /// The id by which a build names the session.
     pub(super) id: String,
     _server: AbortOnDropHandle<()>,
 }
 
 impl Session {
-    /// Files that came in a session with the same key are those that BuildKit compares a context with.
+    /// Opens a session. BuildKit compares the context with files from earlier sessions with the same key.
     pub(super) async fn open(address: &Address, key: &str, answers: Answers) -> Result<Self, RequestError> {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut request = Request::post("/session")
@@ -96,7 +96,7 @@ impl Session {
     }
 }
 
-/// Until the daemon closes the connection. What it means for the build that a call was not answered, BuildKit says.
+/// Answers calls until the daemon closes the connection. BuildKit reports what an unanswered call means.
 async fn serve<T>(mut connection: h2::server::Connection<T, Bytes>, answers: Arc<Answers>)
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -105,7 +105,7 @@ where
     while let Some(Ok((request, respond))) = connection.accept().await {
         let answers = Arc::clone(&answers);
         calls.spawn(async move {
-            // A call that broke is BuildKit's to repeat.
+            // BuildKit repeats a broken call if it has to.
             let _ = call(request, respond, &answers).await;
         });
         while calls.try_join_next().is_some() {}
@@ -168,19 +168,19 @@ impl Answers {
             GET_SECRET => protobuf::push_field(&mut answer, 1, self.secrets.get(&asked).ok_or(NOT_FOUND)?),
             CREDENTIALS => {
                 let found = self.credentials.find(&asked).await.unwrap_or_else(|error| {
-                    // Perhaps the registry gives it to anybody.
+                    // The registry may need no credentials.
                     self.progress.event(Event::Message { text: &error.to_string() });
                     None
                 });
                 if let Some(found) = found {
-                    // A token goes alone.
+                    // A token is sent without a user name.
                     let secret = found.identity_token.as_ref().unwrap_or(&found.password);
                     let user = if found.identity_token.is_some() { "" } else { &found.username };
                     protobuf::push_field(&mut answer, 1, user.as_bytes());
                     protobuf::push_field(&mut answer, 2, secret.as_bytes());
                 }
             }
-            // It is serving.
+            // The status SERVING.
             HEALTH => answer.extend([0x08, 1]),
             _ => return Err(UNIMPLEMENTED),
         }

@@ -1,4 +1,4 @@
-//! BuildKit's progress reports: `moby.buildkit.v1.StatusResponse` and what else it says in protobuf.
+//! BuildKit's progress reports: `moby.buildkit.v1.StatusResponse` and the messages in it.
 //!
 //! Fields that we don't use are skipped, so that newer daemons may add some.
 
@@ -7,8 +7,8 @@ use super::protobuf::fields;
 /// One report.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Report<'a> {
-    /// About a vertex: a step, or something that BuildKit does between steps. It is repeated whole whenever something
-    /// of it changes.
+    /// About a vertex: a step, or something that BuildKit does between steps. It is repeated whole whenever any of it
+    /// changes.
     Vertex(Vertex),
     /// About a part of a vertex, such as a layer on its way.
     Part(Part),
@@ -19,14 +19,14 @@ pub(super) enum Report<'a> {
 /// What is known of a vertex.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Vertex {
-    /// Which one it is.
+    /// Identifies the vertex.
     pub(super) digest: String,
     pub(super) name: String,
     pub(super) cached: bool,
     /// Seconds since 1970.
     pub(super) started: Option<f64>,
     pub(super) completed: Option<f64>,
-    /// Empty where there is none.
+    /// Empty if there is no error.
     pub(super) error: String,
 }
 

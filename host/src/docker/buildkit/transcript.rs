@@ -1,4 +1,4 @@
-//! What BuildKit says: reports about vertices, from which steps, the image's id and the cause of a failure are read.
+//! Reads steps, the image's id and the cause of a failure from BuildKit's reports about vertices.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -22,10 +22,10 @@ use crate::{
     progress::{Event, Progress, clean},
 };
 
-/// No build has more; what is said of others is not kept.
+/// No build has more vertices; reports about further ones are not kept.
 const VERTICES: usize = 1000;
 
-/// What BuildKit puts before the cause.
+/// The prefixes that BuildKit puts before a cause.
 const PREFIXES: [&str; 3] =
     ["failed to solve with frontend dockerfile.v0: ", "failed to solve: ", "failed to create LLB definition: "];
 
@@ -42,16 +42,16 @@ pub(super) struct BuildkitTranscript {
     pub(super) tagged: bool,
 }
 
-/// A vertex, with all that was said of it.
+/// A vertex, with everything that was reported about it.
 #[derive(Default)]
 struct Known {
     vertex: Vertex,
-    /// None for what BuildKit does between the steps.
+    /// None for work that BuildKit does between the steps.
     step: Option<Step>,
     log: MaskedLog,
 }
 
-/// A step as its name says it: `[stage 2/5] RUN …`.
+/// A step, read from its name: `[stage 2/5] RUN …`.
 #[derive(Debug, Clone, PartialEq)]
 struct Step {
     stage: String,
@@ -89,7 +89,7 @@ impl BuildkitTranscript {
             ("moby.image.id", aux) => self.image_id = aux["ID"].as_str().map(str::to_owned),
             _ => {}
         }
-        // The classic builder: a daemon of old that doesn't know that there are two.
+        // The classic builder answers: the daemon is too old to know that there are two.
         if line.stream.starts_with("Step 1/") || line.stream.starts_with("STEP 1/") {
             return Err(RequestError::NoBuildkit);
         }
@@ -106,7 +106,7 @@ impl BuildkitTranscript {
         self.words(cause)
     }
 
-    /// The daemon's words without secrets, also without those in which something moved the cursor.
+    /// The daemon's words without secrets, also without those that control characters split.
     fn words(&self, text: &str) -> String {
         self.secrets.mask(&words(&self.secrets.mask(text))).into_owned()
     }
@@ -126,7 +126,7 @@ impl BuildkitTranscript {
         let began = known.vertex.started.is_none() && vertex.started.is_some();
         let was_cached = known.vertex.cached;
         known.vertex.cached |= vertex.cached;
-        // It may be reported as done, and then again as begun and done in no time; and by another build as not begun.
+        // A vertex may be reported as done, then again as begun and done in no time, and by another build as not begun.
         if vertex.started.is_some() && seconds(&vertex) >= seconds(&known.vertex) {
             (known.vertex.started, known.vertex.completed) = (vertex.started, vertex.completed);
         }
@@ -156,7 +156,7 @@ impl BuildkitTranscript {
         }
     }
 
-    /// Where the vertex is, or will be from now on.
+    /// The place of the vertex, which is added if it is new.
     fn place(&mut self, vertex: &Vertex) -> Option<usize> {
         if let Some(place) = self.places.get(&vertex.digest) {
             return Some(*place);
@@ -166,8 +166,8 @@ impl BuildkitTranscript {
         }
         let name = self.secrets.mask(&vertex.name).into_owned();
         let step = Step::read(&name);
-        // A build that does the same at the same time has another digest for it, and maybe another number, and BuildKit
-        // tells both builds of both. No Dockerfile of ours says the same twice.
+        // If another build runs the same step at the same time, BuildKit reports the steps of both to both, under
+        // different digests and maybe numbers. No Dockerfile of ours has the same instruction twice.
         let same = |known: &Step, step: &Step| known.stage == step.stage && known.instruction == step.instruction;
         if let Some(step) = &step
             && let Some(place) =
@@ -184,7 +184,7 @@ impl BuildkitTranscript {
     }
 
     fn part(&self, part: &Part, progress: &dyn Progress) {
-        // Without a total it is something that is done in no time.
+        // A part without a total is done in no time.
         if part.total == 0 || !self.places.contains_key(&part.vertex) {
             return;
         }
@@ -200,7 +200,7 @@ impl BuildkitTranscript {
         self.vertices[place].log.take(log.bytes, &self.secrets, progress);
     }
 
-    /// Nothing more will come.
+    /// Called when nothing more will come.
     pub(super) fn end(&mut self, progress: &dyn Progress) {
         for known in &mut self.vertices {
             known.log.end_line(&self.secrets, progress);
@@ -225,7 +225,7 @@ impl BuildkitTranscript {
         steps.into_iter().map(|(_, _, step)| step).collect()
     }
 
-    /// The number of all stages' steps that are known.
+    /// The number of steps of all known stages.
     fn total(&self) -> u32 {
         let mut stages: Vec<(&str, u32)> = Vec::new();
         for step in self.vertices.iter().filter_map(|known| known.step.as_ref()) {
@@ -297,7 +297,7 @@ impl Step {
     }
 }
 
-/// How long it took, as far as that is known.
+/// How long the vertex took, as far as that is known.
 fn seconds(vertex: &Vertex) -> f64 {
     vertex.completed.zip(vertex.started).map_or(0.0, |(completed, started)| (completed - started).max(0.0))
 }
@@ -354,7 +354,7 @@ mod tests {
         transcript.error(end.unwrap_err(), "unix:///s")
     }
 
-    /// A line of an answer with one report of that number.
+    /// A line of an answer with one report, in the field of this number.
     fn line(number: u8, fields: &[(u8, &str)]) -> String {
         let (mut report, mut message) = (Vec::new(), Vec::new());
         for (number, text) in fields {
@@ -538,7 +538,7 @@ mod tests {
             take(line(1, &[(1, &number.to_string()), (3, &format!("[{number}/1] RUN x"))]));
         }
         assert_eq!(transcript.vertices.len(), VERTICES);
-        // Nor does one step under many digests.
+        // One step under many digests costs no memory either.
         let mut transcript = BuildkitTranscript::new(secrets(&[]));
         for number in 0..VERTICES * 2 {
             let again = line(1, &[(1, &number.to_string()), (3, "[1/1] RUN x")]);

@@ -1,4 +1,4 @@
-//! By what it is told that a file or a directory is as it was.
+//! How to tell that a file or a directory is unchanged.
 
 use std::{
     collections::HashMap,
@@ -15,15 +15,15 @@ use crate::{
     inputs::{Listing, is_metadata},
 };
 
-/// What changed so shortly before Python began may have changed again since it was read, with the same time.
+/// A file that changed so shortly before Python began may have changed again after it was read, at the same time.
 pub(super) const SETTLED: Duration = Duration::from_secs(2);
-/// The same of the time that nobody can set. It is counted in steps.
+/// The same for the change time, which nobody can set, and which is counted in steps.
 #[cfg(unix)]
 pub(super) const STEP: Duration = Duration::from_millis(20);
-/// Files larger than this are not read again and again: what they are read for is pickled anew.
+/// Files larger than this are not read again and again: flows that read them are pickled anew.
 pub(super) const LARGEST: u64 = 64 << 20;
 
-/// What was looked at already: within one call, all entries see the same.
+/// What was looked at already, so that all entries of one call see the same.
 #[derive(Default)]
 pub(super) struct Fingerprints {
     contents: HashMap<PathBuf, Option<String>>,
@@ -31,7 +31,7 @@ pub(super) struct Fingerprints {
 }
 
 impl Fingerprints {
-    /// The digest of a file; none where nothing is. What can't be told by its content is like nothing that was kept.
+    /// The digest of a file; none if nothing is there. What has no digest gets a text that matches no entry.
     pub(super) fn content(&mut self, path: &Path) -> Option<String> {
         let found = || match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST => {
@@ -43,14 +43,14 @@ impl Fingerprints {
         self.contents.entry(path.to_owned()).or_insert_with(found).clone()
     }
 
-    /// The digest of what matters in a directory; none where there is none.
+    /// The digest of what matters in a directory; none if there is none.
     pub(super) fn listing(&mut self, path: &Path, listing: Listing) -> Option<String> {
         let key = (path.to_owned(), listing);
         self.listings.entry(key).or_insert_with(|| list(path, listing)).clone()
     }
 }
 
-/// Whether a file can be told by its content: it is as it was when Python, which began then, read it.
+/// Whether a file can be known by its content: it is as it was when a Python that began at `began` read it.
 pub(super) fn is_settled(path: &Path, began: SystemTime) -> bool {
     match fs::metadata(path) {
         Ok(metadata) => {
@@ -61,12 +61,12 @@ pub(super) fn is_settled(path: &Path, began: SystemTime) -> bool {
     }
 }
 
-/// Whether at least this span lies between a time, which anybody may have set, and another.
+/// Whether `time`, which anybody may have set to anything, is more than `span` before `other`.
 pub(super) fn is_before(time: SystemTime, span: Duration, other: SystemTime) -> bool {
     time.checked_add(span).is_some_and(|time| time < other)
 }
 
-/// Whether a file, however old it says that it is, may have taken the place of the one that Python read.
+/// Whether a file, however old its time is, may have replaced the one that Python read.
 #[cfg(unix)]
 fn has_come_since(metadata: &fs::Metadata, began: SystemTime) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -107,7 +107,7 @@ pub(super) fn digest(bytes: impl AsRef<[u8]>) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// Of several texts: each is preceded by its length.
+/// The digest of several texts, each preceded by its length.
 pub(super) fn digest_of_texts<'t>(texts: impl IntoIterator<Item = &'t OsStr>) -> String {
     let mut hash = Sha256::new();
     for text in texts {

@@ -11,7 +11,7 @@ use super::{
     *,
 };
 
-/// Another pickle each time that it is executed.
+/// Gives another pickle each time that it is executed.
 const FLOW: &str = "import os\nTOKEN = os.urandom(16)\ndef flow(): return TOKEN\n";
 
 /// A folder whose files nobody has touched for a while.
@@ -79,7 +79,7 @@ async fn an_unchanged_flow_is_pickled_once() {
     let other = project.try_pickle("other.py").await.unwrap();
     assert_ne!(first, other);
     assert_eq!(project.pickle().await, first);
-    // Together with one that has to be executed, too.
+    // Also together with a file that has to be executed.
     write(&project.path("other.py"), &FLOW.replace("TOKEN", "SALT"));
     let wanted = requests(&project.folder, &[("other.py", "flow"), ("flow.py", "flow")]);
     let inputs = &mut Inputs::default();
@@ -132,7 +132,7 @@ async fn what_is_no_file_of_a_size_to_be_read_is_another() {
     assert_ne!(project.pickle().await, first);
 }
 
-/// As old as it says that it is.
+/// Even if its time is old.
 #[tokio::test]
 async fn what_takes_a_files_place_while_it_is_read_counts() {
     let replacing = "import os\nos.chdir(os.path.dirname(__file__))\nDATA = open('data').read()\n\
@@ -144,7 +144,7 @@ async fn what_takes_a_files_place_while_it_is_read_counts() {
 
 #[tokio::test]
 async fn of_very_many_files_each_counts() {
-    // In paths so long that they are more than a line of an answer may be.
+    // Their paths together are longer than a line of an answer may be.
     let deep = vec!["d".repeat(200); 10].join("/");
     let names: Vec<_> = (0..600).map(|number| format!("{deep}/{number:03}")).collect();
     let reading = format!(
@@ -198,7 +198,7 @@ async fn another_version_of_a_package_counts() {
     assert_ne!(project.pickle().await, first);
 }
 
-/// Starts a Python, in the way in which multiprocessing does so.
+/// Starts a Python as multiprocessing does.
 const SPAWNED: &str = "
 import multiprocessing.util, os, sys
 os.waitpid(multiprocessing.util.spawnv_passfds(os.fsencode(sys.executable), ['python', '-c', ''], []), 0)
@@ -274,7 +274,7 @@ async fn a_damaged_cache_is_no_cache() {
         assert_eq!(project.pickle().await, next);
         last = next;
     }
-    // Not a directory, and so nothing can be kept.
+    // The cache is not a directory, so nothing can be kept.
     fs::remove_dir_all(project.path("cache")).unwrap();
     fs::write(project.path("cache"), "").unwrap();
     assert_ne!(project.pickle().await, project.pickle().await);
@@ -290,12 +290,12 @@ async fn nobody_else_can_write_pickles() {
     let cache = project.path("cache");
     assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(project.pickle().await, project.pickle().await);
-    // Where they could, nothing is taken from.
+    // If others can write to a cache, nothing is taken from it.
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
     assert_ne!(project.pickle().await, project.pickle().await);
 }
 
-/// In a file system that takes them all.
+/// In a file system that takes any time.
 #[cfg(unix)]
 #[tokio::test]
 async fn no_time_is_too_far_away() {

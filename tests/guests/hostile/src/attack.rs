@@ -20,14 +20,14 @@ pub(crate) fn obey(line: &str) -> String {
             answers.dedup();
             answers.join(" | ")
         }
-        // Keeps them all open.
+        // Keeps all files open.
         "open-many" => {
             let (times, path) = rest.split_once(' ').unwrap();
             let opened: Result<Vec<_>, _> = (0..times.parse().unwrap()).map(|_| files::open(path)).collect();
             told(opened.map(|blobs| blobs.len().to_string()))
         }
         "create" => told(files::create(rest, &files::Blob::new(b"evil")).map(|new| new.to_string())),
-        // Enough of them to be synced together.
+        // Enough files to be synced together.
         "create-all" => {
             let evil = files::Blob::new(b"evil");
             let all: Vec<_> = (0..40).map(|at| (format!("{rest}{}", ".".repeat(at)), &evil)).collect();

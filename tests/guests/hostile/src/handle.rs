@@ -1,4 +1,4 @@
-//! Handles as numbers: those that nobody gave, those that were given back, and those of something else.
+//! Handles as numbers: handles that nobody gave, that were given back, or that are of another kind.
 
 use crate::{
     exports::flowhold::storage::planning::{ArchiveSegment, Plan},
@@ -6,7 +6,7 @@ use crate::{
     pretence::Obeyed,
 };
 
-/// Uses a handle as a line says. The host should not let it return.
+/// Misuses a handle as a line says. The host should not let this return.
 pub(crate) fn misuse(how: &str) -> String {
     let (how, number) = how.split_once(' ').unwrap_or((how, ""));
     let blob = || Blob::new(b"mine");
@@ -34,7 +34,7 @@ pub(crate) fn misuse(how: &str) -> String {
             "dropped as a blob".to_owned()
         }
         "blob-as-daemon" => {
-            // SAFETY: none. That is what is tried.
+            // SAFETY: none. The forged handle is the attack.
             let daemon = unsafe { docker::Daemon::from_handle(blob().take_handle()) };
             format!("{:?}", daemon.pull("x", None))
         }
@@ -42,7 +42,7 @@ pub(crate) fn misuse(how: &str) -> String {
             let plan = Plan::new(Obeyed::default());
             length(plan.handle())
         }
-        // Not misused at all: with this, the others would succeed.
+        // No misuse: with such a handle, the others would succeed.
         "own" => {
             let blob = blob();
             length(blob.handle())
@@ -51,7 +51,7 @@ pub(crate) fn misuse(how: &str) -> String {
     }
 }
 
-/// The blobs that a line says, for the host, and what to do with their handles afterwards.
+/// The blobs that a line says to give to the host, and the order that uses their handle afterwards.
 pub(crate) fn give(how: &str) -> (Vec<ArchiveSegment>, String) {
     let blob = Blob::new(b"given");
     let handle = blob.handle();
@@ -65,6 +65,6 @@ fn length(handle: u32) -> String {
 }
 
 fn forged(handle: u32) -> Blob {
-    // SAFETY: none. That is what is tried.
+    // SAFETY: none. The forged handle is the attack.
     unsafe { Blob::from_handle(handle) }
 }

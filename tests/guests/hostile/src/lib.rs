@@ -1,4 +1,4 @@
-//! A guest that obeys the text of a spec, one command a line, and reports what came of each as a diagnostic.
+//! A guest that obeys the text of a spec, one command a line, and reports the result of each as a diagnostic.
 #![expect(unsafe_code, reason = "generated bindings export symbols")]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "breaking is what it is for")]
 

@@ -62,7 +62,7 @@ impl GuestSpec for Orders {
 }
 
 impl GuestPlan for Obeyed {
-    /// Obeys, a diagnostic for each line.
+    /// Obeys each line, and gives a diagnostic with the result.
     fn diagnostics(&self) -> Vec<Diagnostic> {
         let lines = self.0.take();
         let said = lines.iter().map(|line| Diagnostic {
@@ -130,7 +130,7 @@ impl GuestPlan for Obeyed {
         Ok(String::new())
     }
 
-    /// Gives handles away, and obeys afterwards as if it had them still.
+    /// Gives handles away, and afterwards obeys as if it still had them.
     fn archive(&self) -> Result<Vec<ArchiveSegment>, Failure> {
         let how = self.0.borrow()[0].clone();
         let (given, then) = give(&how);

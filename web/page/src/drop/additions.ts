@@ -3,26 +3,26 @@
 import type { Insertion, Known } from "../planner/protocol";
 
 export interface Entry extends Partial<Known> {
-  /** Relative to what was dropped; "" is that itself. */
+  /** Relative to the dropped file or directory; "" is the file or directory itself. */
   path: string;
   mode: number;
 }
 
 export interface Addition {
   name: string;
-  /** It, and everything below it. Directories have neither size nor digest. */
+  /** The file or directory itself, and everything below it. Directories have neither size nor digest. */
   entries: Entry[];
-  /** Of a file; null of a directory. */
+  /** Size and digest of a file; null for a directory. */
   content: Known | null;
 }
 
-/** The name of a spec. Under any other, a text may be data. */
+/** The names of spec files. A text with any other name may be data. */
 export const SPEC = /^flowhold\.(toml|json)$/i;
 
 export const FILE_MODE = 0o644;
 export const DIRECTORY_MODE = 0o755;
 
-/** A browser does not say where a file was: this stands for the part that only the user knows. */
+/** Stands for the part of a path that only the user knows: a browser does not say where a file was. */
 export const SOMEWHERE = "/path/to";
 
 export function nothing(...refused: string[]): Insertion {

@@ -1,4 +1,4 @@
-/** What was dropped or chosen: files, and directories with everything below them. Nothing is read yet. */
+/** Collects what was dropped or chosen: files, and directories with everything below them. Nothing is read yet. */
 
 import { reason } from "../wording";
 
@@ -8,17 +8,17 @@ export const MOST_FILES = 20_000;
 export interface Picked {
   name: string;
   directory: boolean;
-  /** Paths relative to a directory; of a file just itself, with the path "". */
+  /** The files of a directory, with paths relative to it; for a file only the file, with the path "". */
   files: { path: string; file: File }[];
   directories: string[];
-  /** A part of it could not be read, so that it would be another directory. */
+  /** Whether a part could not be read: without that part it would be another directory. */
   incomplete: boolean;
 }
 
 export interface Collection {
   picked: Picked[];
   refused: string[];
-  /** What the browser has kept to itself. */
+  /** Notes on what the browser does not tell. */
   notes: string[];
 }
 
@@ -33,7 +33,7 @@ export class TooMany extends Error {
   }
 }
 
-/** Has to be called while the drop is being dispatched: afterwards the browser forgets what was dropped. */
+/** Must be called while the drop is being dispatched: afterwards the browser forgets what was dropped. */
 export function fromTransfer(
   transfer: DataTransfer,
   found: (count: number) => void,
@@ -45,7 +45,7 @@ export function fromTransfer(
   return new Collector(found, signal).collect(sources);
 }
 
-/** Of an input; one that takes directories gives each file a path that begins with the directory. */
+/** Collects the files of an input. An input for directories gives each file a path that begins with the directory. */
 export function fromInput(files: readonly File[]): Collection {
   if (files.length > MOST_FILES) throw new TooMany();
   const picked = new Map<string, Picked & { above: Set<string> }>();

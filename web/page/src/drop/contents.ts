@@ -28,7 +28,7 @@ export class Contents {
   }
 }
 
-/** A browser notices here that a file has changed since it was hashed; later it would only break off the download. */
+/** Lets the browser notice that a file has changed since it was hashed; later it would only break off the download. */
 async function readable(file: File): Promise<void> {
   try {
     await file.slice(0, 1).arrayBuffer();

@@ -1,4 +1,4 @@
-/** Flows and files that are dropped onto the page or chosen become part of the spec. */
+/** Makes flows and files that are dropped onto the page, or chosen, part of the spec. */
 
 import { byId, setText } from "../dom";
 import type { Insertion, Recognised } from "../planner/protocol";
@@ -12,15 +12,15 @@ import { hashFiles } from "./hashing";
 
 const MAYBE_SPEC = /\.(toml|json)$/i;
 const MOST_SPEC_BYTES = 1_000_000;
-/** Previews and storages are longer: this is three times the preview of all files that the page takes. */
+/** Previews and storages are longer than specs: this is three times the preview of MOST_FILES files. */
 const MOST_BYTES = 16 << 20;
 const MOST_REFUSED = 5;
 const MODES = `Browsers don't tell file modes: ${FILE_MODE.toString(8)} is assumed, and ${DIRECTORY_MODE.toString(8)} for directories.`;
 
 export interface Target {
-  /** The part of the page that says what becomes of a drop. */
+  /** Shows the part of the page that says what becomes of a drop. */
   show(): void;
-  /** Adds to the spec's text as it is by now. */
+  /** Adds to the current text of the spec. */
   insert(additions: Addition[]): Promise<Insertion>;
   recognise(text: string, name: string): Promise<Recognised>;
   replace(text: string): void;
@@ -48,7 +48,7 @@ export class Drop {
     byId("cancel").addEventListener("click", () => this.#abort?.abort());
   }
 
-  /** In the capture phase, as the editor would insert the text of dropped files. Dropped text is left to it. */
+  /** Listens in the capture phase: otherwise the editor would insert the text of files. Dropped text is left to it. */
   #listen(): void {
     const zone = byId("dropzone");
     const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
@@ -101,11 +101,11 @@ export class Drop {
     }
   }
 
-  /** Whether it was a text for the page itself: other files of that kind are data, of which the spec may have some. */
+  /** Opens a text for the page itself, and returns whether it was one. Other TOML and JSON files may be data. */
   async #open({ name, directory, files: [first] }: Picked, signal: AbortSignal): Promise<boolean> {
     if (directory || !first || !MAYBE_SPEC.test(name)) return false;
     const isSpec = SPEC.test(name);
-    // Shown, as the planner may be busy with something else.
+    // The user is shown this, since the planner may be busy with something else.
     show(`Reading ${name}`, null);
     const reading = textOf(first.file);
     const text = await (isSpec ? reading : reading.catch(() => null));
@@ -177,7 +177,7 @@ export class Drop {
   }
 }
 
-/** As the host has them: in the order of their UTF-8. */
+/** Compares paths by their UTF-8, as the host does. */
 function byCodePoint(a: string, b: string): number {
   let at = 0;
   while (at < a.length && a[at] === b[at]) at += 1;
@@ -197,7 +197,7 @@ async function textOf(file: File): Promise<string> {
     text = "\0";
   }
   if (text.includes("\0")) throw new Error(`${name} is not read as a spec: it is not text`);
-  // Large data are not worth asking the planner: all that Flowhold writes has flows.
+  // The planner is not asked about other large data: everything that Flowhold writes has "flows".
   if (size >= MOST_SPEC_BYTES && !text.includes('"flows"')) throw tooLarge(file);
   return text;
 }

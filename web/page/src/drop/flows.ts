@@ -1,4 +1,4 @@
-/** Which dropped files are flows, and how they are written in TOML. The package tells by the ending of their names. */
+/** Which dropped files are flows, and how to write them in TOML. The package tells flows by the ending of the name. */
 
 import { FlowholdError, resolve } from "flowhold";
 import { quoted, type Addition } from "./additions";
@@ -6,13 +6,13 @@ import type { Known } from "../planner/protocol";
 
 export type Flow = Addition & { content: Known };
 
-/** What the spec does not have yet is a flow if its name says so. */
+/** Whether an addition that the spec does not have yet is a flow, by its name. */
 export function isFlow(addition: Addition): addition is Flow {
   const ending = endingOf(addition.name);
   return addition.content !== null && (byEnding(ending) ?? byEnding(ending.toLowerCase())) !== null;
 }
 
-/** The format, where the spec has to say it: the package knows no endings in capitals. */
+/** The format if the spec has to state it, else null: the package knows no endings in capitals. */
 export function format(name: string): string | null {
   const ending = endingOf(name);
   return byEnding(ending) === null ? byEnding(ending.toLowerCase()) : null;
@@ -34,7 +34,7 @@ function endingOf(name: string): string {
 
 const formats = new Map<string, string | null>();
 
-/** The format of a flow with this ending; null where its bytes would have to tell. */
+/** The format of a flow with this ending; null if only its bytes could tell. */
 function byEnding(ending: string): string | null {
   let format = formats.get(ending);
   if (format === undefined) formats.set(ending, (format = ask(ending)));
@@ -43,7 +43,7 @@ function byEnding(ending: string): string | null {
 
 function ask(ending: string): string | null {
   const path = `flow.${ending}`;
-  // Of which no byte is here.
+  // None of the flow's bytes are here, so only the ending tells.
   const files = { [path]: { size: 0, sha256: "0".repeat(64) } };
   try {
     const spec = JSON.parse(resolve({ storage: { type: "memory" }, flows: [{ path }] }, { files })) as {

@@ -3,7 +3,7 @@
 import { Sha256 } from "flowhold";
 
 const PIECE = 4 << 20;
-/** Small files are read ahead, as waiting for each costs more than hashing it. */
+/** How many files are read ahead: waiting for a small file costs more than hashing it. */
 const AHEAD = 16;
 
 export type Hashed = { sha256: string; size: number } | { error: string };
@@ -42,7 +42,7 @@ self.onmessage = async ({ data: files }: MessageEvent<File[]>) => {
 reply({ kind: "ready" });
 
 function firstPiece(file: File): Promise<ArrayBuffer> {
-  // Of a file that is gone, a browser reads an empty slice without an error; reading the whole file fails, as it should.
+  // If a file is gone, a browser reads an empty slice without an error; reading the whole file fails, as it should.
   const read = (file.size <= PIECE ? file : file.slice(0, PIECE)).arrayBuffer();
   // The failure is handled where the piece is awaited; until then the browser would report it as unhandled.
   read.catch(() => undefined);

@@ -8,7 +8,7 @@ export interface Progress {
   name: string;
 }
 
-/** Aborting ends the worker at once, in the middle of a file if need be. */
+/** Hashes files in a worker. Aborting ends the worker at once, even in the middle of a file. */
 export function hashFiles(
   files: readonly File[],
   progress: (at: Progress) => void,

@@ -7,7 +7,7 @@ import { flowFields, isFlow, type Flow } from "./flows";
 import { insertionIntoJson } from "./json";
 import { named, sorted, stringAt, type Sorted } from "./named";
 
-/** The changes that add everything, or replace size and digest where a flow or file of that name is there already. */
+/** The changes that add everything, or replace size and digest of a flow or file whose name the spec already has. */
 export function insertion(text: string, additions: Addition[], places: (text: string) => Place[]): Insertion {
   const list = places(text);
   const work = sorted(additions, named(text, list));
@@ -136,19 +136,19 @@ class TomlInsertion {
     );
   }
 
-  /** Where those keys of a table end that are in front of all headers in it. */
+  /** Where the last key of a table ends that comes before all headers in the table. */
   #endOfKeys({ from, to }: Range): number {
     const within = this.#places.all().filter((one) => one.from >= from && one.to <= to);
     const header = Math.min(...within.filter((one) => this.#isHeader(one)).map((one) => one.from));
     return Math.max(...within.filter((one) => one.to < header).map((one) => one.to));
   }
 
-  /** What follows the header of a table in the table would be a field of that one. */
+  /** Adds fields to [storage.files] before the headers in it: after such a header, they would belong to its table. */
   #addToTable(files: Range, extent: Range, fields: string[]): void {
     const tables = this.#places.inside("storage.files").filter((one) => this.#isHeader(one));
     if (tables.length === 0) return this.#insertLines(extent.to, fields);
     const first = Math.min(...tables.map(({ from }) => this.#lineStart(from)));
-    // In the header of its first table, it has none of its own.
+    // If its place is in the header of the first table in it, [storage.files] has no header of its own.
     if (this.#lineStart(files.from) !== first) return this.#insertLines(files.to, fields);
     this.#insert(first, ["[storage.files]", ...fields, "", ""].join("\n"));
   }
@@ -163,11 +163,11 @@ class TomlInsertion {
       );
     }
     const lines = flows.flatMap((flow) => ["", "[[flows]]", ...flowFields(flow)]);
-    // What is at the very end of the text need not be a field: comments stay above.
+    // The text may end with comments: they stay above the new flows.
     this.#insertLines(this.#text.trimEnd().length, this.#text.trim() === "" ? lines.slice(1) : lines);
   }
 
-  /** Behind the last value of an inline table or array: before its closing bracket may be a comment. */
+  /** Inserts behind the last value of an inline table or array, since a comment may precede the closing bracket. */
   #insertInto(field: string, { from, to }: Range, values: string[]): void {
     const last = this.#places.end(field);
     if (last !== undefined) return this.#insert(last, `, ${values.join(", ")}`);

@@ -1,4 +1,4 @@
-/** Additions to a spec that is written in JSON: it is read, changed and written again as a whole. */
+/** Adds to a spec that is written in JSON: the spec is read, changed and written again as a whole. */
 
 import type { Insertion } from "../planner/protocol";
 import { destination, nothing, source, total, type Addition } from "./additions";

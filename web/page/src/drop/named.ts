@@ -1,11 +1,11 @@
-/** The flows and files of a spec by name: a browser says no more about where a dropped file was. */
+/** Finds the flows and files of a spec by name: a browser tells no more of where a dropped file was. */
 
 import type { Place, Range } from "../fields";
 import type { Addition } from "./additions";
 
 export interface Named {
   kind: "flow" | "file";
-  /** Where it is, as the spec says it. */
+  /** The path as the spec has it. */
   path: string;
   field: string;
 }
@@ -39,7 +39,7 @@ export function sorted(additions: readonly Addition[], known: ReadonlyMap<string
   for (const addition of additions) {
     const { name, content } = addition;
     if (times.get(name) !== 1) continue;
-    // No directory is a flow.
+    // A directory is never a flow.
     const found = (known.get(name) ?? []).filter(({ kind }) => kind === "file" || content !== null);
     const paths = [...new Set(found.map(({ path }) => path))];
     if (paths.length > 1) result.refused.push(`${name} may be ${paths.join(" or ")}: it is not clear which`);
@@ -49,7 +49,7 @@ export function sorted(additions: readonly Addition[], known: ReadonlyMap<string
   return result;
 }
 
-/** The string that a field is, in TOML or JSON. */
+/** The value of a field that is a string, in TOML or JSON. */
 export function stringAt(text: string, { from, to }: Range): string | undefined {
   const value = /[=:]\s*("(?:[^"\\]|\\.)*"|'[^']*')$/.exec(text.slice(from, to))?.[1];
   return value === undefined ? undefined : unquoted(value);
@@ -67,7 +67,7 @@ function file({ field }: Place): Named | null {
   return path === undefined ? null : { kind: "file", path, field };
 }
 
-/** A string of TOML, JSON or a field: fields quote keys as Rust does, which has escapes that JSON lacks. */
+/** Unquotes a string of TOML, JSON or a field. Fields quote keys as Rust does, with escapes that JSON lacks. */
 function unquoted(literal: string): string | undefined {
   if (literal.startsWith("'")) return literal.slice(1, -1);
   try {

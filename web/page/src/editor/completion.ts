@@ -52,8 +52,8 @@ export function completions(keys: () => readonly Key[]): (context: CompletionCon
 }
 
 /**
- * Where the explanation of a suggestion is: beside the list, or where that is too narrow, above or below the list and the
- * line that is typed.
+ * Places the explanation of a suggestion beside the list or, where there is no room, above or below the list and the
+ * line being typed.
  */
 export function besideThem(view: EditorView, list: Rect, option: Rect, info: Rect, space: Rect): { style: string } {
   const [width, height] = [info.right - info.left, info.bottom - info.top];
@@ -71,7 +71,7 @@ export function besideThem(view: EditorView, list: Rect, option: Rect, info: Rec
     : { style: `left: ${left}px; bottom: ${list.bottom - top}px; max-height: ${above}px` };
 }
 
-/** What is typed out already is not offered, so that Enter stays Enter. */
+/** Leaves out the suggestion that is already typed in full, so that Enter still begins a new line. */
 function options(list: Completion[], typed: string, pos: number): CompletionResult | null {
   const left = list.filter(({ label }) => label !== typed);
   return left.length === 0 ? null : { from: pos - typed.length, options: left };
@@ -109,7 +109,7 @@ interface Table {
   values: Map<string, string>;
 }
 
-/** The table around a line and the strings in it, by its header: this has to work while the text is half written. */
+/** The table around a line, and the strings in it. It is found by its header, since the text may be half written. */
 function enclosing({ doc }: EditorState, line: number): Table {
   let first = line;
   let name = "";

@@ -102,7 +102,7 @@ export class Editor {
     this.#view.dispatch({ changes, selection: { anchor: 0 }, userEvent: "input.replace", scrollIntoView: true });
   }
 
-  /** Shows what was inserted; lists of many lines are folded. */
+  /** Applies changes, and shows what was inserted, with lists of many lines folded. */
   apply(changes: readonly Change[]): void {
     this.#view.dispatch({ changes: [...changes], userEvent: "input.drop" });
     const inserted: Range[] = [];
@@ -142,7 +142,7 @@ export class Editor {
     this.#view.dispatch({ effects: link.of(ranges) });
     const first = ranges.reduce<number>((least, { from }) => Math.min(least, from), Infinity);
     if (!scroll || first > this.#view.state.doc.length) return;
-    // Scrolls the editor and not the page, as the reader is looking at the Dockerfile.
+    // Scrolls the editor and not the page, since the reader is looking at the Dockerfile.
     this.#view.requestMeasure({
       read: (view) => view.lineBlockAt(Math.min(first, view.state.doc.length)),
       write: ({ top, height }, { scrollDOM }) => {
@@ -153,8 +153,8 @@ export class Editor {
 }
 
 /**
- * Typing over a selection, the browser keeps its style in a style attribute, which the Content-Security-Policy refuses
- * and reports. So that is not left to the browser.
+ * Replaces the selection in place of the browser. When a user types over a selection, the browser would keep its style
+ * in a style attribute, which the Content-Security-Policy refuses and reports.
  */
 function replaceSelection(event: InputEvent, view: EditorView): boolean {
   if (event.inputType !== "insertText" || event.data === null || event.isComposing) return false;

@@ -15,8 +15,8 @@ const style = HighlightStyle.define([
 ]);
 
 /**
- * An array whose bracket ends a line, up to the line that begins with the closing one. Not if another begins before:
- * the editor asks for each line that it shows, and a text may have a bracket in all of them.
+ * The range of an array whose opening bracket ends a line, up to the line that begins with the closing bracket. The
+ * search ends where another array opens: the editor asks for each line that it shows, and each may end with a bracket.
  */
 export function foldable(doc: Text, lineStart: number): { from: number; to: number } | null {
   const line = doc.lineAt(lineStart);

@@ -27,7 +27,7 @@ export function linked(): Extension {
   return field;
 }
 
-/** Neighbours become one: a thousand flows are one mark. */
+/** Joins neighbouring ranges: a thousand flows become one mark. */
 function joined(ranges: readonly Range[]): Range[] {
   const sorted = [...ranges].sort((a, b) => a.from - b.from);
   const result: Range[] = [];

@@ -1,13 +1,13 @@
-/** TOML's tokens. The mode in CodeMirror's legacy modes knows no keys in inline tables, of which specs have many. */
+/** TOML's tokens. CodeMirror's legacy mode knows no keys in inline tables, and specs have many inline tables. */
 
 import type { StreamParser, StringStream } from "@codemirror/language";
 
 interface State {
-  /** The quotes that end the string over several lines that the line begins in. */
+  /** The quotes that end the multi-line string in which the line begins. */
   quotes: '"""' | "'''" | null;
 }
 
-/** A line that is longer stays plain: nobody reads it, and colouring may take time that grows with its square. */
+/** A longer line stays plain: nobody reads it, and colouring may take time that grows with the square of its length. */
 const LONGEST = 10_000;
 const BARE_KEY = /^[\w-]+(?=\s*[.=])/;
 const QUOTED = /^(?:"(?:[^"\\]|\\.)*"?|'[^']*'?)/;

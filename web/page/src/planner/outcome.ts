@@ -17,20 +17,20 @@ import { Places, parent, type Range } from "../fields";
 import type { Content, LineFields, Outcome, PlanRequest, Problem, Step } from "./protocol";
 import { rows } from "./tree";
 
-/** Lists show this many; what is left is counted. */
+/** Lists show this many entries, and count the rest. */
 export const SHOWN = 200;
 
-/** The code of what is named, but not here. */
+/** The code for a flow or file that the spec names, but that is not here. */
 const UNSEEN = "unseen-source";
 
-/** The codes of policies that did not judge. */
+/** The codes for policies that did not judge. */
 const UNJUDGED = "unjudged-plan";
 const POLICY_FAILED = "policy-failed";
 
-/** The code of a text that Flowhold wrote, and that is no spec. */
+/** The code for a text that Flowhold wrote, but that is not a spec. */
 export const NOT_A_SPEC = "not-a-spec";
 
-/** The code of what a plan can't be compared with. */
+/** The code for a text that a plan can't be compared with. */
 export const INVALID_PREVIEW = "invalid-preview";
 
 export function outcome(request: PlanRequest, options: Options): Outcome {
@@ -62,7 +62,7 @@ export function outcome(request: PlanRequest, options: Options): Outcome {
   };
 }
 
-/** What keeps any plan from being made, such as a file that can't be loaded, is a problem like any other. */
+/** Previews a text. An error that prevents any plan, such as a file that can't be loaded, becomes a problem. */
 function planned(text: string, options: Options): Preview {
   try {
     return preview(text, options);
@@ -88,9 +88,9 @@ function whyNoPlan({ diagnostics }: Preview): string {
   return help === null ? cause.message : `${cause.message}: ${help}`;
 }
 
-/** On a page, bytes and policies are given in another way than on a command line. */
+/** The help for a page, where bytes and policies are given in another way than on a command line. */
 function advice({ code, help, policy }: Diagnostic): string | null {
-  // The codes of a policy's verdicts are its own.
+  // A policy chooses the codes of its verdicts itself.
   if (policy !== undefined) return help;
   switch (code) {
     case UNSEEN:
@@ -104,7 +104,7 @@ function advice({ code, help, policy }: Diagnostic): string | null {
   }
 }
 
-/** Policies are told it. There is no resolved spec to read it from while bytes are not here. */
+/** The type of storage, from what policies are told: while bytes are not here, there is no resolved spec to read. */
 function storageType(text: string): string {
   let type = "";
   const listen = ({ storage }: BuildPlan): [] => {
@@ -148,7 +148,7 @@ function spans({ sourceMap }: Preview, where: Places): Uint32Array {
   return Uint32Array.from(list);
 }
 
-/** A list of requirements makes the lines that each of them makes; [storage] as a whole says nothing about a line. */
+/** The lines that each field made by itself or by the fields in it, as a list does by its items; `storage` has none. */
 function around({ sourceMap }: Preview, where: Places): Uint32Array {
   const lines = new Map<string, Set<number>>();
   for (const { line, field } of sourceMap) {

@@ -8,9 +8,9 @@ const PATIENCE = 20_000;
 export interface Listener {
   ready(keys: Key[]): void;
   outcome(outcome: Outcome): void;
-  /** What plans should be compared with is no preview. */
+  /** The text that plans should be compared with is not a preview. */
   unpinned(message: string): void;
-  /** The worker has died, and another one takes its place; or it could not even be loaded, which is tried again. */
+  /** The worker has died and another replaces it, or the worker could not be loaded and loading is tried again. */
   fault(message: string, when: "loading" | "planning"): void;
 }
 
@@ -23,7 +23,7 @@ function start(name: string): Worker {
   return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name });
 }
 
-/** Loads once more all that planning needs, for a service worker to keep. */
+/** Loads everything that planning needs once more, so that the service worker keeps it. */
 export async function keep(): Promise<void> {
   const worker = start("keeper");
   await new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ export class Planner {
   #count = 0;
   #alarm = 0;
 
-  /** The worker is loaded at once, and the listener may come later: it is told what it has missed. */
+  /** Sets the listener. The worker is loaded before that, so the listener is told what it has missed. */
   listen(listener: Listener): void {
     this.#listener = listener;
     if (this.#keys) listener.ready(this.#keys);
@@ -59,7 +59,7 @@ export class Planner {
     this.#next();
   }
 
-  /** What plans are compared with from now on. */
+  /** Compares plans with this preview from now on, or with none. */
   compareWith(preview: string | null): void {
     this.#since = preview;
     if (this.#ready) this.#post({ kind: "since", preview });
@@ -114,7 +114,7 @@ export class Planner {
         this.#listener?.outcome(reply.outcome);
         break;
       case "unpinned":
-        // Another may have been pinned meanwhile.
+        // Another preview may have been pinned meanwhile.
         if (reply.preview !== this.#since) break;
         this.#since = null;
         this.#listener?.unpinned(reply.message);
@@ -134,7 +134,7 @@ export class Planner {
     this.#watch();
   }
 
-  /** A worker that failed is in no known state. The text that it failed on is not tried again until it is changed. */
+  /** Replaces a failed worker, whose state is unknown. The text that it failed on is tried again only if it changes. */
   #die(message: string): void {
     const when = this.#ready ? "planning" : "loading";
     this.#worker.terminate();

@@ -1,14 +1,14 @@
-/** The policies of those who host the page: `policies.js` beside index.html, which is there to be changed. */
+/** The policies of those who host the page, who may change `policies.js` beside index.html. */
 
 import type { Policy } from "flowhold";
 import { reason } from "../wording";
 
 export type Policies = Record<string, Policy>;
 
-/** Workers are built into a folder of their own. */
+/** The build puts workers into a folder of their own, one below index.html. */
 const FILE = new URL(import.meta.env.DEV ? "/policies.js" : "../policies.js", self.location.href);
 
-/** Where they can't be had, the file itself is a policy, which says why: a plan that was not judged is not final. */
+/** The policies. If they can't be loaded, one that fails with the reason: a plan that was not judged is not final. */
 export async function policies(): Promise<Policies> {
   try {
     const module: { default?: unknown } = await import(/* @vite-ignore */ FILE.href);

@@ -1,4 +1,4 @@
-/** What page and planning worker say to each other. */
+/** The messages between the page and the planning worker. */
 
 import type { Addition } from "../drop/additions";
 import type { Diagnostic, Preview, keys } from "flowhold";
@@ -15,7 +15,7 @@ export interface Folds {
 
 export interface PlanRequest {
   kind: "plan";
-  /** Of the editor's text. */
+  /** The revision of the editor's text. */
   revision: number;
   text: string;
   view: View;
@@ -28,7 +28,7 @@ export type Question =
   | { kind: "capture"; text: string }
   | { kind: "archive"; text: string; known: Known[] };
 
-/** What each question is answered with. */
+/** The type of the answer to each question. */
 export interface Answers {
   insert: Insertion;
   recognise: Recognised;
@@ -47,7 +47,7 @@ export type Reply =
   | { kind: "refusal"; id: number; message: string }
   | { kind: "fault"; message: string };
 
-/** What a dropped text is to the spec; a file is anything else, and what the spec has by that name. */
+/** What a dropped text is. A file is anything else, and any text whose name the spec has already. */
 export type Recognised = "spec" | "file" | "storage" | "preview";
 
 export interface Known {
@@ -69,11 +69,11 @@ export interface Insertion {
 }
 
 export interface Problem extends Pick<Diagnostic, "severity" | "message" | "help" | "code" | "field"> {
-  /** The policy whose verdict it is. */
+  /** The policy that gave this verdict. */
   policy: string | null;
   from: number;
   to: number;
-  /** Of the spec's text, from 1. */
+  /** The line of the spec's text, counted from 1. */
   line: number;
 }
 
@@ -96,10 +96,10 @@ export interface Row {
   path: string;
   name: string;
   depth: number;
-  /** Of a directory, everything below it; null where it isn't known. */
+  /** For a directory, the size of everything below it; null if the size isn't known. */
   size: number | null;
   detail: string;
-  /** Null of everything that isn't a directory. */
+  /** Whether a directory is open; null for everything else. */
   open: boolean | null;
 }
 
@@ -114,17 +114,17 @@ export interface Outcome {
   milliseconds: number;
   plan: string | null;
   whyNoPlan: string;
-  /** Of a storage without image; "" of any other, and while the spec has an error. */
+  /** The type of a storage without image; "" for any other storage, and while the spec has an error. */
   type: string;
-  /** Null where the spec does not say it. */
+  /** The spec's `naming`; null if the spec has none. */
   naming: string | null;
   image: Preview["image"];
   dockerfile: string | null;
   steps: Step[];
   lineFields: LineFields[];
-  /** Threes of numbers: from and to in the editor's text, and the line of the Dockerfile that this made. */
+  /** Triples of numbers: from and to in the editor's text, and the line of the Dockerfile that this range made. */
   spans: Uint32Array;
-  /** The same, with the fields around them: where the cursor may be to mark a line. */
+  /** Triples as in `spans`, also for the fields around: the cursor in such a range marks its line. */
   around: Uint32Array;
   flows: [name: string, location: string][];
   flowCount: number;

@@ -5,7 +5,7 @@ import type { Folds, Row } from "./protocol";
 
 /** Directories with more children than this are closed at first, and show this many at a time. */
 export const MANY = 200;
-/** So many rows are open at first: each takes the page's time. */
+/** The most rows that are open at first: each takes the page's time. */
 const MOST_ROWS = 1000;
 
 type Entry = Preview["context"][number];
@@ -27,7 +27,7 @@ export function rows(context: readonly Entry[], folds: Folds): Row[] {
   return list;
 }
 
-/** Independent of what the user opens or closes: otherwise other directories would open or close with it. */
+/** The directories that are open at first, whatever the user opens or closes: otherwise others would change with it. */
 function openAtFirst(root: Directory): ReadonlySet<Directory> {
   const open = new Set<Directory>();
   let left = MOST_ROWS;

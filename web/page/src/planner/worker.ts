@@ -1,4 +1,4 @@
-/** Plans off the page's own thread. Whatever goes wrong in here is reported, and the page starts another worker. */
+/** Plans off the page's own thread. Any failure in here is reported, and the page starts another worker. */
 
 import { FlowholdError, archive, keys, loadReadings, places, preview } from "flowhold";
 import { insertion } from "../drop/insertion";
@@ -16,11 +16,11 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
     reply({ kind: "fault", message: String(error) });
   }
 };
-// Loaded anew by each worker.
+// Each worker loads the policies anew.
 const judges = await policies();
-// Messages that arrive before the module is loaded would be lost: the page waits for this one.
+// The page waits for this message: any that it sent before the module is loaded would be lost.
 reply({ kind: "ready", keys: keys() });
-// Before a name needs them, while there is a network. If it fails, the diagnostic of that name says so.
+// Loads the readings before a name needs them, while there is a network. If that fails, such a name is a problem.
 void loadReadings().catch(() => undefined);
 
 function receive(request: Request): void {
@@ -46,7 +46,7 @@ function planned(request: Request & { kind: "plan" }): ReturnType<typeof outcome
   try {
     return outcome(request, since === null ? { policies: judges } : { policies: judges, since });
   } catch (error) {
-    // What was pinned comes from the browser's storage and may be anything.
+    // The pinned text comes from the browser's storage and may be anything.
     if (!(error instanceof FlowholdError) || error.code !== INVALID_PREVIEW) throw error;
     reply({ kind: "unpinned", preview: since, message: error.message });
     since = null;

@@ -1,4 +1,4 @@
-/** Copies text, also where the browser gives pages no clipboard. */
+/** Copies text, even where the browser gives pages no clipboard. */
 
 export async function copy(text: string): Promise<boolean> {
   try {

@@ -24,7 +24,7 @@ const SETTINGS = '{"tables": ["orders", "customers", "returns"]}\n';
 /** `pickle.dumps(print, 4)`: whatever can be called is a flow. */
 const GREET = Uint8Array.from(atob("gASVFgAAAAAAAACMCGJ1aWx0aW5zlIwFcHJpbnSUk5Qu"), (char) => char.charCodeAt(0));
 
-/** The bytes by their digest. */
+/** The bytes of the examples' files, by digest. */
 export function exampleFiles(): Map<string, Blob> {
   return new Map([
     ["5755c8adc8f1011f96fee8103450a2642293466ddeae397ae5c4b958bf67b681", new Blob([HELLO])],

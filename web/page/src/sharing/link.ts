@@ -21,7 +21,7 @@ export async function encode(text: string): Promise<string> {
   return PREFIX + btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-/** Reads the spec in a fragment, which may have been written by anybody. */
+/** Reads the spec in a fragment, which anybody may have written. */
 export async function decode(hash: string): Promise<string> {
   const base64 = hash.slice(PREFIX.length);
   if (base64.length > 2 * MOST_BYTES || !/^[\w-]*$/.test(base64))
@@ -48,7 +48,7 @@ function piped(
   return new Blob([bytes]).stream().pipeThrough(through);
 }
 
-/** A few bytes can be deflated from gigabytes: reading ends at the limit. */
+/** Reads a stream, at most to the limit: a few deflated bytes can become gigabytes. */
 async function collect(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   most: number,

@@ -1,4 +1,4 @@
-/** A line of the Dockerfile, in coloured pieces. */
+/** Splits a line of the Dockerfile into coloured pieces. */
 
 import { StreamLanguage } from "@codemirror/language";
 import { dockerFile } from "@codemirror/legacy-modes/mode/dockerfile";
@@ -6,7 +6,7 @@ import { classHighlighter, highlightCode } from "@lezer/highlight";
 
 const language = StreamLanguage.define(dockerFile);
 
-/** A line that is longer than this stays plain: nobody reads it, and colouring takes time. */
+/** A longer line stays plain: nobody reads it, and colouring takes time. */
 const LONGEST = 4000;
 
 export interface Piece {
@@ -14,7 +14,7 @@ export interface Piece {
   style: string;
 }
 
-/** A line that continues an instruction is coloured as the arguments that it has; `instruction` is "" of other lines. */
+/** Colours a line. If the line continues `instruction`, it is coloured as arguments; `instruction` is "" if not. */
 export function coloured(line: string, instruction: string): Piece[] {
   if (line.length > LONGEST) return [{ text: line, style: "" }];
   const prefix = instruction === "" ? "" : `${instruction} `;

@@ -10,7 +10,7 @@ const HINT =
   "Point at a line to see which field made it, and why. The cursor in the spec marks the lines that its field made.";
 
 export interface Listener {
-  /** The parts of the spec that made a line; none where no line is looked at. `show` asks to scroll to them. */
+  /** Called with the parts of the spec that made the line the user looks at, or none. `show` asks to scroll to them. */
   looked(ranges: Range[], show: boolean): void;
   /** The user wants to edit what made a line. */
   chosen(range: Range): void;
@@ -23,7 +23,7 @@ export class Dockerfile {
   readonly #stale = byId("stale");
   readonly #listener: Listener;
   #outcome: Outcome | null = null;
-  /** Places in what is shown are places in the spec only while it is what the spec says. */
+  /** Whether the Dockerfile shown may not be that of the current spec: then its places are not places in the spec. */
   #outdated = false;
   #looked = 0;
   #said = "";
@@ -37,7 +37,7 @@ export class Dockerfile {
       "pointerover",
       (event) => event.pointerType === "mouse" && this.#look(line(event), false),
     );
-    // A pointer that goes on to the explanation is there to read it. As that grows, it may also come under the pointer by itself.
+    // The explanation stays while the pointer is on it. As it grows, it may also come under the pointer by itself.
     const left = ({ relatedTarget }: PointerEvent): void => {
       const within =
         relatedTarget instanceof Node && (this.#root.contains(relatedTarget) || this.#why.contains(relatedTarget));
@@ -49,13 +49,13 @@ export class Dockerfile {
     this.#root.addEventListener("focusout", (event) => event.relatedTarget !== this.#why && this.#look(0, false));
     this.#why.addEventListener("blur", () => this.#look(this.#focused(), false));
     this.#root.addEventListener("keydown", (event) => this.#key(event, line(event)));
-    // Screen readers press a button by a click that no pointer has made.
+    // Screen readers press a button with a click that no pointer made.
     this.#root.addEventListener("click", (event) => event.detail === 0 && this.#choose(line(event)));
     this.#explain(0);
   }
 
   show(outcome: Outcome): void {
-    // While the spec has errors the last Dockerfile stays, and says that it is the last.
+    // While the spec has errors, the last Dockerfile stays, and is marked as the last.
     if (outcome.counts.error > 0) return this.outdate("There is an error.");
     this.#stale.hidden = true;
     this.#root.classList.remove("old");
@@ -72,7 +72,7 @@ export class Dockerfile {
     this.#listener.looked(this.#ranges(this.#looked), false);
   }
 
-  /** What is shown is not what the spec says. */
+  /** Marks the Dockerfile that is shown as not that of the current spec. */
   outdate(why: string): void {
     const shown = this.#outcome?.dockerfile != null;
     this.#outdated = true;
@@ -86,7 +86,7 @@ export class Dockerfile {
     if (!shown) this.#lines.replace();
   }
 
-  /** Marks the lines that the field at a place of the spec made. */
+  /** Marks the lines that the field at the cursor made. */
   follow(cursor: number): void {
     const made = new Set<number>();
     let least = Infinity;
@@ -105,7 +105,7 @@ export class Dockerfile {
     if (first !== undefined) this.#reveal(first);
   }
 
-  /** Scrolls the Dockerfile to a line, and not the page, as the reader is looking at the spec. */
+  /** Scrolls the Dockerfile to a line, and not the page, since the reader is looking at the spec. */
   #reveal(line: number): void {
     const [shown, all] = [this.#lines.at(line)?.getBoundingClientRect(), this.#root.getBoundingClientRect()];
     if (!shown) return;
@@ -142,7 +142,7 @@ export class Dockerfile {
   #explain(line: number): void {
     const step = this.#outcome?.steps.find((one) => line >= one.line && line < one.line + one.lines);
     const made = this.#outcome?.lineFields[line];
-    // Screen readers read it aloud whenever it is set, even to what it was.
+    // Screen readers read the explanation aloud whenever it is set, even to the same text.
     const said = JSON.stringify(step ? [line, made, step.why] : []);
     if (said === this.#said) return;
     this.#said = said;

@@ -1,4 +1,4 @@
-/** Pins a plan, and says what of it the daemon would have cached. */
+/** Pins a plan, and says which steps of later plans the daemon would have cached. */
 
 import { byId, element, icon, setText } from "../dom";
 import type { Outcome } from "../planner/protocol";
@@ -7,9 +7,9 @@ import { reason } from "../wording";
 import { notify } from "./notices";
 
 export interface Listener {
-  /** A preview as JSON that plans are compared with, or none. */
+  /** Called with the preview, as JSON, that plans are compared with from now on; null for none. */
   pinned(preview: string | null): void;
-  /** The preview of the text as it is now. */
+  /** The preview of the current text. */
   capture(): Promise<string>;
 }
 
@@ -52,7 +52,7 @@ export class Forecast {
     );
   }
 
-  /** Pins an earlier preview, or that of the text as it is now. */
+  /** Pins an earlier preview, or the preview of the current text. */
   async pin(earlier?: string): Promise<void> {
     this.#button.disabled = true;
     try {
@@ -71,7 +71,7 @@ export class Forecast {
     }
   }
 
-  /** What is pinned is no preview. */
+  /** Unpins a text that turned out not to be a preview. */
   refuse(message: string): void {
     this.#unpin();
     notify({ kind: "error", about: "pin", text: `Nothing is pinned: ${message}` });
@@ -83,7 +83,7 @@ export class Forecast {
     this.#listener.pinned(null);
   }
 
-  /** What was kept may be of another version, or no preview at all. */
+  /** Pins a text if it is a preview with a plan: a kept text may be of another version, or no preview at all. */
   #take(preview: string): boolean {
     try {
       const { plan, dockerfile } = JSON.parse(preview) as Record<string, unknown>;

@@ -5,7 +5,7 @@ import type { Outcome } from "../planner/protocol";
 
 const CHOSEN = "chosen by the build";
 
-/** What a build does about names that the spec leaves out, by default and otherwise. */
+/** How a build chooses the names that the spec leaves out, by default and otherwise. */
 const BY_UUID =
   'naming = "uuid", the default: the build takes a new UUID for each name that the spec leaves out, so every build makes a new image.';
 const NAMING: Record<string, string> = {

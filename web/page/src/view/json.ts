@@ -6,7 +6,7 @@ import { save } from "../sharing/download";
 import { count } from "../wording";
 
 const LINES_PER_BLOCK = 100;
-/** More than this nobody reads on a screen, and the page would become slow. */
+/** Nobody reads more lines on a screen, and they would make the page slow. */
 const MOST_LINES = 3000;
 
 const FILES = { spec: "flowhold.json", storage: "storage.json" } as const;
@@ -44,7 +44,7 @@ function* blocks(lines: readonly string[]): Generator<HTMLElement> {
   for (let at = 0; at < lines.length; at += LINES_PER_BLOCK) {
     const some = lines.slice(at, at + LINES_PER_BLOCK);
     const block = element("code", { class: "block" }, ...some.flatMap((line) => coloured(line)));
-    // Blocks that are not laid out yet have their later height, so that the scroll bar is right.
+    // A block that is not laid out yet gets its later height, so that the scroll bar is right.
     block.style.setProperty("contain-intrinsic-size", `auto ${some.length * 20}px`);
     yield block;
   }

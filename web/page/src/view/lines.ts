@@ -1,4 +1,4 @@
-/** The Dockerfile's lines as elements. From one plan to the next only what changed is made anew, of however many lines. */
+/** The Dockerfile's lines as elements. From one plan to the next, only lines that changed are made anew. */
 
 import { element, icon } from "../dom";
 import type { Step } from "../planner/protocol";
@@ -21,7 +21,7 @@ interface Box {
 
 export class Lines {
   readonly #root: HTMLElement;
-  /** The line of each number stays the same element. */
+  /** By line number: each number keeps its element. */
   readonly #lines: Line[] = [];
   #boxes: Box[] = [];
   #structure = "";
@@ -32,7 +32,7 @@ export class Lines {
     this.#root = root;
   }
 
-  /** How many are shown. */
+  /** How many lines are shown. */
   get count(): number {
     return this.#count;
   }
@@ -53,7 +53,7 @@ export class Lines {
     for (const [index, step] of shown.entries()) judge(this.#boxes[index], step);
   }
 
-  /** In place of all lines. */
+  /** Shows nodes in place of all lines. */
   replace(...nodes: Node[]): void {
     this.#structure = "";
     this.#count = 0;
@@ -112,7 +112,7 @@ function empty(number: number): Line {
   return { node: element("div", attributes, gutter, code), code, shown: "" };
 }
 
-/** Cached or not, in words and with an icon: colour alone is not seen by everybody. */
+/** Shows whether a step is cached in words and with an icon: not everybody can see colours. */
 function judge(box: Box | undefined, { forecast }: Step): void {
   const verdict = forecast ? `${forecast.cached ? "cached" : "again"} ${forecast.reason}` : "";
   if (!box || box.verdict === verdict) return;

@@ -1,4 +1,4 @@
-/** A button with a menu, as the ARIA pattern has it. */
+/** A button with a menu that follows the ARIA pattern. */
 
 import { element } from "../dom";
 

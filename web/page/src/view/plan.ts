@@ -1,4 +1,4 @@
-/** Plan digest, the command that builds exactly that, and what is going on. */
+/** Shows the plan digest, the command that builds exactly that plan, and the status. */
 
 import { byId, element, setText } from "../dom";
 import type { Outcome } from "../planner/protocol";
@@ -22,7 +22,7 @@ export class Plan {
     this.#enable(dockerfile !== null);
   }
 
-  /** What was planned last is not what the spec says, and there is no newer plan. */
+  /** Shows that there is no plan of the current spec. */
   unknown(why: string): void {
     this.#digest(null, why);
     this.#enable(false);

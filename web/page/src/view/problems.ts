@@ -20,7 +20,7 @@ export class Problems {
     const rest = counts.error + counts.warning + counts.info - problems.length;
     const rows = problems.map(({ severity, line, message, help, policy }) => [severity, line, message, help, policy]);
     const shown = JSON.stringify([rest, rows]);
-    // The places are read when a problem is chosen, so they are always those of the latest text.
+    // A problem's place is read when the problem is chosen, so it is always a place in the latest text.
     this.#current = problems;
     if (shown === this.#shown) return;
     this.#shown = shown;

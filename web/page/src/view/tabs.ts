@@ -1,4 +1,4 @@
-/** The tabs, as the ARIA pattern has them: arrow keys, Home and End move, and moving shows. */
+/** The tabs, which follow the ARIA pattern: arrow keys, Home and End move to a tab and show it. */
 
 import { byId } from "../dom";
 import type { View } from "../planner/protocol";
