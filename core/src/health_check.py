@@ -150,7 +150,7 @@ def check_in_child(flows, start, writer):
         # The runner is started with `python -c`: flows find modules in the working directory, not beside this file.
         sys.path[0] = ""
     # Like the runner: a pickle that refers to `__main__` must not find this script there.
-    sys.modules["__main__"] = sys.modules["__flow__"] = types.ModuleType("__main__")
+    sys.modules["__main__"] = types.ModuleType("__main__")
     for _, location, kind in flows[start:]:
         cause = module = None
         try:

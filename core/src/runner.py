@@ -54,9 +54,8 @@ def load_script(location, source):
 def load_pickle(file):
     import pickle
 
-    # A pickle that refers to `__main__` must not find this program there. What was pickled by value says that it is of
-    # `__flow__`, and until 3.9 typing.get_type_hints() insists on finding that.
-    sys.modules["__flow__"] = new_main()
+    # A pickle that refers to `__main__` must not find this program there.
+    new_main()
     try:
         flow = pickle.load(file)
     except BaseException:

@@ -11,7 +11,8 @@ Arguments are files that will be asked for: what they import is imported before 
 waits for files to be edited has Python do most of its work before it is asked.
 
 A file is executed like `python FILE`, but under the name MODULE, so that its `if __name__ == "__main__"` stays
-quiet; and MODULE is nothing that can be imported, so what the file defines is pickled by value.
+quiet; and MODULE is nothing that can be imported, so what the file defines is pickled by value. Several files are
+executed in a process each: none finds what another has imported, set or left behind.
 
 The pickles are byte-stable: the same file, with the same packages, gives the same bytes in every run and folder.
 The plan digest covers these bytes: were they to change with every run, an unchanged flow would be built and pushed
@@ -35,6 +36,12 @@ import sys
 import types
 
 MODULE = "__flow__"
+# What MODULE is called in pickles, as in those of the original: every process that loads one has a module of that name.
+# It is as long, so that it can take the other's place.
+LOADED = "__main__"
+
+# How a process ends that has pickled its share.
+PICKLED = 77
 
 
 class Refusal(Exception):
@@ -72,15 +79,13 @@ def main():
     order = json.loads(order.decode("utf-8"))
     answer(kind="facts", version="%d.%d" % sys.version_info[:2], executable=sys.executable or "", path=encodable(sys.path),
            **installed("prefect", "cloudpickle"))
-    try:
-        if order["requests"]:
-            hooks = hooks or Hooks()
-            pickle_all(order["requests"], order["directory"], answer, hooks)
-        answer(kind="done")
-    except Refusal as refusal:
-        # What it was made from may be what is wrong.
-        tell(answer, hooks.trace, "")
-        answer(**refusal.answer)
+    if order["requests"]:
+        Pickler(order["directory"], answer, hooks or Hooks()).pickle_all(order["requests"])
+    answer(kind="done")
+    end(0)
+
+
+def end(code):
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -88,7 +93,7 @@ def main():
             pass
     clean_up()
     # Threads and exit handlers of the user's files have nothing to say any more.
-    os._exit(0)
+    os._exit(code)
 
 
 def clean_up():
@@ -139,7 +144,6 @@ def write_no_bytecode_but(is_installed):
 def import_ahead(path, installed):
     """What is installed of what a file imports at its top: not modules of its author's, which may change yet."""
     import ast
-    import importlib.util
 
     names = ["cloudpickle"]
     try:
@@ -153,63 +157,183 @@ def import_ahead(path, installed):
         elif isinstance(statement, ast.ImportFrom) and not statement.level:
             names.append(statement.module)
     for name in names:
+        if is_installed(name.partition(".")[0], installed):
+            import_module(name)
+
+
+class Pickler:
+    """Pickles what is asked for, and ends the process if it can't."""
+
+    def __init__(self, directory, answer, hooks):
+        self.directory, self.answer, self.hooks = directory, answer, hooks
+
+    def pickle_all(self, requests):
+        by_file = {}
+        for request in requests:
+            by_file.setdefault(request["file"], []).append(request)
         try:
-            found = importlib.util.find_spec(name.partition(".")[0])
-            if found and (found.origin or "").startswith(installed):
-                importlib.import_module(name)
-        except BaseException:
-            continue
-
-
-def pickle_all(requests, directory, answer, hooks):
-    try:
-        import cloudpickle
-    except ImportError as error:
-        raise Refusal(kind="no_cloudpickle", message=describe(error))
-    ids, hashes, trace = hooks.ids, hooks.hashes, hooks.trace
-
-    files = {}
-    for request in requests:
-        files.setdefault(request["file"], []).append(request)
-    for number, path in enumerate(files):
-        answer(kind="begin", request=files[path][0]["index"])
-        file = FlowFile(path)
-        ids.start(file.source)
-        hashes.start(number)
-        trace.listen()
-        file.execute()
-        for request in files[path]:
-            index, name = request["index"], request["object"]
-            answer(kind="begin", request=index)
-            flow = file.find(name)
-            content = file.pickle(flow, name, cloudpickle, ids)
             try:
-                with open(os.path.join(native(directory), "%d.pickle" % index), "wb") as target:
-                    target.write(content)
-            except OSError as error:
-                raise Refusal(kind="unwritten", message=describe(error), errno=error.errno)
-            answer(kind="pickled", request=index, name=own_name(flow))
-        tell(answer, trace, ids.sha256(file.source).hexdigest())
-        file.forget()
+                import cloudpickle  # noqa: F401, as every file finds it
+            except ImportError as error:
+                raise Refusal(kind="no_cloudpickle", message=describe(error))
+            files = []
+            for path, requests in by_file.items():
+                self.answer(kind="begin", request=requests[0]["index"])
+                files.append(FlowFile(path, requests))
+        except Refusal as refusal:
+            self.refuse(refusal)
+        if len(files) > 1:
+            if not hasattr(os, "fork"):
+                sys.exit("flows of several files need a system with fork(): give each file a spec of its own")
+            for file in files:
+                file.imports = first_imports(file.source, file.folder, self.hooks.trace.installed)
+        self.pickle_side_by_side(files, 0)
+
+    def pickle_side_by_side(self, files, depth):
+        """Of what the files import first, `depth` imports are done. What several of them import next is imported once."""
+        while len(files) > 1:
+            branches = {}
+            for file in files:
+                branch = (file.imports[depth], None) if depth < len(file.imports) else (None, file)
+                branches.setdefault(branch, []).append(file)
+            if len(branches) > 1:
+                for (name, _), branch in branches.items():
+                    self.in_child(name, branch, depth)
+                return
+            import_module(files[0].imports[depth])
+            depth += 1
+        for file in files:
+            self.pickle_file(file)
+
+    def in_child(self, name, files, depth):
+        import signal
+        import warnings
+
+        reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            # Packages that start threads when they are imported: Python 3.12 and newer warn of them.
+            warnings.simplefilter("ignore")
+            child = os.fork()
+        if child == 0:
+            os.close(writer)
+            end_with_parent(reader)
+            if name is not None:
+                import_module(name)
+            self.pickle_side_by_side(files, depth + (name is not None))
+            end(PICKLED)
+        os.close(reader)
+        status = os.waitpid(child, 0)[1]
+        os.close(writer)
+        # Whatever has ended the child is the end of this process as well.
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            if number not in (signal.SIGKILL, signal.SIGSTOP):
+                signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        if os.WEXITSTATUS(status) != PICKLED:
+            os._exit(os.WEXITSTATUS(status))
+
+    def pickle_file(self, file):
+        import cloudpickle
+
+        ids, trace = self.hooks.ids, self.hooks.trace
+        try:
+            self.answer(kind="begin", request=file.requests[0]["index"])
+            ids.start(file.source)
+            trace.listen()
+            file.execute()
+            for request in file.requests:
+                index, name = request["index"], request["object"]
+                self.answer(kind="begin", request=index)
+                flow = file.find(name)
+                content = file.pickle(flow, name, cloudpickle, ids)
+                try:
+                    with open(os.path.join(native(self.directory), "%d.pickle" % index), "wb") as target:
+                        target.write(content)
+                except OSError as error:
+                    raise Refusal(kind="unwritten", message=describe(error), errno=error.errno)
+                self.answer(kind="pickled", request=index, name=own_name(flow))
+            self.tell(ids.sha256(file.source).hexdigest())
+        except Refusal as refusal:
+            self.refuse(refusal)
+
+    def refuse(self, refusal):
+        # What it was made from may be what is wrong.
+        self.tell("")
+        self.answer(**refusal.answer)
+        end(0)
+
+    def tell(self, source):
+        found = self.hooks.trace.found()
+        if not found:
+            return
+        # A line of an answer must not be too long.
+        most = 100
+        for kind in ("reads", "listings"):
+            while len(found[kind]) > most:
+                self.answer(kind="trace_part", **{kind: found[kind][:most]})
+                found[kind] = found[kind][most:]
+        self.answer(kind="trace", source=source, **found)
 
 
-def tell(answer, trace, source):
-    found = trace.found()
-    if not found:
-        return
-    # A line of an answer must not be too long.
-    most = 100
-    for kind in ("reads", "listings"):
-        while len(found[kind]) > most:
-            answer(kind="trace_part", **{kind: found[kind][:most]})
-            found[kind] = found[kind][most:]
-    answer(kind="trace", source=source, **found)
+def first_imports(source, folder, installed):
+    """Names of the modules that a file imports before it does anything else, as far as they are installed."""
+    import ast
+    from importlib.machinery import PathFinder
+
+    try:
+        tree = ast.parse(source)
+    except (ValueError, SyntaxError):
+        return []  # the same is told when the file is executed
+    names = []
+    for statement in tree.body[ast.get_docstring(tree) is not None:]:
+        if isinstance(statement, ast.Import):
+            new = [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and not statement.level:
+            new = [] if statement.module == "__future__" else [statement.module]
+        else:
+            return names
+        for name in new:
+            top = name.partition(".")[0]
+            if not is_installed(top, installed) or PathFinder.find_spec(top, [folder]) is not None:
+                return names
+            names.append(name)
+    return names
+
+
+def is_installed(top, installed):
+    import importlib.util
+
+    try:
+        found = importlib.util.find_spec(top)
+    except BaseException:
+        return False
+    return bool(found) and (found.origin or "").startswith(installed)
+
+
+def import_module(name):
+    """Ahead of a file, which will say what is wrong if that fails."""
+    import importlib
+
+    try:
+        importlib.import_module(name)
+    except BaseException:
+        pass
+
+
+def end_with_parent(reader):
+    """Whoever kills the first process means all of them: the kernel ends this one when the pipe's other end is closed."""
+    import fcntl
+
+    fcntl.fcntl(reader, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(reader, fcntl.F_SETFL, fcntl.fcntl(reader, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 class FlowFile:
     """One of the user's files, executed once for all flows in it."""
 
-    def __init__(self, path):
+    def __init__(self, path, requests):
+        self.requests = requests
         self.path = native(path)
         # In code objects the bare name: a pickle must not tell, or depend on, where its author keeps the file.
         self.shown = os.path.basename(self.path)
@@ -225,7 +349,6 @@ class FlowFile:
         import importlib.util
         import linecache
 
-        self.before = State()
         sys.path.insert(0, self.folder)
         sys.argv[:] = [self.path]
         self.module.__file__ = self.path
@@ -275,81 +398,19 @@ class FlowFile:
         # What is defined in a module that nobody can import is pickled by value.
         sys.modules.pop(MODULE, None)
         try:
-            return ids.settle(cloudpickle.dumps(flow))
+            return ids.settle(as_loaded(cloudpickle.dumps(flow)))
         except BaseException as error:
             part = culprit(flow, name, cloudpickle.dumps)
             raise Refusal(kind="not_picklable", message=describe(error), part=part)
         finally:
             sys.modules[MODULE] = self.module
 
-    def forget(self):
-        """Leaves nothing to the next file, which may have other modules of the same names, and another setting."""
-        sys.modules.pop(MODULE, None)
-        self.before.restore(self.folder)
-
-
-class State:
-    """What files share that are executed in one Python. Alone, a file has to give the same pickles."""
-
-    def __init__(self):
-        self.path, self.environment = list(sys.path), dict(os.environ)
-        self.modules, self.by_value = set(sys.modules), set(modules_by_value())
-        try:
-            self.directory = os.getcwd()
-        except OSError:  # it was removed
-            self.directory = None
-
-    def restore(self, folder):
-        sys.path[:] = self.path
-        if os.environ != self.environment:
-            os.environ.clear()
-            os.environ.update(self.environment)
-        if self.directory is not None:
-            try:
-                os.chdir(self.directory)
-            except OSError:
-                pass
-        by_value = modules_by_value()
-        by_value.intersection_update(self.by_value)
-        by_value.update(self.by_value)
-        new = {name.partition(".")[0] for name in list(sys.modules)} - self.modules
-        beside = {name for name, module in list(sys.modules.items()) if home(module) == folder}
-        gone = beside | {name for name in new if not self.is_found_again(name)}
-        for name in list(sys.modules):
-            if name.partition(".")[0] in gone:
-                del sys.modules[name]
-
-    def is_found_again(self, name):
-        """Whether every file would import that module from the same place, or there is none."""
-        from importlib.util import find_spec
-
-        module = sys.modules.get(name)
-        spec = getattr(module, "__spec__", None)
-        if home(module) in self.path or spec is None:
-            return True
-        del sys.modules[name]
-        try:
-            found = find_spec(name)
-            return (found.origin, list(found.submodule_search_locations or ())) == (
-                spec.origin,
-                list(spec.submodule_search_locations or ()),
-            )
-        except Exception:  # whoever finds it for others may refuse now
-            return False
-        finally:
-            sys.modules[name] = module
-
-
-def modules_by_value():
-    """Names of the modules that cloudpickle was told to pickle by value; it knows that since 2.0."""
-    return getattr(sys.modules.get("cloudpickle.cloudpickle"), "_PICKLE_BY_VALUE_MODULES", set())
-
 
 class Trace:
     """What the pickles were made from, besides their own files and the installed packages.
 
     That is what the user's files read and list, as Python's audit events tell (3.8 has them first), and the modules
-    they import. It counts for all files from then on: modules are executed once.
+    they import.
     """
 
     # What other programs and machines answer can't be asked for again without executing the file. What a package asks
@@ -564,26 +625,14 @@ class StableHashes:
 
     def __init__(self):
         self.known = {}
-        self.start(0)
-
-    def start(self, number):
-        # Tasks of earlier files may still be about, and no two may share a hash. So far up, the number of the file
-        # doesn't reach the bits that place a task in a set.
-        self.base = number << 40
-        self.next = 0
 
     def task(self, task):
         # Keeps the task, too: an address that is used again would bring its old hash with it.
-        entry = self.known.get(id(task))
-        if entry is None:
-            entry = self.known[id(task)] = (self.base + self.next, task)
-            self.next += 1
-        return entry[0]
+        return self.known.setdefault(id(task), (len(self.known), task))[0]
 
     def edge(self, edge):
-        # Without the file's number, which would be all over a tuple's hash, and None, whose hash is an address.
-        ends = [self.task(task) & (1 << 40) - 1 for task in (edge.upstream_task, edge.downstream_task)]
-        return hash((ends[0], ends[1], edge.key or ""))
+        # Without None, whose hash is an address.
+        return hash((self.task(edge.upstream_task), self.task(edge.downstream_task), edge.key or ""))
 
     def find_spec(self, name, path=None, target=None):
         # Tasks are equal only to themselves, edges when their ends are; the hashes of anything else would be wrong.
@@ -636,20 +685,17 @@ def metadata(path):
     return {}
 
 
+def as_loaded(content):
+    """A pickle in which MODULE has its other name, wherever it is a string of its own."""
+    for opcode in (b"\x8c\x08", b"X\x08\0\0\0"):
+        content = content.replace(opcode + MODULE.encode("ascii"), opcode + LOADED.encode("ascii"))
+    return content
+
+
 def mentions(code, name):
     """Whether a function in the code reads the global `name`; the code of the file itself doesn't count."""
     inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
     return any(name in each.co_names or mentions(each, name) for each in inner)
-
-
-def home(module):
-    """The folder on sys.path in which a top-level module or package was found."""
-    try:
-        spec = module.__spec__
-        places = list(spec.submodule_search_locations or ())[:1] or [spec.origin]
-        return None if "." in spec.name else os.path.dirname(places[0])
-    except Exception:  # anything may be in sys.modules
-        return None
 
 
 def runnable(found):

@@ -227,6 +227,55 @@ def flow(seen=seen): print(seen)
     assert_eq!(bytes[..2], bytes[2..]);
 }
 
+/// Packages that they import alike are imported once, and yet none finds what another has imported or set.
+#[tokio::test]
+async fn files_share_nothing_but_what_they_import_first() {
+    let plain = "import logging\nimport decimal\nthird = decimal.Decimal(1) / 3\n\
+                 def flow(): print(len(logging.getLogger('x').handlers), third)\n";
+    let folder = folder(&[
+        ("plain.py", plain),
+        ("more.py", "import logging\nimport logging.handlers\ndef flow(): print('more')\n"),
+        ("sets.py", "import logging\nimport decimal\ndecimal.getcontext().prec = 3\ndef flow(): print('sets')\n"),
+        ("none.py", "def flow(): print('none')\n"),
+        ("beside/plain.py", plain),
+        ("beside/decimal.py", "def Decimal(number): return 3 * number\n"),
+    ]);
+    let names = ["sets.py", "more.py", "none.py", "beside/plain.py", "plain.py"];
+    let wanted = requests(&folder, &names.map(|name| (name, "flow")));
+    let mut bytes = Vec::new();
+    for wanted in std::iter::once(&wanted[..]).chain(wanted.chunks(1)) {
+        let pickled = PYTHON.pickle(wanted, folder.path(), &mut Inputs::default()).await.unwrap().1;
+        bytes.extend(pickled.iter().map(|flow| (printed(&run(flow)), fs::read(&flow.content).unwrap())));
+    }
+    let (together, alone) = bytes.split_at(names.len());
+    assert_eq!(together, alone);
+    let said: Vec<_> = together.iter().map(|(said, _)| said.as_str()).collect();
+    assert_eq!(said, ["sets", "more", "none", "0 1.0", "0 0.3333333333333333333333333333"]);
+}
+
+/// Prefect's own `get_flow`, and the workers of Dask, know nothing of us.
+#[tokio::test]
+async fn whoever_loads_a_flow_has_the_module_that_it_says_it_is_of() {
+    let source = "
+from __future__ import annotations
+import dataclasses, typing
+@dataclasses.dataclass
+class Point:
+    x: int
+def flow():
+    @dataclasses.dataclass
+    class Other:
+        y: int
+    print(typing.get_type_hints(Point), Other(2).y, __name__)
+";
+    let (_folder, pickled) = pickle(source, "flow").await;
+    let pickled = pickled.unwrap();
+    let loads = "import pickle, sys; pickle.load(open(sys.argv[1], 'rb'))()";
+    let plainly = Command::new(PYTHON.program()).args(["-c", loads]).arg(&pickled.content).output().unwrap();
+    let expected = "{'x': <class 'int'>} 2 __main__";
+    assert_eq!((printed(&plainly), printed(&run(&pickled))), (expected.to_owned(), expected.to_owned()));
+}
+
 #[tokio::test]
 async fn the_same_file_gives_the_same_bytes_in_every_run_and_folder() {
     let source = "
@@ -439,19 +488,32 @@ async def flow():
 
 #[tokio::test]
 async fn python_dies_when_nobody_waits_for_it_any_more() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let source =
-        format!("import socket, time\ns = socket.create_connection(('127.0.0.1', {port}))\ntime.sleep(3600)\n");
-    let connected = tokio::task::spawn_blocking(move || listener.accept().unwrap().0);
-    let mut stream = tokio::select! {
-        stream = connected => stream.unwrap(),
-        (_folder, result) = pickle(&source, "flow") => panic!("{result:?}"),
-    };
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let read = io::Read::read(&mut stream, &mut [0]);
-    let closed = matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionReset);
-    assert!(closed, "it still runs");
+    for others in [&[][..], &["import decimal\n"], &["import decimal\n", "import socket\n"]] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let source =
+            format!("import socket, time\ns = socket.create_connection(('127.0.0.1', {port}))\ntime.sleep(3600)\n");
+        let folder = folder(&[("flows.py", &source)]);
+        let mut wanted = requests(&folder, &[("flows.py", "flow")]);
+        for (number, other) in others.iter().enumerate() {
+            let name = format!("{number}.py");
+            fs::write(folder.path().join(&name), other).unwrap();
+            wanted.extend(requests(&folder, &[(&name, "flow")]));
+        }
+        let connected = tokio::task::spawn_blocking(move || listener.accept().unwrap().0);
+        let mut inputs = Inputs::default();
+        let mut stream = tokio::select! {
+            stream = connected => stream.unwrap(),
+            result = PYTHON.pickle(&wanted, folder.path(), &mut inputs) => panic!("{result:?}"),
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let read = io::Read::read_to_end(&mut stream, &mut Vec::new());
+        let closed = match &read {
+            Ok(count) => *count == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        };
+        assert!(closed, "it still runs, beside {others:?}: {read:?}");
+    }
 }
 
 /// The output of the health check for flows in these formats.
