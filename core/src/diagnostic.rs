@@ -169,6 +169,8 @@ codes! {
     Error InvalidPrefectVersion = "invalid-prefect-version",
     /// A text that can't be the name or value of an environment variable.
     Error InvalidVariable = "invalid-variable",
+    /// A variable whose value names the variable itself, as shells expand it.
+    Warning UnexpandedVariable = "unexpanded-variable",
     /// A build argument that no step of the build reads.
     Warning UnusedBuildArg = "unused-build-arg",
     /// A secret that no step uses.
@@ -260,6 +262,7 @@ impl Code {
             Self::UnusedBuildArg => {
                 "what an installer reads (PIP_*, UV_*) belongs in env_vars, what nobody may see in secrets"
             }
+            Self::UnexpandedVariable => "write the whole value: a spec expands nothing",
             Self::NoFlows => "add [[flows]] with a path",
             Self::UnjudgedPlan => "`flowhold check` has the policies beside the spec judge it",
             Self::UnreadSecret => "secrets are for installing: name one like the variable that it is to be, or netrc",

@@ -259,6 +259,14 @@ fn parse_reference<T: std::str::FromStr<Err: Explain>>(reader: &mut Reader, fiel
     reader.parse(field)
 }
 
+/// Whether a variable's value has `$NAME` or `${NAME}` of its own name in it.
+fn names_itself(value: &str, name: &str) -> bool {
+    value.split('$').skip(1).any(|rest| {
+        let after = rest.strip_prefix('{').unwrap_or(rest).strip_prefix(name);
+        after.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    })
+}
+
 /// Reads variables, and reports those for which `is_read` is false.
 fn read_variables(reader: &mut Reader, field: &Field<'_>, is_read: fn(&str) -> bool) -> Vec<(EnvName, EnvValue)> {
     let Some(mut table) = reader.table(field) else { return Vec::new() };
@@ -268,6 +276,9 @@ fn read_variables(reader: &mut Reader, field: &Field<'_>, is_read: fn(&str) -> b
         reader.find_secret(&field, Some(key));
         let value = reader.parse::<EnvValue>(&field);
         if let (Some(name), Some(value)) = (name, value) {
+            if names_itself(value.as_str(), key) {
+                reader.report(Code::UnexpandedVariable, &field, format!("${key} is not expanded"), None);
+            }
             if !is_read(key) {
                 reader.report(Code::UnusedBuildArg, &field, format!("no step of the build reads {key}"), None);
             }

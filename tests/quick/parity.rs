@@ -101,6 +101,7 @@ const FIXTURES: &[(&str, &[&str])] = &[
         &[
             r#"invalid-variable: storage.env_vars[""], storage.env_vars.1A, storage.env_vars.A-B, storage.env_vars["A=B"], storage.env_vars.LINES, storage.env_vars.NUL"#,
             "wrong-type: storage.env_vars.NUMBER",
+            "unexpanded-variable: storage.env_vars.PATH, storage.env_vars.OWN",
         ],
     ),
     (

@@ -35,7 +35,10 @@ impl Planner<'_> {
             require(requirement.name(), requirement.to_string(), field(index));
         }
         if let Some(version) = &self.settings.prefect_version {
-            if let Some(index) = names.get("prefect") {
+            // Without a version of its own, it adds extras.
+            if let Some(index) = names.get("prefect")
+                && self.settings.python_dependencies[*index].says_which()
+            {
                 let message = format!("prefect is required here and by prefect_version {version}");
                 self.diagnostics.push(Diagnostic::new(Code::RepeatedRequirement, field(*index), message));
             }
