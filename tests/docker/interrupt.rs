@@ -9,7 +9,7 @@ use std::{
 use flowhold_tests::Done;
 
 use crate::{
-    daemon::{containers, docker, has_image, processes, send, wait_for, wait_until_clean},
+    daemon::{containers, docker, has_image, processes, send, wait_for},
     faults::{Remote, built, published},
     project::{BEFORE, Project, quoted, unique},
     proxy::Proxy,
