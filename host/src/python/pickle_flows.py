@@ -143,19 +143,14 @@ def write_no_bytecode_but(is_installed):
 
 def import_ahead(path, installed):
     """What is installed of what a file imports at its top: not modules of its author's, which may change yet."""
-    import ast
-
-    names = ["cloudpickle"]
     try:
         with open(path, "rb") as file:
-            statements = ast.parse(file.read()).body
-    except (OSError, ValueError, SyntaxError):
-        statements = []  # the same is told when the file is executed
-    for statement in statements:
-        if isinstance(statement, ast.Import):
-            names += [alias.name for alias in statement.names]
-        elif isinstance(statement, ast.ImportFrom) and not statement.level:
-            names.append(statement.module)
+            source = file.read()
+    except OSError:
+        source = b""  # the same is told when the file is executed
+    names = ["cloudpickle"]
+    for new in top_statements(source):
+        names += new or []
     for name in names:
         if is_installed(name.partition(".")[0], installed):
             import_module(name)
@@ -278,20 +273,11 @@ class Pickler:
 
 def first_imports(source, folder, installed):
     """Names of the modules that a file imports before it does anything else, as far as they are installed."""
-    import ast
     from importlib.machinery import PathFinder
 
-    try:
-        tree = ast.parse(source)
-    except (ValueError, SyntaxError):
-        return []  # the same is told when the file is executed
     names = []
-    for statement in tree.body[ast.get_docstring(tree) is not None:]:
-        if isinstance(statement, ast.Import):
-            new = [alias.name for alias in statement.names]
-        elif isinstance(statement, ast.ImportFrom) and not statement.level:
-            new = [] if statement.module == "__future__" else [statement.module]
-        else:
+    for new in top_statements(source):
+        if new is None:
             return names
         for name in new:
             top = name.partition(".")[0]
@@ -299,6 +285,23 @@ def first_imports(source, folder, installed):
                 return names
             names.append(name)
     return names
+
+
+def top_statements(source):
+    """For each statement at the top of a file, the names of the modules that it imports; None if it does anything else."""
+    import ast
+
+    try:
+        tree = ast.parse(source)
+    except (ValueError, SyntaxError):
+        return  # the same is told when the file is executed
+    for statement in tree.body[ast.get_docstring(tree) is not None:]:
+        if isinstance(statement, ast.Import):
+            yield [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and not statement.level:
+            yield [] if statement.module == "__future__" else [statement.module]
+        else:
+            yield None
 
 
 def is_installed(top, installed):
