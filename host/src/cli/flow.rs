@@ -137,15 +137,15 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<ExitCode, Failure> {
         }
         (given, _) => store::open(&mut session, given).await?,
     };
-    if let Some(file) = &arguments.store.storage {
-        store::refuse_foreign_daemon(&mut session, storage, file).await?;
-    }
     let found = store::locate(&mut session, storage, &arguments.location).await;
     let (name, location) = found.inspect_err(|_| store::tell_of_none(&arguments.store))?;
     let docker = session.kind(storage).await? == "docker";
     let blob = if docker && store::is_inside_image(&mut session, &location).await? {
         session.get_flow(storage, &location).await?.content
     } else {
+        if let Some(file) = &arguments.store.storage {
+            store::refuse_foreign_daemon(&mut session, storage, file).await?;
+        }
         session.read_flow(storage, &location).await?
     };
     let file = arguments.output.filter(|path| !output::is_stdout(path));
